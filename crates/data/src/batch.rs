@@ -1,0 +1,152 @@
+//! Several examples side by side, and the consecutive windows used for evaluation.
+
+use crate::{DataError, Example, MaskSpec};
+use std::ops::Range;
+
+/// A rectangle of examples, row after row: `B = batch_size` rows of `T = block_size` positions, all
+/// with a causal mask.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// Token ids: (B, T)
+    pub ids: Vec<u32>,
+    /// The right answer at each position: (B, T)
+    pub labels: Vec<u32>,
+    /// How much each answer counts in the loss: (B, T)
+    pub weights: Vec<f32>,
+    /// Number of rows, B.
+    pub batch_size: usize,
+    /// Number of positions in a row, T.
+    pub block_size: usize,
+}
+
+impl Batch {
+    /// A batch without rows, to be filled with [`Batch::push_window`].
+    pub(crate) fn with_capacity(batch_size: usize, block_size: usize) -> Batch {
+        let n = batch_size * block_size;
+        Batch {
+            ids: Vec::with_capacity(n),
+            labels: Vec::with_capacity(n),
+            weights: Vec::with_capacity(n),
+            batch_size: 0,
+            block_size,
+        }
+    }
+
+    /// Appends a row from `block_size + 1` consecutive tokens.
+    pub(crate) fn push_window(&mut self, window: &[u32]) {
+        debug_assert_eq!(window.len(), self.block_size + 1);
+        self.ids.extend(&window[..self.block_size]);
+        self.labels.extend(&window[1..]);
+        self.weights.resize(self.ids.len(), 1.0);
+        self.batch_size += 1;
+    }
+
+    /// Puts examples side by side, padding each to `block_size` with id 0, label 0 and weight 0.
+    ///
+    /// Padding comes last, where a causal mask keeps it out of sight of the real tokens: neither the
+    /// loss nor its gradient changes.
+    ///
+    /// # Panics
+    /// If an example is longer than `block_size` or its mask is not causal (a batch has no others).
+    #[track_caller]
+    pub fn from_examples(examples: &[Example], block_size: usize) -> Batch {
+        let mut batch = Batch::with_capacity(examples.len(), block_size);
+        for (row, example) in examples.iter().enumerate() {
+            let len = example.ids.len();
+            assert!(len <= block_size, "Batch: example {row} has {len} ids, block_size is {block_size}");
+            assert_eq!(example.mask, MaskSpec::Causal, "Batch: the mask of example {row} is not causal");
+            let end = (row + 1) * block_size;
+            batch.ids.extend(&example.ids);
+            batch.ids.resize(end, 0);
+            batch.labels.extend(&example.labels);
+            batch.labels.resize(end, 0);
+            batch.weights.extend(&example.weights);
+            batch.weights.resize(end, 0.0);
+        }
+        batch.batch_size = examples.len();
+        batch
+    }
+
+    /// The sum of all weights: what the summed loss of the batch is divided by. When a batch is cut
+    /// into shards, divide by that of the whole batch; the mean of the shards' means would be wrong
+    /// if their weights differ.
+    pub fn total_weight(&self) -> f64 {
+        self.weights.iter().map(|&w| f64::from(w)).sum()
+    }
+
+    /// Some of the rows as a batch of their own: micro-batches for gradient accumulation, shards for
+    /// threads.
+    ///
+    /// # Panics
+    /// If the range reaches beyond the rows.
+    #[track_caller]
+    pub fn shard(&self, rows: Range<usize>) -> Batch {
+        let batch_size = self.batch_size;
+        assert!(
+            rows.start <= rows.end && rows.end <= batch_size,
+            "Batch::shard: rows {rows:?} of a batch of {batch_size}"
+        );
+        let at = rows.start * self.block_size..rows.end * self.block_size;
+        Batch {
+            ids: self.ids[at.clone()].to_vec(),
+            labels: self.labels[at.clone()].to_vec(),
+            weights: self.weights[at].to_vec(),
+            batch_size: rows.len(),
+            block_size: self.block_size,
+        }
+    }
+}
+
+/// Cuts tokens into consecutive windows that do not overlap. The last one may be shorter, so that
+/// every token but the first is a label exactly once.
+///
+/// # Errors
+/// If `block_size` is 0 or there are fewer than two tokens, that is, nothing to predict.
+///
+/// ```
+/// let windows: Vec<_> = data::sequential_windows(&[10, 11, 12, 13], 2)?.collect();
+/// assert_eq!((&windows[0].ids[..], &windows[0].labels[..]), (&[10, 11][..], &[11, 12][..]));
+/// assert_eq!((&windows[1].ids[..], &windows[1].labels[..]), (&[12][..], &[13][..]));
+/// # Ok::<(), data::DataError>(())
+/// ```
+pub fn sequential_windows(
+    tokens: &[u32],
+    block_size: usize,
+) -> Result<impl Iterator<Item = Example> + '_, DataError> {
+    check_positive("block_size", block_size)?;
+    if tokens.len() < 2 {
+        return Err(DataError::TextTooShort { tokens: tokens.len(), block_size: 1 });
+    }
+    let targets = tokens.len() - 1;
+    Ok((0..targets).step_by(block_size).map(move |start| {
+        let end = start.saturating_add(block_size).min(targets);
+        Example::next_token(&tokens[start..=end])
+    }))
+}
+
+/// The windows of [`sequential_windows`], `batch_size` at a time, the last one padded to full length
+/// with weight 0. For measuring the loss on a whole validation part: add up the summed losses and
+/// the [`Batch::total_weight`]s, then divide.
+///
+/// # Errors
+/// As [`sequential_windows`], and if `batch_size` is 0.
+pub fn sequential_batches(
+    tokens: &[u32],
+    block_size: usize,
+    batch_size: usize,
+) -> Result<impl Iterator<Item = Batch> + '_, DataError> {
+    check_positive("batch_size", batch_size)?;
+    let mut windows = sequential_windows(tokens, block_size)?;
+    Ok(std::iter::from_fn(move || {
+        let examples: Vec<Example> = windows.by_ref().take(batch_size).collect();
+        (!examples.is_empty()).then(|| Batch::from_examples(&examples, block_size))
+    }))
+}
+
+/// Refuses 0 for a size that is used to count or divide.
+pub(crate) fn check_positive(name: &'static str, size: usize) -> Result<(), DataError> {
+    match size {
+        0 => Err(DataError::InvalidSetting { name, found: "0".into(), expected: "at least 1" }),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,114 @@
+//! A tape that prints itself: as equations, as a Graphviz graph, and as a table of its memory.
+
+use crate::tape::{Tape, Value};
+use std::collections::BTreeMap;
+use std::fmt::{self, Write};
+
+impl Tape<'_> {
+    /// How a value is called in messages: `%7`, or the name of a parameter.
+    pub(crate) fn label(&self, index: u32) -> String {
+        match self.nodes.borrow()[index as usize].value {
+            Value::Param(id) => self.params.name(id).to_string(),
+            _ => format!("%{index}"),
+        }
+    }
+
+    /// One value as an equation: `%7: [12, 64, 384] = linear %6 h.0.attn.c_attn.weight`.
+    pub(crate) fn equation(&self, index: u32) -> String {
+        let nodes = self.nodes.borrow();
+        let node = &nodes[index as usize];
+        let inputs: Vec<String> = node.inputs.iter().map(|&i| self.label(i)).collect();
+        let right = match (&node.op, &node.value) {
+            (Some(op), _) => format!("{} {}", op.name(), inputs.join(" ")),
+            (None, Value::Param(_)) => "parameter".to_string(),
+            (None, _) => "constant".to_string(),
+        };
+        format!("{}: {} = {right}", self.label(index), node.shape)
+    }
+
+    /// The graph in the language of Graphviz: `dot -Tsvg tape.dot -o tape.svg`. Parameters are boxes,
+    /// operations are ellipses, arrows point from inputs to outputs.
+    #[must_use]
+    pub fn to_dot(&self) -> String {
+        let nodes = self.nodes.borrow();
+        let mut dot = String::from("digraph tape {\n  rankdir=BT;\n  node [fontname=\"monospace\"];\n");
+        let id = |index: u32| match nodes[index as usize].value {
+            // Several nodes may refer to one parameter: they are drawn as one box.
+            Value::Param(param) => format!("p{}", param.index()),
+            _ => format!("n{index}"),
+        };
+        for (index, node) in nodes.iter().enumerate() {
+            let index = index as u32;
+            let (shape, what) = match (&node.op, &node.value) {
+                (_, Value::Param(param)) => ("box", self.params.name(*param).to_string()),
+                (Some(op), _) => ("ellipse", op.name().to_string()),
+                (None, _) => ("note", "constant".to_string()),
+            };
+            let label = format!("{what}\\n{}", node.shape);
+            let _ = writeln!(dot, "  {} [shape={shape}, label=\"{label}\"];", id(index));
+            for &input in &node.inputs {
+                let _ = writeln!(dot, "  {} -> {};", id(input), id(index));
+            }
+        }
+        dot.push_str("}\n");
+        dot
+    }
+
+    /// What each kind of operation holds: how many nodes, bytes of outputs, bytes saved for backward.
+    #[must_use]
+    pub fn memory_report(&self) -> MemoryReport {
+        let mut rows: BTreeMap<&'static str, MemoryRow> = BTreeMap::new();
+        for node in self.nodes.borrow().iter() {
+            let Value::Here(buffer) = &node.value else { continue };
+            let row = rows.entry(node.op.as_ref().map_or("constant", |op| op.name())).or_default();
+            row.nodes += 1;
+            row.output_bytes += size_of_val(&buffer[..]);
+            row.saved_bytes += node.saved.as_ref().map_or(0, |saved| saved.bytes());
+        }
+        MemoryReport { rows: rows.into_iter().collect() }
+    }
+}
+
+/// Prints every computed value as an equation, in order. Parameters appear by name on the right.
+impl fmt::Display for Tape<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for index in 0..self.len() as u32 {
+            if !matches!(self.nodes.borrow()[index as usize].value, Value::Param(_)) {
+                writeln!(f, "{}", self.equation(index))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One row of a [`MemoryReport`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryRow {
+    /// How many nodes of this operation the tape has.
+    pub nodes: usize,
+    /// Bytes of their outputs.
+    pub output_bytes: usize,
+    /// Bytes that their forwards kept for the backward beside inputs and outputs.
+    pub saved_bytes: usize,
+}
+
+/// The memory of a tape by operation; printing it gives a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryReport {
+    /// Operation name and what its nodes hold, by name.
+    pub rows: Vec<(&'static str, MemoryRow)>,
+}
+
+impl fmt::Display for MemoryReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:<16} {:>6} {:>14} {:>14}", "operation", "nodes", "output bytes", "saved bytes")?;
+        let mut total = MemoryRow::default();
+        for (name, row) in &self.rows {
+            writeln!(f, "{name:<16} {:>6} {:>14} {:>14}", row.nodes, row.output_bytes, row.saved_bytes)?;
+            total.nodes += row.nodes;
+            total.output_bytes += row.output_bytes;
+            total.saved_bytes += row.saved_bytes;
+        }
+        write!(f, "{:<16} {:>6} {:>14} {:>14}", "total", total.nodes, total.output_bytes, total.saved_bytes)
+    }
+}

@@ -1,0 +1,10 @@
+//! The arithmetic: functions from slices to slices. No tape, no allocation in loops, and the same bits on
+//! every processor path and for every number of threads.
+
+pub(crate) mod broadcast;
+pub mod gemm;
+pub mod simd;
+pub mod vmath;
+
+pub mod parallel;
+mod scratch;

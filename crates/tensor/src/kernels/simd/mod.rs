@@ -1,0 +1,236 @@
+//! Vectors of sixteen floats on every machine, and the choice of instructions at run time.
+//!
+//! A kernel is written once, against the trait [`Simd`], in safe code: `S::V` is sixteen lanes, which are
+//! one AVX-512 register, two AVX registers, four NEON registers, or an array. Because the number of
+//! lanes, the order of every reduction, and the rounding of every operation (fused multiply-add
+//! included) are the same in all of them, **all paths give the same bits**.
+//!
+//! [`dispatch`] runs a [`Kernel`] with the best instructions that this processor has. The whole kernel
+//! is inlined into a function compiled with those instructions, so nothing is decided inside a loop.
+//! `NEWLEAF_SIMD=avx512|avx2|neon|scalar` in the environment forces a path.
+//!
+//! This folder is the only place in the project with `unsafe` code: calls of instructions that the
+//! token's existence proves to be there, and raw pointers in the tile kernels.
+
+#![allow(unsafe_code)]
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod scalar;
+pub(crate) mod shared;
+pub(crate) mod tile;
+
+use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// Lanes of a vector, on every path.
+pub const LANES: usize = 16;
+
+/// Operations on vectors of [`LANES`] floats. A value of a type that implements this is a token: it
+/// exists only where the processor has the instructions.
+pub trait Simd: Copy + Send + Sync + 'static {
+    /// Sixteen floats.
+    type V: Copy;
+    /// The token. Only [`dispatch`] calls this, after asking the processor.
+    ///
+    /// # Safety
+    /// The processor has the instructions of this path.
+    unsafe fn token() -> Self;
+    /// All lanes equal.
+    fn splat(self, x: f32) -> Self::V;
+    /// Reads sixteen floats.
+    fn load(self, from: &[f32; LANES]) -> Self::V;
+    /// Writes sixteen floats.
+    fn store(self, x: Self::V, to: &mut [f32; LANES]);
+    /// a + b
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a - b
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a * b
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a / b
+    fn div(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a * b + c, rounded once
+    fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// sqrt(a), correctly rounded
+    fn sqrt(self, a: Self::V) -> Self::V;
+    /// `if a > b { a } else { b }`: a NaN in `b` stays, a NaN in `a` goes.
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `if a < b { a } else { b }`: a NaN in `b` stays, a NaN in `a` goes.
+    fn min(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `if a < b { yes } else { no }`
+    fn if_less(self, a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
+    /// The nearest integer, ties to even.
+    fn round(self, a: Self::V) -> Self::V;
+    /// 2^n for integers n in -126..=127, by building the exponent bits.
+    fn pow2(self, n: Self::V) -> Self::V;
+    /// Reads sixteen floats through a pointer.
+    ///
+    /// # Safety
+    /// Sixteen floats are readable at `from`.
+    unsafe fn load_at(self, from: *const f32) -> Self::V;
+    /// Writes sixteen floats through a pointer.
+    ///
+    /// # Safety
+    /// Sixteen floats are writable at `to`.
+    unsafe fn store_at(self, x: Self::V, to: *mut f32);
+
+    /// The rows and columns of the tile of C that the registers of this path hold.
+    const TILE: (usize, usize);
+    /// Computes one tile; see [`tile::Tile`].
+    ///
+    /// # Safety
+    /// As [`tile::run`].
+    unsafe fn run_tile(self, rows: usize, t: &tile::Tile);
+
+    /// |a|
+    #[inline(always)]
+    fn abs(self, a: Self::V) -> Self::V {
+        self.max(self.sub(self.splat(0.0), a), a)
+    }
+
+    /// The sum of the lanes, by halves: lane i and lane i + 8, then i + 4, i + 2, i + 1.
+    #[inline(always)]
+    fn sum(self, a: Self::V) -> f32 {
+        let mut x = [0.0; LANES];
+        self.store(a, &mut x);
+        let mut half = LANES / 2;
+        while half > 0 {
+            for i in 0..half {
+                x[i] += x[i + half];
+            }
+            half /= 2;
+        }
+        x[0]
+    }
+
+    /// The largest lane.
+    #[inline(always)]
+    fn largest(self, a: Self::V) -> f32 {
+        let mut x = [0.0; LANES];
+        self.store(a, &mut x);
+        let mut half = LANES / 2;
+        while half > 0 {
+            for i in 0..half {
+                x[i] = if x[i + half] > x[i] { x[i + half] } else { x[i] };
+            }
+            half /= 2;
+        }
+        x[0]
+    }
+}
+
+/// A piece of work that runs on any path. `run` must be `#[inline(always)]`, and so must everything
+/// it calls in its loops: only then is it compiled for the path's instructions.
+pub trait Kernel {
+    /// What it returns.
+    type Output;
+    /// Does the work.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// Which instructions the kernels use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Path {
+    /// x86-64 with AVX-512 F, BW, DQ and VL.
+    Avx512 = 1,
+    /// x86-64 with AVX2 and FMA.
+    Avx2 = 2,
+    /// aarch64.
+    Neon = 3,
+    /// Any processor: plain Rust.
+    Scalar = 4,
+}
+
+/// 0: not chosen yet.
+static CHOSEN: AtomicU8 = AtomicU8::new(0);
+
+impl Path {
+    /// All paths, fastest first.
+    pub const ALL: [Self; 4] = [Self::Avx512, Self::Avx2, Self::Neon, Self::Scalar];
+
+    /// The name that `NEWLEAF_SIMD` takes.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Avx512 => "avx512",
+            Self::Avx2 => "avx2",
+            Self::Neon => "neon",
+            Self::Scalar => "scalar",
+        }
+    }
+
+    /// Whether this processor has the instructions.
+    #[must_use]
+    pub fn is_available(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => {
+                is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("fma")
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => true, // part of the base instruction set
+            Self::Scalar => true,
+            #[allow(unreachable_patterns)]
+            _ => false,
+        }
+    }
+
+    /// The path in use: what `NEWLEAF_SIMD` asks for, if this processor has it, else the fastest.
+    #[must_use]
+    pub fn current() -> Self {
+        let chosen = CHOSEN.load(Ordering::Relaxed);
+        if let Some(path) = Self::ALL.into_iter().find(|path| *path as u8 == chosen) {
+            return path;
+        }
+        let asked = std::env::var("NEWLEAF_SIMD").unwrap_or_default();
+        let path = Self::ALL
+            .into_iter()
+            .find(|path| path.name() == asked && path.is_available())
+            .or_else(|| Self::ALL.into_iter().find(|path| path.is_available()))
+            .unwrap_or(Self::Scalar);
+        CHOSEN.store(path as u8, Ordering::Relaxed);
+        path
+    }
+
+    /// Makes the whole process use this path from now on. For tests and benches, which compare paths.
+    ///
+    /// # Panics
+    /// If this processor does not have the instructions.
+    pub fn force(self) {
+        assert!(self.is_available(), "this processor has no {self}");
+        CHOSEN.store(self as u8, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Runs a kernel on the current path.
+#[inline]
+pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY (all arms): `Path::current` only answers paths for which `is_available` asked the processor.
+    match Path::current() {
+        #[cfg(target_arch = "x86_64")]
+        Path::Avx512 => unsafe { avx512::run(kernel) },
+        #[cfg(target_arch = "x86_64")]
+        Path::Avx2 => unsafe { avx2::run(kernel) },
+        #[cfg(target_arch = "aarch64")]
+        Path::Neon => unsafe { neon::run(kernel) },
+        _ => unsafe { scalar::run(kernel) },
+    }
+}

@@ -1,0 +1,228 @@
+//! Element-wise mathematics: exp, tanh, erf and what is built from them, sixteen lanes at a time.
+//!
+//! The functions of the standard library are not used: their precision is unspecified and they may
+//! differ between machines. These are polynomials, without branches, and the same to the last bit
+//! everywhere. Coefficients were fitted in 40-digit arithmetic for the least largest relative error
+//! (Lawson's iteration); the errors stated were measured against f64.
+
+use super::parallel;
+use super::simd::{Kernel, LANES, Simd, dispatch};
+use crate::op::Accum;
+
+/// A function of `N` vectors, computed lane by lane.
+pub trait Lanewise<const N: usize>: Copy + Sync {
+    /// The function. Implementations are `#[inline(always)]`.
+    fn at<S: Simd>(self, s: S, x: [S::V; N]) -> S::V;
+}
+
+/// `y[i] = f(x0[i], x1[i], ...)`, or `+=`, on one thread or several.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn map<const N: usize>(f: impl Lanewise<N>, x: [&[f32]; N], y: &mut [f32], accum: Accum) {
+    assert!(x.iter().all(|x| x.len() == y.len()), "map: lengths differ");
+    let chunk = parallel::chunk_len();
+    parallel::for_each_chunk(y, chunk, |i, y| {
+        let x = x.map(|x| &x[i * chunk..i * chunk + y.len()]);
+        dispatch(Map { f, x, y, accum });
+    });
+}
+
+struct Map<'a, const N: usize, F> {
+    f: F,
+    x: [&'a [f32]; N],
+    y: &'a mut [f32],
+    accum: Accum,
+}
+
+impl<const N: usize, F: Lanewise<N>> Kernel for Map<'_, N, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { f, x, y, accum } = self;
+        let whole = y.len() / LANES;
+        let (y, y_tail) = y.as_chunks_mut::<LANES>();
+        let tails = x.map(|x| &x[whole * LANES..]);
+        let x = x.map(|x| &x.as_chunks::<LANES>().0[..whole]);
+        for i in 0..whole {
+            let mut value = f.at(s, x.map(|x| s.load(&x[i])));
+            if accum == Accum::Add {
+                value = s.add(s.load(&y[i]), value);
+            }
+            s.store(value, &mut y[i]);
+        }
+        if !y_tail.is_empty() {
+            let mut value = f.at(s, tails.map(|tail| s.load(&padded(tail))));
+            if accum == Accum::Add {
+                value = s.add(s.load(&padded(y_tail)), value);
+            }
+            let mut lanes = [0.0; LANES];
+            s.store(value, &mut lanes);
+            y_tail.copy_from_slice(&lanes[..y_tail.len()]);
+        }
+    }
+}
+
+/// The end of a slice in a whole vector, zeros behind it.
+#[inline(always)]
+pub(crate) fn padded(tail: &[f32]) -> [f32; LANES] {
+    let mut lanes = [0.0; LANES];
+    lanes[..tail.len()].copy_from_slice(tail);
+    lanes
+}
+
+/// e^x. Exactly 0 below -86.9 (so that no denormal number is ever made) and infinite above 88.7;
+/// relative error below 1.2e-7.
+#[inline(always)]
+pub(crate) fn exp<S: Simd>(s: S, x: S::V) -> S::V {
+    const LOWEST: f32 = -86.9;
+    const HIGHEST: f32 = 88.722_84; // the logarithm of the largest f32
+    // x = n ln 2 + r with |r| <= ln 2 / 2; ln 2 in two parts, so that n * (first part) is exact.
+    let clamped = s.min(s.splat(HIGHEST), s.max(s.splat(LOWEST), x));
+    let n = s.round(s.mul(clamped, s.splat(std::f32::consts::LOG2_E)));
+    let r = s.fma(n, s.splat(-0.693_359_4), clamped);
+    let r = s.fma(n, s.splat(2.121_944_4e-4), r);
+    // e^r = 1 + r + r^2 p(r), p fitted on |r| <= 0.3467 to 7.5e-9
+    let p = s.fma(s.splat(1.390_130_1e-3), r, s.splat(8.363_165e-3));
+    let p = s.fma(p, r, s.splat(4.166_685_4e-2));
+    let p = s.fma(p, r, s.splat(0.166_665_78));
+    let p = s.fma(p, r, s.splat(0.5));
+    let e = s.add(s.fma(s.mul(r, r), p, r), s.splat(1.0));
+    // 2^n as 2 * 2^(n-1): n may be 128, which has no exponent bits of its own.
+    let result = s.mul(s.add(e, e), s.pow2(s.sub(n, s.splat(1.0))));
+    let result = s.if_less(x, s.splat(LOWEST), s.splat(0.0), result);
+    s.if_less(s.splat(HIGHEST), x, s.splat(f32::INFINITY), result)
+}
+
+/// tanh(x), relative error below 3e-7.
+#[inline(always)]
+pub(crate) fn tanh<S: Simd>(s: S, x: S::V) -> S::V {
+    // Large: 1 - 2 / (e^(2|x|) + 1). Small, where that would cancel: x + x^3 p(x^2), fitted on |x| <= 0.625.
+    let a = s.abs(x);
+    let e = exp(s, s.add(a, a));
+    let large = s.sub(s.splat(1.0), s.div(s.splat(2.0), s.add(e, s.splat(1.0))));
+    let large = s.if_less(x, s.splat(0.0), s.sub(s.splat(0.0), large), large);
+    let x2 = s.mul(x, x);
+    let p = s.fma(s.splat(-6.096_888_3e-3), x2, s.splat(2.099_732_3e-2));
+    let p = s.fma(p, x2, s.splat(-5.385_094_5e-2));
+    let p = s.fma(p, x2, s.splat(0.133_327_71));
+    let p = s.fma(p, x2, s.splat(-0.333_333_28));
+    let small = s.fma(s.mul(x2, p), x, x);
+    s.if_less(a, s.splat(0.625), small, large)
+}
+
+/// The normal distribution function and density at x: `(Phi(x), phi(x))`.
+/// Phi has a relative error below 4e-7, in the left tail too.
+#[inline(always)]
+pub(crate) fn normal_cdf_pdf<S: Simd>(s: S, x: S::V) -> (S::V, S::V) {
+    const FRAC_1_SQRT_TAU: f32 = 0.398_942_3;
+    // erfc(u) = e^(-u^2) t p(t) with t = 1 / (1 + 0.325 u), p fitted on 0 <= u <= 7 to 4e-8
+    // (the form of Abramowitz & Stegun 7.1.26, with more terms); Phi(-|x|) = erfc(|x| / sqrt 2) / 2.
+    let u = s.mul(s.abs(x), s.splat(std::f32::consts::FRAC_1_SQRT_2));
+    let e = exp(s, s.mul(s.mul(x, x), s.splat(-0.5)));
+    let t = s.div(s.splat(1.0), s.fma(s.splat(0.325), u, s.splat(1.0)));
+    let p = s.fma(s.splat(-0.154_458_03), t, s.splat(0.568_823_16));
+    let p = s.fma(p, t, s.splat(-0.526_372_85));
+    let p = s.fma(p, t, s.splat(0.562_622_3));
+    let p = s.fma(p, t, s.splat(-3.338_761_3e-2));
+    let p = s.fma(p, t, s.splat(0.222_771_72));
+    let p = s.fma(p, t, s.splat(0.176_190_7));
+    let p = s.fma(p, t, s.splat(0.183_810_59));
+    let tail = s.mul(s.mul(s.mul(p, t), s.splat(0.5)), e);
+    let cdf = s.if_less(x, s.splat(0.0), tail, s.sub(s.splat(1.0), tail));
+    (cdf, s.mul(e, s.splat(FRAC_1_SQRT_TAU)))
+}
+
+/// exp as a [`Lanewise`] function.
+#[derive(Clone, Copy, Debug)]
+pub struct Exp;
+impl Lanewise<1> for Exp {
+    #[inline(always)]
+    fn at<S: Simd>(self, s: S, [x]: [S::V; 1]) -> S::V {
+        exp(s, x)
+    }
+}
+
+/// tanh as a [`Lanewise`] function.
+#[derive(Clone, Copy, Debug)]
+pub struct Tanh;
+impl Lanewise<1> for Tanh {
+    #[inline(always)]
+    fn at<S: Simd>(self, s: S, [x]: [S::V; 1]) -> S::V {
+        tanh(s, x)
+    }
+}
+
+/// a + b as a [`Lanewise`] function.
+#[derive(Clone, Copy, Debug)]
+pub struct Sum;
+impl Lanewise<2> for Sum {
+    #[inline(always)]
+    fn at<S: Simd>(self, s: S, [a, b]: [S::V; 2]) -> S::V {
+        s.add(a, b)
+    }
+}
+
+/// a * b as a [`Lanewise`] function.
+#[derive(Clone, Copy, Debug)]
+pub struct Product;
+impl Lanewise<2> for Product {
+    #[inline(always)]
+    fn at<S: Simd>(self, s: S, [a, b]: [S::V; 2]) -> S::V {
+        s.mul(a, b)
+    }
+}
+
+/// `y += x`
+pub fn add_assign(y: &mut [f32], x: &[f32]) {
+    map(Scaled(1.0), [x], y, Accum::Add);
+}
+
+/// `x *= factor`
+pub fn scale(x: &mut [f32], factor: f32) {
+    // In place: the map's input and output would alias, so this loop is its own.
+    parallel::for_each_chunk(x, parallel::chunk_len(), |_, x| x.iter_mut().for_each(|x| *x *= factor));
+}
+
+/// x times a constant.
+#[derive(Clone, Copy, Debug)]
+pub struct Scaled(pub f32);
+impl Lanewise<1> for Scaled {
+    #[inline(always)]
+    fn at<S: Simd>(self, s: S, [x]: [S::V; 1]) -> S::V {
+        s.mul(x, s.splat(self.0))
+    }
+}
+
+/// The sum of squares: blocks of 1024 in f32 lanes, the blocks in f64, in order.
+#[must_use]
+pub fn sum_of_squares(x: &[f32]) -> f64 {
+    let chunk = parallel::chunk_len();
+    let sums = parallel::collect(x.len().div_ceil(chunk), |i| {
+        dispatch(SumOfSquares(&x[i * chunk..x.len().min((i + 1) * chunk)]))
+    });
+    sums.iter().sum()
+}
+
+struct SumOfSquares<'a>(&'a [f32]);
+
+impl Kernel for SumOfSquares<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> f64 {
+        let mut total = 0.0;
+        for block in self.0.chunks(1024) {
+            let (whole, tail) = block.as_chunks::<LANES>();
+            let mut acc = s.splat(0.0);
+            for x in whole {
+                let x = s.load(x);
+                acc = s.fma(x, x, acc);
+            }
+            let x = s.load(&padded(tail));
+            total += f64::from(s.sum(s.fma(x, x, acc)));
+        }
+        total
+    }
+}

@@ -1,0 +1,20 @@
+//! Reverse-mode automatic differentiation.
+pub mod gradcheck;
+pub mod kernels;
+pub mod ops;
+
+mod display;
+mod error;
+mod op;
+mod params;
+mod shape;
+mod tape;
+mod workspace;
+
+pub use display::{MemoryReport, MemoryRow};
+pub use error::ShapeError;
+pub use op::{Accum, Grad, Op, Saved, View};
+pub use params::{Grads, ParamId, Params};
+pub use shape::{MAX_RANK, Shape};
+pub use tape::{Tape, Var};
+pub use workspace::{AlignedVec, Buffer, PoolStats, Workspace};

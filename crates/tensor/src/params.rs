@@ -1,0 +1,255 @@
+//! Parameters and their gradients: the named tensors that outlive every tape.
+
+use crate::op::{Accum, Grad, View};
+use crate::workspace::AlignedVec;
+use crate::{Shape, kernels::vmath};
+use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, IxDyn};
+use std::collections::HashMap;
+
+/// Which parameter: an index into the [`Params`] that made it. Layers are structs of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ParamId(pub(crate) u32);
+
+impl ParamId {
+    /// The position in [`Params`], for tables that run alongside (an optimizer's moments).
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+#[derive(Clone)]
+struct Param {
+    name: String,
+    shape: Shape,
+    data: AlignedVec, // row-major
+    trainable: bool,
+}
+
+/// Named tensors, in the order in which they were added.
+///
+/// ```
+/// use tensor::Params;
+/// let mut params = Params::new();
+/// let id = params.add("wte.weight", [65, 128], |w| w.fill(0.02));
+/// assert_eq!(params.name(id), "wte.weight");
+/// assert_eq!(params.id("wte.weight"), Some(id));
+/// assert_eq!(params.count(), 65 * 128);
+/// ```
+#[derive(Clone, Default)]
+pub struct Params {
+    all: Vec<Param>,
+    by_name: HashMap<String, ParamId>,
+}
+
+impl Params {
+    /// No parameters yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a tensor; `init` fills its zeros, row-major.
+    ///
+    /// # Panics
+    /// If the name is taken.
+    #[track_caller]
+    pub fn add(&mut self, name: &str, shape: impl Into<Shape>, init: impl FnOnce(&mut [f32])) -> ParamId {
+        let shape = shape.into();
+        let id = ParamId(self.all.len() as u32);
+        let previous = self.by_name.insert(name.to_string(), id);
+        assert!(previous.is_none(), "there is a parameter named {name:?} already");
+        let mut data = AlignedVec::zeros(shape.elements());
+        init(&mut data);
+        self.all.push(Param { name: name.to_string(), shape, data, trainable: true });
+        id
+    }
+
+    /// Adds a tensor from an array.
+    ///
+    /// # Panics
+    /// If the name is taken.
+    #[track_caller]
+    pub fn add_array(&mut self, name: &str, array: &ArrayD<f32>) -> ParamId {
+        self.add(name, array.shape(), |data| data.iter_mut().zip(array).for_each(|(to, from)| *to = *from))
+    }
+
+    /// The parameter of this name.
+    #[must_use]
+    pub fn id(&self, name: &str) -> Option<ParamId> {
+        self.by_name.get(name).copied()
+    }
+
+    /// All ids, in order.
+    pub fn ids(&self) -> impl Iterator<Item = ParamId> + use<> {
+        (0..self.all.len() as u32).map(ParamId)
+    }
+
+    /// A parameter's name.
+    #[must_use]
+    pub fn name(&self, id: ParamId) -> &str {
+        &self.all[id.index()].name
+    }
+
+    /// A parameter's shape.
+    #[must_use]
+    pub fn shape(&self, id: ParamId) -> Shape {
+        self.all[id.index()].shape
+    }
+
+    /// A parameter's numbers, row-major.
+    #[must_use]
+    pub fn data(&self, id: ParamId) -> &[f32] {
+        &self.all[id.index()].data
+    }
+
+    /// A parameter's numbers, to be changed.
+    pub fn data_mut(&mut self, id: ParamId) -> &mut [f32] {
+        &mut self.all[id.index()].data
+    }
+
+    /// All the numbers of all parameters, each to be changed: for an optimizer that works on several at once.
+    pub fn all_mut(&mut self) -> impl Iterator<Item = (ParamId, &mut [f32])> {
+        self.all.iter_mut().enumerate().map(|(i, p)| (ParamId(i as u32), &mut p.data[..]))
+    }
+
+    /// A parameter as an ndarray view.
+    #[must_use]
+    pub fn array(&self, id: ParamId) -> ArrayViewD<'_, f32> {
+        self.view(id).array()
+    }
+
+    /// A parameter as a mutable ndarray view.
+    pub fn array_mut(&mut self, id: ParamId) -> ArrayViewMutD<'_, f32> {
+        let p = &mut self.all[id.index()];
+        ArrayViewMutD::from_shape(IxDyn(&p.shape), &mut p.data).expect("row-major data of its own shape")
+    }
+
+    pub(crate) fn view(&self, id: ParamId) -> View<'_> {
+        let p = &self.all[id.index()];
+        View { data: &p.data, shape: p.shape }
+    }
+
+    /// Whether gradients are computed for this parameter (they are, unless it was frozen).
+    #[must_use]
+    pub fn is_trainable(&self, id: ParamId) -> bool {
+        self.all[id.index()].trainable
+    }
+
+    /// Freezes a parameter, or lets it train again.
+    pub fn set_trainable(&mut self, id: ParamId, trainable: bool) {
+        self.all[id.index()].trainable = trainable;
+    }
+
+    /// How many tensors there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// How many numbers there are in all tensors together.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.all.iter().map(|p| p.data.len()).sum()
+    }
+}
+
+/// One gradient for every parameter. What has not been reached by a backward sweep since the last
+/// [`Grads::clear`] holds stale numbers that nobody can see: [`Grads::get`] answers `None`.
+#[derive(Clone)]
+pub struct Grads {
+    all: Vec<AlignedVec>,
+    reached: Vec<bool>,
+}
+
+impl Grads {
+    /// Room for a gradient of each parameter, none of them reached.
+    #[must_use]
+    pub fn new(params: &Params) -> Self {
+        Self {
+            all: params.all.iter().map(|p| AlignedVec::zeros(p.data.len())).collect(),
+            reached: vec![false; params.all.len()],
+        }
+    }
+
+    /// Forgets all gradients. Nothing is filled with zeros: the first arrival replaces.
+    pub fn clear(&mut self) {
+        self.reached.fill(false);
+    }
+
+    /// A parameter's gradient, row-major, if a backward sweep reached it.
+    #[must_use]
+    pub fn get(&self, id: ParamId) -> Option<&[f32]> {
+        self.reached[id.index()].then(|| &self.all[id.index()][..])
+    }
+
+    /// A parameter's gradient, to be changed, if a backward sweep reached it.
+    pub fn get_mut(&mut self, id: ParamId) -> Option<&mut [f32]> {
+        self.reached[id.index()].then(|| &mut self.all[id.index()][..])
+    }
+
+    /// Where the next contribution to a parameter's gradient goes.
+    pub(crate) fn arrive(&mut self, id: ParamId) -> Grad<'_> {
+        let accum = self.mark_reached(id);
+        Grad { to: &mut self.all[id.index()], accum }
+    }
+
+    /// Moves a gradient out, so that one operation can write to several; [`Grads::put_back`] ends it.
+    pub(crate) fn take(&mut self, id: ParamId) -> (AlignedVec, Accum) {
+        let accum = self.mark_reached(id);
+        (std::mem::take(&mut self.all[id.index()]), accum)
+    }
+
+    pub(crate) fn put_back(&mut self, id: ParamId, data: AlignedVec) {
+        self.all[id.index()] = data;
+    }
+
+    fn mark_reached(&mut self, id: ParamId) -> Accum {
+        match std::mem::replace(&mut self.reached[id.index()], true) {
+            false => Accum::Replace,
+            true => Accum::Add,
+        }
+    }
+
+    /// The names of the trainable parameters that no backward sweep reached: a graph cut by mistake.
+    #[must_use]
+    pub fn unreached<'a>(&self, params: &'a Params) -> Vec<&'a str> {
+        params
+            .ids()
+            .filter(|&id| params.is_trainable(id) && !self.reached[id.index()])
+            .map(|id| params.name(id))
+            .collect()
+    }
+
+    /// Adds another set of gradients to this one (the micro-batches of one step, in a fixed order).
+    pub fn add(&mut self, other: &Self) {
+        for i in 0..self.all.len() {
+            match (self.reached[i], other.reached[i]) {
+                (_, false) => {}
+                (false, true) => self.all[i].copy_from_slice(&other.all[i]),
+                (true, true) => vmath::add_assign(&mut self.all[i], &other.all[i]),
+            }
+            self.reached[i] |= other.reached[i];
+        }
+    }
+
+    /// The Euclidean norm of all reached gradients together, summed in f64.
+    #[must_use]
+    pub fn norm(&self) -> f64 {
+        let reached = self.all.iter().zip(&self.reached).filter(|(_, reached)| **reached);
+        reached.map(|(g, _)| vmath::sum_of_squares(g)).sum::<f64>().sqrt()
+    }
+
+    /// Multiplies all reached gradients by `factor`.
+    pub fn scale(&mut self, factor: f32) {
+        for (g, _) in self.all.iter_mut().zip(&self.reached).filter(|(_, reached)| **reached) {
+            vmath::scale(g, factor);
+        }
+    }
+}

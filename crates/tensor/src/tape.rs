@@ -1,0 +1,390 @@
+//! The tape: one forward pass, recorded in order, and the sweep that walks it backwards.
+//!
+//! An operation on [`Var`]s computes its value at once and pushes a node. A node's inputs are always
+//! older than the node, so the order of creation is a topological order of the graph, and reverse mode
+//! is a backwards `for` over a `Vec`: no sorting, no recursion, no reference counting.
+//!
+//! Reverse mode in one paragraph. Let the *adjoint* of a node be dL/d(node), the derivative of the
+//! loss by that node's value. The loss has adjoint 1. If y = f(a, b), the chain rule sends
+//! (dy/da)^T dL/dy to a and (dy/db)^T dL/dy to b; a value used in several places adds up what it is
+//! sent. Going backwards, every use of a value is visited before the value itself, so its adjoint is
+//! complete when its own turn comes.
+
+use crate::op::{Accum, Grad, Op, Saved, View};
+use crate::params::{Grads, ParamId, Params};
+use crate::workspace::{AlignedVec, Buffer, Workspace};
+use crate::{Shape, ShapeError};
+use ndarray::ArrayD;
+use std::cell::RefCell;
+
+/// One forward pass. It lives for one micro-batch and borrows the parameters read-only, so stepping
+/// an optimizer while the graph is alive does not compile:
+///
+/// ```compile_fail,E0502
+/// # use tensor::{Params, Tape, Workspace};
+/// # let (mut params, workspace) = (Params::new(), Workspace::new());
+/// # let w = params.add("w", [3], |w| w.fill(1.0));
+/// let tape = Tape::new(&params, &workspace);
+/// let loss = tape.param(w).sum();
+/// params.data_mut(w)[0] -= 0.1;   // error: `params` is borrowed by `tape`
+/// println!("{}", loss.item());
+/// ```
+///
+/// With `drop(tape)` before it, the update compiles, and every buffer is back in the workspace:
+///
+/// ```
+/// # use tensor::{Grads, Params, Tape, Workspace};
+/// # let (mut params, workspace) = (Params::new(), Workspace::new());
+/// # let w = params.add("w", [3], |w| w.fill(1.0));
+/// let mut grads = Grads::new(&params);
+/// let tape = Tape::new(&params, &workspace);
+/// let loss = (tape.param(w) * tape.param(w)).sum();
+/// loss.backward(&mut grads);
+/// drop(tape);
+/// params.data_mut(w)[0] -= 0.1 * grads.get(w).unwrap()[0];
+/// assert_eq!(params.data(w)[0], 0.8);
+/// assert_eq!(workspace.stats().live_bytes, 0);
+/// ```
+pub struct Tape<'p> {
+    pub(crate) params: &'p Params,
+    workspace: &'p Workspace,
+    pub(crate) nodes: RefCell<Vec<Node>>,
+    recording: bool,
+}
+
+pub(crate) struct Node {
+    pub(crate) op: Option<Box<dyn Op>>, // None: a leaf, or computed without recording
+    pub(crate) inputs: Box<[u32]>,
+    pub(crate) shape: Shape,
+    pub(crate) value: Value,
+    pub(crate) saved: Option<Saved>,
+    wants_grad: bool, // a trainable parameter is among its ancestors
+}
+
+pub(crate) enum Value {
+    Here(Buffer),
+    Param(ParamId),
+    Freed,
+}
+
+impl Node {
+    pub(crate) fn view<'a>(&'a self, params: &'a Params) -> View<'a> {
+        match &self.value {
+            Value::Here(buffer) => View { data: buffer, shape: self.shape },
+            Value::Param(id) => params.view(*id),
+            Value::Freed => panic!("this value was freed by Tape::free_since"),
+        }
+    }
+}
+
+/// A value on a tape: a reference and an index. It is `Copy`, so formulas nest:
+/// `x + mlp.forward(norm.forward(x))`.
+#[derive(Clone, Copy)]
+pub struct Var<'t> {
+    pub(crate) tape: &'t Tape<'t>,
+    pub(crate) index: u32,
+}
+
+impl<'p> Tape<'p> {
+    /// A tape that records, for training.
+    #[must_use]
+    pub fn new(params: &'p Params, workspace: &'p Workspace) -> Self {
+        Self { params, workspace, nodes: RefCell::default(), recording: true }
+    }
+
+    /// A tape that computes the same values and keeps nothing for a backward: for evaluation and sampling.
+    #[must_use]
+    pub fn no_grad(params: &'p Params, workspace: &'p Workspace) -> Self {
+        Self { params, workspace, nodes: RefCell::default(), recording: false }
+    }
+
+    /// Whether a backward is possible: layers that only matter in training (dropout) ask this.
+    #[must_use]
+    pub fn is_recording(&self) -> bool {
+        self.recording
+    }
+
+    /// A parameter as a value. Nothing is copied; its gradient will arrive in [`Grads`].
+    pub fn param(&self, id: ParamId) -> Var<'_> {
+        let wants_grad = self.recording && self.params.is_trainable(id);
+        self.push(Node::leaf(self.params.shape(id), Value::Param(id), wants_grad))
+    }
+
+    /// A value that needs no gradient: inputs, constants.
+    pub fn constant(&self, array: &ArrayD<f32>) -> Var<'_> {
+        let mut buffer = self.workspace.take(array.len());
+        buffer.iter_mut().zip(array).for_each(|(to, from)| *to = *from);
+        self.push(Node::leaf(array.shape().into(), Value::Here(buffer), false))
+    }
+
+    /// Applies an operation to values of this tape. The methods of [`Var`] are this call with names.
+    ///
+    /// # Panics
+    /// If the operation cannot take inputs of these shapes.
+    #[track_caller]
+    pub fn apply<'t>(&'t self, op: impl Op + 'static, inputs: &[Var<'t>]) -> Var<'t> {
+        let nodes = self.nodes.borrow();
+        let views: Vec<View<'_>> = inputs.iter().map(|x| nodes[x.index as usize].view(self.params)).collect();
+        let shapes: Vec<Shape> = views.iter().map(|x| x.shape).collect();
+        let shape = match op.output_shape(&shapes) {
+            Ok(shape) => shape,
+            Err(error) => self.shape_panic(&op, &error, inputs),
+        };
+        let mut value = self.workspace.take(shape.elements());
+        let mut saved = Saved::new(self.workspace);
+        op.forward(&views, &mut value, &mut saved);
+
+        let wants_grad = inputs.iter().any(|x| nodes[x.index as usize].wants_grad);
+        let value = Value::Here(value);
+        drop(nodes);
+        self.push(if self.recording {
+            let inputs = inputs.iter().map(|x| x.index).collect();
+            Node { op: Some(Box::new(op)), inputs, shape, value, saved: Some(saved), wants_grad }
+        } else {
+            Node::leaf(shape, value, false)
+        })
+    }
+
+    /// How many values there are so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.nodes.borrow().len()
+    }
+
+    /// Whether nothing was computed yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Without recording, gives back the buffers of all values computed since the tape had `mark` values,
+    /// except `keep`: the model calls this after each block, so evaluation needs the memory of one block.
+    /// On a recording tape the backward needs those values, and nothing happens.
+    pub fn free_since(&self, mark: usize, keep: Var<'_>) {
+        if self.recording {
+            return;
+        }
+        for (i, node) in self.nodes.borrow_mut().iter_mut().enumerate().skip(mark) {
+            if i != keep.index as usize && matches!(node.value, Value::Here(_)) {
+                node.value = Value::Freed;
+            }
+        }
+    }
+
+    fn push(&self, node: Node) -> Var<'_> {
+        let mut nodes = self.nodes.borrow_mut();
+        nodes.push(node);
+        Var { tape: self, index: nodes.len() as u32 - 1 }
+    }
+
+    #[track_caller]
+    #[cold]
+    fn shape_panic(&self, op: &dyn Op, error: &ShapeError, inputs: &[Var<'_>]) -> ! {
+        let named: Vec<_> = inputs.iter().map(|x| (self.label(x.index), x.shape())).collect();
+        panic!("{}", error.message(op.name(), &named))
+    }
+}
+
+impl Node {
+    fn leaf(shape: Shape, value: Value, wants_grad: bool) -> Self {
+        Self { op: None, inputs: Box::default(), shape, value, saved: None, wants_grad }
+    }
+}
+
+impl Drop for Tape<'_> {
+    fn drop(&mut self) {
+        // Last first, so that the pool hands the next tape the same buffers in the same places.
+        let nodes = self.nodes.get_mut();
+        while nodes.pop().is_some() {}
+    }
+}
+
+impl<'t> Var<'t> {
+    /// The sizes of the axes.
+    #[must_use]
+    pub fn shape(self) -> Shape {
+        self.tape.nodes.borrow()[self.index as usize].shape
+    }
+
+    /// The tape that this value is on.
+    #[must_use]
+    pub fn tape(self) -> &'t Tape<'t> {
+        self.tape
+    }
+
+    /// Reads the value in place.
+    pub fn read<R>(self, reader: impl FnOnce(View<'_>) -> R) -> R {
+        reader(self.tape.nodes.borrow()[self.index as usize].view(self.tape.params))
+    }
+
+    /// A copy of the value.
+    #[must_use]
+    pub fn value(self) -> ArrayD<f32> {
+        self.read(|x| x.array().to_owned())
+    }
+
+    /// The value of a tensor with one element, such as a loss.
+    ///
+    /// # Panics
+    /// If there are more elements, or none.
+    #[track_caller]
+    #[must_use]
+    pub fn item(self) -> f32 {
+        let shape = self.shape();
+        assert!(shape.elements() == 1, "item: expected one element; found shape {shape}");
+        self.read(|x| x.data[0])
+    }
+
+    /// Applies an operation to this value and others.
+    ///
+    /// # Panics
+    /// If the operation cannot take inputs of these shapes.
+    #[track_caller]
+    pub fn apply(self, op: impl Op + 'static, others: &[Var<'t>]) -> Var<'t> {
+        let inputs: Vec<Var<'t>> = std::iter::once(self).chain(others.iter().copied()).collect();
+        self.tape.apply(op, &inputs)
+    }
+
+    /// The reverse sweep from this scalar: adds dL/dp to `grads` for every trainable parameter p that it
+    /// depends on.
+    ///
+    /// # Panics
+    /// If this is not a scalar, or the tape does not record.
+    #[track_caller]
+    pub fn backward(self, grads: &mut Grads) {
+        let shape = self.shape();
+        assert!(shape.elements() == 1, "backward: expected a loss of one element; found shape {shape}");
+        self.backward_from(&[1.0], grads, |_, _| {});
+    }
+
+    /// The reverse sweep from any value, whose adjoint is given (the cotangent of a vector-Jacobian
+    /// product). `visit` sees each node's index and complete adjoint, newest first.
+    ///
+    /// # Panics
+    /// If the cotangent has another length than this value, or the tape does not record.
+    #[track_caller]
+    pub fn backward_from(self, cotangent: &[f32], grads: &mut Grads, mut visit: impl FnMut(u32, &[f32])) {
+        let tape = self.tape;
+        assert!(tape.recording, "backward: this tape was made by Tape::no_grad and recorded nothing");
+        let nodes = tape.nodes.borrow();
+        let mut adjoints: Vec<Option<Buffer>> = (0..=self.index).map(|_| None).collect();
+        let mut seed = tape.workspace.take(self.shape().elements());
+        seed.copy_from_slice(cotangent);
+        adjoints[self.index as usize] = Some(seed);
+
+        for index in (0..=self.index).rev() {
+            let node = &nodes[index as usize];
+            let Some(dy) = adjoints[index as usize].take() else { continue }; // the loss does not depend on it
+            visit(index, &dy);
+            match (&node.op, &node.value) {
+                (Some(op), _) if node.wants_grad => {
+                    tape.backward_node(&nodes, node, op.as_ref(), &dy, &mut adjoints, grads);
+                }
+                // Only when the sweep starts at a parameter: otherwise its users send to `grads` directly.
+                (None, Value::Param(id)) if node.wants_grad => add_to(grads.arrive(*id), &dy),
+                _ => {}
+            }
+        }
+    }
+
+    /// The first value on the tape, up to this one, that holds a NaN or an infinity, as a printed equation.
+    #[must_use]
+    pub fn first_non_finite(self) -> Option<String> {
+        let nodes = self.tape.nodes.borrow();
+        (0..=self.index).find_map(|index| {
+            let node = &nodes[index as usize];
+            let view = (!matches!(node.value, Value::Freed)).then(|| node.view(self.tape.params))?;
+            let at = view.data.iter().position(|x| !x.is_finite())?;
+            Some(format!("{} holds {} at element {at}", self.tape.equation(index), view.data[at]))
+        })
+    }
+}
+
+/// Where the contribution to one input's gradient is written.
+enum Destination {
+    Node(Buffer),
+    Param(AlignedVec),
+    /// The input stands earlier in the same list (`x * x`): written here, then added there.
+    Again { first: usize, part: Buffer },
+    Nowhere,
+}
+
+impl Tape<'_> {
+    /// One step of the sweep: from dL/dy of `y = op(x...)` to the contributions to each dL/dx.
+    ///
+    /// Destinations are moved out of their stores one by one, so that an operation can write to all
+    /// its inputs' gradients at once and no two of them alias.
+    fn backward_node(
+        &self,
+        nodes: &[Node],
+        node: &Node,
+        op: &dyn Op,
+        dy: &[f32],
+        adjoints: &mut [Option<Buffer>],
+        grads: &mut Grads,
+    ) {
+        let views: Vec<View<'_>> = node.inputs.iter().map(|&i| nodes[i as usize].view(self.params)).collect();
+        let mut places: Vec<(Destination, Accum)> = Vec::with_capacity(node.inputs.len());
+        for (position, &i) in node.inputs.iter().enumerate() {
+            let input = &nodes[i as usize];
+            let same = |&j: &u32| j == i || input.is_same_param(&nodes[j as usize]);
+            places.push(if !input.wants_grad {
+                (Destination::Nowhere, Accum::Replace)
+            } else if let Some(first) = node.inputs[..position].iter().position(same) {
+                let part = self.workspace.take(input.shape.elements());
+                (Destination::Again { first, part }, Accum::Replace)
+            } else if let Value::Param(id) = input.value {
+                let (data, accum) = grads.take(id);
+                (Destination::Param(data), accum)
+            } else if let Some(buffer) = adjoints[i as usize].take() {
+                (Destination::Node(buffer), Accum::Add)
+            } else {
+                (Destination::Node(self.workspace.take(input.shape.elements())), Accum::Replace)
+            });
+        }
+
+        let mut dx: Vec<Option<Grad<'_>>> = places
+            .iter_mut()
+            .map(|(place, accum)| place.slice().map(|to| Grad { to, accum: *accum }))
+            .collect();
+        let saved = node.saved.as_ref().expect("a recorded node keeps what its forward saved");
+        let View { data: y, .. } = node.view(self.params);
+        op.backward(&views, y, dy, saved, &mut dx);
+
+        for position in (0..places.len()).rev() {
+            if let Destination::Again { first, part } =
+                std::mem::replace(&mut places[position].0, Destination::Nowhere)
+            {
+                let to = places[first].0.slice().expect("the first of two equal inputs has a destination");
+                add_to(Grad { to, accum: Accum::Add }, &part);
+            }
+        }
+        for ((place, _), &i) in places.into_iter().zip(&node.inputs) {
+            match (place, &nodes[i as usize].value) {
+                (Destination::Node(buffer), _) => adjoints[i as usize] = Some(buffer),
+                (Destination::Param(data), Value::Param(id)) => grads.put_back(*id, data),
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Node {
+    fn is_same_param(&self, other: &Self) -> bool {
+        matches!((&self.value, &other.value), (Value::Param(a), Value::Param(b)) if a == b)
+    }
+}
+
+impl Destination {
+    fn slice(&mut self) -> Option<&mut [f32]> {
+        match self {
+            Self::Node(buffer) | Self::Again { part: buffer, .. } => Some(buffer),
+            Self::Param(data) => Some(data),
+            Self::Nowhere => None,
+        }
+    }
+}
+
+fn add_to(mut grad: Grad<'_>, from: &[f32]) {
+    grad.write(|i| from[i]);
+}

@@ -1,0 +1,210 @@
+//! Every operation in the registry, checked in the same way: so that none can be added without it.
+//!
+//! `CASES=4096 cargo test -p tensor --release --test registry` is the long run.
+
+use ndarray::ArrayD;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use tensor::gradcheck::{self, Draw};
+use tensor::ops::{Case, OPS};
+use tensor::{Grad, Grads, Op, Params, Saved, Shape, ShapeError, Tape, View, Workspace};
+
+/// Random cases for each operation.
+fn cases() -> u64 {
+    std::env::var("CASES").map_or(256, |cases| cases.parse().expect("CASES is a number"))
+}
+
+fn for_each_case(mut check: impl FnMut(&Case, u64)) {
+    for case in OPS {
+        (0..cases()).for_each(|seed| check(case, seed));
+    }
+}
+
+/// The numbers as bits, so that NaN equals NaN and 0 differs from -0.
+fn bits(x: &[f32]) -> Vec<u32> {
+    x.iter().map(|x| x.to_bits()).collect()
+}
+
+/// An operation's inputs as parameters of a tape.
+fn as_params(inputs: &[ArrayD<f32>]) -> Params {
+    let mut params = Params::new();
+    for (i, input) in inputs.iter().enumerate() {
+        params.add_array(&format!("x{i}"), input);
+    }
+    params
+}
+
+/// Output and gradients of one application on a tape, summed `uses` times, with a random cotangent.
+fn run_on_tape(case: &Case, seed: u64, uses: usize) -> Vec<Vec<f32>> {
+    let inputs = (case.sample)(&mut Draw::new(seed)).inputs;
+    let (params, workspace) = (as_params(&inputs), Workspace::poisoned());
+    let mut grads = Grads::new(&params);
+    let tape = Tape::new(&params, &workspace);
+    let mut result = Vec::new();
+    for _ in 0..uses {
+        let op = (case.sample)(&mut Draw::new(seed)).op;
+        let vars: Vec<_> = params.ids().map(|id| tape.param(id)).collect();
+        let y = tape.apply(op, &vars);
+        let mut draw = Draw::new(seed + 1);
+        let cotangent: Vec<f32> = (0..y.shape().elements()).map(|_| draw.normal()).collect();
+        y.backward_from(&cotangent, &mut grads, |_, _| {});
+        result = vec![y.read(|y| y.data.to_vec())];
+    }
+    result.extend(params.ids().map(|id| grads.get(id).expect("reached").to_vec()));
+    result
+}
+
+#[test]
+fn forward_and_backward_agree_with_the_definition() {
+    for_each_case(|case, seed| {
+        let sample = (case.sample)(&mut Draw::new(seed));
+        assert_eq!(sample.op.name(), case.name);
+        if let Err(mismatch) = gradcheck::check(sample.op.as_ref(), &sample.inputs, seed) {
+            let shapes: Vec<_> = sample.inputs.iter().map(|x| x.shape().to_vec()).collect();
+            panic!("seed {seed}, {:?} on {shapes:?}: {mismatch}", sample.op);
+        }
+    });
+}
+
+#[test]
+fn two_uses_give_twice_the_gradient() {
+    for_each_case(|case, seed| {
+        let (once, twice) = (run_on_tape(case, seed, 1), run_on_tape(case, seed, 2));
+        for (once, twice) in once.iter().zip(&twice).skip(1) {
+            let doubled: Vec<f32> = once.iter().map(|g| 2.0 * g).collect();
+            assert_eq!(bits(&doubled), bits(twice), "{}, seed {seed}", case.name);
+        }
+    });
+}
+
+#[test]
+fn the_number_of_threads_does_not_change_a_bit() {
+    let pools = [1, 2, 4].map(|n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap());
+    for_each_case(|case, seed| {
+        let [one, two, four] = pools.each_ref().map(|pool| {
+            pool.install(|| run_on_tape(case, seed, 1)).iter().map(|x| bits(x)).collect::<Vec<_>>()
+        });
+        assert!(one == two && one == four, "{}, seed {seed}", case.name);
+    });
+}
+
+#[test]
+fn wrong_shapes_are_refused_with_operation_and_shapes() {
+    for case in OPS {
+        for (op, shapes) in (case.misfits)() {
+            let inputs: Vec<ArrayD<f32>> = shapes.iter().map(|shape| ArrayD::zeros(&shape[..])).collect();
+            let (params, workspace) = (as_params(&inputs), Workspace::new());
+            let tape = Tape::new(&params, &workspace);
+            let vars: Vec<_> = params.ids().map(|id| tape.param(id)).collect();
+            let message = catch_unwind(AssertUnwindSafe(|| tape.apply(op, &vars))).err();
+            let message = message.unwrap_or_else(|| panic!("{} accepted {shapes:?}", case.name));
+            let message = message.downcast_ref::<String>().expect("a formatted message");
+            assert!(message.starts_with(case.name) && message.contains("expected"), "{message}");
+            assert!(shapes.iter().all(|shape| message.contains(&shape.to_string())), "{message}");
+        }
+    }
+}
+
+#[test]
+fn every_file_is_registered() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ops");
+    let mut files: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+        .filter(|name| name != "mod")
+        .collect();
+    files.sort();
+    let mut registered: Vec<_> = OPS.iter().map(|case| case.name.to_string()).collect();
+    registered.sort();
+    assert_eq!(files, registered);
+}
+
+/// An operation with a backward that is wrong on purpose.
+#[derive(Debug)]
+struct Wrong {
+    inner: Box<dyn Op>,
+    fault: Fault,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    Scaled,
+    SignFlipped,
+    Zeroed,
+    Transposed,
+    Nan,
+}
+
+impl Fault {
+    const ALL: [Self; 5] = [Self::Scaled, Self::SignFlipped, Self::Zeroed, Self::Transposed, Self::Nan];
+
+    fn apply(self, dx: &mut [f32], shape: Shape) {
+        match self {
+            Self::Scaled => dx.iter_mut().for_each(|g| *g *= 1.001),
+            Self::SignFlipped => dx.iter_mut().for_each(|g| *g = -*g),
+            Self::Zeroed => dx.fill(0.0),
+            Self::Nan => dx.iter_mut().take(1).for_each(|g| *g = f32::NAN),
+            Self::Transposed => {
+                let (rows, width) = shape.rows_and_width();
+                let copy = dx.to_vec();
+                for (i, g) in dx.iter_mut().enumerate() {
+                    *g = copy[i % rows * width + i / rows]; // column-major read as row-major
+                }
+            }
+        }
+    }
+}
+
+impl Op for Wrong {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+    fn output_shape(&self, x: &[Shape]) -> Result<Shape, ShapeError> {
+        self.inner.output_shape(x)
+    }
+    fn forward(&self, x: &[View<'_>], y: &mut [f32], saved: &mut Saved) {
+        self.inner.forward(x, y, saved);
+    }
+    fn backward(&self, x: &[View<'_>], y: &[f32], dy: &[f32], saved: &Saved, dx: &mut [Option<Grad<'_>>]) {
+        self.inner.backward(x, y, dy, saved, dx);
+        for (dx, x) in dx.iter_mut().zip(x) {
+            if let Some(dx) = dx {
+                self.fault.apply(dx.to, x.shape);
+            }
+        }
+    }
+    fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64> {
+        self.inner.definition(x)
+    }
+}
+
+/// The check that all others rest on: does it catch a wrong backward? Where the fault changes nothing (a
+/// gradient that is zero, or that is its own transpose) there is nothing to catch.
+#[test]
+fn every_wrong_backward_is_caught() {
+    for case in OPS {
+        let mut injected = [0; Fault::ALL.len()];
+        for seed in 0..32 {
+            let right = run_on_tape(case, seed, 1);
+            let scale = right[1..].iter().flatten().fold(0.0_f32, |m, g| m.max(g.abs()));
+            for (count, fault) in injected.iter_mut().zip(Fault::ALL) {
+                let sample = (case.sample)(&mut Draw::new(seed));
+                let mut wrong = right.clone();
+                let shapes = sample.inputs.iter().map(|x| Shape::from(x.shape()));
+                wrong[1..].iter_mut().zip(shapes).for_each(|(g, shape)| fault.apply(g, shape));
+                let change = right[1..].iter().flatten().zip(wrong[1..].iter().flatten());
+                let change = change.map(|(a, b)| if b.is_nan() { f32::INFINITY } else { (a - b).abs() });
+                if change.fold(0.0, f32::max) <= 1e-4 * scale.max(1e-3) {
+                    continue; // x1.001 moves the largest gradient by 1e-3 of it: never skipped
+                }
+                *count += 1;
+                let op = Wrong { inner: sample.op, fault };
+                let verdict = gradcheck::check(&op, &sample.inputs, seed);
+                assert!(verdict.is_err(), "{}, seed {seed}: {fault:?} passed", case.name);
+            }
+        }
+        for (count, fault) in injected.iter().zip(Fault::ALL) {
+            let must = fault != Fault::Transposed; // some operations have no input with two long axes
+            assert!(!must || *count > 0, "{}: no case with {fault:?}", case.name);
+        }
+    }
+}
