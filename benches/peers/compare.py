@@ -178,7 +178,8 @@ def value_cell(result, unit):
         return "-"
     if "error" in result:
         return "failed"
-    return f"{result['median']:.4g} {unit}"
+    value = result["median"]
+    return f"{value:.0f} {unit}" if value >= 1000 else f"{value:.4g} {unit}"
 
 
 def memory_cell(result):

@@ -191,7 +191,7 @@ fn golden_starts() {
 }
 
 const GOLDEN_CROP: [u32; 8] = [3, 28, 79, 49, 82, 11, 48, 22];
-const GOLDEN_EPOCH: [u32; 8] = [0; 8];
+const GOLDEN_EPOCH: [u32; 8] = [32, 48, 56, 16, 80, 8, 88, 0];
 
 #[test]
 fn impossible_sizes_are_errors() {

@@ -351,12 +351,11 @@ impl Tape<'_> {
         let View { data: y, .. } = node.view(self.params);
         op.backward(&views, y, dy, saved, &mut dx);
 
-        for position in (0..places.len()).rev() {
-            if let Destination::Again { first, part } =
-                std::mem::replace(&mut places[position].0, Destination::Nowhere)
-            {
-                let to = places[first].0.slice().expect("the first of two equal inputs has a destination");
-                add_to(Grad { to, accum: Accum::Add }, &part);
+        for position in 1..places.len() {
+            let (before, this) = places.split_at_mut(position);
+            if let Destination::Again { first, part } = &this[0].0 {
+                let to = before[*first].0.slice().expect("the first of two equal inputs has a destination");
+                add_to(Grad { to, accum: Accum::Add }, part);
             }
         }
         for ((place, _), &i) in places.into_iter().zip(&node.inputs) {
