@@ -70,8 +70,10 @@ fn two_uses_give_twice_the_gradient() {
     for_each_case(|case, seed| {
         let (once, twice) = (run_on_tape(case, seed, 1), run_on_tape(case, seed, 2));
         for (once, twice) in once.iter().zip(&twice).skip(1) {
-            let doubled: Vec<f32> = once.iter().map(|g| 2.0 * g).collect();
-            assert_eq!(bits(&doubled), bits(twice), "{}, seed {seed}", case.name);
+            // Not always to the last bit: a product may start its sums from the first gradient.
+            let tolerance = 1e-6 * twice.iter().fold(1e-3_f32, |m, g| m.max(g.abs()));
+            let close = |(once, twice): (&f32, &f32)| (2.0 * once - twice).abs() <= tolerance;
+            assert!(once.iter().zip(twice).all(close), "{}, seed {seed}: {once:?} {twice:?}", case.name);
         }
     });
 }

@@ -1,1 +1,254 @@
-//! Placeholder.
+//! Matrix products, and the one door to them: [`gemm`].
+//!
+//! C (M, N) = A (M, K) B (K, N), where A and B may be transposed views. The loops are those of BLIS
+//! (Van Zee & van de Geijn 2015), cut down to what training needs:
+//!
+//! ```text
+//! for each block of K            (so that a panel of B stays in the first-level cache)
+//!   pack this block of B into panels as wide as a tile
+//!   for each block of M          (so that this block of A stays in the second-level cache)
+//!     pack A if its rows are not contiguous
+//!     for each panel of B
+//!       for each tile of rows    C tile += A tile * B panel, in registers (simd/tile.rs)
+//! ```
+//!
+//! Every element of C is one chain of fused multiply-adds in the order of k: the result does not depend
+//! on blocks, tiles, threads or path.
+
+use super::simd::product::{From, Left, Product, Right};
+use super::simd::shared::{Rectangle, rectangles};
+use super::simd::{Kernel, Simd, dispatch};
+use super::{parallel, scratch};
+
+/// Rows of K in a block: a panel of 32 columns takes 32 KiB.
+const BLOCK_K: usize = 256;
+/// Rows of A in a block (a multiple of every path's tile rows): 240 KiB at a full block of K.
+const BLOCK_M: usize = 240;
+/// Products below this many multiply-adds stay on one thread: a fork costs about 5 microseconds.
+const SERIAL_BELOW: usize = 256 * 1024;
+/// Multiples of every path's tile.
+const TILE_M: usize = 12;
+const TILE_N: usize = 32;
+
+/// A matrix to read: element (i, j) is at `i * row + j * col`. One of the strides is 1.
+#[derive(Clone, Copy)]
+pub struct Mat<'a> {
+    /// The elements.
+    pub data: &'a [f32],
+    /// How many rows.
+    pub rows: usize,
+    /// How many columns.
+    pub cols: usize,
+    /// From one row to the next, in floats.
+    pub row: usize,
+    /// From one column to the next, in floats.
+    pub col: usize,
+}
+
+impl<'a> Mat<'a> {
+    /// A row-major matrix without gaps.
+    ///
+    /// # Panics
+    /// If there are not `rows * cols` elements.
+    #[track_caller]
+    #[must_use]
+    pub fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
+        assert_eq!(data.len(), rows * cols, "a matrix of {rows} by {cols}");
+        Self { data, rows, cols, row: cols, col: 1 }
+    }
+
+    /// The transposed view. Nothing moves.
+    #[must_use]
+    pub fn t(self) -> Self {
+        Self { rows: self.cols, cols: self.rows, row: self.col, col: self.row, ..self }
+    }
+}
+
+/// What a product is added to.
+#[derive(Clone, Copy)]
+pub enum Init<'a> {
+    /// Nothing: C is overwritten, whatever it holds.
+    Zero,
+    /// What C holds: gradients that accumulate.
+    Add,
+    /// A row of N biases, added to every row of C.
+    Bias(&'a [f32]),
+}
+
+impl<'a> std::convert::From<crate::Accum> for Init<'a> {
+    fn from(accum: crate::Accum) -> Self {
+        match accum {
+            crate::Accum::Replace => Init::Zero,
+            crate::Accum::Add => Init::Add,
+        }
+    }
+}
+
+/// `c` (M, N), row-major without gaps, = `init` + `a` (M, K) times `b` (K, N).
+///
+/// ```
+/// use tensor::kernels::gemm::{Init, Mat, gemm};
+/// let (x, w) = ([1.0, 2.0, 3.0, 4.0], [1.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
+/// let mut y = [0.0; 6];
+/// // a linear layer: y (2, 3) = x (2, 2) times the transpose of w (3, 2), plus a bias
+/// gemm(&mut y, Mat::new(&x, 2, 2), Mat::new(&w, 3, 2).t(), Init::Bias(&[10.0, 20.0, 30.0]));
+/// assert_eq!(y, [11.0, 22.0, 33.0, 13.0, 24.0, 37.0]);
+/// ```
+///
+/// # Panics
+/// If the sizes do not fit.
+#[track_caller]
+pub fn gemm(c: &mut [f32], a: Mat<'_>, b: Mat<'_>, init: Init<'_>) {
+    let (m, n, k) = (a.rows, b.cols, a.cols);
+    assert_eq!(b.rows, k, "gemm: the columns of A and the rows of B");
+    assert_eq!(c.len(), m * n, "gemm: the elements of C");
+    if let Init::Bias(bias) = init {
+        assert_eq!(bias.len(), n, "gemm: one bias a column");
+    }
+    let threads = if m * n * k < SERIAL_BELOW { 1 } else { rayon::current_num_threads() };
+    let (rows, columns) = grid(m, n, threads, a.col == 1);
+    let parts: Vec<_> = rectangles(c, n, rows, columns).into_iter().zip(corners(m, n, rows, columns)).collect();
+    let block = depth_of_block(k);
+    parallel::for_each_of(parts, |(c, (i, j))| {
+        // Scratch is borrowed out here: a closure inside of the kernel would not be compiled for its path.
+        let packed_rows = if a.col != 1 && m > 1 { BLOCK_M.min(c.rows).next_multiple_of(TILE_M) } else { 0 };
+        let lengths = [c.columns.next_multiple_of(TILE_N) * block, packed_rows * block];
+        scratch::with(lengths, |[packed_b, packed_a]| {
+            dispatch(Part { c, i, j, a, b, init, packed_b, packed_a });
+        });
+    });
+}
+
+/// K in equal blocks of at most [`BLOCK_K`].
+fn depth_of_block(k: usize) -> usize {
+    k.div_ceil(k.div_ceil(BLOCK_K).max(1)).max(1)
+}
+
+/// The upper left corners of the parts, in the order of [`rectangles`].
+fn corners(m: usize, n: usize, rows: usize, columns: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..m).step_by(rows).flat_map(move |i| (0..n).step_by(columns).map(move |j| (i, j)))
+}
+
+/// The size of the parts into which C is cut: about one a thread, in whole tiles. Parts beside each other
+/// pack different columns of B, parts below each other different rows of A: so the cuts go along N where
+/// only B must be packed, and along M where A must be too.
+fn grid(m: usize, n: usize, threads: usize, along_n: bool) -> (usize, usize) {
+    let (tiles_m, tiles_n) = (m.div_ceil(TILE_M).max(1), n.div_ceil(TILE_N).max(1));
+    let mut best = (usize::MAX, m, n);
+    for cuts in 1..=threads {
+        let (cuts_m, cuts_n) = if along_n { (cuts, threads / cuts) } else { (threads / cuts, cuts) };
+        let (part_m, part_n) = (tiles_m.div_ceil(cuts_m), tiles_n.div_ceil(cuts_n));
+        if part_m * part_n < best.0 {
+            best = (part_m * part_n, part_m * TILE_M, part_n * TILE_N);
+        }
+    }
+    (best.1, best.2)
+}
+
+/// One thread's part of C, whose corner is at (i, j).
+struct Part<'a> {
+    c: Rectangle<'a>,
+    i: usize,
+    j: usize,
+    a: Mat<'a>,
+    b: Mat<'a>,
+    init: Init<'a>,
+    packed_b: &'a mut [f32],
+    packed_a: &'a mut [f32], // empty: A is used as it lies
+}
+
+impl Kernel for Part<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        let k = self.a.cols;
+        let block = depth_of_block(k);
+        for p in (0..k.max(1)).step_by(block) {
+            let depth = block.min(k - p);
+            pack_b(self.b, p, depth, self.j, self.c.columns, S::TILE.1, self.packed_b);
+            for row in (0..self.c.rows).step_by(BLOCK_M) {
+                self.block(s, p, depth, row);
+            }
+        }
+    }
+}
+
+impl Part<'_> {
+    /// The rows of this part from `row` on, times one block of K that begins at `p`.
+    #[inline(always)]
+    fn block<S: Simd>(&mut self, s: S, p: usize, depth: usize, row: usize) {
+        let rows = BLOCK_M.min(self.c.rows - row);
+        let i = self.i + row;
+        let from = match self.init {
+            _ if p > 0 => From::C,
+            Init::Zero => From::Zero,
+            Init::Add => From::C,
+            Init::Bias(bias) => From::Bias(&bias[self.j..]),
+        };
+        let a = if self.packed_a.is_empty() {
+            let start = i * self.a.row + p * self.a.col;
+            Left::rows(s, &self.a.data[start.min(self.a.data.len())..], self.a.row)
+        } else {
+            pack_a(self.a, i, rows, p, depth, S::TILE.0, self.packed_a);
+            Left { data: self.packed_a, row: 1, col: S::TILE.0, tile_stride: S::TILE.0 * depth }
+        };
+        let b = Right::panels(s, self.packed_b, depth);
+        Product { rows, columns: self.c.columns, depth, a, b }.run_in(s, from, &mut self.c, row);
+    }
+}
+
+/// Packs rows p.. and columns j.. of B into panels of `width` columns, zeros beyond the last column.
+#[inline(always)]
+fn pack_b(b: Mat<'_>, p: usize, depth: usize, j: usize, columns: usize, width: usize, packed: &mut [f32]) {
+    for (panel, packed) in packed.chunks_exact_mut((width * depth).max(1)).take(columns.div_ceil(width)).enumerate() {
+        let j = j + panel * width;
+        let here = width.min(columns - panel * width);
+        if b.col == 1 {
+            for (p, to) in (p..p + depth).zip(packed.chunks_exact_mut(width)) {
+                let from = &b.data[p * b.row + j..][..here];
+                to[..here].copy_from_slice(from);
+                to[here..].fill(0.0);
+            }
+        } else {
+            pack_transposed(&b.data[j * b.col + p * b.row..], b.col, here, depth, width, packed);
+        }
+    }
+}
+
+/// Packs `rows` rows, `stride` floats apart, as columns: `to[p * width + j] = from[j * stride + p]`.
+#[inline(always)]
+pub(super) fn pack_transposed(from: &[f32], stride: usize, rows: usize, depth: usize, width: usize, to: &mut [f32]) {
+    const BLOCK: usize = 16;
+    if rows < width {
+        to[..depth * width].fill(0.0);
+    }
+    // Sixteen rows of sixteen: both sides stay in the first-level cache.
+    for j0 in (0..rows).step_by(BLOCK) {
+        for p0 in (0..depth).step_by(BLOCK) {
+            for j in j0..rows.min(j0 + BLOCK) {
+                let row = &from[j * stride..];
+                for p in p0..depth.min(p0 + BLOCK) {
+                    to[p * width + j] = row[p];
+                }
+            }
+        }
+    }
+}
+
+/// Packs rows i.. of a transposed A, for columns p.., into tiles whose rows lie side by side.
+#[inline(always)]
+fn pack_a(a: Mat<'_>, i: usize, rows: usize, p: usize, depth: usize, tile_rows: usize, packed: &mut [f32]) {
+    for (tile, packed) in packed.chunks_exact_mut((tile_rows * depth).max(1)).take(rows.div_ceil(tile_rows)).enumerate() {
+        let here = tile_rows.min(rows - tile * tile_rows);
+        let start = (i + tile * tile_rows) * a.row + p * a.col;
+        for (p, to) in packed.chunks_exact_mut(tile_rows).enumerate() {
+            let from = &a.data[start + p * a.col..];
+            if here == tile_rows {
+                to.copy_from_slice(&from[..tile_rows]); // a constant length: a few moves, not a call
+            } else {
+                to[..here].copy_from_slice(&from[..here]);
+            }
+        }
+    }
+}

@@ -23,6 +23,15 @@ pub fn for_each(count: usize, task: impl Fn(usize) + Sync + Send) {
     }
 }
 
+/// Runs `task(item)` for each item, on as many threads as there are.
+pub fn for_each_of<T: Send>(items: Vec<T>, task: impl Fn(T) + Sync + Send) {
+    if items.len() <= 1 || rayon::current_num_threads() == 1 {
+        items.into_iter().for_each(task);
+    } else {
+        items.into_par_iter().with_max_len(1).for_each(task);
+    }
+}
+
 /// Cuts `y` into chunks of `chunk` floats and runs `task(index, chunk)` for each.
 pub fn for_each_chunk(y: &mut [f32], chunk: usize, task: impl Fn(usize, &mut [f32]) + Sync + Send) {
     if y.len() <= chunk || rayon::current_num_threads() == 1 {

@@ -48,4 +48,5 @@ registry! {
     // primitive
     add, mul, exp, sum,
     // fused
+    linear, feed_forward,
 }

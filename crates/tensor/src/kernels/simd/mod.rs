@@ -22,7 +22,8 @@ mod avx512;
 mod neon;
 mod scalar;
 pub(crate) mod shared;
-pub(crate) mod tile;
+pub(crate) mod product;
+pub mod tile;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};

@@ -1,33 +1,56 @@
-//! A slice that several threads write at once, in places that do not overlap.
+//! A matrix cut into rectangles that several threads write at once.
 
 use std::marker::PhantomData;
 
-/// A mutable slice of which the tasks of one parallel loop each write their own part, where the parts are
-/// not contiguous (tiles of a matrix, heads of a row) and `chunks_mut` cannot cut them.
-#[derive(Clone, Copy)]
-pub(crate) struct SharedSlice<'a> {
+/// A rectangle of a row-major matrix, to be written. The rectangles that [`rectangles`] makes do not
+/// overlap, so each is as safe to write as a slice, also from different threads. (`chunks_mut` cannot cut
+/// them: their rows are not contiguous.)
+pub(crate) struct Rectangle<'a> {
     start: *mut f32,
-    len: usize,
+    row_stride: usize,
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
     lifetime: PhantomData<&'a mut [f32]>,
 }
 
-// SAFETY: it stands for a `&mut [f32]`, which may go to other threads; `at` is the only access, and who
-// calls it promises that no two threads touch the same elements.
-unsafe impl Send for SharedSlice<'_> {}
-unsafe impl Sync for SharedSlice<'_> {}
+// SAFETY: it stands for a mutable borrow of floats that no other rectangle covers.
+unsafe impl Send for Rectangle<'_> {}
 
-impl<'a> SharedSlice<'a> {
-    pub(crate) fn new(slice: &'a mut [f32]) -> Self {
-        Self { start: slice.as_mut_ptr(), len: slice.len(), lifetime: PhantomData }
+/// Cuts a row-major matrix with rows of `width` floats into a grid of rectangles of `rows` by `columns`
+/// (smaller at the lower and right edges), row of the grid by row of the grid.
+pub(crate) fn rectangles(matrix: &mut [f32], width: usize, rows: usize, columns: usize) -> Vec<Rectangle<'_>> {
+    if matrix.is_empty() || width == 0 {
+        return Vec::new();
+    }
+    let height = matrix.len() / width;
+    let start = matrix.as_mut_ptr();
+    let corners = (0..height).step_by(rows).flat_map(|i| (0..width).step_by(columns).map(move |j| (i, j)));
+    corners
+        .map(|(i, j)| Rectangle {
+            // SAFETY: i < height and j < width, so the corner is inside of the matrix.
+            start: unsafe { start.add(i * width + j) },
+            row_stride: width,
+            rows: rows.min(height - i),
+            columns: columns.min(width - j),
+            lifetime: PhantomData,
+        })
+        .collect()
+}
+
+impl Rectangle<'_> {
+    /// One row.
+    #[inline(always)]
+    pub(crate) fn row(&mut self, i: usize) -> &mut [f32] {
+        assert!(i < self.rows, "row {i} of {}", self.rows);
+        // SAFETY: the row is inside of the rectangle, which nobody else writes.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(i * self.row_stride), self.columns) }
     }
 
-    /// A pointer to element `offset`, of which `needed` elements from there on exist.
-    ///
-    /// # Panics
-    /// If they do not.
+    /// A pointer to a row, and the distance to the next, for the tile kernels.
     #[inline(always)]
-    pub(crate) fn at(&self, offset: usize, needed: usize) -> *mut f32 {
-        assert!(offset <= self.len && needed <= self.len - offset, "outside of the slice");
-        self.start.wrapping_add(offset)
+    pub(super) fn row_pointer(&mut self, i: usize) -> (*mut f32, usize) {
+        assert!(i < self.rows, "row {i} of {}", self.rows);
+        // SAFETY: the row is inside of the rectangle.
+        (unsafe { self.start.add(i * self.row_stride) }, self.row_stride)
     }
 }

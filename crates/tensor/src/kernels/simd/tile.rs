@@ -11,7 +11,7 @@ use super::{LANES, Simd};
 
 /// Where a tile's sums start.
 #[derive(Clone, Copy)]
-pub(crate) enum Start {
+pub enum Start {
     /// At zero.
     Zero,
     /// At a row of biases, one for each column.
@@ -21,22 +21,27 @@ pub(crate) enum Start {
 }
 
 /// One tile's operands. Strides are in floats.
-pub(crate) struct Tile {
+pub struct Tile {
     /// The sum's length.
-    pub(crate) depth: usize,
+    pub depth: usize,
     /// A[i, p] is at `a + i * a_row + p * a_col`.
-    pub(crate) a: *const f32,
-    pub(crate) a_row: usize,
-    pub(crate) a_col: usize,
+    pub a: *const f32,
+    /// See `a`.
+    pub a_row: usize,
+    /// See `a`.
+    pub a_col: usize,
     /// B[p, j] is at `b + p * b_row + j`.
-    pub(crate) b: *const f32,
-    pub(crate) b_row: usize,
+    pub b: *const f32,
+    /// See `b`.
+    pub b_row: usize,
     /// C[i, j] is at `c + i * c_row + j`.
-    pub(crate) c: *mut f32,
-    pub(crate) c_row: usize,
+    pub c: *mut f32,
+    /// See `c`.
+    pub c_row: usize,
     /// How many of the tile's columns exist in C; the others are computed and dropped.
-    pub(crate) columns: usize,
-    pub(crate) start: Start,
+    pub columns: usize,
+    /// Where the sums start.
+    pub start: Start,
 }
 
 /// Computes a tile of `ROWS` by `NV` vectors.
