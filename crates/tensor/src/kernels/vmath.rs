@@ -154,6 +154,28 @@ impl Lanewise<1> for Tanh {
     }
 }
 
+/// e^x of one number: the same bits as in a vector.
+#[must_use]
+pub fn exp_one(x: f32) -> f32 {
+    let mut y = [0.0];
+    map(Exp, [&[x]], &mut y, Accum::Replace);
+    y[0]
+}
+
+/// The natural logarithm of one number, the same on every machine: -infinity at 0, NaN below.
+#[must_use]
+pub fn ln_one(x: f32) -> f32 {
+    if x > 0.0 && x < f32::INFINITY {
+        random::ln(f64::from(x)) as f32
+    } else if x == 0.0 {
+        f32::NEG_INFINITY
+    } else if x > 0.0 {
+        x
+    } else {
+        f32::NAN
+    }
+}
+
 /// a + b as a [`Lanewise`] function.
 #[derive(Clone, Copy, Debug)]
 pub struct Sum;

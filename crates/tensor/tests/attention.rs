@@ -1,0 +1,120 @@
+//! The rungs of the attention ladder against the first, for every way to choose intervals.
+
+use proptest::prelude::*;
+use tensor::kernels::attention::{
+    Dropout, Intervals, Problem, v0_naive, v1_intervals, v2_rows, v3_blocked,
+};
+use tensor::{Accum, Grad};
+
+/// Outputs of a forward and a backward.
+struct Result3 {
+    y: Vec<f32>,
+    lse: Vec<f32>,
+    dqkv: Vec<f32>,
+}
+
+type Forward = fn(&Problem<'_>, &mut [f32], &mut [f32]);
+type Backward = fn(&Problem<'_>, &[f32], &[f32], &[f32], &mut Grad<'_>);
+
+const LADDER: [(&str, Forward, Backward); 4] = [
+    ("v0_naive", v0_naive::forward, v0_naive::backward),
+    ("v1_intervals", v1_intervals::forward, v1_intervals::backward),
+    ("v2_rows", v2_rows::forward, v2_rows::backward),
+    ("v3_blocked", v3_blocked::forward, v3_blocked::backward),
+];
+
+fn run(p: &Problem<'_>, dy: &[f32], forward: Forward, backward: Backward) -> Result3 {
+    let mut y = vec![f32::NAN; dy.len()];
+    let mut lse = vec![f32::NAN; p.batch * p.n_head * p.time];
+    forward(p, &mut y, &mut lse);
+    let mut dqkv = vec![f32::NAN; p.qkv.len()];
+    backward(p, &y, &lse, dy, &mut Grad { to: &mut dqkv, accum: Accum::Replace });
+    Result3 { y, lse, dqkv }
+}
+
+fn normals(seed: u64, len: usize) -> Vec<f32> {
+    let mut rng = random::Rng::new(seed, random::Stream::Other(1));
+    (0..len).map(|_| rng.normal()).collect()
+}
+
+fn assert_close(what: &str, found: &[f32], expected: &[f32]) {
+    let scale = expected.iter().filter(|x| x.is_finite()).fold(1e-3_f32, |m, x| m.max(x.abs()));
+    for (i, (f, e)) in found.iter().zip(expected).enumerate() {
+        let same = f == e || (f - e).abs() <= 1e-5 * scale; // equal infinities are the same
+        assert!(same, "{what}, element {i}: {f}, expected {e}");
+    }
+}
+
+/// The nine ways of reference table "one transformer, all objectives", for B sequences of T.
+fn modes(batch: usize, t: usize) -> Vec<(&'static str, Intervals)> {
+    let (third, t32) = (t / 3 + 1, t as u32);
+    let rows = |row: &dyn Fn(u32, u32) -> (u32, u32)| {
+        let all = (0..batch as u32).flat_map(|b| (0..t32).map(move |i| (b, i)));
+        let (lo, hi) = all.map(|(b, i)| row(b, i)).unzip();
+        Intervals::new(lo, hi, t)
+    };
+    let document = |i: u32| i / third as u32 * third as u32;
+    vec![
+        ("causal", Intervals::causal(t)),
+        ("bidirectional", Intervals::bidirectional(t, t)),
+        ("prefix", Intervals::prefix(t, third)),
+        ("blank filling", rows(&|b, i| (0, (i + 1).max((third as u32 + b).min(t32))))),
+        ("packed documents", rows(&|_, i| (document(i), i + 1))),
+        ("sliding window", Intervals::sliding_window(t, third)),
+        ("cache", rows(&|_, i| (0, (i + 3).min(t32)))),
+        ("virtual prefix", rows(&|b, i| (0, (i + 1 + b).min(t32)))),
+        ("padding", rows(&|b, i| (0, (i + 1).min(t32.saturating_sub(b))))),
+    ]
+}
+
+#[test]
+fn every_rung_agrees_with_the_naive_one_in_every_mode() {
+    // hs below, at and above whole panels; T around the sizes of groups, blocks and panels.
+    for (time, head_size) in [(1, 1), (7, 5), (13, 16), (48, 32), (64, 33), (97, 64), (257, 32), (300, 10)] {
+        let (batch, n_head) = (2, 2);
+        for (mode, intervals) in modes(batch, time) {
+            let qkv = normals(time as u64, batch * time * 3 * n_head * head_size);
+            let dy = normals(1, batch * time * n_head * head_size);
+            for dropout in [None, Some(Dropout { p: 0.2, seed: 3 })] {
+                let p = Problem { qkv: &qkv, batch, time, n_head, head_size, intervals: &intervals, dropout };
+                let (_, forward, backward) = LADDER[0];
+                let expected = run(&p, &dy, forward, backward);
+                for (name, forward, backward) in &LADDER[1..] {
+                    let found = run(&p, &dy, *forward, *backward);
+                    let what = format!("{name}, {mode}, T {time}, hs {head_size}, {dropout:?}");
+                    assert_close(&format!("y of {what}"), &found.y, &expected.y);
+                    assert_close(&format!("lse of {what}"), &found.lse, &expected.lse);
+                    assert_close(&format!("dqkv of {what}"), &found.dqkv, &expected.dqkv);
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What a query cannot see cannot reach it: changing a key and value outside of all intervals leaves
+    /// the output bit-identical, and their gradients are exactly zero.
+    #[test]
+    fn keys_outside_of_the_interval_do_not_exist(
+        seed in 0_u64..1000, time in 2_usize..80, head_size in 1_usize..40, ends in (0_usize..80, 0_usize..80),
+    ) {
+        let (lo, hi) = (ends.0.min(ends.1) % time, (ends.0.max(ends.1) % time).max(ends.0.min(ends.1) % time));
+        let intervals = Intervals::new(vec![lo as u32; time], vec![hi as u32; time], time);
+        let qkv = normals(seed, time * 3 * head_size);
+        let dy = normals(seed + 1, time * head_size);
+        let original = Problem { qkv: &qkv, batch: 1, time, n_head: 1, head_size, intervals: &intervals, dropout: None };
+        for (name, forward, backward) in LADDER {
+            let before = run(&original, &dy, forward, backward);
+            let mut changed = qkv.clone();
+            for j in (0..time).filter(|j| !(lo..hi).contains(j)) {
+                let keys_and_values = j * 3 * head_size + head_size..(j + 1) * 3 * head_size;
+                prop_assert!(before.dqkv[keys_and_values.clone()].iter().all(|d| *d == 0.0), "{name}: a gradient");
+                changed[keys_and_values].fill(1e3);
+            }
+            let after = run(&Problem { qkv: &changed, ..original }, &dy, forward, backward);
+            prop_assert_eq!(&before.y, &after.y, "{}", name);
+        }
+    }
+}
