@@ -14,7 +14,11 @@ impl Tape<'_> {
     }
 
     /// One value as an equation: `%7: [12, 64, 384] = linear %6 h.0.attn.c_attn.weight`.
-    pub(crate) fn equation(&self, index: u32) -> String {
+    ///
+    /// # Panics
+    /// If the tape has no such value.
+    #[must_use]
+    pub fn equation(&self, index: u32) -> String {
         let nodes = self.nodes.borrow();
         let node = &nodes[index as usize];
         let inputs: Vec<String> = node.inputs.iter().map(|&i| self.label(i)).collect();

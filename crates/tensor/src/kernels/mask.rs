@@ -31,15 +31,21 @@ pub fn apply(p: f32, seed: u64, first: u64, x: &mut [f32]) {
     }
     let threshold = (f64::from(p) * 4_294_967_296.0) as u32; // hashes below it are dropped
     let keep = if p < 1.0 { 1.0 / (1.0 - p) } else { 0.0 };
-    let (mut key_here, mut index) = (key(seed, first), first as u32);
-    for x in x {
+    // Where the lower half of the index wraps around, a new key begins: two plain loops, which vectorise.
+    let before_wrap = (1_u64 << 32) - (first & 0xffff_ffff);
+    let (here, there) = x.split_at_mut(x.len().min(usize::try_from(before_wrap).unwrap_or(usize::MAX)));
+    apply_key(key(seed, first), first as u32, threshold, keep, here);
+    if !there.is_empty() {
+        apply_key(key(seed, first + before_wrap), 0, threshold, keep, there);
+    }
+}
+
+#[inline(always)]
+fn apply_key(key: u32, first: u32, threshold: u32, keep: f32, x: &mut [f32]) {
+    for (i, x) in x.iter_mut().enumerate() {
         // Mixed before the key comes in: or another seed would be the same mask in another order.
-        let hash = mix(mix(index) ^ key_here);
+        let hash = mix(mix(first.wrapping_add(i as u32)) ^ key);
         *x *= if hash < threshold { 0.0 } else { keep };
-        index = index.wrapping_add(1);
-        if index == 0 {
-            key_here = key(seed, first + (1 << 32));
-        }
     }
 }
 
@@ -67,6 +73,9 @@ mod tests {
     fn the_mask_depends_on_position_and_seed_alone() {
         let whole = factors(0.3, 7, 1000, 100);
         assert_eq!(whole[40..], factors(0.3, 7, 1040, 60));
+        let over_the_wrap = factors(0.3, 7, (1 << 32) - 50, 100);
+        assert_eq!(over_the_wrap[..50], factors(0.3, 7, (1 << 32) - 50, 50));
+        assert_eq!(over_the_wrap[50..], factors(0.3, 7, 1 << 32, 50));
         assert_ne!(whole, factors(0.3, 8, 1000, 100));
     }
 
@@ -75,12 +84,14 @@ mod tests {
     fn elements_are_independent() {
         let n = 100_000;
         let base = factors(0.5, 42, 0, n);
-        let others =
-            [(42, 1), (42, 2), (42, 64), (42, 1 << 32), (43, 0), (42 + (1 << 32), 0), (43, 1)];
+        let others = [(42, 1), (42, 2), (42, 64), (42, 1 << 32), (43, 0), (42 + (1 << 32), 0), (43, 1)];
         for (seed, first) in others {
             let other = factors(0.5, seed, first, n);
             let equal = base.iter().zip(&other).filter(|(a, b)| a == b).count() as f64 / n as f64;
-            assert!((equal - 0.5).abs() < 4.0 * (0.25 / n as f64).sqrt(), "seed {seed}, first {first}: {equal}");
+            assert!(
+                (equal - 0.5).abs() < 4.0 * (0.25 / n as f64).sqrt(),
+                "seed {seed}, first {first}: {equal}"
+            );
         }
     }
 }

@@ -46,7 +46,9 @@ macro_rules! registry {
 
 registry! {
     // primitive
-    add, mul, exp, sum,
+    add, sub, mul, div, neg, affine, exp, ln, tanh, relu, sum, mean, matmul, softmax,
+    reshape, transpose, slice, concat, gather, broadcast,
     // fused
-    linear, feed_forward,
+    embedding, layer_norm, rms_norm, cross_entropy, gelu, dropout,
+    linear, feed_forward, attention,
 }

@@ -24,6 +24,7 @@
 //!
 //! [`forward`] and [`backward`] are the last rung.
 
+mod decode;
 mod intervals;
 pub mod v0_naive;
 pub mod v1_intervals;
@@ -32,6 +33,7 @@ pub mod v3_blocked;
 
 use crate::kernels::mask;
 
+pub use decode::decode;
 pub use intervals::Intervals;
 pub use v3_blocked::{backward, forward};
 

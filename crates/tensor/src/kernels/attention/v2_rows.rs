@@ -48,7 +48,7 @@ pub(super) fn by_head<'a>(p: &Problem<'_>, dqkv: &'a mut [f32]) -> Vec<[Rectangl
 
 /// The sum of products of two rows.
 #[inline(always)]
-fn dot<S: Simd>(s: S, a: &[f32], b: &[f32]) -> f32 {
+pub(super) fn dot<S: Simd>(s: S, a: &[f32], b: &[f32]) -> f32 {
     let ((a, a_tail), (b, b_tail)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     let mut acc = s.mul(s.load(&padded(a_tail)), s.load(&padded(b_tail)));
     for (a, b) in a.iter().zip(b) {
@@ -59,7 +59,7 @@ fn dot<S: Simd>(s: S, a: &[f32], b: &[f32]) -> f32 {
 
 /// to += factor * from
 #[inline(always)]
-fn add_scaled<S: Simd>(s: S, factor: f32, from: &[f32], to: &mut [f32]) {
+pub(super) fn add_scaled<S: Simd>(s: S, factor: f32, from: &[f32], to: &mut [f32]) {
     let ((from, from_tail), (to, to_tail)) = (from.as_chunks::<LANES>(), to.as_chunks_mut::<LANES>());
     for (from, to) in from.iter().zip(to) {
         s.store(s.fma(s.splat(factor), s.load(from), s.load(to)), to);
@@ -71,7 +71,7 @@ fn add_scaled<S: Simd>(s: S, factor: f32, from: &[f32], to: &mut [f32]) {
 
 /// Replaces scores by exp(score - shift); answers their sum. Beyond the slice's end nothing counts.
 #[inline(always)]
-fn exponentials<S: Simd>(s: S, scores: &mut [f32], shift: f32) -> f32 {
+pub(super) fn exponentials<S: Simd>(s: S, scores: &mut [f32], shift: f32) -> f32 {
     let (whole, tail) = scores.as_chunks_mut::<LANES>();
     let mut sum = s.splat(0.0);
     for x in whole {

@@ -1,0 +1,79 @@
+//! The feed-forward layer.
+
+use super::dropout::{Dropout, DropoutSeeds};
+use crate::{Init, Linear, ParamBuilder};
+use tensor::Var;
+use tensor::ops::feed_forward::Activation;
+
+/// Settings of [`FeedForward`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FeedForwardConfig {
+    /// C: features of a position.
+    pub n_embd: usize,
+    /// H: features in between; [`hidden_width`] has the usual number.
+    pub hidden: usize,
+    /// The function in between.
+    pub activation: Activation,
+    /// Whether the projections have a bias.
+    pub bias: bool,
+    /// The probability of dropout on the output.
+    pub dropout: f32,
+    /// How the output projection begins; [`Init::residual`] in GPT-2.
+    pub proj_init: Init,
+}
+
+/// The two-layer network that each position goes through alone: up to H features, an activation, and down
+/// again. Parameters `c_fc` (`[H, C]`; for SwiGLU `[2H, C]`, the gate's rows first) and `c_proj` (`[C, H]`).
+/// `mlp` in nanoGPT.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FeedForward {
+    /// Up.
+    pub c_fc: Linear,
+    /// Down, back to the residual stream.
+    pub c_proj: Linear,
+    activation: Activation,
+    dropout: Dropout,
+}
+
+/// The usual H: 4 C. SwiGLU has three matrices instead of two, so that 8/3 C gives the same number of
+/// parameters (Shazeer 2020, arXiv 2002.05202); rounded to a multiple of 16, the lanes of a vector.
+///
+/// ```
+/// use tensor::ops::feed_forward::Activation;
+/// assert_eq!(nn::hidden_width(Activation::Gelu, 384), 1536);
+/// assert_eq!(nn::hidden_width(Activation::SwiGlu, 384), 1024);
+/// ```
+#[must_use]
+pub fn hidden_width(activation: Activation, n_embd: usize) -> usize {
+    match activation {
+        Activation::SwiGlu => ((n_embd * 8 + 24) / 48 * 16).max(16), // 8/3 C / 16 = 8 C / 48, to the nearest
+        _ => 4 * n_embd,
+    }
+}
+
+impl FeedForward {
+    /// A layer with these settings.
+    #[track_caller]
+    #[must_use]
+    pub fn new(mut builder: ParamBuilder<'_>, config: &FeedForwardConfig) -> Self {
+        let &FeedForwardConfig { n_embd, hidden, activation, bias, dropout, proj_init } = config;
+        let up = if activation == Activation::SwiGlu { 2 * hidden } else { hidden };
+        Self {
+            c_fc: Linear::new(builder.pp("c_fc"), n_embd, up, bias, Init::GPT2),
+            c_proj: Linear::new(builder.pp("c_proj"), hidden, n_embd, bias, proj_init),
+            activation,
+            dropout: Dropout::new(dropout),
+        }
+    }
+
+    /// (.., C) to (.., C)
+    #[track_caller]
+    #[must_use]
+    pub fn forward<'t>(&self, x: Var<'t>, seeds: &DropoutSeeds) -> Var<'t> {
+        let (c_fc, c_fc_bias) = self.c_fc.on_tape(x);
+        let (c_proj, c_proj_bias) = self.c_proj.on_tape(x);
+        // c_proj(activation(c_fc(x))), without writing what is in between to memory more than needed
+        let y = x.feed_forward(c_fc, c_fc_bias, c_proj, c_proj_bias, self.activation);
+        self.dropout.forward(y, seeds)
+    }
+}

@@ -1,0 +1,39 @@
+//! The linear layer.
+
+use crate::{Init, ParamBuilder};
+use tensor::{ParamId, Var};
+
+/// y = x W^T + b, for each row x of the last axis: parameters `weight` `[n_out, n_in]` and, if it has one,
+/// `bias` `[n_out]`, which begins at zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Linear {
+    /// W
+    pub weight: ParamId,
+    /// b
+    pub bias: Option<ParamId>,
+}
+
+impl Linear {
+    /// A layer from `n_in` to `n_out` features.
+    #[track_caller]
+    #[must_use]
+    pub fn new(mut builder: ParamBuilder<'_>, n_in: usize, n_out: usize, bias: bool, init: Init) -> Self {
+        let weight = builder.add("weight", [n_out, n_in], init);
+        let bias = bias.then(|| builder.add("bias", [n_out], Init::Zeros));
+        Self { weight, bias }
+    }
+
+    /// (.., n_in) to (.., n_out)
+    #[track_caller]
+    #[must_use]
+    pub fn forward<'t>(&self, x: Var<'t>) -> Var<'t> {
+        let (weight, bias) = self.on_tape(x);
+        x.linear(weight, bias)
+    }
+
+    /// The parameters as values on the tape of `x`, for operations that fuse this layer with others.
+    pub(super) fn on_tape<'t>(&self, x: Var<'t>) -> (Var<'t>, Option<Var<'t>>) {
+        let tape = x.tape();
+        (tape.param(self.weight), self.bias.map(|bias| tape.param(bias)))
+    }
+}

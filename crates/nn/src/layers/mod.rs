@@ -1,0 +1,22 @@
+//! Layers: structs of parameter ids, with a `forward` that puts them to work on a tape.
+//!
+//! A layer owns no numbers. It is made once, by a [`ParamBuilder`](crate::ParamBuilder) that adds its
+//! parameters to a `Params`, and is then read-only: threads share it, each with a tape of its own.
+
+mod dropout;
+mod embedding;
+mod feed_forward;
+mod layer_norm;
+mod linear;
+mod norm;
+mod rms_norm;
+mod self_attention;
+
+pub use dropout::{Dropout, DropoutSeeds};
+pub use embedding::Embedding;
+pub use feed_forward::{FeedForward, FeedForwardConfig, hidden_width};
+pub use layer_norm::LayerNorm;
+pub use linear::Linear;
+pub use norm::{Norm, NormKind};
+pub use rms_norm::RmsNorm;
+pub use self_attention::{SelfAttention, SelfAttentionConfig};

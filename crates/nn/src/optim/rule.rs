@@ -1,0 +1,116 @@
+//! The update of one element, and the loop that applies it to slices.
+
+use tensor::kernels::simd::{Kernel, LANES, Simd, dispatch};
+
+/// What an optimizer does to one element: from the parameter `p`, its gradient `g` and the `N` numbers
+/// remembered about it to the new parameter and the new `N` numbers. It is written once, for sixteen
+/// elements at a time ([`Simd`]). Implementations are `#[inline(always)]`, so that the whole loop is
+/// compiled for the processor's instructions.
+///
+/// SignSGD, for example, remembers nothing and takes steps of one length:
+///
+/// ```
+/// use nn::optim::{Rule, Slots, decays_by_default};
+/// use tensor::kernels::simd::Simd;
+///
+/// #[derive(Clone, Copy)]
+/// struct Sign { lr: f32 }
+///
+/// impl Rule<0> for Sign {
+///     #[inline(always)]
+///     fn update<S: Simd>(self, s: S, p: S::V, g: S::V, _: [S::V; 0]) -> (S::V, [S::V; 0]) {
+///         let (up, down) = (s.add(p, s.splat(self.lr)), s.sub(p, s.splat(self.lr)));
+///         (s.if_less(g, s.splat(0.0), up, down), [])
+///     }
+/// }
+///
+/// # use tensor::{Grads, Params, Tape, Workspace};
+/// # let mut params = Params::new();
+/// # let w = params.add("w", [3], |w| w.copy_from_slice(&[1.0, -2.0, 3.0]));
+/// # let mut grads = Grads::new(&params);
+/// # let workspace = Workspace::new();
+/// # let tape = Tape::new(&params, &workspace);
+/// # (tape.param(w) * tape.param(w)).sum().backward(&mut grads);
+/// # drop(tape);
+/// let mut slots = Slots::new(&params, [], decays_by_default);
+/// slots.update(&mut params, &grads, |_decays| Sign { lr: 0.5 })?;
+/// assert_eq!(params.data(w), [0.5, -1.5, 2.5]);
+/// # Ok::<(), nn::optim::MissingGradient>(())
+/// ```
+pub trait Rule<const N: usize>: Copy + Send + Sync {
+    /// The new parameter and the new state.
+    fn update<S: Simd>(self, s: S, p: S::V, g: S::V, state: [S::V; N]) -> (S::V, [S::V; N]);
+}
+
+/// Part of one parameter with its gradient and state: slices of one length.
+pub(super) struct Piece<'a, const N: usize, R> {
+    pub(super) rule: R,
+    pub(super) param: &'a mut [f32],
+    pub(super) grad: &'a [f32],
+    pub(super) state: [&'a mut [f32]; N],
+}
+
+impl<'a, const N: usize, R: Rule<N>> Piece<'a, N, R> {
+    /// Applies the rule to every element.
+    pub(super) fn update(self) {
+        dispatch(self);
+    }
+
+    /// Cuts this into pieces of at most `chunk` elements.
+    pub(super) fn cut(self, chunk: usize) -> impl Iterator<Item = Self> {
+        let Self { rule, param, grad, state } = self;
+        let mut state = state.map(|x| x.chunks_mut(chunk));
+        param.chunks_mut(chunk).zip(grad.chunks(chunk)).map(move |(param, grad)| {
+            let state = state.each_mut().map(|x| x.next().expect("slices of one length"));
+            Self { rule, param, grad, state }
+        })
+    }
+}
+
+impl<const N: usize, R: Rule<N>> Kernel for Piece<'_, N, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { rule, param, grad, state } = self;
+        let (params, param_tail) = param.as_chunks_mut::<LANES>();
+        let (grads, grad_tail) = grad.as_chunks::<LANES>();
+        let mut state = state.map(|x| x.as_chunks_mut::<LANES>());
+        for i in 0..params.len() {
+            update_lanes(s, rule, &mut params[i], &grads[i], state.each_mut().map(|(x, _)| &mut x[i]));
+        }
+        if !param_tail.is_empty() {
+            let mut param = padded(param_tail);
+            let mut lanes = state.each_ref().map(|(_, tail)| padded(tail));
+            update_lanes(s, rule, &mut param, &padded(grad_tail), lanes.each_mut());
+            param_tail.copy_from_slice(&param[..param_tail.len()]);
+            for ((_, tail), lanes) in state.iter_mut().zip(&lanes) {
+                tail.copy_from_slice(&lanes[..tail.len()]);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn update_lanes<const N: usize, S: Simd>(
+    s: S,
+    rule: impl Rule<N>,
+    param: &mut [f32; LANES],
+    grad: &[f32; LANES],
+    state: [&mut [f32; LANES]; N],
+) {
+    let old = state.each_ref().map(|x| s.load(x));
+    let (p, new) = rule.update(s, s.load(param), s.load(grad), old);
+    s.store(p, param);
+    for (to, x) in state.into_iter().zip(new) {
+        s.store(x, to);
+    }
+}
+
+/// The end of a slice in a whole vector, zeros behind it.
+#[inline(always)]
+fn padded(tail: &[f32]) -> [f32; LANES] {
+    let mut lanes = [0.0; LANES];
+    lanes[..tail.len()].copy_from_slice(tail);
+    lanes
+}

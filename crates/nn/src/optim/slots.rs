@@ -1,0 +1,114 @@
+//! What an optimizer remembers about each parameter.
+
+use super::rule::{Piece, Rule};
+use super::{MissingGradient, StateError};
+use std::collections::HashMap;
+use tensor::kernels::parallel;
+use tensor::{AlignedVec, Grads, ParamId, Params};
+
+/// `N` tensors, zero at first, beside each parameter that was trainable when this was made.
+/// Frozen parameters cost no memory: fine-tuning a few of many remembers only those few.
+pub struct Slots<const N: usize> {
+    kinds: [&'static str; N],
+    /// By [`ParamId::index`]; `None` for what was frozen.
+    all: Vec<Option<Slot<N>>>,
+}
+
+struct Slot<const N: usize> {
+    name: String,
+    decays: bool,
+    state: [AlignedVec; N],
+}
+
+/// Whether weight decay applies to a parameter unless one says otherwise: to matrices, not to biases and
+/// the weights of norms, which are vectors. A decayed matrix prefers small weights; a decayed norm or bias
+/// would prefer a wrong scale or place. nanoGPT's rule.
+#[must_use]
+pub fn decays_by_default(params: &Params, id: ParamId) -> bool {
+    params.shape(id).len() >= 2
+}
+
+impl<const N: usize> Slots<N> {
+    /// Zeros for every trainable parameter. `kinds` names the `N` tensors, and `decays` says to which
+    /// parameters weight decay applies.
+    #[must_use]
+    pub fn new(params: &Params, kinds: [&'static str; N], decays: impl Fn(&Params, ParamId) -> bool) -> Self {
+        let slot = |id: ParamId| Slot {
+            name: params.name(id).to_string(),
+            decays: decays(params, id),
+            state: kinds.map(|_| AlignedVec::zeros(params.data(id).len())),
+        };
+        Self { kinds, all: params.ids().map(|id| params.is_trainable(id).then(|| slot(id))).collect() }
+    }
+
+    /// Applies a rule, which may differ for parameters that decay, to every trainable parameter.
+    ///
+    /// # Errors
+    /// [`MissingGradient`]; then nothing was changed.
+    ///
+    /// # Panics
+    /// If a parameter is trainable that was frozen, or did not exist, when this was made.
+    pub fn update<R: Rule<N>>(
+        &mut self,
+        params: &mut Params,
+        grads: &Grads,
+        rule: impl Fn(bool) -> R,
+    ) -> Result<(), MissingGradient> {
+        let missing = grads.unreached(params);
+        if !missing.is_empty() {
+            return Err(MissingGradient { names: missing.into_iter().map(String::from).collect() });
+        }
+        let trainable: Vec<bool> = params.ids().map(|id| params.is_trainable(id)).collect();
+        // All parameters in one list of pieces: a fork for each small bias would cost more than its work.
+        let mut pieces = Vec::new();
+        let mut slots = self.all.iter_mut();
+        for (id, param) in params.all_mut() {
+            let slot = slots.next().and_then(Option::as_mut);
+            if !trainable[id.index()] {
+                continue;
+            }
+            let slot =
+                slot.expect("make the optimizer after the parameters, and after freezing some of them");
+            let grad = grads.get(id).expect("checked above");
+            let state = slot.state.each_mut().map(|x| &mut x[..]);
+            let piece = Piece { rule: rule(slot.decays), param, grad, state };
+            pieces.extend(piece.cut(parallel::chunk_len()));
+        }
+        parallel::for_each_of(pieces, Piece::update);
+        Ok(())
+    }
+
+    /// Every tensor with its name, `<kind>.<parameter>`.
+    #[must_use]
+    pub fn state(&self) -> Vec<(String, &[f32])> {
+        let slots = self.all.iter().flatten();
+        slots
+            .flat_map(|slot| {
+                let tensors = self.kinds.iter().zip(&slot.state);
+                tensors.map(|(kind, x)| (format!("{kind}.{}", slot.name), &x[..]))
+            })
+            .collect()
+    }
+
+    /// Puts back what [`Slots::state`] gave, in any order.
+    ///
+    /// # Errors
+    /// If a tensor is missing, of another length, or unknown; then nothing was changed.
+    pub fn load_state(&mut self, saved: &[(String, &[f32])]) -> Result<(), StateError> {
+        let mut by_name: HashMap<&str, &[f32]> = saved.iter().map(|(name, x)| (&name[..], *x)).collect();
+        let mut in_order = Vec::new();
+        for (name, current) in self.state() {
+            let Some(x) = by_name.remove(&name[..]) else { return Err(StateError::Missing { name }) };
+            if x.len() != current.len() {
+                return Err(StateError::Length { name, expected: current.len(), found: x.len() });
+            }
+            in_order.push(x);
+        }
+        if let Some(name) = by_name.into_keys().min() {
+            return Err(StateError::Unknown { name: name.to_string() });
+        }
+        let tensors = self.all.iter_mut().flatten().flat_map(|slot| &mut slot.state);
+        tensors.zip(in_order).for_each(|(to, from)| to.copy_from_slice(from));
+        Ok(())
+    }
+}

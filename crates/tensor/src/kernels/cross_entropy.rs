@@ -1,0 +1,145 @@
+//! Cross-entropy of the rows of a matrix of logits. The formulas are in `ops/cross_entropy.rs`.
+
+use super::parallel;
+use super::rows::for_each_piece;
+use super::simd::{Kernel, LANES, Simd, dispatch};
+use super::softmax::{largest, sum_of_exp, write_exp};
+use super::vmath::exp;
+use crate::op::{Accum, Grad};
+
+/// What the rows should have been, and how much each counts. A row of weight 0 is ignored, with its target.
+#[derive(Clone, Copy, Debug)]
+pub struct Targets<'a> {
+    /// The right class of each row.
+    pub ids: &'a [u32],
+    /// The weight of each row.
+    pub weights: &'a [f32],
+    /// What the sum is divided by. 0: nothing counts, and loss and gradients are 0.
+    pub total_weight: f32,
+}
+
+/// The sum over rows of `weight * (log-sum-exp(row) - row[target])`, divided by the total weight. `max` and
+/// `sum` receive two numbers for each row that counts: its largest logit, and the sum of e^(z - largest).
+/// They say more than the log-sum-exp: at a logit of 10^4 that has only three decimals left.
+///
+/// # Panics
+/// If the lengths do not fit, or a row that counts has a target outside.
+#[must_use]
+pub fn cross_entropy_forward(
+    logits: &[f32],
+    width: usize,
+    targets: Targets<'_>,
+    max: &mut [f32],
+    sum: &mut [f32],
+) -> f32 {
+    assert!(logits.len() == width * max.len() && max.len() == sum.len(), "cross_entropy: lengths");
+    assert!(targets.ids.len() == max.len() && targets.weights.len() == max.len(), "cross_entropy: targets");
+    let rows = parallel::rows_per_chunk(width);
+    for_each_piece([&mut *max, &mut *sum], [rows, rows], |i, [max, sum]| {
+        let logits = &logits[i * rows * width..][..max.len() * width];
+        dispatch(Statistics { logits, width, weights: &targets.weights[i * rows..], max, sum });
+    });
+    if targets.total_weight == 0.0 {
+        return 0.0;
+    }
+    // In f64, in order: the same sum for any number of threads.
+    let mut loss = 0.0;
+    for (i, (&id, &weight)) in targets.ids.iter().zip(targets.weights).enumerate() {
+        if weight != 0.0 {
+            let below_max = f64::from(max[i]) - f64::from(logits[i * width..][..width][id as usize]);
+            loss += f64::from(weight) * (below_max + logarithm(sum[i]));
+        }
+    }
+    (loss / f64::from(targets.total_weight)) as f32
+}
+
+/// ln of a sum of exponentials, which is at least 1 unless the logits were not numbers.
+fn logarithm(sum: f32) -> f64 {
+    if sum.is_finite() { random::ln(f64::from(sum)) } else { f64::NAN }
+}
+
+struct Statistics<'a> {
+    logits: &'a [f32],
+    width: usize,
+    weights: &'a [f32],
+    max: &'a mut [f32],
+    sum: &'a mut [f32],
+}
+
+impl Kernel for Statistics<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let rows = self.logits.chunks_exact(self.width).zip(self.weights);
+        for (((z, &weight), max), sum) in rows.zip(self.max).zip(self.sum) {
+            if weight != 0.0 {
+                *max = largest(s, z);
+                *sum = sum_of_exp(s, z, *max) as f32;
+            }
+        }
+    }
+}
+
+/// `dlogits = dy * weight / total_weight * (softmax - onehot(target))`, or `+=`; exactly 0 in the rows that
+/// do not count. `max` and `sum` are the forward's.
+pub fn cross_entropy_backward(
+    logits: &[f32],
+    width: usize,
+    targets: Targets<'_>,
+    (max, sum): (&[f32], &[f32]),
+    dy: f32,
+    dlogits: &mut Grad<'_>,
+) {
+    let rows = parallel::rows_per_chunk(width);
+    let scale = if targets.total_weight == 0.0 { 0.0 } else { dy / targets.total_weight };
+    let accum = dlogits.accum;
+    parallel::for_each_chunk(dlogits.to, rows * width, |i, dlogits| {
+        let rows = i * rows..(i * rows + dlogits.len() / width);
+        let logits = &logits[rows.start * width..rows.end * width];
+        let targets = Targets {
+            ids: &targets.ids[rows.clone()],
+            weights: &targets.weights[rows.clone()],
+            total_weight: targets.total_weight,
+        };
+        let (max, sum) = (&max[rows.clone()], &sum[rows]);
+        dispatch(Backward { logits, width, targets, max, sum, scale, dlogits, accum });
+    });
+}
+
+struct Backward<'a> {
+    logits: &'a [f32],
+    width: usize,
+    targets: Targets<'a>,
+    max: &'a [f32],
+    sum: &'a [f32],
+    scale: f32, // dy / total weight
+    dlogits: &'a mut [f32],
+    accum: Accum,
+}
+
+impl Kernel for Backward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let rows = self.logits.chunks_exact(self.width).zip(self.dlogits.chunks_exact_mut(self.width));
+        for (i, (z, dz)) in rows.enumerate() {
+            let scale = self.targets.weights[i] * self.scale;
+            if scale == 0.0 {
+                if self.accum == Accum::Replace {
+                    dz.fill(0.0);
+                }
+                continue;
+            }
+            let target = self.targets.ids[i] as usize;
+            let (max, factor) = (self.max[i], scale / self.sum[i]);
+            let before = if self.accum == Accum::Add { dz[target] } else { 0.0 };
+            write_exp(s, z, max, factor, dz, self.accum);
+            // The target's element again, with the -1: from what was there, so that only the sum is rounded.
+            let mut e = [0.0; LANES];
+            s.store(exp(s, s.splat(z[target] - max)), &mut e);
+            dz[target] = before + (e[0] * factor - scale);
+        }
+    }
+}

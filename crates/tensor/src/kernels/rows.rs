@@ -1,0 +1,50 @@
+//! Matrices cut into chunks of rows, one task each, and what the kernels over rows share.
+
+use super::simd::LANES;
+use super::{parallel, vmath};
+use crate::op::Grad;
+
+/// Cuts several slices into the same number of pieces, `sizes[n]` floats of slice n in each, and runs
+/// `task(index, pieces)` for each index. An empty slice has empty pieces.
+pub(crate) fn for_each_piece<const N: usize>(
+    mut slices: [&mut [f32]; N],
+    sizes: [usize; N],
+    task: impl Fn(usize, [&mut [f32]; N]) + Sync + Send,
+) {
+    let counts = std::array::from_fn::<_, N, _>(|n| slices[n].len().div_ceil(sizes[n].max(1)));
+    let pieces: Vec<_> = (0..counts.into_iter().max().unwrap_or(0))
+        .map(|i| (i, std::array::from_fn(|n| take_front(&mut slices[n], sizes[n]))))
+        .collect();
+    parallel::for_each_of(pieces, |(i, pieces)| task(i, pieces));
+}
+
+fn take_front<'a>(slice: &mut &'a mut [f32], len: usize) -> &'a mut [f32] {
+    let whole = std::mem::take(slice);
+    let (front, rest) = whole.split_at_mut(len.min(whole.len()));
+    *slice = rest;
+    front
+}
+
+/// The end of a row in a whole vector, with `filler` behind it.
+#[inline(always)]
+pub(crate) fn padded_with(tail: &[f32], filler: f32) -> [f32; LANES] {
+    let mut lanes = [filler; LANES];
+    lanes[..tail.len()].copy_from_slice(tail);
+    lanes
+}
+
+/// Adds the chunks' partial sums up, in order, into the first of them.
+pub(crate) fn add_partials(partials: &mut [f32], width: usize) {
+    let (total, rest) = partials.split_at_mut(width);
+    for partial in rest.chunks_exact(width) {
+        vmath::add_assign(total, partial);
+    }
+}
+
+/// A gradient's destination, or an empty slice that stands for none.
+pub(crate) fn destination<'a>(grad: Option<&'a mut Grad<'_>>) -> (&'a mut [f32], crate::Accum) {
+    match grad {
+        Some(grad) => (&mut *grad.to, grad.accum),
+        None => (&mut [], crate::Accum::Replace),
+    }
+}

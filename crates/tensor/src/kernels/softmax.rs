@@ -1,0 +1,151 @@
+//! The softmax of the rows of a matrix, and its two steps, which cross-entropy shares: the largest element
+//! of a row, and the sum of e^(z - largest). With the largest subtracted no exponential overflows, and the
+//! sum is at least 1, so nothing divides by zero either. The formulas are in `ops/softmax.rs`.
+
+use super::parallel;
+use super::rows::padded_with;
+use super::simd::{Kernel, LANES, Simd, dispatch};
+use super::vmath::{exp, padded};
+use crate::op::Accum;
+
+/// Vectors whose sum is accumulated in f32 before it goes to an f64: 1024 floats.
+const BLOCK: usize = 64;
+
+/// The largest element of a row; -inf if it is empty.
+#[inline(always)]
+pub(crate) fn largest<S: Simd>(s: S, z: &[f32]) -> f32 {
+    let (whole, tail) = z.as_chunks::<LANES>();
+    let mut max = s.load(&padded_with(tail, f32::NEG_INFINITY));
+    for z in whole {
+        max = s.max(max, s.load(z));
+    }
+    s.largest(max)
+}
+
+/// The sum of e^(z - max) over a row.
+#[inline(always)]
+pub(crate) fn sum_of_exp<S: Simd>(s: S, z: &[f32], max: f32) -> f64 {
+    let (whole, tail) = z.as_chunks::<LANES>();
+    let m = s.splat(max);
+    let mut total = 0.0;
+    for block in whole.chunks(BLOCK) {
+        let mut sum = s.splat(0.0);
+        for z in block {
+            sum = s.add(sum, exp(s, s.sub(s.load(z), m)));
+        }
+        total += f64::from(s.sum(sum));
+    }
+    let rest = exp(s, s.sub(s.load(&padded_with(tail, f32::NEG_INFINITY)), m));
+    total + f64::from(s.sum(rest))
+}
+
+/// Writes `factor e^(z - max)` over a row, or adds it.
+#[inline(always)]
+pub(crate) fn write_exp<S: Simd>(s: S, z: &[f32], max: f32, factor: f32, y: &mut [f32], accum: Accum) {
+    let (z, z_tail) = z.as_chunks::<LANES>();
+    let (y, y_tail) = y.as_chunks_mut::<LANES>();
+    let (max, factor) = (s.splat(max), s.splat(factor));
+    for (z, y) in z.iter().zip(y) {
+        let mut value = s.mul(exp(s, s.sub(s.load(z), max)), factor);
+        if accum == Accum::Add {
+            value = s.add(s.load(y), value);
+        }
+        s.store(value, y);
+    }
+    let mut lanes = [0.0; LANES];
+    s.store(s.mul(exp(s, s.sub(s.load(&padded(z_tail)), max)), factor), &mut lanes);
+    for (y, value) in y_tail.iter_mut().zip(lanes) {
+        *y = if accum == Accum::Add { *y + value } else { value };
+    }
+}
+
+/// y = softmax of every row of z, rows of `width` floats. A row of -inf alone (everything masked) is zeros.
+pub fn softmax_forward(z: &[f32], width: usize, y: &mut [f32]) {
+    let floats = parallel::rows_per_chunk(width) * width;
+    parallel::for_each_chunk(y, floats, |i, y| {
+        dispatch(Forward { z: &z[i * floats..][..y.len()], width, y });
+    });
+}
+
+struct Forward<'a> {
+    z: &'a [f32],
+    width: usize,
+    y: &'a mut [f32],
+}
+
+impl Kernel for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for (z, y) in self.z.chunks_exact(self.width).zip(self.y.chunks_exact_mut(self.width)) {
+            let max = largest(s, z);
+            if max == f32::NEG_INFINITY && z.iter().all(|z| *z == max) {
+                y.fill(0.0);
+                continue;
+            }
+            let sum = sum_of_exp(s, z, max);
+            write_exp(s, z, max, (1.0 / sum) as f32, y, Accum::Replace);
+        }
+    }
+}
+
+/// dz = y (dy - sum(y dy)) for every row, written or added; y is the forward's output.
+pub fn softmax_backward(y: &[f32], dy: &[f32], width: usize, dz: &mut [f32], accum: Accum) {
+    let floats = parallel::rows_per_chunk(width) * width;
+    parallel::for_each_chunk(dz, floats, |i, dz| {
+        let chunk = i * floats..i * floats + dz.len();
+        dispatch(Backward { y: &y[chunk.clone()], dy: &dy[chunk], width, dz, accum });
+    });
+}
+
+struct Backward<'a> {
+    y: &'a [f32],
+    dy: &'a [f32],
+    width: usize,
+    dz: &'a mut [f32],
+    accum: Accum,
+}
+
+impl Kernel for Backward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let rows = self.y.chunks_exact(self.width).zip(self.dy.chunks_exact(self.width));
+        for ((y, dy), dz) in rows.zip(self.dz.chunks_exact_mut(self.width)) {
+            let mean = dot(s, y, dy) as f32;
+            let m = s.splat(mean);
+            let (dz, dz_tail) = dz.as_chunks_mut::<LANES>();
+            let (y, y_tail) = y.as_chunks::<LANES>();
+            let (dy, dy_tail) = dy.as_chunks::<LANES>();
+            for ((y, dy), dz) in y.iter().zip(dy).zip(dz) {
+                let mut value = s.mul(s.load(y), s.sub(s.load(dy), m));
+                if self.accum == Accum::Add {
+                    value = s.add(s.load(dz), value);
+                }
+                s.store(value, dz);
+            }
+            for ((y, dy), dz) in y_tail.iter().zip(dy_tail).zip(dz_tail) {
+                let value = y * (dy - mean);
+                *dz = if self.accum == Accum::Add { *dz + value } else { value };
+            }
+        }
+    }
+}
+
+/// The sum of a b over a row.
+#[inline(always)]
+fn dot<S: Simd>(s: S, a: &[f32], b: &[f32]) -> f64 {
+    let (a, a_tail) = a.as_chunks::<LANES>();
+    let (b, b_tail) = b.as_chunks::<LANES>();
+    let mut total = f64::from(s.sum(s.mul(s.load(&padded(a_tail)), s.load(&padded(b_tail)))));
+    for (a, b) in a.chunks(BLOCK).zip(b.chunks(BLOCK)) {
+        let mut sum = s.splat(0.0);
+        for (a, b) in a.iter().zip(b) {
+            sum = s.fma(s.load(a), s.load(b), sum);
+        }
+        total += f64::from(s.sum(sum));
+    }
+    total
+}
