@@ -1,0 +1,41 @@
+# What continuous integration runs, one target a step. `make check` runs them all.
+
+.PHONY: check format lint test docs examples benches smoke long
+
+check: format lint test docs examples benches smoke
+
+format:
+	cargo fmt --all --check
+
+lint:
+	cargo clippy --workspace --all-targets -- -D warnings
+
+# The README's test command, on one thread and on several: the results may not differ.
+test:
+	RAYON_NUM_THREADS=1 cargo test --workspace
+	RAYON_NUM_THREADS=4 cargo test --workspace
+
+docs:
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+examples:
+	for example in 01_by_hand 02_tape 03_your_own_op 04_bigram 05_char_gpt 06_sample; do \
+	  NEWLEAF_EXAMPLE_STEPS=20 cargo run --release -q -p examples --example $$example > /dev/null || exit 1; \
+	done
+
+# Built, not run: nothing here depends on how fast a machine is.
+benches:
+	cargo build --release -p benches --benches --bins
+
+# The program itself, for a few seconds, then what it made.
+smoke:
+	rm -rf target/smoke
+	cargo run --release -q -- train --max-iters 60 --eval-interval 30 --out target/smoke
+	cargo run --release -q -- sample --model target/smoke --max-new-tokens 80
+	cargo run --release -q -- eval --model target/smoke --data datasets/stories-en.txt --json
+	cargo run --release -q -- info target/smoke
+
+# Slow proofs, run by hand: see CONTRIBUTING.md.
+long:
+	CASES=4096 cargo test --release -p tensor --test registry
+	for path in avx512 avx2 scalar; do NEWLEAF_SIMD=$$path cargo test --release -p tensor -p nn -p gpt || exit 1; done
