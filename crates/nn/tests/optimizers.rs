@@ -212,6 +212,26 @@ fn what_is_frozen_costs_no_memory() {
     assert_eq!(names, ["exp_avg.b", "exp_avg_sq.b"]);
 }
 
+/// An average that shrinks for ever ends at zero and not at the smallest numbers, which are slow.
+#[test]
+fn averages_of_zero_gradients_become_zero() {
+    for mut optimizer in one_of_each(&bowl()) {
+        let mut params = bowl();
+        descend(optimizer.as_mut(), &mut params);
+        let mut grads = Grads::new(&params);
+        set_grads(&params, &mut grads, |_, p| vec![0.0; p.len()]);
+        for _ in 0..12_000 {
+            params.all_mut().for_each(|(_, p)| p.fill(0.0)); // so that no L2 penalty moves anything
+            optimizer.step(&mut params, &grads, LR).expect("gradients");
+            let state = optimizer.state();
+            assert!(state.iter().flat_map(|(_, x)| *x).all(|x| !x.is_subnormal()));
+        }
+        let state = optimizer.state();
+        let first = state.iter().filter(|(name, _)| !name.starts_with("exp_avg_sq")); // 0.999^n takes longer
+        assert!(first.flat_map(|(_, x)| *x).all(|&x| x == 0.0));
+    }
+}
+
 #[test]
 fn scaling_on_the_way_is_scaling_before() {
     for (mut a, mut b) in one_of_each(&bowl()).into_iter().zip(one_of_each(&bowl())) {

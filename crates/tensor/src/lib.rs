@@ -1,4 +1,5 @@
-//! Reverse-mode automatic differentiation.
+#![doc = include_str!("../README.md")]
+
 pub mod gradcheck;
 pub mod kernels;
 pub mod ops;

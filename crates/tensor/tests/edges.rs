@@ -61,7 +61,7 @@ fn a_nan_is_not_hidden() {
 #[test]
 fn logits_of_ten_thousand() {
     let x = arr2(&[[1e4, -1e4, 0.0], [-1e4, -1e4, -1e4], [1e4, 1e4, -1e4]]).into_dyn();
-    assert!(all_finite(&run(&[x.clone()], |x| x[0].softmax())));
+    assert!(all_finite(&run(std::slice::from_ref(&x), |x| x[0].softmax())));
     let [loss, dx] = &run(&[x], |x| x[0].cross_entropy(&[1, 0, 0], &[1.0; 3], 3.0))[..] else { panic!() };
     let expected = (2e4 + 3f64.ln() + 2f64.ln()) / 3.0;
     assert!((f64::from(loss[[]]) / expected - 1.0).abs() < 1e-6, "{loss}");
@@ -168,7 +168,7 @@ fn micro_batches_of_unequal_weight_add_up() {
     let x = draw.array(&[7, 5]);
     let (targets, weights) = ([0, 1, 2, 3, 4, 0, 1], [1.0, 0.5, 0.0, 2.0, 1.0, 1.0, 0.25]);
     let total = weights.iter().sum();
-    let whole = run(&[x.clone()], |x| x[0].cross_entropy(&targets, &weights, total));
+    let whole = run(std::slice::from_ref(&x), |x| x[0].cross_entropy(&targets, &weights, total));
     let parts = run(&[x], |x| {
         let part =
             |from, to| x[0].slice(0, from, to).cross_entropy(&targets[from..to], &weights[from..to], total);
@@ -181,7 +181,7 @@ fn micro_batches_of_unequal_weight_add_up() {
 #[test]
 fn one_class() {
     let x = arr2(&[[3.0], [-1e4]]).into_dyn();
-    let result = run(&[x.clone()], |x| x[0].cross_entropy(&[0, 0], &[1.0, 1.0], 2.0));
+    let result = run(std::slice::from_ref(&x), |x| x[0].cross_entropy(&[0, 0], &[1.0, 1.0], 2.0));
     assert!(result.iter().flatten().all(|x| *x == 0.0), "{result:?}");
     let result = run(&[x], |x| x[0].softmax());
     assert!(result[0].iter().all(|y| *y == 1.0) && result[1].iter().all(|dx| *dx == 0.0), "{result:?}");
@@ -251,7 +251,7 @@ fn empty_tensors() {
 fn activations_at_the_extremes() {
     let x = arr1(&[-f32::MAX, -1e20, -1e4, -20.0, -1e-40, 0.0, 1e-40, 20.0, 1e4, 1e20, f32::MAX]).into_dyn();
     for f in [(|x| x.gelu()) as Unary, |x| x.gelu_tanh(), |x| x.relu()] {
-        let [y, dx] = &run(&[x.clone()], |x| f(x[0]))[..] else { panic!() };
+        let [y, dx] = &run(std::slice::from_ref(&x), |x| f(x[0]))[..] else { panic!() };
         for i in 0..x.len() {
             let (x, slope) = (x[i], dx[i] / (i + 1) as f32);
             assert_eq!(

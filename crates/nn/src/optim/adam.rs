@@ -1,5 +1,6 @@
 //! Adam: a step size of its own for every element. With the rule that [`AdamW`](super::AdamW) uses too.
 
+use super::rule::flush_subnormal;
 use super::{MissingGradient, Optimizer, Rule, Slots, StateError, decays_by_default, power};
 use tensor::kernels::simd::Simd;
 use tensor::{Grads, Params};
@@ -141,6 +142,7 @@ impl Rule<2> for AdamRule {
         // m = beta1 m + (1 - beta1) g, as m + (1 - beta1)(g - m)
         let m = s.fma(s.splat(self.one_minus_beta1), s.sub(g, m), m);
         let v = s.fma(s.mul(s.splat(self.one_minus_beta2), g), g, s.mul(s.splat(self.beta2), v));
+        let (m, v) = (flush_subnormal(s, m), flush_subnormal(s, v));
         // eps is added after the correction, as in PyTorch
         let denominator = s.fma(s.sqrt(v), s.splat(self.inv_sqrt_correction2), s.splat(self.eps));
         let p = s.fma(s.splat(-self.step_size), s.div(m, denominator), p);

@@ -114,3 +114,12 @@ fn padded(tail: &[f32]) -> [f32; LANES] {
     lanes[..tail.len()].copy_from_slice(tail);
     lanes
 }
+
+/// Zero for numbers too small to be stored in full (below 1.2e-38). The average of a gradient that stays zero,
+/// such as that of the embedding of a token no longer seen, shrinks until it is one of those, and stays one
+/// for ever. Processors are slow at them: a step took four times as long when all averages had come to this
+/// (787,000 parameters, one Zen core: 0.40 ms instead of 0.10; with this line 0.12).
+#[inline(always)]
+pub(super) fn flush_subnormal<S: Simd>(s: S, x: S::V) -> S::V {
+    s.if_less(s.abs(x), s.splat(f32::MIN_POSITIVE), s.splat(0.0), x)
+}

@@ -1,5 +1,6 @@
 //! Stochastic gradient descent, with momentum.
 
+use super::rule::flush_subnormal;
 use super::{MissingGradient, Optimizer, Rule, Slots, StateError, decays_by_default};
 use tensor::kernels::simd::Simd;
 use tensor::{Grads, Params};
@@ -102,7 +103,7 @@ impl Rule<1> for SgdRule {
         let momentum = s.splat(self.momentum);
         let g = s.mul(g, s.splat(self.grad_scale));
         let g = s.fma(s.splat(self.l2), p, g);
-        let v = s.fma(momentum, v, g);
+        let v = flush_subnormal(s, s.fma(momentum, v, g));
         let direction = if self.nesterov { s.fma(momentum, v, g) } else { v };
         (s.fma(s.splat(-self.lr), direction, p), [v])
     }

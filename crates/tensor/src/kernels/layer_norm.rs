@@ -5,8 +5,9 @@
 //!
 //!   shift = mean(d)     variance = mean(d^2) - shift^2     xhat = (d - shift) / sqrt(variance + eps)
 //!
-//! (Chan, Golub & LeVeque 1983, equation 1.7.) So a row with mean 10^6 and deviation 1 comes out with an
-//! error below 10^-6, where mean(x^2) - mean(x)^2 has nothing left, and two plain passes have 0.1.
+//! (the corrected two-pass algorithm in Chan, Golub & LeVeque 1983). So a row with mean 10^6 and deviation 1
+//! comes out with an error below 10^-6, where mean(x^2) - mean(x)^2 has nothing left, and two plain passes
+//! have 0.1.
 //! The backward computes `shift` again: it costs one addition where d is needed anyway.
 
 use super::rows::{add_partials, destination, for_each_piece, padded_with};

@@ -5,10 +5,11 @@
 //! $$ \hat x = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}}, \qquad y = w \odot \hat x + b $$
 //!
 //! Backward. From the second equation, summed over the rows, db = dy and dw = dy xhat; and g = dxhat = dy w.
-//! Let r = 1 / sqrt(variance + eps). Moving one x_j moves every xhat_i: by itself if i = j, by the mean,
-//! and by r:
+//! Let r = 1 / sqrt(variance + eps). Moving one $x_j$ moves every $\hat x_i$: by itself if i = j, by the
+//! mean, and by r:
 //!
-//! $$ \frac{\partial \hat x_i}{\partial x_j} = r \left( \delta_{ij} - \frac1C - \frac{\hat x_i \hat x_j}{C} \right)
+//! $$ \frac{\partial \hat x_i}{\partial x_j}
+//!    = r \left( \delta_{ij} - \frac1C - \frac{\hat x_i \hat x_j}{C} \right)
 //!    \quad\Rightarrow\quad dx = r \left( g - \overline{g} - \hat x\, \overline{g \hat x} \right) $$
 //!
 //! with bars for means over the row. In words: what would only shift or scale the row is removed from g,

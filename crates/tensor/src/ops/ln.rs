@@ -18,8 +18,8 @@ impl<'t> Var<'t> {
     /// # use tensor::{Params, Tape, Workspace};
     /// # let (params, workspace) = (Params::new(), Workspace::new());
     /// let tape = Tape::new(&params, &workspace);
-    /// let x = tape.constant(&ndarray::arr1(&[1.0, std::f32::consts::E]).into_dyn());
-    /// assert_eq!(x.ln().value(), ndarray::arr1(&[0.0, 1.0]).into_dyn());
+    /// let x = tape.constant(&ndarray::arr1(&[1.0, 2.0]).into_dyn());
+    /// assert_eq!(x.ln().value(), ndarray::arr1(&[0.0, std::f32::consts::LN_2]).into_dyn());
     /// ```
     #[must_use]
     pub fn ln(self) -> Var<'t> {

@@ -4,8 +4,8 @@
 //!    da = dy\, b^\top, \qquad db = a^\top dy $$
 //!
 //! To see it: of all outputs, a_{mk} is in the y_{mn} of its row, with the factor b_{kn}; so da_{mk} is
-//! sum_n dy_{mn} b_{kn}, an element of the product of dy and b transposed. A plain matrix on the right is used by
-//! the whole batch, which is then one tall matrix; its gradient sums over the batch by itself.
+//! sum_n dy_{mn} b_{kn}, an element of the product of dy and b transposed. A plain matrix on the right is
+//! used by the whole batch, which is then one tall matrix; its gradient sums over the batch by itself.
 //!
 //! Nothing is saved. 2 M K N operations forward and twice that backward.
 

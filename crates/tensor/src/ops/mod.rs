@@ -17,8 +17,11 @@ pub struct Case {
     pub sample: fn(&mut Draw) -> Sample,
     /// Inputs that the operation must refuse, each with a word on why. Empty only for unary operations
     /// that take any shape.
-    pub misfits: fn() -> Vec<(Box<dyn Op>, Vec<Shape>)>,
+    pub misfits: fn() -> Vec<Misfit>,
 }
+
+/// An operation, and shapes that it must refuse.
+pub type Misfit = (Box<dyn Op>, Vec<Shape>);
 
 /// An operation and inputs for it.
 pub struct Sample {

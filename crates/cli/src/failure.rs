@@ -1,0 +1,50 @@
+//! How the program ends when something is wrong: a message on stderr, and an exit code.
+
+use std::process::ExitCode;
+
+/// A message for the user and the exit code that goes with it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    message: String,
+    code: u8,
+}
+
+impl Failure {
+    /// Bad input or usage: a file, a flag, a setting, a model. Exit code 2.
+    pub(crate) fn input(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 2 }
+    }
+
+    /// Anything else: a full disk, a loss that is not a number. Exit code 1.
+    pub(crate) fn other(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 1 }
+    }
+
+    /// Prints the message and answers the exit code.
+    pub(crate) fn report(&self) -> ExitCode {
+        if !self.message.is_empty() {
+            eprintln!("newleaf: {}", self.message.trim_end());
+        }
+        ExitCode::from(self.code)
+    }
+
+    /// Output that could not be written. A reader that went away (`newleaf sample | head`) is no failure.
+    pub(crate) fn output(error: &std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self { message: String::new(), code: 0 };
+        }
+        Self::other(format!("cannot write to standard output: {error}"))
+    }
+}
+
+impl From<data::DataError> for Failure {
+    fn from(error: data::DataError) -> Self {
+        Self::input(error.to_string())
+    }
+}
+
+impl From<gpt::config::ConfigError> for Failure {
+    fn from(error: gpt::config::ConfigError) -> Self {
+        Self::input(error.to_string())
+    }
+}

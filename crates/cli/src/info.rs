@@ -1,0 +1,56 @@
+//! `newleaf info`: this machine, and what is in a model.
+
+use crate::failure::Failure;
+use crate::model;
+use serde_json::{Value, json};
+use std::io::Write;
+use std::path::PathBuf;
+use tensor::kernels::simd::Path as Simd;
+
+pub(crate) const ABOUT: &str = "This machine, and what is in a model
+
+  newleaf info
+  newleaf info my --json";
+
+/// What `newleaf info` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A model directory, or the directory of a run
+    #[arg(value_name = "DIR")]
+    model: Option<PathBuf>,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
+    let mut facts = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "simd": Simd::current().name(),
+        "threads": rayon::current_num_threads(),
+        "optimized": !cfg!(debug_assertions),
+    });
+    if let Some(path) = &args.model {
+        let model = model::load(path)?;
+        facts["model"] = json!({
+            "path": model.path.display().to_string(),
+            "parameters": model.params.count(),
+            "config": model.gpt.config,
+            "characters": model.tokenizer.chars().iter().collect::<String>(),
+        });
+    }
+    let text = if args.json { facts.to_string() } else { lines(&facts, "") };
+    writeln!(std::io::stdout(), "{}", text.trim_end()).map_err(|e| Failure::output(&e))?;
+    Ok(std::process::ExitCode::SUCCESS)
+}
+
+/// A JSON object as indented lines.
+fn lines(value: &Value, indent: &str) -> String {
+    let Value::Object(map) = value else { return String::new() };
+    let line = |(name, value): (&String, &Value)| match value {
+        Value::Object(_) => format!("{indent}{name}:\n{}", lines(value, &format!("{indent}  "))),
+        Value::String(text) => format!("{indent}{name}: {}\n", text.escape_debug()),
+        other => format!("{indent}{name}: {other}\n"),
+    };
+    map.iter().map(line).collect()
+}

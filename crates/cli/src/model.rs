@@ -1,0 +1,57 @@
+//! Loading a model from a directory: one that holds a model, or a run whose best model is meant.
+
+use crate::failure::Failure;
+use data::CharTokenizer;
+use gpt::config::GptConfig;
+use gpt::{Gpt, checkpoint, model_dir};
+use random::{Rng, Stream};
+use std::path::{Path, PathBuf};
+use tensor::Params;
+
+/// A model that is ready to use.
+pub(crate) struct Model {
+    pub(crate) path: PathBuf,
+    pub(crate) gpt: Gpt,
+    pub(crate) params: Params,
+    pub(crate) tokenizer: CharTokenizer,
+}
+
+/// The directory with the model's files: `path` itself, or its `best` if it is a run.
+fn locate(path: &Path) -> Result<PathBuf, Failure> {
+    let has_model = |dir: &Path| dir.join("model.safetensors").is_file();
+    let found = [path.to_path_buf(), path.join("best"), path.join("last")].into_iter().find(|dir| has_model(dir));
+    found.ok_or_else(|| {
+        let what = match (path.exists(), path.join("run.json").exists()) {
+            (false, _) => "no such directory",
+            (true, true) => "this run has no finished model yet; resume it with `newleaf train --resume`",
+            (true, false) => "expected a directory with model.safetensors, or a run with best/ in it",
+        };
+        Failure::input(format!("cannot load a model from {}: {what}", path.display()))
+    })
+}
+
+/// Loads the model of a directory.
+pub(crate) fn load(path: &Path) -> Result<Model, Failure> {
+    let path = locate(path)?;
+    let input = |e: String| Failure::input(e);
+    let loaded = model_dir::load_model_dir(&path).map_err(|e| input(e.to_string()))?;
+    let tokenizer = CharTokenizer::from_json(&loaded.tokenizer)
+        .map_err(|e| input(format!("{}: {e}", path.join("tokenizer.json").display())))?;
+    let (found, expected) = (tokenizer.vocab_size(), loaded.config.vocab_size);
+    if found != expected {
+        return Err(input(format!(
+            "{}: the tokenizer has {found} tokens, but config.json says vocab_size {expected}; \
+             the files are of different models",
+            path.display()
+        )));
+    }
+    let (gpt, params) = build(&loaded.config, &loaded.tensors).map_err(|e| input(format!("{}: {e}", path.display())))?;
+    Ok(Model { path, gpt, params, tokenizer })
+}
+
+fn build(config: &GptConfig, tensors: &checkpoint::Tensors) -> Result<(Gpt, Params), checkpoint::TensorsError> {
+    let mut params = Params::new();
+    let gpt = Gpt::new(config, &mut params, &mut Rng::new(0, Stream::Init));
+    checkpoint::tensors::into_params(tensors, &mut params)?;
+    Ok((gpt, params))
+}

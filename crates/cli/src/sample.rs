@@ -1,0 +1,118 @@
+//! `newleaf sample`: write with a model.
+
+use crate::failure::Failure;
+use crate::model::{self, Model};
+use gpt::Generator;
+use gpt::sampling::Sampler;
+use random::{Rng, Stream};
+use serde_json::json;
+use std::io::Write;
+use std::path::PathBuf;
+
+pub(crate) const ABOUT: &str = "Write with a model
+
+  newleaf sample --model my --prompt \"Once \"
+  newleaf sample --model my --temperature 0 --max-new-tokens 200
+  newleaf sample --model my --num-samples 3 --seed 7 --json";
+
+/// What `newleaf sample` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A model directory, or the directory of a run (its best model is used)
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// The text to continue; FILE:prompt.txt reads it from a file [default: a new line]
+    #[arg(long, alias = "start", value_name = "TEXT")]
+    prompt: Option<String>,
+    /// Tokens to write in each sample
+    #[arg(long, alias = "max_new_tokens", value_name = "N", default_value_t = 500)]
+    max_new_tokens: usize,
+    /// Samples to write
+    #[arg(long, alias = "num_samples", value_name = "N", default_value_t = 1)]
+    num_samples: usize,
+    /// Below 1 bolder choices become rarer, above 1 more frequent; 0 always takes the likeliest token
+    #[arg(long, value_name = "T", default_value_t = 0.8)]
+    temperature: f32,
+    /// Choose among the K likeliest tokens only
+    #[arg(long, alias = "top_k", value_name = "K")]
+    top_k: Option<usize>,
+    /// Choose among the likeliest tokens that together have this probability
+    #[arg(long, alias = "top_p", value_name = "P")]
+    top_p: Option<f32>,
+    /// Drop tokens less likely than this share of the likeliest one
+    #[arg(long, alias = "min_p", value_name = "P")]
+    min_p: Option<f32>,
+    /// Where the randomness starts; the same seed writes the same text
+    #[arg(long, value_name = "N", default_value_t = 1337)]
+    seed: u64,
+    /// One JSON object a sample: {"prompt": .., "text": ..}
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
+    let sampler = Sampler {
+        temperature: args.temperature,
+        top_k: args.top_k,
+        top_p: args.top_p,
+        min_p: args.min_p,
+    };
+    sampler.validate()?;
+    let model = model::load(&args.model)?;
+    let prompt = prompt(args, &model)?;
+    let ids = model.tokenizer.encode(&prompt)?;
+    let mut rng = Rng::new(args.seed, Stream::Sampling);
+    for n in 0..args.num_samples {
+        // Each sample continues the stream of the one before it: sample n does not depend on the number asked for.
+        let seed = rng.next_u64();
+        if n > 0 && !args.json {
+            print("\n---\n")?;
+        }
+        write_sample(args, &model, &prompt, &ids, sampler, seed)?;
+    }
+    Ok(std::process::ExitCode::SUCCESS)
+}
+
+fn write_sample(
+    args: &Args,
+    model: &Model,
+    prompt: &str,
+    ids: &[u32],
+    sampler: Sampler,
+    seed: u64,
+) -> Result<(), Failure> {
+    let rng = Rng::new(seed, Stream::Sampling);
+    let tokens = Generator::new(&model.gpt, &model.params, ids, sampler, rng).take(args.max_new_tokens);
+    if args.json {
+        let text = model.tokenizer.decode(&tokens.collect::<Vec<_>>())?;
+        return print(&format!("{}\n", json!({ "prompt": prompt, "text": text })));
+    }
+    print(prompt.trim_start_matches('\n'))?;
+    for token in tokens {
+        print(&model.tokenizer.decode(&[token])?)?; // a token is a whole character, never a part of one
+    }
+    print("\n")
+}
+
+/// The text to continue.
+fn prompt(args: &Args, model: &Model) -> Result<String, Failure> {
+    let first = || model.tokenizer.chars()[0].to_string();
+    let text = match &args.prompt {
+        None if model.tokenizer.chars().contains(&'\n') => "\n".to_string(),
+        None => first(),
+        Some(text) => match text.strip_prefix("FILE:") {
+            Some(path) => data::read_text(path)?,
+            None => text.clone(),
+        },
+    };
+    if text.is_empty() {
+        return Err(Failure::input("the prompt is empty: give at least one character, or leave out --prompt"));
+    }
+    Ok(text)
+}
+
+/// Writes to stdout at once, so that text appears as it is written.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| Failure::output(&e))
+}
