@@ -1,1 +1,25 @@
-//! Placeholder.
+//! The model, its training, its files, and writing with it.
+//!
+//! | to | read |
+//! |---|---|
+//! | see the model | [`Gpt`], side by side with nanoGPT's `model.py` |
+//! | train it | [`train::Trainer`] for one update at a time, [`train::Run`] for a whole run |
+//! | write with it | [`Generator`], which feeds a [`Decoder`] and chooses by a [`sampling::Sampler`] |
+//! | save and load it | [`model_dir`] for a finished model, [`checkpoint`] to resume, [`run_dir`] for a run |
+//! | set it up | [`config`] |
+
+pub mod checkpoint;
+pub mod config;
+pub mod model_dir;
+pub mod run_dir;
+pub mod sampling;
+pub mod train;
+
+mod decode;
+mod generate;
+mod json;
+mod model;
+
+pub use decode::Decoder;
+pub use generate::Generator;
+pub use model::{Block, Gpt};

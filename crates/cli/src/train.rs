@@ -1,0 +1,313 @@
+//! `newleaf train`: from a text to a model that writes.
+
+use crate::failure::Failure;
+use crate::progress::Progress;
+use crate::{settings, signals};
+use clap::ArgMatches;
+use data::CharTokenizer;
+use gpt::checkpoint::Checkpoint;
+use gpt::config::{Config, Preset};
+use gpt::checkpoint::store::sha256;
+use gpt::model_dir::{ModelCard, sha256_of_file};
+use gpt::run_dir::{DataInfo, RunDir, RunDirError, RunInfo, now_utc};
+use gpt::sampling::Sampler;
+use gpt::train::{Outcome, Run, Stopped, TrainError, Trainer};
+use gpt::{Generator, Gpt};
+use random::{Rng, Stream};
+use serde_json::json;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use tensor::Params;
+
+pub(crate) const ABOUT: &str = "Train a model on a text and write samples with it
+
+  newleaf train                                      the stories that ship inside
+  newleaf train --data my.txt --out my               your own text
+  newleaf train --data my.txt --out my2 --n-layer 6 --n-embd 192 --max-iters 4000
+  newleaf train --resume --out my                    go on where it stopped
+
+The last 10 % of the text are for validation. Ctrl-C saves a checkpoint and ends.";
+
+/// The text that ships inside, and its name.
+const STORIES: (&str, &str) = ("stories-en", include_str!("../../../datasets/stories-en.txt"));
+
+/// What `newleaf train` takes, beside a flag for every setting.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The text to learn, UTF-8 [default: the stories that ship inside]
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// A new directory for the run [default: the first free of runs/1, runs/2, ...]
+    #[arg(long, alias = "out_dir", value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Where the settings start: nano-cpu (nanoGPT's recipe for a CPU) or baby (its baby GPT)
+    #[arg(long, value_name = "NAME", default_value = "nano-cpu")]
+    preset: String,
+    /// Go on with the run in --out from its latest checkpoint
+    #[arg(long, requires = "out", conflicts_with = "preset")]
+    resume: bool,
+    /// Characters to write at the end
+    #[arg(long, value_name = "N", default_value_t = 600)]
+    sample_length: usize,
+    /// At the end, one JSON object on stdout instead of samples
+    #[arg(long)]
+    json: bool,
+}
+
+/// The text of a run, as tokens.
+struct Text {
+    info: DataInfo,
+    tokenizer: CharTokenizer,
+    ids: Vec<u32>,
+}
+
+pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    if cfg!(debug_assertions) {
+        eprintln!("warning: this is a debug build, several times slower; use `cargo run --release -- train`");
+    }
+    let stop = signals::watch().map_err(|e| Failure::other(format!("cannot watch for signals: {e}")))?;
+    let mut session = if args.resume { resume(args, matches)? } else { begin(args, matches)? };
+    let Session { text, trainer, dir, best_val_loss, evals_without_improvement, elapsed_s } = &mut session;
+    let (train, val) = data::train_val_split(&text.ids, 0.9)?;
+    describe(text, trainer, dir, (train.len(), val.len()));
+    let mut progress = Progress::new(trainer.config.train.max_iters as u64, trainer.iter);
+    let tokenizer = text.tokenizer.to_json();
+    let keep = trainer.config.train.keep_checkpoints;
+    let outcome = Run {
+        history: dir.history(keep).map_err(|e| Failure::other(e.to_string()))?,
+        trainer,
+        train,
+        val,
+        chars_per_token: 1.0, // a token is a character
+        dir,
+        tokenizer: &tokenizer,
+        card: card(&text.info),
+        stop: &stop,
+        best_val_loss: *best_val_loss,
+        evals_without_improvement: *evals_without_improvement,
+        elapsed_before_s: *elapsed_s,
+        last_train_loss: None,
+    }
+    .run(&mut progress);
+    progress.finish();
+    finish(args, &session, &outcome.map_err(failure)?)
+}
+
+/// A run that is about to begin or to go on.
+struct Session {
+    text: Text,
+    trainer: Trainer,
+    dir: RunDir,
+    best_val_loss: Option<f64>,
+    evals_without_improvement: u64,
+    elapsed_s: f64,
+}
+
+/// Everything is read and checked before the first file is written.
+fn begin(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
+    let text = read(args.data.as_deref(), None)?;
+    let mut config = Preset::from_name(&args.preset)?.config(text.tokenizer.vocab_size());
+    settings::apply(matches, &mut config)?;
+    check_vocabulary(&config, &text)?;
+    let train_tokens = check_length(&config, &text)?;
+    let path = args.out.clone().map_or_else(free_directory, Ok)?;
+    let dir = RunDir::create(&path).map_err(run_dir_failure)?;
+    let trainer = Trainer::new(&config, train_tokens).map_err(failure)?;
+    // Weights, two moments and the files of two checkpoints and two models, with room to spare.
+    dir.require_space(trainer.params.count() as u64 * 4 * 16).map_err(run_dir_failure)?;
+    dir.write_info(&RunInfo::new(std::env::args().collect(), config, text.info.clone())).map_err(run_dir_failure)?;
+    Ok(Session { text, trainer, dir, best_val_loss: None, evals_without_improvement: 0, elapsed_s: 0.0 })
+}
+
+fn resume(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
+    let given = settings::given(matches);
+    if let Some((name, _)) = given.iter().find(|(name, _)| *name != "max_iters") {
+        return Err(Failure::input(format!(
+            "--resume goes on with the settings of the run, and only --max-iters may change: leave out --{}",
+            name.replace('_', "-")
+        )));
+    }
+    let mut dir = RunDir::open_for_resume(args.out.as_deref().expect("clap requires it")).map_err(run_dir_failure)?;
+    let info = dir.read_info().map_err(run_dir_failure)?;
+    let checkpoint_error = |e: gpt::checkpoint::CheckpointError| Failure::input(e.to_string());
+    let restored = dir.history(info.config.train.keep_checkpoints).and_then(|h| h.latest_verified());
+    let restored = restored.map_err(checkpoint_error)?;
+    dir.recovered().iter().chain(&restored.warnings).for_each(|line| eprintln!("warning: {line}"));
+    let mut checkpoint: Checkpoint = restored.checkpoint;
+    let text = read(args.data.as_deref(), Some(&info.data))?;
+    if text.tokenizer.to_json() != checkpoint.tokenizer {
+        return Err(Failure::input("the text has other characters than that of the checkpoint"));
+    }
+    for (name, value) in given {
+        checkpoint.config.set(name, value)?;
+    }
+    checkpoint.config.validate()?;
+    let train_tokens = check_length(&checkpoint.config, &text)?;
+    let trainer = Trainer::from_checkpoint(&checkpoint, train_tokens).map_err(failure)?;
+    dir.drop_metrics_after(checkpoint.iter).map_err(run_dir_failure)?;
+    Ok(Session {
+        text,
+        trainer,
+        dir,
+        best_val_loss: checkpoint.best_val_loss,
+        evals_without_improvement: checkpoint.evals_without_improvement,
+        elapsed_s: checkpoint.elapsed_s,
+    })
+}
+
+/// Reads the text of a run: a file, or the stories that ship inside. A run that goes on must find the text
+/// that it began with.
+fn read(path: Option<&Path>, expected: Option<&DataInfo>) -> Result<Text, Failure> {
+    let inside = format!("{} (ships inside)", STORIES.0);
+    let path = match (path, expected) {
+        (Some(path), _) => Some(path.to_path_buf()),
+        (None, Some(info)) if info.path != inside => Some(PathBuf::from(&info.path)),
+        _ => None,
+    };
+    let text = match &path {
+        Some(path) => data::read_text(path)?,
+        None => STORIES.1.to_string(),
+    };
+    let sha256 = match &path {
+        Some(path) => sha256_of_file(path).map_err(|e| Failure::input(e.to_string()))?,
+        None => sha256(STORIES.1.as_bytes()),
+    };
+    let name = path.map_or(inside, |path| path.display().to_string());
+    let info = DataInfo { path: name, sha256, bytes: text.len() as u64 };
+    if let Some(expected) = expected.filter(|expected| expected.sha256 != info.sha256) {
+        return Err(Failure::input(format!(
+            "{}: the run was begun with another text (sha256 {} of {} bytes, now {} of {})\n  \
+             give that text with --data, or begin a new run",
+            info.path, expected.sha256, expected.bytes, info.sha256, info.bytes
+        )));
+    }
+    let tokenizer = CharTokenizer::from_text(&text)?;
+    let ids = tokenizer.encode(&text)?;
+    Ok(Text { info, tokenizer, ids })
+}
+
+fn check_vocabulary(config: &Config, text: &Text) -> Result<(), Failure> {
+    let (asked, found) = (config.model.vocab_size, text.tokenizer.vocab_size());
+    if asked == found {
+        return Ok(());
+    }
+    Err(Failure::input(format!("--vocab-size {asked}: the text has {found} different characters; leave it out")))
+}
+
+/// Both parts of the text must hold at least one block. Answers the length of the training part.
+fn check_length(config: &Config, text: &Text) -> Result<usize, Failure> {
+    let (train, val) = data::train_val_split(&text.ids, 0.9)?;
+    let block_size = config.model.block_size;
+    for (part, len) in [("training part (the first 90 %)", train.len()), ("validation part (the last 10 %)", val.len())] {
+        if len <= block_size {
+            return Err(Failure::input(format!(
+                "{}: the {part} of the text has {len} characters, expected more than block_size {block_size}\n  \
+                 give a longer text, or a smaller --block-size (at most {})",
+                text.info.path,
+                val.len().min(train.len()).saturating_sub(1)
+            )));
+        }
+    }
+    Ok(train.len())
+}
+
+/// The first of runs/1, runs/2, ... that is not there.
+fn free_directory() -> Result<PathBuf, Failure> {
+    let mut names = (1..100_000).map(|n| PathBuf::from(format!("runs/{n}")));
+    names.find(|path| !path.exists()).ok_or_else(|| Failure::input("runs/ is full: name a directory with --out"))
+}
+
+fn card(data: &DataInfo) -> ModelCard {
+    ModelCard {
+        data: data.path.clone(),
+        data_sha256: data.sha256.clone(),
+        command: std::env::args().collect(),
+        date: now_utc(),
+        ..ModelCard::default()
+    }
+}
+
+/// What is about to happen, on stderr.
+fn describe(text: &Text, trainer: &Trainer, dir: &RunDir, (train, val): (usize, usize)) {
+    let model = &trainer.config.model;
+    eprintln!(
+        "newleaf {} on {} threads, {}\ntext:  {}: {} characters, {} different; {train} to train, {val} to validate",
+        env!("CARGO_PKG_VERSION"),
+        rayon::current_num_threads(),
+        tensor::kernels::simd::Path::current(),
+        text.info.path,
+        text.ids.len(),
+        model.vocab_size,
+    );
+    eprintln!(
+        "model: {} parameters: n_layer {}, n_head {}, n_embd {}, block_size {}\nrun:   {}{}",
+        trainer.params.count(),
+        model.n_layer,
+        model.n_head,
+        model.n_embd,
+        model.block_size,
+        dir.path().display(),
+        if trainer.iter > 0 { format!(", from iter {}", trainer.iter) } else { String::new() },
+    );
+}
+
+/// The end: a summary on stderr, and samples or JSON on stdout.
+fn finish(args: &Args, session: &Session, outcome: &Outcome) -> Result<ExitCode, Failure> {
+    let path = session.dir.path().display();
+    let best = outcome.best_val_loss.map_or("none".to_string(), |loss| format!("{loss:.4}"));
+    let seconds = outcome.elapsed_s;
+    eprintln!("done:  {} updates in {seconds:.1} s, best val loss {best}", outcome.iter);
+    if let Stopped::Signal(number) = outcome.stopped {
+        eprintln!("stopped by a signal; go on with: newleaf train --resume --out {path}");
+        return Ok(ExitCode::from(128 + number as u8));
+    }
+    if outcome.stopped == Stopped::NoImprovement {
+        eprintln!("stopped early: the validation loss did not improve any more");
+    }
+    if args.json {
+        let summary = json!({
+            "out": path.to_string(), "iter": outcome.iter, "best_val_loss": outcome.best_val_loss, "seconds": seconds,
+        });
+        print(&format!("{summary}\n"))?;
+    } else {
+        let sample = write_sample(session, args.sample_length)?;
+        session.dir.append_sample(outcome.iter, &sample).map_err(run_dir_failure)?;
+        print(&format!("{}\n", sample.trim_start_matches('\n')))?;
+    }
+    eprintln!("write more with: newleaf sample --model {path}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A sample of the best model.
+fn write_sample(session: &Session, length: usize) -> Result<String, Failure> {
+    let best = crate::model::load(session.dir.path())?;
+    let (model, params): (&Gpt, &Params) = (&best.gpt, &best.params);
+    let tokenizer = &best.tokenizer;
+    let start = tokenizer.encode("\n").unwrap_or_else(|_| vec![0]);
+    let rng = Rng::new(session.trainer.config.train.seed, Stream::Sampling);
+    let sampler = Sampler { temperature: 0.8, ..Sampler::default() };
+    let ids: Vec<u32> = Generator::new(model, params, &start, sampler, rng).take(length).collect();
+    Ok(tokenizer.decode(&ids)?)
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    std::io::stdout().lock().write_all(text.as_bytes()).map_err(|e| Failure::output(&e))
+}
+
+/// Texts, settings and checkpoints are input; what happens while training is not.
+fn failure(error: TrainError) -> Failure {
+    match error {
+        TrainError::Data(_) | TrainError::OptimizerState(_) | TrainError::Resume { .. } => {
+            Failure::input(error.to_string())
+        }
+        other => Failure::other(other.to_string()),
+    }
+}
+
+fn run_dir_failure(error: RunDirError) -> Failure {
+    match error {
+        RunDirError::NoSpace { .. } => Failure::other(error.to_string()),
+        _ => Failure::input(error.to_string()),
+    }
+}

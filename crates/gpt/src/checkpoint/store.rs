@@ -1,0 +1,423 @@
+//! A directory written all or nothing, and read back only if every byte is what was written.
+//!
+//! [`write_dir`] makes a sibling directory `NAME.tmp.PID`, writes each file and waits until it is on
+//! disk, writes `manifest.json` (sizes and sha256 of all) last, and only then gives it its name. An
+//! older directory of that name steps aside as `NAME.old.PID` first and is removed at the end, so that
+//! at every moment one of the two is there, complete. What a crash leaves behind is put right by
+//! [`recover`] at the next start (and by the next [`write_dir`] of that name).
+//!
+//! One process at a time may write to a directory: a run holds a lock on its own.
+
+use super::fs::{parent_of, sibling};
+use super::{CheckpointError, Disk, Fs, io_error};
+use crate::json;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// The file with sizes and checksums of the others.
+pub const MANIFEST: &str = "manifest.json";
+
+const FORMAT: &str = "newleaf-directory";
+const VERSION: u32 = 1;
+/// A manifest lists a handful of files.
+const MAX_MANIFEST_BYTES: u64 = 1 << 20;
+
+/// The contents of `manifest.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    format: String,
+    version: u32,
+    /// Size and checksum of every other file, by name.
+    pub files: BTreeMap<String, FileEntry>,
+}
+
+/// One file, as the manifest knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    /// Bytes.
+    pub size: u64,
+    /// Of the contents, 64 lower-case hexadecimal digits.
+    pub sha256: String,
+}
+
+/// The sha256 of some bytes in lower-case hexadecimal digits.
+///
+/// ```
+/// assert!(gpt::checkpoint::store::sha256(b"abc").starts_with("ba7816bf8f01cfea"));
+/// ```
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Writes a directory of files durably, replacing an older one of that name that was written in the
+/// same way. When it returns `Ok`, the directory survives a power failure; when it fails, what was
+/// there before is still there.
+///
+/// # Errors
+/// If the disk is full, read-only or broken, a name is not a plain file name, or the destination
+/// holds anything that is not ours.
+pub fn write_dir(path: &Path, files: &[(&str, &[u8])]) -> Result<(), CheckpointError> {
+    write_dir_on(&Disk, path, files)
+}
+
+pub(crate) fn write_dir_on(fs: &dyn Fs, path: &Path, files: &[(&str, &[u8])]) -> Result<(), CheckpointError> {
+    let manifest = manifest_of(path, files)?;
+    recover_name(fs, path)?;
+    if exists(path) {
+        refuse_foreign(path, files)?;
+    }
+    let temporary = sibling(path, "tmp")?;
+    let written = write_files(fs, &temporary, files, &manifest).and_then(|()| put_in_place(fs, path, &temporary));
+    if written.is_err() {
+        let _ = remove_tree(fs, &temporary); // the first error is the one to report
+    }
+    written
+}
+
+fn manifest_of(path: &Path, files: &[(&str, &[u8])]) -> Result<Vec<u8>, CheckpointError> {
+    let mut entries = BTreeMap::new();
+    for (name, bytes) in files {
+        let entry = FileEntry { size: bytes.len() as u64, sha256: sha256(bytes) };
+        let plain = is_plain_name(name) && *name != MANIFEST;
+        if !plain || entries.insert((*name).to_string(), entry).is_some() {
+            return Err(CheckpointError::Format {
+                path: path.join(MANIFEST),
+                problem: format!("cannot save a file named {name:?}"),
+                remedy: "names are made of A-Z a-z 0-9 . _ - and occur once",
+            });
+        }
+    }
+    let manifest = Manifest { format: FORMAT.into(), version: VERSION, files: entries };
+    json::to_bytes(&manifest).map_err(|error| CheckpointError::Format {
+        path: path.join(MANIFEST),
+        problem: error.to_string(),
+        remedy: "report this as a bug",
+    })
+}
+
+/// Whether a name is a file name and nothing else: no separators, no `..`, nothing invisible.
+fn is_plain_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    !name.is_empty() && name.len() <= 128 && name.chars().all(allowed) && !name.starts_with('.')
+}
+
+fn write_files(
+    fs: &dyn Fs,
+    temporary: &Path,
+    files: &[(&str, &[u8])],
+    manifest: &[u8],
+) -> Result<(), CheckpointError> {
+    fs.create_dir(temporary).map_err(|source| io_error("make this directory", temporary, source))?;
+    for (name, bytes) in files.iter().copied().chain([(MANIFEST, manifest)]) {
+        let file = temporary.join(name);
+        fs.write_synced(&file, bytes).map_err(|source| io_error("write", &file, source))?;
+    }
+    fs.sync_dir(temporary).map_err(|source| io_error("write", temporary, source))
+}
+
+/// Gives the finished temporary directory its name.
+fn put_in_place(fs: &dyn Fs, path: &Path, temporary: &Path) -> Result<(), CheckpointError> {
+    let aside = sibling(path, "old")?;
+    let replaces = exists(path);
+    if replaces {
+        fs.rename(path, &aside).map_err(|source| io_error("move aside", path, source))?;
+    }
+    let parent = parent_of(path);
+    let moved = fs
+        .rename(temporary, path)
+        .map_err(|source| io_error("rename", temporary, source))
+        .and_then(|()| fs.sync_dir(&parent).map_err(|source| io_error("write", &parent, source)));
+    if moved.is_err() {
+        // Back to how it was, as far as the disk still obeys; recover() does the rest.
+        let _ = fs.rename(path, temporary);
+        if replaces {
+            let _ = fs.rename(&aside, path);
+        }
+    } else if replaces {
+        let _ = remove_tree(fs, &aside); // the new one is safe; recover() removes what is left of the old
+    }
+    moved
+}
+
+/// An error if replacing the directory would delete anything that [`write_dir`] did not write.
+fn refuse_foreign(path: &Path, files: &[(&str, &[u8])]) -> Result<(), CheckpointError> {
+    let names = names_in(path)?;
+    let ours = read_manifest(path).map(|manifest| manifest.files).unwrap_or_default();
+    let known = |name: &str| name == MANIFEST || ours.contains_key(name) || files.iter().any(|(n, _)| *n == name);
+    // Without a manifest it is somebody's directory, whatever the names in it.
+    let has_manifest = names.iter().any(|name| name == MANIFEST);
+    match names.into_iter().find(|name| !has_manifest || !known(name) || path.join(name).is_dir()) {
+        Some(found) => Err(CheckpointError::Foreign { path: path.to_path_buf(), found }),
+        None => Ok(()),
+    }
+}
+
+fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+/// The names in a directory, sorted.
+pub(crate) fn names_in(path: &Path) -> Result<Vec<String>, CheckpointError> {
+    let list = |path: &Path| -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(path)? {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort();
+        Ok(names)
+    };
+    list(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotADirectory => CheckpointError::WrongKind {
+            path: path.to_path_buf(),
+            expected: "a directory",
+            remedy: "give the directory, not a file in it",
+        },
+        _ => io_error("read this directory", path, source),
+    })
+}
+
+/// Removes a directory of files, its manifest first: what is half removed does not verify.
+pub(crate) fn remove_tree(fs: &dyn Fs, path: &Path) -> Result<(), CheckpointError> {
+    let error = |path: &Path, source| io_error("remove", path, source);
+    let manifest = path.join(MANIFEST);
+    if exists(&manifest) {
+        fs.remove_file(&manifest).map_err(|source| error(&manifest, source))?;
+    }
+    for name in names_in(path)? {
+        let file = path.join(name);
+        fs.remove_file(&file).map_err(|source| error(&file, source))?;
+    }
+    fs.remove_dir(path).map_err(|source| error(path, source))
+}
+
+/// Puts right what processes that died while saving left in a directory: half-written `*.tmp.PID` are
+/// removed, and `NAME.old.PID` gets its name back if NAME is missing. Returns a line for each.
+///
+/// To be called at the start, by whoever holds the lock on the run.
+///
+/// # Errors
+/// If the directory cannot be read or changed.
+pub fn recover(parent: &Path) -> Result<Vec<String>, CheckpointError> {
+    let mut done = Vec::new();
+    for name in names_in(parent)? {
+        if let Some((original, _, _)) = split_leftover(&name) {
+            done.extend(recover_name(&Disk, &parent.join(original))?);
+        }
+    }
+    Ok(done)
+}
+
+/// [`recover`] for one name.
+fn recover_name(fs: &dyn Fs, path: &Path) -> Result<Vec<String>, CheckpointError> {
+    let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else {
+        return Err(CheckpointError::NoName { path: path.to_path_buf() });
+    };
+    let parent = parent_of(path);
+    let removed = |at: &Path| format!("{}: removed, saving was interrupted", at.display());
+    let mut done = Vec::new();
+    for leftover in names_in(&parent)? {
+        let Some((original, kind, pid)) = split_leftover(&leftover) else { continue };
+        let at = parent.join(&leftover);
+        if original != name || is_alive(pid) {
+            continue;
+        }
+        if kind == "old" && !exists(path) {
+            fs.rename(&at, path).map_err(|source| io_error("rename", &at, source))?;
+            fs.sync_dir(&parent).map_err(|source| io_error("write", &parent, source))?;
+            done.push(format!("{}: restored from {leftover}, saving its successor was interrupted", path.display()));
+        } else if at.is_dir() {
+            remove_tree(fs, &at)?;
+            done.push(removed(&at));
+        } else {
+            fs.remove_file(&at).map_err(|source| io_error("remove", &at, source))?;
+            done.push(removed(&at));
+        }
+    }
+    Ok(done)
+}
+
+/// `NAME.tmp.PID` or `NAME.old.PID` in its parts.
+fn split_leftover(name: &str) -> Option<(&str, &str, u32)> {
+    let (rest, pid) = name.rsplit_once('.')?;
+    let (original, kind) = rest.rsplit_once('.')?;
+    let known = matches!(kind, "tmp" | "old") && !original.is_empty();
+    known.then_some((original, kind, pid.parse().ok()?))
+}
+
+/// Whether another process of this number runs. Our own number on a leftover is that of a
+/// predecessor (in a container each start has the same). Where there is no /proc, the lock on the run
+/// is what keeps others out.
+fn is_alive(pid: u32) -> bool {
+    pid != std::process::id() && Path::new("/proc/self").exists() && Path::new(&format!("/proc/{pid}")).exists()
+}
+
+/// Where to read a directory: its path or, in the moment in which it is being replaced, the older
+/// one that stepped aside.
+#[must_use]
+pub fn resolve(path: &Path) -> PathBuf {
+    if exists(path) {
+        return path.to_path_buf();
+    }
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let names = names_in(&parent_of(path)).unwrap_or_default();
+    let aside = names.iter().find(|n| split_leftover(n).is_some_and(|(of, kind, _)| of == name && kind == "old"));
+    aside.map_or_else(|| path.to_path_buf(), |aside| path.with_file_name(aside))
+}
+
+/// Checks every file of a directory against its manifest.
+///
+/// # Errors
+/// The first file that is missing, of another size, of another sha256, or not listed.
+pub fn verify_dir(path: &Path) -> Result<Manifest, CheckpointError> {
+    let manifest = read_manifest(path)?;
+    for (name, entry) in &manifest.files {
+        let file = path.join(name);
+        let (hash, size) = hash_file(&file, entry)?;
+        check_entry(&file, entry, size, hash)?;
+    }
+    refuse_extra(path, &manifest)?;
+    Ok(manifest)
+}
+
+/// All files of a directory, the manifest left out, if every one is what the manifest says. The bytes
+/// that were hashed are the bytes that are returned.
+///
+/// # Errors
+/// As [`verify_dir`].
+pub fn read_dir(path: &Path) -> Result<BTreeMap<String, Vec<u8>>, CheckpointError> {
+    let manifest = read_manifest(path)?;
+    let mut files = BTreeMap::new();
+    for (name, entry) in &manifest.files {
+        files.insert(name.clone(), read_entry(&path.join(name), entry)?);
+    }
+    refuse_extra(path, &manifest)?;
+    Ok(files)
+}
+
+/// One file of a manifest, read and compared with it.
+pub(crate) fn read_entry(file: &Path, entry: &FileEntry) -> Result<Vec<u8>, CheckpointError> {
+    check_size(file, entry)?;
+    let bytes = read_file(file, entry.size)?;
+    check_entry(file, entry, bytes.len() as u64, sha256(&bytes))?;
+    Ok(bytes)
+}
+
+fn refuse_extra(path: &Path, manifest: &Manifest) -> Result<(), CheckpointError> {
+    let extra = |name: &String| name != MANIFEST && !manifest.files.contains_key(name);
+    match names_in(path)?.into_iter().find(extra) {
+        Some(name) => Err(CheckpointError::Extra { path: path.join(name) }),
+        None => Ok(()),
+    }
+}
+
+/// The manifest of a directory.
+pub(crate) fn read_manifest(path: &Path) -> Result<Manifest, CheckpointError> {
+    names_in(path)?; // a missing directory is said to be missing, not its manifest
+    let file = path.join(MANIFEST);
+    let bytes = read_file(&file, MAX_MANIFEST_BYTES)?;
+    let invalid = |problem: String| CheckpointError::Format { path: file.clone(), problem, remedy: "use another copy" };
+    let manifest: Manifest = json::parse(&bytes).map_err(|error| invalid(format!("damaged: {error}")))?;
+    if manifest.format != FORMAT {
+        return Err(invalid(format!("expected the format {FORMAT:?}, found {:?}", manifest.format)));
+    }
+    if manifest.version != VERSION {
+        let version = manifest.version;
+        return Err(invalid(format!("expected version {VERSION}, found {version}: written by another newleaf")));
+    }
+    if let Some(name) = manifest.files.keys().find(|name| !is_plain_name(name)) {
+        return Err(invalid(format!("damaged: lists a file named {name:?}")));
+    }
+    // The one file without a checksum is checked by writing it again: any changed byte shows.
+    if json::to_bytes(&manifest).is_ok_and(|written| written != bytes) {
+        return Err(invalid("damaged: not as newleaf writes it".into()));
+    }
+    Ok(manifest)
+}
+
+fn check_entry(file: &Path, entry: &FileEntry, size: u64, hash: String) -> Result<(), CheckpointError> {
+    let path = file.to_path_buf();
+    if size != entry.size {
+        return Err(CheckpointError::Size { path, expected: entry.size, found: size });
+    }
+    if hash != entry.sha256 {
+        return Err(CheckpointError::Sha256 { path, expected: entry.sha256.clone(), found: hash });
+    }
+    Ok(())
+}
+
+/// The size on disk, compared before anything is read.
+fn check_size(file: &Path, entry: &FileEntry) -> Result<(), CheckpointError> {
+    let found = regular_size(file)?;
+    match found == entry.size {
+        true => Ok(()),
+        false => Err(CheckpointError::Size { path: file.to_path_buf(), expected: entry.size, found }),
+    }
+}
+
+/// The size of a file, which must be one: opening a pipe would wait for ever.
+fn regular_size(file: &Path) -> Result<u64, CheckpointError> {
+    let path = file.to_path_buf();
+    match fs::metadata(file) {
+        Ok(metadata) if metadata.is_file() => Ok(metadata.len()),
+        Ok(_) => Err(CheckpointError::WrongKind { path, expected: "a file", remedy: "use another copy" }),
+        Err(source) if source.kind() == io::ErrorKind::NotFound => {
+            Err(CheckpointError::Missing { path, remedy: "the directory is incomplete, use another copy" })
+        }
+        Err(source) => Err(io_error("read", file, source)),
+    }
+}
+
+/// A whole file, if it has at most `limit` bytes. No mmap: a file cut off meanwhile is an error, not
+/// a SIGBUS.
+pub(crate) fn read_file(file: &Path, limit: u64) -> Result<Vec<u8>, CheckpointError> {
+    let found = regular_size(file)?;
+    let too_large = |limit| CheckpointError::TooLarge { path: file.to_path_buf(), limit, found };
+    if found > limit {
+        return Err(too_large(limit));
+    }
+    let mut bytes = Vec::new();
+    // A sparse file can claim any size: ask for the memory rather than die without it.
+    let room = usize::try_from(found).map_err(|_| too_large(usize::MAX as u64))?;
+    bytes.try_reserve_exact(room).map_err(|_| too_large(isize::MAX as u64))?;
+    let read = File::open(file).and_then(|opened| opened.take(found).read_to_end(&mut bytes));
+    read.map_err(|source| io_error("read", file, source))?;
+    Ok(bytes)
+}
+
+fn hash_file(file: &Path, entry: &FileEntry) -> Result<(String, u64), CheckpointError> {
+    check_size(file, entry)?;
+    File::open(file).and_then(hash_reader).map_err(|source| io_error("read", file, source))
+}
+
+/// sha256 and length of what is left to read.
+pub(crate) fn hash_reader(mut from: impl Read) -> io::Result<(String, u64)> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    let mut size = 0;
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok((hex(&hasher.finalize()), size)),
+            Ok(n) => {
+                hasher.update(&buffer[..n]);
+                size += n as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

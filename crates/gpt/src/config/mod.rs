@@ -1,0 +1,312 @@
+//! What a model is ([`GptConfig`]) and how it is trained ([`TrainConfig`]), in nanoGPT's names.
+
+mod set;
+mod size;
+mod validate;
+
+pub(crate) use validate::Check;
+
+pub use set::{FIELDS, Field, Group};
+pub use size::MemoryEstimate;
+pub use validate::{ConfigError, MAX_BATCH_SIZE, MAX_BLOCK_SIZE, MAX_N_EMBD, MAX_N_LAYER, MAX_VOCAB_SIZE, Problem};
+
+pub use data::SamplingMode;
+use serde::{Deserialize, Serialize};
+
+/// Model and training together: what a preset gives, the command line overrides, and a run keeps.
+///
+/// ```
+/// use gpt::config::{Config, Preset};
+/// let mut config = Preset::NanoCpu.config(65);
+/// config.set("n-layer", "2")?;
+/// config.set("learning_rate", "3e-4")?;
+/// config.validate()?;
+/// assert_eq!((config.model.n_layer, config.train.learning_rate), (2, 3e-4));
+/// # Ok::<(), gpt::config::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The model.
+    pub model: GptConfig,
+    /// Its training.
+    pub train: TrainConfig,
+}
+
+/// The shape of a GPT. Parameters: [`GptConfig::parameter_shapes`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GptConfig {
+    /// Number of blocks, L.
+    pub n_layer: usize,
+    /// Attention heads in a block, NH. Divides `n_embd`.
+    pub n_head: usize,
+    /// Width of the residual stream, C.
+    pub n_embd: usize,
+    /// The longest sequence, T: the model sees at most this many tokens.
+    pub block_size: usize,
+    /// Number of distinct tokens, V.
+    pub vocab_size: usize,
+    /// Probability that an activation is dropped in training, in [0, 1).
+    pub dropout: f32,
+    /// Whether linear layers and layer norms have biases.
+    pub bias: bool,
+    /// Whether the head uses the token embedding's weights (`lm_head.weight` is then not stored).
+    #[serde(default = "yes")]
+    pub tied: bool,
+    /// The feed-forward layer's non-linearity.
+    #[serde(default)]
+    pub activation: Activation,
+    /// The normalisation before attention, before the feed-forward layer and before the head.
+    #[serde(default)]
+    pub norm: Norm,
+    /// Added to the variance (or mean square) before its root is taken.
+    #[serde(default = "default_norm_eps")]
+    pub norm_eps: f32,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn default_norm_eps() -> f32 {
+    1e-5
+}
+
+/// The non-linearity of the feed-forward layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// GELU with the error function, as PyTorch's `nn.GELU()` and nanoGPT (arXiv 1606.08415).
+    #[default]
+    Gelu,
+    /// GELU approximated by tanh, as GPT-2.
+    GeluTanh,
+    /// The square of ReLU (arXiv 2109.08668).
+    Relu2,
+    /// A gated layer (arXiv 2002.05202): `c_fc` has two halves, one of which gates the other.
+    Swiglu,
+}
+
+/// A normalisation layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Norm {
+    /// Mean 0 and variance 1, then a weight and (with `bias`) a bias (arXiv 1607.06450).
+    #[default]
+    LayerNorm,
+    /// Mean square 1, then a weight (arXiv 1910.07467). Never has a bias.
+    RmsNorm,
+}
+
+/// How a model is trained. "Iteration" is one update of the weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Updates in the whole run.
+    pub max_iters: usize,
+    /// Sequences in an update, B.
+    pub batch_size: usize,
+    /// Sequences computed at a time, to save memory; `None`: the trainer's choice. The gradient is the same.
+    pub micro_batch: Option<usize>,
+    /// The largest learning rate, reached after warm-up.
+    pub learning_rate: f64,
+    /// The learning rate at the end of the decay.
+    pub min_lr: f64,
+    /// Iterations in which the learning rate grows from 0.
+    pub warmup_iters: usize,
+    /// The iteration at which `min_lr` is reached; `None`: `max_iters`.
+    pub lr_decay_iters: Option<usize>,
+    /// The way from `learning_rate` to `min_lr`.
+    pub schedule: Schedule,
+    /// What turns gradients into updates.
+    pub optimizer: Optimizer,
+    /// Weight decay of the matrices; vectors (biases, norms) have none.
+    pub weight_decay: f64,
+    /// Decay of the mean gradient; with `sgd`, its momentum.
+    pub beta1: f64,
+    /// Decay of the mean squared gradient.
+    pub beta2: f64,
+    /// Keeps Adam's division from dividing by 0.
+    pub eps: f64,
+    /// The gradient's largest norm; longer ones are scaled down. 0: no limit.
+    pub grad_clip: f64,
+    /// Iterations between evaluations.
+    pub eval_interval: usize,
+    /// Random batches in an evaluation; 0: the whole validation part, once, without overlap.
+    pub eval_iters: usize,
+    /// Evaluations without improvement after which training stops; `None`: never.
+    pub patience: Option<usize>,
+    /// Where all randomness starts.
+    pub seed: u64,
+    /// How training windows are chosen: `crop` (anywhere, as nanoGPT) or `epoch` (each once per pass).
+    pub sampler: SamplingMode,
+    /// Iterations between checkpoints; 0: only at the end and when interrupted.
+    pub checkpoint_interval: usize,
+    /// How many checkpoints are kept, at least 2.
+    pub keep_checkpoints: usize,
+    /// Iterations between lines in the log.
+    pub log_interval: usize,
+}
+
+/// The way of the learning rate after warm-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Schedule {
+    /// Half a cosine from `learning_rate` to `min_lr`.
+    #[default]
+    Cosine,
+    /// A straight line from `learning_rate` to `min_lr`.
+    Linear,
+    /// `learning_rate` to the end.
+    Constant,
+}
+
+/// What turns gradients into updates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Optimizer {
+    /// Adam with weight decay apart from the gradient (arXiv 1711.05101).
+    #[default]
+    Adamw,
+    /// Adam; its weight decay is part of the gradient (arXiv 1412.6980).
+    Adam,
+    /// Stochastic gradient descent with momentum.
+    Sgd,
+}
+
+impl TrainConfig {
+    /// The iteration at which the learning rate has reached `min_lr`.
+    #[must_use]
+    pub fn decay_iters(&self) -> usize {
+        self.lr_decay_iters.unwrap_or(self.max_iters)
+    }
+}
+
+/// Settings that are known to work, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preset {
+    /// `nano-cpu`: the recipe for a laptop in nanoGPT's README, 0.8 million parameters.
+    NanoCpu,
+    /// `baby`: nanoGPT's `config/train_shakespeare_char.py`, 10.7 million parameters.
+    Baby,
+}
+
+impl Preset {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::NanoCpu, Self::Baby];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NanoCpu => "nano-cpu",
+            Self::Baby => "baby",
+        }
+    }
+
+    /// The preset of this name.
+    ///
+    /// # Errors
+    /// If there is none; the message lists those that there are.
+    pub fn from_name(name: &str) -> Result<Self, ConfigError> {
+        let wanted = name.replace('_', "-");
+        Self::ALL.into_iter().find(|preset| preset.name() == wanted).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            ConfigError::UnknownPreset { name: name.to_string(), names }
+        })
+    }
+
+    /// The settings, for a tokenizer of `vocab_size` tokens.
+    #[must_use]
+    pub fn config(self, vocab_size: usize) -> Config {
+        Config { model: self.model(vocab_size), train: self.train() }
+    }
+
+    fn model(self, vocab_size: usize) -> GptConfig {
+        let (n_layer, n_head, n_embd, block_size, dropout) = match self {
+            Self::NanoCpu => (4, 4, 128, 64, 0.0),
+            Self::Baby => (6, 6, 384, 256, 0.2),
+        };
+        GptConfig {
+            n_layer,
+            n_head,
+            n_embd,
+            block_size,
+            vocab_size,
+            dropout,
+            bias: false,
+            tied: true,
+            activation: Activation::Gelu,
+            norm: Norm::LayerNorm,
+            norm_eps: 1e-5,
+        }
+    }
+
+    fn train(self) -> TrainConfig {
+        let (max_iters, batch_size, eval_iters) = match self {
+            Self::NanoCpu => (2000, 12, 20),
+            Self::Baby => (5000, 64, 200),
+        };
+        TrainConfig {
+            max_iters,
+            batch_size,
+            micro_batch: None,
+            learning_rate: 1e-3,
+            min_lr: 1e-4,
+            warmup_iters: 100,
+            lr_decay_iters: Some(max_iters),
+            schedule: Schedule::Cosine,
+            optimizer: Optimizer::Adamw,
+            weight_decay: 0.1,
+            beta1: 0.9,
+            beta2: 0.99,
+            eps: 1e-8,
+            grad_clip: 1.0,
+            eval_interval: 250,
+            eval_iters,
+            patience: None,
+            seed: 1337,
+            sampler: SamplingMode::Crop,
+            checkpoint_interval: 250,
+            keep_checkpoints: 2,
+            log_interval: 10,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presets_are_found_by_name_and_valid() {
+        for preset in Preset::ALL {
+            assert_eq!(Preset::from_name(preset.name()).unwrap(), preset);
+            preset.config(65).validate().unwrap();
+        }
+        assert_eq!(Preset::from_name("nano_cpu").unwrap(), Preset::NanoCpu);
+        let error = Preset::from_name("huge").unwrap_err().to_string();
+        assert!(error.contains("huge") && error.contains("nano-cpu, baby"), "{error}");
+    }
+
+    #[test]
+    fn a_config_survives_json_to_the_last_bit() {
+        let mut config = Preset::Baby.config(5000);
+        config.train.learning_rate = 0.1 + 0.2; // 0.30000000000000004
+        config.train.seed = u64::MAX;
+        config.model.norm_eps = f32::from_bits(0x3727_c5ad);
+        let json = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<Config>(&json).unwrap(), config);
+        assert!(json.contains(r#""schedule":"cosine""#) && json.contains(r#""sampler":"crop""#), "{json}");
+    }
+
+    #[test]
+    fn unknown_fields_are_refused_and_newer_ones_have_defaults() {
+        let minimal = r#"{"n_layer":1,"n_head":1,"n_embd":4,"block_size":8,"vocab_size":3,"dropout":0,"bias":true"#;
+        let config: GptConfig = serde_json::from_str(&format!("{minimal}}}")).unwrap();
+        assert!(config.tied && config.activation == Activation::Gelu && config.norm == Norm::LayerNorm);
+        let error = serde_json::from_str::<GptConfig>(&format!(r#"{minimal},"n_layers":2}}"#)).unwrap_err();
+        assert!(error.to_string().contains("n_layers"), "{error}");
+    }
+}

@@ -1,0 +1,327 @@
+//! Settings by name and text, for the command line.
+
+use super::{Activation, Config, ConfigError, Norm, Optimizer, SamplingMode, Schedule};
+
+/// To which part of [`Config`] a setting belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// [`super::GptConfig`]
+    Model,
+    /// [`super::TrainConfig`]
+    Train,
+}
+
+/// One setting, as a help text describes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Its name, nanoGPT's where nanoGPT has it, with underscores.
+    pub name: &'static str,
+    /// What it is, in a few words.
+    pub help: &'static str,
+    /// Where it belongs.
+    pub group: Group,
+}
+
+const fn model(name: &'static str, help: &'static str) -> Field {
+    Field { name, help, group: Group::Model }
+}
+
+const fn train(name: &'static str, help: &'static str) -> Field {
+    Field { name, help, group: Group::Train }
+}
+
+/// All settings, in the order of the structs.
+pub const FIELDS: [Field; 33] = [
+    model("n_layer", "number of blocks"),
+    model("n_head", "attention heads in a block"),
+    model("n_embd", "width of the model, a multiple of n_head"),
+    model("block_size", "longest sequence, in tokens"),
+    model("vocab_size", "number of distinct tokens (comes from the text)"),
+    model("dropout", "share of activations dropped in training"),
+    model("bias", "biases in linear layers and norms: true or false"),
+    model("tied", "head and token embedding share weights: true or false"),
+    model("activation", "gelu, gelu_tanh, relu2 or swiglu"),
+    model("norm", "layer_norm or rms_norm"),
+    model("norm_eps", "added to the variance in norms"),
+    train("max_iters", "updates in the whole run"),
+    train("batch_size", "sequences in an update"),
+    train("micro_batch", "sequences computed at a time, or none"),
+    train("learning_rate", "largest learning rate"),
+    train("min_lr", "learning rate at the end"),
+    train("warmup_iters", "iterations in which the learning rate grows"),
+    train("lr_decay_iters", "iteration at which min_lr is reached, or none for max_iters"),
+    train("schedule", "cosine, linear or constant"),
+    train("optimizer", "adamw, adam or sgd"),
+    train("weight_decay", "weight decay of matrices"),
+    train("beta1", "decay of the mean gradient (sgd: momentum)"),
+    train("beta2", "decay of the mean squared gradient"),
+    train("eps", "smallest divisor of Adam"),
+    train("grad_clip", "largest norm of the gradient, 0 for any"),
+    train("eval_interval", "iterations between evaluations"),
+    train("eval_iters", "batches in an evaluation, 0 for the whole validation part"),
+    train("patience", "evaluations without improvement before stopping, or none"),
+    train("seed", "where all randomness starts"),
+    train("sampler", "crop (windows anywhere) or epoch (each once a pass)"),
+    train("checkpoint_interval", "iterations between checkpoints, 0 for only at the end"),
+    train("keep_checkpoints", "checkpoints kept, at least 2"),
+    train("log_interval", "iterations between lines in the log"),
+];
+
+impl Config {
+    /// Sets one setting by its name, with underscores or dashes, from text. The value is only parsed
+    /// here; whether settings fit together is for [`Config::validate`] to say, when all are set.
+    ///
+    /// # Errors
+    /// If there is no such setting (the message has names like it) or the text is not a value of it.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), ConfigError> {
+        let key = name.trim_start_matches('-').replace('-', "_");
+        let Some(field) = FIELDS.iter().find(|field| field.name == key) else {
+            return Err(ConfigError::UnknownName { name: name.to_string(), hint: close_names(&key) });
+        };
+        let value = value.trim();
+        let done = match field.group {
+            Group::Model => self.set_model(&key, value),
+            Group::Train => self.set_train(&key, value),
+        };
+        done.map_err(|expected| ConfigError::UnreadableValue { name: key, found: value.to_string(), expected })
+    }
+
+    fn set_model(&mut self, key: &str, value: &str) -> Result<(), String> {
+        let c = &mut self.model;
+        match key {
+            "n_layer" => c.n_layer.read(value),
+            "n_head" => c.n_head.read(value),
+            "n_embd" => c.n_embd.read(value),
+            "block_size" => c.block_size.read(value),
+            "vocab_size" => c.vocab_size.read(value),
+            "dropout" => c.dropout.read(value),
+            "bias" => c.bias.read(value),
+            "tied" => c.tied.read(value),
+            "activation" => c.activation.read(value),
+            "norm" => c.norm.read(value),
+            "norm_eps" => c.norm_eps.read(value),
+            _ => Err("a setting of the model".into()), // a test reaches every field
+        }
+    }
+
+    fn set_train(&mut self, key: &str, value: &str) -> Result<(), String> {
+        let c = &mut self.train;
+        match key {
+            "max_iters" => c.max_iters.read(value),
+            "batch_size" => c.batch_size.read(value),
+            "micro_batch" => c.micro_batch.read(value),
+            "learning_rate" => c.learning_rate.read(value),
+            "min_lr" => c.min_lr.read(value),
+            "warmup_iters" => c.warmup_iters.read(value),
+            "lr_decay_iters" => c.lr_decay_iters.read(value),
+            "schedule" => c.schedule.read(value),
+            "optimizer" => c.optimizer.read(value),
+            "weight_decay" => c.weight_decay.read(value),
+            "beta1" => c.beta1.read(value),
+            "beta2" => c.beta2.read(value),
+            "eps" => c.eps.read(value),
+            "grad_clip" => c.grad_clip.read(value),
+            "eval_interval" => c.eval_interval.read(value),
+            "eval_iters" => c.eval_iters.read(value),
+            "patience" => c.patience.read(value),
+            "seed" => c.seed.read(value),
+            "sampler" => c.sampler.read(value),
+            "checkpoint_interval" => c.checkpoint_interval.read(value),
+            "keep_checkpoints" => c.keep_checkpoints.read(value),
+            "log_interval" => c.log_interval.read(value),
+            _ => Err("a setting of the training".into()),
+        }
+    }
+}
+
+/// A setting that can be read from text. The error says what would have done.
+trait FromText: Sized {
+    fn from_text(text: &str) -> Result<Self, String>;
+
+    fn read(&mut self, text: &str) -> Result<(), String> {
+        *self = Self::from_text(text)?;
+        Ok(())
+    }
+}
+
+impl FromText for u64 {
+    fn from_text(text: &str) -> Result<Self, String> {
+        text.replace('_', "").parse().map_err(|_| "a whole number, such as 12 or 5_000".to_string())
+    }
+}
+
+impl FromText for usize {
+    fn from_text(text: &str) -> Result<Self, String> {
+        let n = u64::from_text(text)?;
+        n.try_into().map_err(|_| format!("at most {}", usize::MAX))
+    }
+}
+
+impl FromText for f64 {
+    fn from_text(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| "a number, such as 0.1 or 1e-3".to_string())
+    }
+}
+
+impl FromText for f32 {
+    fn from_text(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| "a number, such as 0.1 or 1e-5".to_string())
+    }
+}
+
+impl FromText for bool {
+    fn from_text(text: &str) -> Result<Self, String> {
+        choice(text, &[("true", true), ("false", false), ("True", true), ("False", false), ("1", true), ("0", false)])
+            .map_err(|_| "true or false".to_string())
+    }
+}
+
+impl<T: FromText> FromText for Option<T> {
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text {
+            "none" | "None" => Ok(None),
+            _ => T::from_text(text).map(Some).map_err(|expected| format!("{expected}, or none")),
+        }
+    }
+}
+
+fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
+    let wanted = text.replace('-', "_");
+    choices.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value).ok_or_else(|| {
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        format!("one of {}", names.join(", "))
+    })
+}
+
+impl FromText for Activation {
+    fn from_text(text: &str) -> Result<Self, String> {
+        use Activation::{Gelu, GeluTanh, Relu2, Swiglu};
+        choice(text, &[("gelu", Gelu), ("gelu_tanh", GeluTanh), ("relu2", Relu2), ("swiglu", Swiglu)])
+    }
+}
+
+impl FromText for Norm {
+    fn from_text(text: &str) -> Result<Self, String> {
+        choice(text, &[("layer_norm", Self::LayerNorm), ("rms_norm", Self::RmsNorm)])
+    }
+}
+
+impl FromText for Schedule {
+    fn from_text(text: &str) -> Result<Self, String> {
+        choice(text, &[("cosine", Self::Cosine), ("linear", Self::Linear), ("constant", Self::Constant)])
+    }
+}
+
+impl FromText for Optimizer {
+    fn from_text(text: &str) -> Result<Self, String> {
+        choice(text, &[("adamw", Self::Adamw), ("adam", Self::Adam), ("sgd", Self::Sgd)])
+    }
+}
+
+impl FromText for SamplingMode {
+    fn from_text(text: &str) -> Result<Self, String> {
+        choice(text, &[("crop", Self::Crop), ("epoch", Self::Epoch)])
+    }
+}
+
+/// "did you mean ..." with the settings that could have been meant, or all of them.
+fn close_names(name: &str) -> String {
+    // Three edits, but fewer in a short name: "lr" is not "eps".
+    let tolerance = (name.chars().count() / 3).clamp(1, 3);
+    let mut close: Vec<(usize, &str)> = FIELDS
+        .iter()
+        .map(|field| {
+            let part = name.len() >= 3 && (field.name.contains(name) || name.contains(field.name));
+            (if part { 0 } else { edit_distance(name, field.name) }, field.name)
+        })
+        .filter(|(distance, _)| *distance <= tolerance)
+        .collect();
+    close.sort();
+    let names = |all: &mut dyn Iterator<Item = &str>| all.collect::<Vec<_>>().join(", ");
+    match close.len() {
+        0 => format!("expected one of {}", names(&mut FIELDS.iter().map(|field| field.name))),
+        _ => format!("did you mean {}?", names(&mut close.iter().take(4).map(|(_, name)| *name))),
+    }
+}
+
+/// Levenshtein's distance: the fewest characters to insert, delete or replace.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect(); // distances of a prefix of a to the prefixes of b
+    for (i, a) in a.chars().take(64).enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in b.iter().enumerate() {
+            let replace = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = replace.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Preset;
+
+    #[test]
+    fn every_field_can_be_set_and_is_listed() {
+        let config = Preset::NanoCpu.config(65);
+        let json = serde_json::to_value(&config).unwrap();
+        let mut listed = FIELDS.iter();
+        for (group, part) in [(Group::Model, "model"), (Group::Train, "train")] {
+            for (name, value) in json[part].as_object().unwrap() {
+                let field = listed.next().unwrap();
+                assert_eq!((field.name, field.group), (name.as_str(), group));
+                let mut changed = config.clone();
+                // Set to another value, then back: only this field may have moved.
+                let other = match value {
+                    serde_json::Value::Bool(b) => (!b).to_string(),
+                    serde_json::Value::String(_) => ["relu2", "rms_norm", "linear", "sgd", "epoch"]
+                        .into_iter()
+                        .find(|text| changed.set(name, text).is_ok())
+                        .unwrap()
+                        .to_string(),
+                    _ => "7".to_string(),
+                };
+                changed.set(name, &other).unwrap();
+                assert_ne!(changed, config, "{name}");
+                let text = match value {
+                    serde_json::Value::Null => "none".to_string(),
+                    serde_json::Value::String(text) => text.clone(),
+                    number => number.to_string(),
+                };
+                changed.set(&format!("--{}", name.replace('_', "-")), &text).unwrap();
+                assert_eq!(changed, config, "{name}");
+            }
+        }
+        assert_eq!(listed.next(), None);
+    }
+
+    #[test]
+    fn unknown_names_and_unreadable_values_are_explained() {
+        let mut config = Preset::NanoCpu.config(65);
+        let before = config.clone();
+        let mut message = |name: &str, value: &str| config.set(name, value).unwrap_err().to_string();
+        assert!(message("n_layers", "2").contains("did you mean n_layer?"));
+        assert!(message("lerning-rate", "2").contains("learning_rate"));
+        assert!(message("batch", "2").contains("batch_size, micro_batch"));
+        assert!(message("zzzzzzzz", "2").contains("expected one of n_layer, n_head"));
+        assert!(message(&"x".repeat(100_000), "2").contains("expected one of"));
+        assert!(message("n_layer", "two").contains(r#"n_layer is "two": expected a whole number"#));
+        assert!(message("n_layer", "-2").contains("whole number"));
+        assert!(message("dropout", "").contains("a number"));
+        assert!(message("activation", "relu").contains("gelu, gelu_tanh, relu2, swiglu"));
+        assert!(message("patience", "x").contains("or none"));
+        assert!(message("bias", "maybe").contains("true or false"));
+        assert_eq!(config, before);
+    }
+
+    #[test]
+    fn edit_distances() {
+        assert_eq!(edit_distance("kitten", "sitting"), 3);
+        assert_eq!(edit_distance("", "abc"), 3);
+        assert_eq!(edit_distance("abc", "abc"), 0);
+    }
+}

@@ -1,0 +1,279 @@
+//! A model directory in Hugging Face's layout, complete by itself: weights, config, tokenizer, and a
+//! card that says what it was trained on.
+//!
+//! | File | Contents |
+//! |---|---|
+//! | `config.json` | [`GptConfig`], `model_type` and `architectures` |
+//! | `model.safetensors` | the weights, f32, in nanoGPT's names |
+//! | `tokenizer.json` | the tokenizer |
+//! | `generation_config.json` | how to sample, unless told otherwise |
+//! | `README.md` | the model card |
+//! | `manifest.json` | sizes and sha256 of the others |
+
+use crate::checkpoint::store::{self, MANIFEST, Manifest, read_entry, read_file, resolve};
+use crate::checkpoint::tensors::{self, MAX_HEADER_BYTES, Tensors};
+use crate::checkpoint::{CheckpointError, io_error};
+use crate::config::GptConfig;
+use crate::json;
+use crate::run_dir::Machine;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// The `model_type` in `config.json` of our models.
+pub const MODEL_TYPE: &str = "newleaf-gpt";
+const ARCHITECTURE: &str = "NewleafGpt";
+
+const CONFIG: &str = "config.json";
+const WEIGHTS: &str = "model.safetensors";
+const TOKENIZER: &str = "tokenizer.json";
+const MAX_CONFIG_BYTES: u64 = 1 << 20;
+const MAX_TOKENIZER_BYTES: u64 = 64 << 20;
+
+/// What the model card says. Empty and `None` fields are left out of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModelCard {
+    /// The text it was trained on: a path or a name.
+    pub data: String,
+    /// Its sha256.
+    pub data_sha256: String,
+    /// The last training loss, in nats per token.
+    pub train_loss: Option<f64>,
+    /// The validation loss, in nats per token.
+    pub val_loss: Option<f64>,
+    /// The same in bits per character.
+    pub val_bits_per_char: Option<f64>,
+    /// Iterations trained.
+    pub iter: u64,
+    /// Tokens trained on.
+    pub tokens: u64,
+    /// The command that trained it, word by word.
+    pub command: Vec<String>,
+    /// When, for instance from [`crate::run_dir::now_utc`].
+    pub date: String,
+}
+
+/// A model read from a directory. Its tensors are those of its config, all finite.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoadedModel {
+    /// The shape.
+    pub config: GptConfig,
+    /// The weights.
+    pub tensors: Tensors,
+    /// The contents of `tokenizer.json`.
+    pub tokenizer: String,
+}
+
+/// `config.json`.
+#[derive(Serialize)]
+struct ConfigFile<'a> {
+    architectures: [&'static str; 1],
+    model_type: &'static str,
+    #[serde(flatten)]
+    config: &'a GptConfig,
+}
+
+/// Writes a model directory durably, replacing an older one ([`store::write_dir`]).
+///
+/// # Errors
+/// If the tensors are not those of the config or not finite, or the disk fails. What was there before
+/// is then still there.
+pub fn save_model_dir(
+    path: &Path,
+    config: &GptConfig,
+    tensors: &Tensors,
+    tokenizer: &str,
+    card: &ModelCard,
+) -> Result<(), CheckpointError> {
+    let weights = tensors::check(tensors, &config.parameter_shapes())
+        .and_then(|()| tensors::encode(tensors))
+        .map_err(|source| CheckpointError::Tensors { path: path.join(WEIGHTS), source })?;
+    let in_json = |error: serde_json::Error| malformed(path, CONFIG, error.to_string());
+    let file = ConfigFile { architectures: [ARCHITECTURE], model_type: MODEL_TYPE, config };
+    let config_json = json::to_bytes(&file).map_err(in_json)?;
+    let generation = json::to_bytes(&json!({ "do_sample": true, "temperature": 1.0 })).map_err(in_json)?;
+    let readme = render_card(config, card);
+    store::write_dir(
+        path,
+        &[
+            (CONFIG, &config_json),
+            (WEIGHTS, &weights),
+            (TOKENIZER, tokenizer.as_bytes()),
+            ("generation_config.json", &generation),
+            ("README.md", readme.as_bytes()),
+        ],
+    )
+}
+
+/// Reads a model directory. Where there is a manifest, config, weights and tokenizer must be what it
+/// says (the card may be edited and files added); without one they are read as they are.
+///
+/// # Errors
+/// Whatever the files are, a [`CheckpointError`] that names the one at fault. Sizes are checked
+/// against the config, and the config against the machine's memory, before the weights are read.
+pub fn load_model_dir(path: &Path) -> Result<LoadedModel, CheckpointError> {
+    let path = &resolve(path);
+    refuse_other_kinds(path)?;
+    let manifest = match path.join(MANIFEST).exists() {
+        true => Some(store::read_manifest(path)?),
+        false => None,
+    };
+    let read = |name, limit| read_checked(path, manifest.as_ref(), name, limit);
+    let config = parse_config(path, &read(CONFIG, MAX_CONFIG_BYTES)?)?;
+    let bytes = config.count_parameters().saturating_mul(4);
+    refuse_too_large(path, bytes)?;
+    let weights = read(WEIGHTS, bytes.saturating_add(8 + MAX_HEADER_BYTES))?;
+    let tensors = tensors::decode_expected(&weights, &config.parameter_shapes())
+        .map_err(|source| CheckpointError::Tensors { path: path.join(WEIGHTS), source })?;
+    drop(weights);
+    let tokenizer = String::from_utf8(read(TOKENIZER, MAX_TOKENIZER_BYTES)?)
+        .map_err(|error| malformed(path, TOKENIZER, format!("not UTF-8: {error}")))?;
+    Ok(LoadedModel { config, tensors, tokenizer })
+}
+
+fn read_checked(
+    path: &Path,
+    manifest: Option<&Manifest>,
+    name: &str,
+    limit: u64,
+) -> Result<Vec<u8>, CheckpointError> {
+    let file = path.join(name);
+    match manifest.and_then(|manifest| manifest.files.get(name)) {
+        Some(entry) if entry.size <= limit => read_entry(&file, entry),
+        Some(entry) => Err(CheckpointError::TooLarge { path: file, limit, found: entry.size }),
+        None => read_file(&file, limit),
+    }
+}
+
+/// Directories that people mistake for a model directory, and what to do about each.
+fn refuse_other_kinds(path: &Path) -> Result<(), CheckpointError> {
+    let names = store::names_in(path)?;
+    let has = |name: &str| names.iter().any(|n| n == name);
+    let pickled = |name: &&String| [".bin", ".pt", ".pth", ".ckpt", ".pkl"].iter().any(|end| name.ends_with(end));
+    if has("run.json") && !has(CONFIG) {
+        let remedy = "this is the directory of a run: give its best/ or last/";
+        return Err(CheckpointError::Missing { path: path.join(CONFIG), remedy });
+    }
+    if has("state.json") && has("optimizer.safetensors") {
+        let problem = "this is a checkpoint, not a model".to_string();
+        let remedy = "give best/ or last/ of the same run";
+        return Err(CheckpointError::Format { path: path.to_path_buf(), problem, remedy });
+    }
+    if let Some(name) = names.iter().find(pickled).filter(|_| !has(WEIGHTS)) {
+        let problem = "expected model.safetensors; a pickle can run any program when it is opened, so it is not read";
+        let remedy = "convert it in Python: safetensors.torch.save_file(torch.load(FILE, weights_only=True), 'model.safetensors')";
+        return Err(CheckpointError::Format { path: path.join(name), problem: problem.into(), remedy });
+    }
+    for name in [CONFIG, WEIGHTS, TOKENIZER] {
+        if !has(name) {
+            let remedy = "a model directory has config.json, model.safetensors and tokenizer.json";
+            return Err(CheckpointError::Missing { path: path.join(name), remedy });
+        }
+    }
+    Ok(())
+}
+
+fn parse_config(path: &Path, bytes: &[u8]) -> Result<GptConfig, CheckpointError> {
+    let invalid = |problem: String| malformed(path, CONFIG, problem);
+    let mut fields: Map<String, Value> = json::parse(bytes).map_err(|error| invalid(error.to_string()))?;
+    match fields.remove("model_type") {
+        Some(Value::String(kind)) if kind == MODEL_TYPE => {}
+        Some(other) => return Err(invalid(format!("expected model_type {MODEL_TYPE:?}, found {other}"))),
+        None => return Err(invalid(format!("expected model_type {MODEL_TYPE:?}, found none"))),
+    }
+    fields.remove("architectures");
+    let config: GptConfig =
+        serde_json::from_value(Value::Object(fields)).map_err(|error| invalid(error.to_string()))?;
+    config.validate().map_err(|error| invalid(error.to_string()))?;
+    Ok(config)
+}
+
+/// An error if a model of so many bytes cannot fit into memory: the file and its tensors are there
+/// together for a moment.
+fn refuse_too_large(path: &Path, bytes: u64) -> Result<(), CheckpointError> {
+    match Machine::memory_bytes() {
+        Some(memory) if bytes.saturating_mul(2) > memory => Err(CheckpointError::Format {
+            path: path.join(CONFIG),
+            problem: format!("a model of this size needs {} bytes to load, this machine has {memory}", bytes * 2),
+            remedy: "use a smaller model or a larger machine",
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn malformed(path: &Path, name: &str, problem: String) -> CheckpointError {
+    CheckpointError::Format { path: path.join(name), problem, remedy: "use another copy, or the config saved with it" }
+}
+
+/// The model card, Markdown.
+fn render_card(config: &GptConfig, card: &ModelCard) -> String {
+    let mut rows: Vec<(&str, String)> = Vec::new();
+    let mut row = |name, value: String| {
+        if !value.is_empty() {
+            rows.push((name, value));
+        }
+    };
+    let loss = |x: Option<f64>| x.map(|x| format!("{x:.4}")).unwrap_or_default();
+    row("Trained on", code(&card.data));
+    row("sha256 of the text", code(&card.data_sha256));
+    row("Validation loss (nats per token)", loss(card.val_loss));
+    row("Validation, bits per character", loss(card.val_bits_per_char));
+    row("Training loss", loss(card.train_loss));
+    row("Iterations", card.iter.to_string());
+    row("Tokens", card.tokens.to_string());
+    row("Parameters", config.count_parameters().to_string());
+    row("Date", code(&card.date));
+    row("newleaf version", code(env!("CARGO_PKG_VERSION")));
+    let mut text = String::from(
+        "---\nlibrary_name: newleaf\npipeline_tag: text-generation\n---\n\n# A GPT trained with newleaf\n\n\
+         | | |\n|---|---|\n",
+    );
+    for (name, value) in rows {
+        let _ = writeln!(text, "| {name} | {value} |"); // writing to a String does not fail
+    }
+    let shape = format!(
+        "\n{} layers, {} heads, width {}, {} tokens of context, {} in the vocabulary.\n",
+        config.n_layer, config.n_head, config.n_embd, config.block_size, config.vocab_size
+    );
+    text.push_str(&shape);
+    if !card.command.is_empty() {
+        let _ = write!(text, "\nTrained by\n\n    {}\n", shell_line(&card.command));
+    }
+    text.push_str("\nWrite with it: `newleaf sample --model THIS_DIRECTORY`\n");
+    text
+}
+
+/// Text of the user's as inline code in a table: no line ends, no back-ticks, no bars.
+fn code(text: &str) -> String {
+    let one_line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    match one_line.is_empty() {
+        true => one_line,
+        false => format!("`{}`", one_line.replace('`', "'").replace('|', "\\|")),
+    }
+}
+
+/// Words as a shell would need them, on one line.
+fn shell_line(words: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
+    let quote = |word: &String| {
+        let word: String = word.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let quoted = format!("'{}'", word.replace('\'', r"'\''"));
+        if !word.is_empty() && word.chars().all(plain) { word } else { quoted }
+    };
+    words.iter().map(quote).collect::<Vec<_>>().join(" ")
+}
+
+/// The sha256 of a file, for [`ModelCard::data_sha256`], without having all of it in memory.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn sha256_of_file(path: &Path) -> Result<String, CheckpointError> {
+    store::hash_reader(std::fs::File::open(path).map_err(|source| io_error("read", path, source))?)
+        .map(|(hash, _)| hash)
+        .map_err(|source| io_error("read", path, source))
+}
+
+#[cfg(test)]
+#[path = "model_dir_tests.rs"]
+mod tests;

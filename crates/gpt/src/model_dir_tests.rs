@@ -1,0 +1,148 @@
+use super::*;
+use crate::checkpoint::small_checkpoint;
+use std::fs;
+use std::path::PathBuf;
+use tempfile::{TempDir, tempdir};
+
+fn saved() -> (TempDir, PathBuf, LoadedModel) {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("model");
+    let checkpoint = small_checkpoint(3);
+    let card = ModelCard {
+        data: "my `text` | file.txt".into(),
+        data_sha256: "ab".repeat(32),
+        val_loss: Some(1.234_56),
+        iter: 3,
+        command: ["newleaf", "train", "--data", "my text's.txt"].map(String::from).into(),
+        date: "2026-11-24T04:03:00Z".into(),
+        ..ModelCard::default()
+    };
+    let (config, tensors, tokenizer) = (checkpoint.config.model, checkpoint.model, checkpoint.tokenizer);
+    save_model_dir(&path, &config, &tensors, &tokenizer, &card).unwrap();
+    (dir, path, LoadedModel { config, tensors, tokenizer })
+}
+
+#[test]
+fn what_is_saved_is_loaded() {
+    let (dir, path, model) = saved();
+    assert_eq!(load_model_dir(&path).unwrap(), model);
+    let names = store::names_in(&path).unwrap();
+    let expected = ["README.md", "config.json", "generation_config.json", MANIFEST, WEIGHTS, TOKENIZER];
+    assert_eq!(names, expected);
+    let config: Value = serde_json::from_slice(&fs::read(path.join(CONFIG)).unwrap()).unwrap();
+    assert_eq!(config["model_type"], MODEL_TYPE);
+    assert_eq!(config["n_embd"], 2);
+    let card = fs::read_to_string(path.join("README.md")).unwrap();
+    for part in [
+        "| Trained on | `my 'text' \\| file.txt` |",
+        "| Validation loss (nats per token) | 1.2346 |",
+        &"ab".repeat(32),
+        r"    newleaf train --data 'my text'\''s.txt'",
+        "`2026-11-24T04:03:00Z`",
+        env!("CARGO_PKG_VERSION"),
+    ] {
+        assert!(card.contains(part), "{part:?} is missing in\n{card}");
+    }
+    assert!(!card.contains("Training loss"), "what is not known is left out");
+    // While it is being replaced, whoever reads finds the older one.
+    fs::rename(&path, dir.path().join("model.old.4194305")).unwrap();
+    assert_eq!(load_model_dir(&path).unwrap(), model);
+}
+
+#[test]
+fn the_card_may_be_edited_and_files_added_but_not_the_weights() {
+    let (_dir, path, model) = saved();
+    fs::write(path.join("README.md"), "my own words").unwrap();
+    fs::write(path.join("notes.txt"), "").unwrap();
+    assert_eq!(load_model_dir(&path).unwrap(), model);
+    for name in [CONFIG, WEIGHTS, TOKENIZER] {
+        let original = fs::read(path.join(name)).unwrap();
+        let mut changed = original.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        for changed in [changed, original[1..].to_vec(), vec![]] {
+            fs::write(path.join(name), changed).unwrap();
+            let message = load_model_dir(&path).unwrap_err().to_string();
+            assert!(message.contains(name) && message.contains("damaged"), "{message}");
+        }
+        fs::write(path.join(name), original).unwrap();
+    }
+}
+
+#[test]
+fn without_a_manifest_files_are_read_as_strictly() {
+    let (_dir, path, model) = saved();
+    fs::remove_file(path.join(MANIFEST)).unwrap();
+    assert_eq!(load_model_dir(&path).unwrap(), model);
+    let config = fs::read_to_string(path.join(CONFIG)).unwrap();
+    for (from, to, expected) in [
+        ("newleaf-gpt", "gpt2", "expected model_type \"newleaf-gpt\", found \"gpt2\""),
+        ("\"model_type\"", "\"kind\"", "found none"),
+        ("\"n_layer\": 1", "\"n_layer\": 2", "model.safetensors: the tensors are not those of this model"),
+        ("\"n_layer\": 1", "\"n_layer\": 100000000000", "n_layer is 100000000000"),
+        ("\"n_layer\": 1", "\"n_layer\": 1e400", "out of range"),
+        ("\"n_layer\": 1", "\"n_layer\": -1", "config.json: invalid value"),
+        ("\"n_embd\": 2", "\"n_embd\": 65536", "model.safetensors"),
+        ("\"n_head\": 1", "\"n_head\": 3", "multiple of n_head (3)"),
+        ("\"n_head\": 1", "\"n_head\": 0", "n_head is 0"),
+        ("\"n_head\": 1", "\"n_head\": 1, \"n_head\": 1", "occurs twice"),
+        ("\"n_head\": 1", "\"n_head\": 1, \"extra\": 1", "unknown field `extra`"),
+        ("\"dropout\": 0.0", "\"dropout\": 1e300", "dropout is inf"),
+    ] {
+        assert!(config.contains(from), "{config}");
+        fs::write(path.join(CONFIG), config.replacen(from, to, 1)).unwrap();
+        let message = load_model_dir(&path).unwrap_err().to_string();
+        assert!(message.contains(expected), "{to}: {message}");
+    }
+    // 262 GB of embeddings: more than the machine has, or else than the file has.
+    let huge = config.replace("\"n_embd\": 2", "\"n_embd\": 65536").replace("\"vocab_size\": 2", "\"vocab_size\": 1000000");
+    fs::write(path.join(CONFIG), huge).unwrap();
+    let message = load_model_dir(&path).unwrap_err().to_string();
+    assert!(message.contains("this machine has") || message.contains("not those of this model"), "{message}");
+    fs::write(path.join(CONFIG), &config).unwrap();
+    // A sparse file that claims a terabyte is not read.
+    fs::File::options().write(true).open(path.join(WEIGHTS)).unwrap().set_len(1 << 40).unwrap();
+    let message = load_model_dir(&path).unwrap_err().to_string();
+    assert!(message.contains("model.safetensors: expected at most"), "{message}");
+}
+
+#[test]
+fn other_directories_are_recognised() {
+    let dir = tempdir().unwrap();
+    let message = |path: &Path| load_model_dir(path).unwrap_err().to_string();
+    assert!(message(&dir.path().join("missing")).contains("check the spelling"));
+    assert!(message(dir.path()).contains("config.json: expected this file"));
+    small_checkpoint(1).write(&dir.path().join("step-1")).unwrap();
+    assert!(message(&dir.path().join("step-1")).contains("best/ or last/"));
+    fs::write(dir.path().join("run.json"), "").unwrap();
+    assert!(message(dir.path()).contains("the directory of a run: give its best/ or last/"));
+    assert!(message(&dir.path().join("run.json")).contains("expected a directory"));
+    let (_dir, path, _) = saved();
+    fs::rename(path.join(WEIGHTS), path.join("pytorch_model.bin")).unwrap();
+    assert!(message(&path).contains("pytorch_model.bin: expected model.safetensors; a pickle"));
+}
+
+#[test]
+fn a_wrong_model_is_not_saved() {
+    let (dir, _, mut model) = saved();
+    let path = dir.path().join("other");
+    let save = |model: &LoadedModel| {
+        let result = save_model_dir(&path, &model.config, &model.tensors, "{}", &ModelCard::default());
+        result.unwrap_err().to_string()
+    };
+    model.tensors.get_mut("wte.weight").unwrap().data[1] = f32::NAN;
+    assert!(save(&model).contains("\"wte.weight\" has the value NaN at index 1"));
+    model.tensors.remove("wte.weight");
+    assert!(save(&model).contains("wte.weight [2, 2] is missing"));
+    assert!(!path.exists());
+}
+
+#[test]
+fn files_are_hashed_in_pieces() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("text");
+    for bytes in [vec![], vec![7; (1 << 16) + 1], b"abc".to_vec()] {
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(sha256_of_file(&path).unwrap(), store::sha256(&bytes));
+    }
+    assert!(sha256_of_file(dir.path()).is_err());
+}

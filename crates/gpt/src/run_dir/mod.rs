@@ -1,0 +1,246 @@
+//! The directory of a training run: one run, one process at a time.
+//!
+//! | Path | Contents |
+//! |---|---|
+//! | `run.json` | [`RunInfo`]: what was run, on what data, on which machine |
+//! | `metrics.jsonl` | [`Metrics`], one object a line |
+//! | `samples.txt` | texts written along the way |
+//! | `checkpoints/step-N/` | [`crate::checkpoint::History`] |
+//! | `best/`, `last/` | model directories ([`crate::model_dir`]) |
+//! | `run.lock` | locked by the process that trains |
+
+mod error;
+mod machine;
+mod metrics;
+
+pub use error::RunDirError;
+pub use machine::{Machine, now_utc};
+pub use metrics::{Dropped, Metrics};
+
+use crate::checkpoint::{CheckpointError, Disk, History, io_error, store, write_file};
+use crate::config::Config;
+use crate::json;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File, TryLockError};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+const INFO: &str = "run.json";
+const LOCK: &str = "run.lock";
+const METRICS: &str = "metrics.jsonl";
+const SAMPLES: &str = "samples.txt";
+const CHECKPOINTS: &str = "checkpoints";
+const MAX_INFO_BYTES: u64 = 1 << 20;
+
+/// The contents of `run.json`: enough to run it again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunInfo {
+    /// The command line, word by word.
+    pub command: Vec<String>,
+    /// Model and training.
+    pub config: Config,
+    /// The text.
+    pub data: DataInfo,
+    /// Where all randomness started.
+    pub seed: u64,
+    /// newleaf's version.
+    pub version: String,
+    /// Where it was run.
+    pub machine: Machine,
+    /// When it began.
+    pub started: String,
+}
+
+/// Which text a run was trained on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataInfo {
+    /// The path as it was given, or the name of a text inside the program.
+    pub path: String,
+    /// Of its bytes.
+    pub sha256: String,
+    /// How many they are.
+    pub bytes: u64,
+}
+
+impl RunInfo {
+    /// This program, now, on this machine.
+    #[must_use]
+    pub fn new(command: Vec<String>, config: Config, data: DataInfo) -> Self {
+        let seed = config.train.seed;
+        let version = env!("CARGO_PKG_VERSION").to_string();
+        Self { command, config, data, seed, version, machine: Machine::current(), started: now_utc() }
+    }
+}
+
+/// The directory of a run, locked until this is dropped.
+#[derive(Debug)]
+pub struct RunDir {
+    path: PathBuf,
+    /// Held for its lock. The system gives it back when the process ends, however it ends.
+    _lock: File,
+    metrics: Option<File>,
+    recovered: Vec<String>,
+}
+
+impl RunDir {
+    /// Begins a run in a directory that is new or empty.
+    ///
+    /// # Errors
+    /// If the directory holds another run or anything else, cannot be written, or is being used.
+    pub fn create(path: &Path) -> Result<Self, RunDirError> {
+        refuse_used(path)?; // before anything is written there
+        fs::create_dir_all(path).map_err(|source| io_error("make this directory", path, source))?;
+        let lock = lock(path)?;
+        refuse_used(path)?; // another process may have been quicker
+        Ok(Self { path: path.to_path_buf(), _lock: lock, metrics: None, recovered: Vec::new() })
+    }
+
+    /// Goes on with a run, after putting right what a crash left behind.
+    ///
+    /// # Errors
+    /// If there is no run in the directory, it cannot be written, or it is being used.
+    pub fn open_for_resume(path: &Path) -> Result<Self, RunDirError> {
+        if !path.join(INFO).is_file() || !path.join(CHECKPOINTS).is_dir() {
+            return Err(RunDirError::NotARun { path: path.to_path_buf() });
+        }
+        let lock = lock(path)?;
+        let recovered = store::recover(path)?;
+        Ok(Self { path: path.to_path_buf(), _lock: lock, metrics: None, recovered })
+    }
+
+    /// What had to be put right, a line each.
+    #[must_use]
+    pub fn recovered(&self) -> &[String] {
+        &self.recovered
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// `best/`: the model with the lowest validation loss.
+    #[must_use]
+    pub fn best(&self) -> PathBuf {
+        self.path.join("best")
+    }
+
+    /// `last/`: the model at the end.
+    #[must_use]
+    pub fn last(&self) -> PathBuf {
+        self.path.join("last")
+    }
+
+    /// The run's checkpoints, of which the newest `keep` are kept.
+    ///
+    /// # Errors
+    /// As [`History::open`].
+    pub fn history(&self, keep: usize) -> Result<History, CheckpointError> {
+        History::open(&self.path.join(CHECKPOINTS), keep)
+    }
+
+    /// An error if the disk has less free space than `bytes`: better before the first iteration than
+    /// after the last. Two checkpoints and one being written need three times the size of one.
+    ///
+    /// # Errors
+    /// [`RunDirError::NoSpace`].
+    pub fn require_space(&self, bytes: u64) -> Result<(), RunDirError> {
+        match fs4::available_space(&self.path) {
+            Ok(found) if found < bytes => {
+                Err(RunDirError::NoSpace { path: self.path.clone(), expected: bytes, found })
+            }
+            _ => Ok(()), // a system that does not tell is no reason to refuse
+        }
+    }
+
+    /// Writes `run.json` durably.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_info(&self, info: &RunInfo) -> Result<(), RunDirError> {
+        let path = self.path.join(INFO);
+        let bytes = json::to_bytes(info).map_err(|error| invalid(&path, &error))?;
+        Ok(write_file(&Disk, &path, &bytes)?)
+    }
+
+    /// Reads `run.json`.
+    ///
+    /// # Errors
+    /// If it is missing or damaged.
+    pub fn read_info(&self) -> Result<RunInfo, RunDirError> {
+        let path = self.path.join(INFO);
+        let bytes = store::read_file(&path, MAX_INFO_BYTES)?;
+        Ok(json::parse(&bytes).map_err(|error| invalid(&path, &error))?)
+    }
+
+    /// Appends a text to `samples.txt` under the number of its iteration.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn append_sample(&self, iter: u64, text: &str) -> Result<(), RunDirError> {
+        let path = self.path.join(SAMPLES);
+        let entry = format!("=== iteration {iter} ===\n{}\n\n", text.trim_end_matches('\n'));
+        let opened = File::options().append(true).create(true).open(&path);
+        let written = opened.and_then(|mut file| file.write_all(entry.as_bytes()));
+        Ok(written.map_err(|source| io_error("write", &path, source))?)
+    }
+}
+
+fn invalid(path: &Path, error: &serde_json::Error) -> CheckpointError {
+    let remedy = "repair it by hand, or begin a new run";
+    CheckpointError::Format { path: path.to_path_buf(), problem: error.to_string(), remedy }
+}
+
+/// An error if a directory holds anything but an unused lock.
+fn refuse_used(path: &Path) -> Result<(), RunDirError> {
+    if path.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    let names = store::names_in(path)?;
+    let path = path.to_path_buf();
+    let ours = [INFO, METRICS, SAMPLES, CHECKPOINTS, "best", "last"];
+    if names.iter().any(|name| name == INFO || name == CHECKPOINTS) {
+        return Err(RunDirError::AnotherRun { path });
+    }
+    match names.into_iter().find(|name| name != LOCK) {
+        Some(found) if ours.contains(&found.as_str()) => Err(RunDirError::AnotherRun { path }),
+        Some(found) => Err(RunDirError::Foreign { path, found }),
+        None => Ok(()),
+    }
+}
+
+/// Locks a run for this process and writes its number into the lock, for the message that the next
+/// process gets.
+fn lock(path: &Path) -> Result<File, RunDirError> {
+    let at = path.join(LOCK);
+    let error = |action| {
+        let at = &at;
+        move |source| CheckpointError::from(io_error(action, at, source))
+    };
+    let mut file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false) // it may be another's: look first
+        .open(&at)
+        .map_err(error("write"))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut owner = String::new();
+            // On Windows a locked file cannot be read: the message does without the number.
+            let _ = Read::by_ref(&mut file).take(20).read_to_string(&mut owner);
+            return Err(RunDirError::Locked { path: path.to_path_buf(), owner: owner.trim().to_string() });
+        }
+        Err(TryLockError::Error(source)) => return Err(error("lock")(source).into()),
+    }
+    let number = format!("{}\n", std::process::id());
+    file.set_len(0).and_then(|()| file.write_all(number.as_bytes())).map_err(error("write"))?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests;

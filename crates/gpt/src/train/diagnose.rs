@@ -1,0 +1,34 @@
+//! Where a non-finite number came from.
+
+use crate::model::Gpt;
+use data::Batch;
+use nn::DropoutSeeds;
+use tensor::{Grads, Params, Tape, Workspace};
+
+/// Computes a part of a batch again and names the first value that is not finite: a parameter, the output of
+/// an operation in the order of the forward, or an adjoint in the order of the backward.
+pub(super) fn first_non_finite(
+    model: &Gpt,
+    params: &Params,
+    part: &Batch,
+    total_weight: f32,
+    seeds: &DropoutSeeds,
+) -> Option<String> {
+    let workspace = Workspace::new();
+    let tape = Tape::new(params, &workspace);
+    let loss = model.loss_of_part(&tape, part, total_weight, seeds);
+    if let Some(value) = loss.first_non_finite() {
+        return Some(value);
+    }
+    let mut grads = Grads::new(params);
+    let mut first = None;
+    loss.backward_from(&[1.0], &mut grads, |index, adjoint| {
+        if first.is_none() && adjoint.iter().any(|x| !x.is_finite()) {
+            first = Some(format!("the gradient by {} is not finite", tape.equation(index)));
+        }
+    });
+    first.or_else(|| {
+        let id = params.ids().find(|&id| grads.get(id).is_some_and(|g| g.iter().any(|x| !x.is_finite())))?;
+        Some(format!("the gradient of {} is not finite", params.name(id)))
+    })
+}

@@ -1,0 +1,45 @@
+//! What can go wrong in training.
+
+use crate::checkpoint::CheckpointError;
+use crate::run_dir::RunDirError;
+use data::DataError;
+use nn::optim::{MissingGradient, StateError};
+
+/// Why training stopped, or could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// A loss or a gradient was not a finite number. No weight was changed by it.
+    #[error(
+        "training stopped before update {iter}: {what}\n  the weights are those of the last good update; \
+         the usual remedies are a lower --learning-rate, a longer --warmup-iters, or a look at the data"
+    )]
+    NonFinite {
+        /// The update that was not made.
+        iter: u64,
+        /// The first operation with a non-finite value, as a printed equation.
+        what: String,
+    },
+    /// The data does not fit the training.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A part of the model is not used by the loss.
+    #[error(transparent)]
+    MissingGradient(#[from] MissingGradient),
+    /// The optimizer cannot continue from the checkpoint.
+    #[error(transparent)]
+    OptimizerState(#[from] StateError),
+    /// A checkpoint could not be written or read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The run's directory could not be written.
+    #[error(transparent)]
+    RunDir(#[from] RunDirError),
+    /// The checkpoint does not fit.
+    #[error("cannot resume: {problem}\n  {remedy}")]
+    Resume {
+        /// What does not fit.
+        problem: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+}

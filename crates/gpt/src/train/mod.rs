@@ -1,0 +1,15 @@
+//! Training: from batches to updates of the weights.
+//!
+//! [`Trainer`] is one step at a time, in memory. [`run`] is a whole training with evaluations, checkpoints
+//! and a log, on top of it.
+
+mod diagnose;
+mod error;
+mod evaluate;
+mod run;
+mod step;
+
+pub use error::TrainError;
+pub use evaluate::evaluate;
+pub use run::{Evaluation, Observer, Outcome, Run, Stopped};
+pub use step::{StepReport, Trainer};

@@ -1,0 +1,209 @@
+//! A whole training: updates, evaluations, checkpoints, and a log of it all.
+
+use super::{StepReport, TrainError, Trainer, evaluate};
+use crate::checkpoint::{Checkpoint, History, tensors};
+use crate::model_dir::{ModelCard, save_model_dir};
+use crate::run_dir::{Metrics, RunDir};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+/// One evaluation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Updates made before it.
+    pub iter: u64,
+    /// The mean loss on the validation part, in nats a token.
+    pub val_loss: f64,
+    /// The same in bits a character, which does not depend on the tokenizer.
+    pub val_bits_per_char: f64,
+    /// Whether it is the best so far.
+    pub best: bool,
+}
+
+/// Who watches a training: a progress bar, a test.
+pub trait Observer {
+    /// After every update; `tokens_per_s` is that of this update.
+    fn step(&mut self, report: &StepReport, tokens_per_s: f64);
+    /// After every evaluation.
+    fn evaluation(&mut self, evaluation: &Evaluation);
+    /// A checkpoint was written.
+    fn saved(&mut self, iter: u64);
+}
+
+/// Why a training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// All updates were made.
+    Finished,
+    /// The validation loss did not improve for `patience` evaluations.
+    NoImprovement,
+    /// A signal of this number arrived; a checkpoint was written.
+    Signal(usize),
+}
+
+/// How a training ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outcome {
+    /// Why.
+    pub stopped: Stopped,
+    /// Updates made.
+    pub iter: u64,
+    /// The best validation loss, if there was an evaluation.
+    pub best_val_loss: Option<f64>,
+    /// Seconds of training, of earlier sessions too.
+    pub elapsed_s: f64,
+}
+
+/// Everything that a training needs.
+pub struct Run<'a> {
+    /// The model, at its first update or at a checkpoint's.
+    pub trainer: &'a mut Trainer,
+    /// The training part of the text.
+    pub train: &'a [u32],
+    /// The validation part.
+    pub val: &'a [u32],
+    /// Characters a token of the validation part, for bits a character.
+    pub chars_per_token: f64,
+    /// Where everything is written.
+    pub dir: &'a mut RunDir,
+    /// Its checkpoints.
+    pub history: History,
+    /// `tokenizer.json`, which is saved with the weights.
+    pub tokenizer: &'a str,
+    /// What the model card says.
+    pub card: ModelCard,
+    /// Not 0: stop, as soon as a checkpoint is written. A signal handler sets it.
+    pub stop: &'a AtomicUsize,
+    /// The best validation loss so far.
+    pub best_val_loss: Option<f64>,
+    /// Evaluations since then.
+    pub evals_without_improvement: u64,
+    /// Seconds of training before this session.
+    pub elapsed_before_s: f64,
+    /// The loss of the latest batch, for the model card.
+    pub last_train_loss: Option<f64>,
+}
+
+impl Run<'_> {
+    /// Trains to the end.
+    ///
+    /// A checkpoint is written before the evaluation of the same iteration, so a resumed run evaluates
+    /// again and takes the same decisions as one that was not interrupted.
+    ///
+    /// # Errors
+    /// If a loss is not finite, or something cannot be written. What was saved before is untouched.
+    pub fn run(mut self, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
+        let start = Instant::now();
+        let first = self.trainer.iter;
+        let mut saved_at = (first > 0).then_some(first);
+        loop {
+            let (iter, train) = (self.trainer.iter, self.trainer.config.train.clone());
+            let elapsed_s = self.elapsed_before_s + start.elapsed().as_secs_f64();
+            let every = |interval: usize| interval > 0 && iter.is_multiple_of(interval as u64);
+            let finished = iter >= train.max_iters as u64;
+            let signal = self.stop.load(Ordering::Relaxed);
+            let due = finished || signal != 0 || (every(train.checkpoint_interval) && iter > first);
+            if due && saved_at != Some(iter) {
+                self.save(elapsed_s)?;
+                saved_at = Some(iter);
+                observer.saved(iter);
+            }
+            if signal != 0 {
+                return Ok(self.outcome(Stopped::Signal(signal), elapsed_s));
+            }
+            if finished || every(train.eval_interval) {
+                let val_loss = self.evaluate(if finished { 0 } else { train.eval_iters }, elapsed_s, observer)?;
+                let patience = train.patience.map(|p| p as u64);
+                let exhausted = patience.is_some_and(|p| self.evals_without_improvement >= p);
+                if finished || exhausted {
+                    self.save_model(&self.dir.last(), Some(val_loss))?;
+                    let why = if finished { Stopped::Finished } else { Stopped::NoImprovement };
+                    return Ok(self.outcome(why, elapsed_s));
+                }
+            }
+            self.step(start, observer)?;
+        }
+    }
+
+    fn step(&mut self, start: Instant, observer: &mut dyn Observer) -> Result<(), TrainError> {
+        let (begin, tokens) = (Instant::now(), self.trainer.tokens);
+        let report = self.trainer.step(self.train)?;
+        self.last_train_loss = Some(report.loss);
+        let seconds = begin.elapsed().as_secs_f64();
+        let tokens_per_s = (report.tokens - tokens) as f64 / seconds;
+        observer.step(&report, tokens_per_s);
+        let interval = self.trainer.config.train.log_interval.max(1) as u64;
+        if report.iter.is_multiple_of(interval) {
+            self.dir.append_metrics(&Metrics {
+                iter: report.iter,
+                tokens: report.tokens,
+                elapsed_s: self.elapsed_before_s + start.elapsed().as_secs_f64(),
+                lr: Some(f64::from(report.lr)),
+                train_loss: Some(report.loss),
+                grad_norm: Some(report.grad_norm),
+                step_ms: Some(1e3 * seconds),
+                tokens_per_s: Some(tokens_per_s),
+                ..Metrics::default()
+            })?;
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self, batches: usize, elapsed_s: f64, observer: &mut dyn Observer) -> Result<f64, TrainError> {
+        let trainer = &self.trainer;
+        let val_loss = evaluate(&trainer.model, &trainer.params, self.val, batches)?;
+        let val_bits_per_char = val_loss / std::f64::consts::LN_2 / self.chars_per_token;
+        let best = self.best_val_loss.is_none_or(|best| val_loss < best);
+        let (iter, tokens) = (trainer.iter, trainer.tokens);
+        self.dir.append_metrics(&Metrics {
+            iter,
+            tokens,
+            elapsed_s,
+            val_loss: Some(val_loss),
+            val_bits_per_char: Some(val_bits_per_char),
+            ..Metrics::default()
+        })?;
+        observer.evaluation(&Evaluation { iter, val_loss, val_bits_per_char, best });
+        if best {
+            self.best_val_loss = Some(val_loss);
+            self.evals_without_improvement = 0;
+            if iter > 0 {
+                self.save_model(&self.dir.best(), Some(val_loss))?;
+            }
+        } else {
+            self.evals_without_improvement += 1;
+        }
+        Ok(val_loss)
+    }
+
+    fn save(&mut self, elapsed_s: f64) -> Result<(), TrainError> {
+        let checkpoint = Checkpoint {
+            best_val_loss: self.best_val_loss,
+            evals_without_improvement: self.evals_without_improvement,
+            elapsed_s,
+            ..self.trainer.checkpoint(self.tokenizer)
+        };
+        self.history.save(&checkpoint)?;
+        Ok(())
+    }
+
+    /// Saves the model as it is now, with its tokenizer and a card, complete by itself.
+    fn save_model(&self, path: &Path, val_loss: Option<f64>) -> Result<(), TrainError> {
+        let bits = |loss: f64| loss / std::f64::consts::LN_2 / self.chars_per_token;
+        let card = ModelCard {
+            iter: self.trainer.iter,
+            tokens: self.trainer.tokens,
+            train_loss: self.last_train_loss,
+            val_loss,
+            val_bits_per_char: val_loss.map(bits),
+            ..self.card.clone()
+        };
+        let Trainer { config, params, .. } = &*self.trainer;
+        Ok(save_model_dir(path, &config.model, &tensors::from_params(params), self.tokenizer, &card)?)
+    }
+
+    fn outcome(&self, stopped: Stopped, elapsed_s: f64) -> Outcome {
+        Outcome { stopped, iter: self.trainer.iter, best_val_loss: self.best_val_loss, elapsed_s }
+    }
+}

@@ -1,0 +1,222 @@
+//! One update of the weights.
+
+use super::{TrainError, diagnose};
+use crate::checkpoint::{Checkpoint, tensors};
+use crate::config::{self, Config, TrainConfig};
+use crate::model::Gpt;
+use data::{Batch, SamplerState, WindowSampler};
+use nn::optim::{Adam, AdamConfig, AdamW, AdamWConfig, Optimizer, Sgd, SgdConfig, clip_factor};
+use nn::{DropoutSeeds, Schedule};
+use random::{Rng, Stream};
+use std::collections::BTreeMap;
+use tensor::{Grads, Params, Tape, Workspace};
+
+/// Tokens that are computed at a time where the configuration does not say: enough rows for the matrix
+/// products to run at full speed, few enough for the activations to stay in the caches.
+const TOKENS_AT_A_TIME: usize = 2048;
+
+/// A model in training: its parameters and everything that the next update depends on.
+pub struct Trainer {
+    /// The settings.
+    pub config: Config,
+    /// The model.
+    pub model: Gpt,
+    /// Its parameters.
+    pub params: Params,
+    /// Updates made so far.
+    pub iter: u64,
+    /// Tokens seen so far.
+    pub tokens: u64,
+    optimizer: Box<dyn Optimizer>,
+    schedule: Schedule,
+    sampler: WindowSampler,
+    grads: Grads,
+    workspace: Workspace,
+}
+
+/// What one update did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepReport {
+    /// Updates made, this one included.
+    pub iter: u64,
+    /// The loss of the batch before the update, in nats a token.
+    pub loss: f64,
+    /// The norm of the gradient before clipping.
+    pub grad_norm: f64,
+    /// The learning rate.
+    pub lr: f32,
+    /// Tokens seen, this batch included.
+    pub tokens: u64,
+}
+
+impl Trainer {
+    /// A new model, about to see `train_tokens` tokens of training text.
+    ///
+    /// # Errors
+    /// If the text is shorter than a block.
+    pub fn new(config: &Config, train_tokens: usize) -> Result<Self, TrainError> {
+        let seed = config.train.seed;
+        let mut params = Params::new();
+        let model = Gpt::new(&config.model, &mut params, &mut Rng::new(seed, Stream::Init));
+        let train = &config.train;
+        let sampler = WindowSampler::new(
+            train_tokens,
+            config.model.block_size,
+            train.batch_size,
+            train.sampler,
+            Rng::new(seed, Stream::Data),
+        )?;
+        Ok(Self {
+            optimizer: optimizer(train, &params),
+            schedule: schedule(train),
+            grads: Grads::new(&params),
+            workspace: Workspace::new(),
+            config: config.clone(),
+            model,
+            params,
+            sampler,
+            iter: 0,
+            tokens: 0,
+        })
+    }
+
+    /// Draws a batch, computes its gradient and updates the weights.
+    ///
+    /// # Errors
+    /// [`TrainError::NonFinite`] if the loss or the gradient is not finite: then nothing was changed, and the
+    /// message names the first operation with such a value.
+    pub fn step(&mut self, train: &[u32]) -> Result<StepReport, TrainError> {
+        let batch = self.sampler.next_batch(train);
+        let loss = self.gradients(&batch);
+        let grad_norm = self.grads.norm();
+        if !(loss.is_finite() && grad_norm.is_finite()) {
+            return Err(self.non_finite(&batch));
+        }
+        let lr = self.schedule.lr(self.iter);
+        let factor = clip_factor(grad_norm, self.config.train.grad_clip);
+        self.optimizer.step_scaled(&mut self.params, &self.grads, lr, factor)?;
+        self.iter += 1;
+        self.tokens += batch.ids.len() as u64;
+        Ok(StepReport { iter: self.iter, loss, grad_norm, lr, tokens: self.tokens })
+    }
+
+    /// The loss of a batch; its gradient goes to `grads`. The batch is computed in micro-batches whose
+    /// number depends on the configuration alone, and whose gradients add up in order.
+    fn gradients(&mut self, batch: &Batch) -> f64 {
+        self.grads.clear();
+        let total_weight = batch.total_weight() as f32;
+        let mut loss = 0.0;
+        for (part, seeds) in self.micro_batches(batch) {
+            let tape = Tape::new(&self.params, &self.workspace);
+            let part_loss = self.model.loss_of_part(&tape, &part, total_weight, &seeds);
+            part_loss.backward(&mut self.grads);
+            loss += f64::from(part_loss.item());
+        }
+        loss
+    }
+
+    /// The parts of a batch, each with the seeds of its dropout masks.
+    fn micro_batches(&self, batch: &Batch) -> Vec<(Batch, DropoutSeeds)> {
+        let usual = (TOKENS_AT_A_TIME / batch.block_size).max(1);
+        let rows = self.config.train.micro_batch.unwrap_or(usual).min(batch.batch_size);
+        let count = batch.batch_size.div_ceil(rows);
+        let rows = batch.batch_size.div_ceil(count); // as equal as possible
+        (0..count)
+            .map(|i| {
+                let part = batch.shard(i * rows..batch.batch_size.min((i + 1) * rows));
+                let pass = self.iter * count as u64 + i as u64;
+                (part, DropoutSeeds::new(self.config.train.seed, pass))
+            })
+            .collect()
+    }
+
+    #[cold]
+    fn non_finite(&self, batch: &Batch) -> TrainError {
+        let parts = self.micro_batches(batch);
+        let what = parts.iter().find_map(|(part, seeds)| {
+            diagnose::first_non_finite(&self.model, &self.params, part, batch.total_weight() as f32, seeds)
+        });
+        let what = what.unwrap_or_else(|| "the sum of the squares of the gradients overflows".to_string());
+        TrainError::NonFinite { iter: self.iter, what }
+    }
+
+    /// The schedule's learning rate of the next update.
+    #[must_use]
+    pub fn lr(&self) -> f32 {
+        self.schedule.lr(self.iter)
+    }
+
+    /// How many times the training text was seen, if the sampler counts.
+    #[must_use]
+    pub fn epochs(&self) -> Option<f64> {
+        self.sampler.epochs()
+    }
+
+    /// The pool that the steps take their memory from.
+    #[must_use]
+    pub fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+
+    /// Everything that the next update depends on.
+    #[must_use]
+    pub fn checkpoint(&self, tokenizer: &str) -> Checkpoint {
+        let state = self.optimizer.state();
+        let tensor = |data: &[f32]| tensors::Tensor { shape: vec![data.len()], data: data.to_vec() };
+        let optimizer = state.into_iter().map(|(name, data)| (name, tensor(data))).collect();
+        Checkpoint {
+            iter: self.iter,
+            tokens: self.tokens,
+            model: tensors::from_params(&self.params),
+            optimizer,
+            optimizer_steps: self.optimizer.step_count(),
+            // Initial values are drawn once, dropout is a function of the step, and the sampler holds the
+            // position of the data stream: no generator has a state of its own between updates.
+            rng: BTreeMap::new(),
+            sampler: serde_json::to_value(self.sampler.state()).expect("a struct of numbers"),
+            config: self.config.clone(),
+            tokenizer: tokenizer.to_string(),
+            best_val_loss: None,
+            evals_without_improvement: 0,
+            elapsed_s: 0.0,
+        }
+    }
+
+    /// Continues where a checkpoint was made, with the same text.
+    ///
+    /// # Errors
+    /// If the checkpoint does not fit its own configuration, or the text is another one.
+    pub fn from_checkpoint(checkpoint: &Checkpoint, train_tokens: usize) -> Result<Self, TrainError> {
+        let mut trainer = Self::new(&checkpoint.config, train_tokens)?;
+        let misfit = |problem: String| TrainError::Resume { problem, remedy: "use another checkpoint of this run" };
+        tensors::into_params(&checkpoint.model, &mut trainer.params).map_err(|e| misfit(e.to_string()))?;
+        let state: Vec<_> = checkpoint.optimizer.iter().map(|(name, t)| (name.clone(), &t.data[..])).collect();
+        trainer.optimizer.load_state(checkpoint.optimizer_steps, &state)?;
+        let sampler: SamplerState =
+            serde_json::from_value(checkpoint.sampler.clone()).map_err(|e| misfit(format!("sampler: {e}")))?;
+        trainer.sampler = WindowSampler::from_state(&sampler, train_tokens)?;
+        (trainer.iter, trainer.tokens) = (checkpoint.iter, checkpoint.tokens);
+        Ok(trainer)
+    }
+}
+
+fn optimizer(train: &TrainConfig, params: &Params) -> Box<dyn Optimizer> {
+    let &TrainConfig { beta1, beta2, eps, weight_decay, .. } = train;
+    match train.optimizer {
+        config::Optimizer::Adamw => Box::new(AdamW::new(params, AdamWConfig { beta1, beta2, eps, weight_decay })),
+        config::Optimizer::Adam => Box::new(Adam::new(params, AdamConfig { beta1, beta2, eps, weight_decay })),
+        config::Optimizer::Sgd => {
+            Box::new(Sgd::new(params, SgdConfig { momentum: beta1, nesterov: false, weight_decay }))
+        }
+    }
+}
+
+fn schedule(train: &TrainConfig) -> Schedule {
+    let &TrainConfig { learning_rate, min_lr, .. } = train;
+    let (warmup_iters, lr_decay_iters) = (train.warmup_iters as u64, train.decay_iters() as u64);
+    match train.schedule {
+        config::Schedule::Constant => Schedule::Constant { learning_rate },
+        config::Schedule::Cosine => Schedule::Cosine { learning_rate, min_lr, warmup_iters, lr_decay_iters },
+        config::Schedule::Linear => Schedule::Linear { learning_rate, warmup_iters, lr_decay_iters },
+    }
+}

@@ -1,0 +1,256 @@
+//! What a training promises: the same bits when it is resumed and on any number of threads, no allocation
+//! after the first steps, no update from a number that is not finite, and gradients that are right.
+
+use gpt::checkpoint::Checkpoint;
+use gpt::config::{Activation, Config, Norm, Preset};
+use gpt::train::{TrainError, Trainer};
+use gpt::{Decoder, Gpt};
+use nn::DropoutSeeds;
+use random::{Rng, Stream};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use tensor::kernels::attention::Intervals;
+use tensor::{Grads, Params, Tape, Workspace, gradcheck};
+
+const VOCAB: usize = 13;
+
+fn tiny() -> Config {
+    let mut config = Preset::NanoCpu.config(VOCAB);
+    let settings = [
+        ("n_layer", "2"),
+        ("n_head", "2"),
+        ("n_embd", "24"),
+        ("block_size", "16"),
+        ("batch_size", "6"),
+        ("micro_batch", "4"),
+        ("dropout", "0.1"),
+        ("bias", "true"),
+        ("max_iters", "40"),
+        ("warmup_iters", "5"),
+    ];
+    settings.iter().for_each(|(name, value)| config.set(name, value).expect("a setting"));
+    config
+}
+
+fn text() -> Vec<u32> {
+    let mut rng = Rng::new(5, Stream::Other(0));
+    (0..2000).map(|i| if i % 3 == 0 { (i % 7) as u32 } else { rng.below(VOCAB as u64) as u32 }).collect()
+}
+
+/// The weights and the optimizer's memory.
+fn digest(trainer: &Trainer) -> String {
+    let checkpoint = trainer.checkpoint("");
+    let mut hash = Sha256::new();
+    for (name, tensor) in checkpoint.model.iter().chain(&checkpoint.optimizer) {
+        hash.update(name);
+        tensor.data.iter().for_each(|x| hash.update(x.to_bits().to_le_bytes()));
+    }
+    hash.update(checkpoint.optimizer_steps.to_le_bytes());
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn advance(trainer: &mut Trainer, to: u64) {
+    let text = text();
+    while trainer.iter < to {
+        trainer.step(&text).expect("a finite step");
+    }
+}
+
+#[test]
+fn resuming_anywhere_gives_the_same_bits() {
+    for sampler in ["crop", "epoch"] {
+        let mut config = tiny();
+        config.set("sampler", sampler).unwrap();
+        let mut whole = Trainer::new(&config, text().len()).unwrap();
+        advance(&mut whole, 40);
+        let expected = digest(&whole);
+
+        let mut rng = Rng::new(1, Stream::Other(1));
+        for _ in 0..10 {
+            let at = 1 + rng.below(39);
+            let mut before = Trainer::new(&config, text().len()).unwrap();
+            advance(&mut before, at);
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("checkpoint");
+            before.checkpoint("{}").write(&path).unwrap();
+            drop(before);
+            let checkpoint = Checkpoint::read(&path).unwrap();
+            let mut after = Trainer::from_checkpoint(&checkpoint, text().len()).unwrap();
+            assert_eq!(after.iter, at);
+            advance(&mut after, 40);
+            assert_eq!(digest(&after), expected, "resumed at step {at}, sampler {sampler}");
+        }
+    }
+}
+
+#[test]
+fn the_number_of_threads_does_not_change_a_bit() {
+    // Large enough for products, norms and attention to be split.
+    let mut config = tiny();
+    for (name, value) in [("n_embd", "96"), ("n_head", "3"), ("block_size", "64"), ("batch_size", "8")] {
+        config.set(name, value).unwrap();
+    }
+    let digests = [1, 2, 3, 4].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let mut trainer = Trainer::new(&config, text().len()).unwrap();
+            advance(&mut trainer, 5);
+            digest(&trainer)
+        })
+    });
+    assert!(digests.iter().all(|d| *d == digests[0]), "{digests:?}");
+}
+
+#[test]
+fn after_the_first_steps_nothing_is_allocated() {
+    let mut trainer = Trainer::new(&tiny(), text().len()).unwrap();
+    advance(&mut trainer, 2);
+    let before = trainer.workspace().stats();
+    advance(&mut trainer, 1000);
+    let after = trainer.workspace().stats();
+    assert_eq!((after.misses, after.live_bytes), (before.misses, 0));
+    assert_eq!((after.peak_bytes, after.pooled_bytes), (before.peak_bytes, before.pooled_bytes));
+}
+
+#[test]
+fn a_number_that_is_not_finite_stops_before_the_update() {
+    // (parameter, poison, what the message names)
+    let cases = [
+        ("wte.weight", f32::NAN, "wte.weight"),
+        ("h.1.mlp.c_fc.weight", f32::INFINITY, "h.1.mlp.c_fc.weight"),
+        ("h.0.attn.c_attn.weight", f32::NAN, "h.0.attn.c_attn.weight"),
+        ("h.0.ln_2.weight", f32::NEG_INFINITY, "h.0.ln_2.weight"),
+        ("h.1.mlp.c_proj.weight", 3e38, "feed_forward"), // finite, but a product overflows
+    ];
+    for (name, poison, named) in cases {
+        let mut trainer = Trainer::new(&tiny(), text().len()).unwrap();
+        advance(&mut trainer, 3);
+        let id = trainer.params.id(name).unwrap();
+        trainer.params.data_mut(id).fill(poison);
+        let before = digest(&trainer);
+        let error = trainer.step(&text()).expect_err("not finite");
+        assert!(matches!(error, TrainError::NonFinite { iter: 3, .. }), "{error}");
+        assert!(error.to_string().contains(named), "{name}: {error}");
+        assert_eq!(digest(&trainer), before, "{name}: an update was made");
+        assert_eq!(trainer.iter, 3);
+    }
+}
+
+#[test]
+fn micro_batches_add_up_to_the_batch() {
+    let mut config = tiny();
+    config.set("dropout", "0").unwrap();
+    let weights = ["6", "4", "1"].map(|micro_batch| {
+        config.set("micro_batch", micro_batch).unwrap();
+        let mut trainer = Trainer::new(&config, text().len()).unwrap();
+        let losses: Vec<f64> = (0..5).map(|_| trainer.step(&text()).unwrap().loss).collect();
+        losses
+    });
+    for other in &weights[1..] {
+        let close = weights[0].iter().zip(other).all(|(a, b)| (a - b).abs() <= 1e-6 * a);
+        assert!(close, "{weights:?}");
+    }
+}
+
+/// Every combination of norm, activation, bias and tied head.
+fn variants() -> Vec<Config> {
+    let activations = [Activation::Gelu, Activation::GeluTanh, Activation::Relu2, Activation::Swiglu];
+    let mut all = Vec::new();
+    for (n, activation) in activations.into_iter().enumerate() {
+        for norm in [Norm::LayerNorm, Norm::RmsNorm] {
+            let mut config = tiny();
+            config.model.activation = activation;
+            config.model.norm = norm;
+            config.model.bias = n % 2 == 0;
+            config.model.tied = norm == Norm::LayerNorm;
+            config.model.dropout = 0.0;
+            all.push(config);
+        }
+    }
+    all
+}
+
+/// A model whose weights are larger than at the start of training, so that nothing is nearly linear.
+fn model(config: &Config) -> (Gpt, Params) {
+    let mut params = Params::new();
+    let mut rng = Rng::new(3, Stream::Init);
+    let model = Gpt::new(&config.model, &mut params, &mut rng);
+    for (_, data) in params.all_mut() {
+        data.iter_mut().for_each(|w| *w += 0.2 * rng.normal());
+    }
+    (model, params)
+}
+
+fn logits(model: &Gpt, params: &Params, ids: &[u32]) -> Vec<f32> {
+    let workspace = Workspace::poisoned();
+    let tape = Tape::no_grad(params, &workspace);
+    let intervals = Arc::new(Intervals::causal(ids.len()));
+    model.logits(&tape, ids, [1, ids.len()], &intervals, &DropoutSeeds::off()).read(|x| x.data.to_vec())
+}
+
+fn assert_close(what: &str, found: &[f32], expected: &[f32]) {
+    let scale = expected.iter().fold(0.0_f32, |m, x| m.max(x.abs()));
+    let close = found.iter().zip(expected).all(|(f, e)| (f - e).abs() <= 1e-5 * scale);
+    assert!(close && found.len() == expected.len(), "{what}: {found:?}\n{expected:?}");
+}
+
+#[test]
+fn the_cache_of_keys_and_values_changes_nothing() {
+    for config in variants() {
+        let (model, params) = model(&config);
+        let ids = &text()[..16];
+        let expected = logits(&model, &params, ids);
+        let mut decoder = Decoder::new(&model, &params);
+        for (t, &id) in ids.iter().enumerate() {
+            let what = format!("{:?} {:?}, position {t}", config.model.activation, config.model.norm);
+            assert_close(&what, decoder.push(id), &expected[t * VOCAB..(t + 1) * VOCAB]);
+        }
+        // Full: the older half is forgotten, and what remains is a text of its own.
+        let next = decoder.push(1).to_vec();
+        let window: Vec<u32> = ids[8..].iter().copied().chain([1]).collect();
+        assert_eq!(decoder.len(), window.len());
+        let expected = logits(&model, &params, &window);
+        assert_close("after the window moved", &next, &expected[8 * VOCAB..]);
+        // A prompt at once, also one that is too long.
+        let mut at_once = Decoder::new(&model, &params);
+        assert_close("a prompt", at_once.push_all(&window), &next);
+        let long = &text()[..40];
+        let mut at_once = Decoder::new(&model, &params);
+        let expected = logits(&model, &params, &long[24..]);
+        assert_close("a long prompt", at_once.push_all(long), &expected[15 * VOCAB..]);
+    }
+}
+
+#[test]
+fn the_gradient_of_the_whole_model_is_right() {
+    for mut config in variants() {
+        for (name, value) in [("n_embd", "8"), ("block_size", "6"), ("batch_size", "2")] {
+            config.set(name, value).unwrap();
+        }
+        let (model, params) = model(&config);
+        let batch = data::Batch {
+            ids: text()[..12].to_vec(),
+            labels: text()[1..13].to_vec(),
+            weights: (0..12).map(|i| 0.25 * (i % 4) as f32).collect(),
+            batch_size: 2,
+            block_size: 6,
+        };
+        let (workspace, mut grads) = (Workspace::poisoned(), Grads::new(&params));
+        let tape = Tape::new(&params, &workspace);
+        let loss = model.loss(&tape, &batch, &DropoutSeeds::off());
+        loss.backward(&mut grads);
+        assert!(grads.unreached(&params).is_empty());
+        if let Err(mismatch) = gradcheck::check_graph(loss, &params, &grads, 1) {
+            panic!("{:?} {:?}: {mismatch}", config.model.activation, config.model.norm);
+        }
+    }
+}
+
+#[test]
+fn a_model_of_nothing_but_noise_knows_nothing() {
+    let config = tiny();
+    let mut params = Params::new();
+    let model = Gpt::new(&config.model, &mut params, &mut Rng::new(1, Stream::Init));
+    let loss = gpt::train::evaluate(&model, &params, &text(), 0).unwrap();
+    assert!((loss - (VOCAB as f64).ln()).abs() < 0.02, "{loss}");
+}
