@@ -30,10 +30,22 @@ pub(crate) fn given(matches: &ArgMatches) -> Vec<(&'static str, &String)> {
     FIELDS.iter().filter_map(|field| Some((field.name, matches.get_one::<String>(field.name)?))).collect()
 }
 
-/// Applies what the command line sets, and checks the whole.
+/// Applies what the command line sets, and checks the whole. A preset's warm-up and decay are made for its
+/// number of iterations: with another `--max-iters` they follow it, unless they are given too.
 pub(crate) fn apply(matches: &ArgMatches, config: &mut Config) -> Result<(), Failure> {
-    for (name, value) in given(matches) {
+    let given = given(matches);
+    for (name, value) in &given {
         config.set(name, value)?;
+    }
+    let is_given = |name: &str| given.iter().any(|(given, _)| *given == name);
+    if is_given("max_iters") {
+        let train = &mut config.train;
+        if !is_given("lr_decay_iters") {
+            train.lr_decay_iters = None;
+        }
+        if !is_given("warmup_iters") {
+            train.warmup_iters = train.warmup_iters.min(train.max_iters / 10);
+        }
     }
     Ok(config.validate()?)
 }

@@ -1,0 +1,132 @@
+//! Whole runs of the program: what they write, that they can be interrupted, and that text comes out.
+
+use assert_cmd::Command;
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::Stdio;
+
+const TINY: [&str; 7] = [
+    "--n-layer=1",
+    "--n-head=2",
+    "--n-embd=16",
+    "--block-size=16",
+    "--batch-size=4",
+    "--eval-iters=2",
+    "--sample-length=40",
+];
+
+fn newleaf() -> Command {
+    Command::cargo_bin("newleaf").expect("the program is built")
+}
+
+fn json_lines(path: &Path) -> Vec<Value> {
+    fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_run_writes_what_it_promises() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let trained = newleaf()
+        .args(["train", "--max-iters=20", "--eval-interval=10", "--out"])
+        .arg(&run)
+        .args(TINY)
+        .assert()
+        .success();
+    assert!(trained.get_output().stdout.len() > 20, "samples on stdout");
+    let metrics = json_lines(&run.join("metrics.jsonl"));
+    let steps: Vec<_> = metrics.iter().filter(|line| line.get("train_loss").is_some()).collect();
+    let evaluations: Vec<_> = metrics.iter().filter(|line| line.get("val_loss").is_some()).collect();
+    assert_eq!(steps.len(), 20);
+    assert_eq!(evaluations.iter().map(|e| e["iter"].as_u64().unwrap()).collect::<Vec<_>>(), [0, 10, 20]);
+    for name in ["iter", "tokens", "elapsed_s", "lr", "train_loss", "grad_norm", "step_ms", "tokens_per_s"] {
+        assert!(steps.iter().all(|line| line[name].is_number()), "{name}");
+    }
+    assert!(evaluations.iter().all(|line| line["val_bits_per_char"].is_number()));
+    let info: Value = serde_json::from_str(&fs::read_to_string(run.join("run.json")).unwrap()).unwrap();
+    for name in ["command", "config", "data", "seed", "version", "machine"] {
+        assert!(!info[name].is_null(), "{name}");
+    }
+    for model in ["best", "last"] {
+        for file in ["config.json", "model.safetensors", "tokenizer.json", "generation_config.json", "README.md"] {
+            assert!(run.join(model).join(file).is_file(), "{model}/{file}");
+        }
+    }
+    assert!(run.join("samples.txt").is_file());
+
+    let sample = |seed: &str| {
+        let sample = newleaf().args(["sample", "--max-new-tokens=50", "--seed", seed, "--model"]).arg(&run).assert();
+        sample.success().get_output().stdout.clone()
+    };
+    assert_eq!(sample("1"), sample("1"));
+    assert_ne!(sample("1"), sample("2"));
+    let text = folder.path().join("text.txt");
+    fs::write(&text, "the cat and the dog went to the market and came home again").unwrap();
+    let eval = newleaf().args(["eval", "--json", "--data"]).arg(&text).arg("--model").arg(&run).assert().success();
+    let eval: Value = serde_json::from_slice(&eval.get_output().stdout).unwrap();
+    assert_eq!(eval["targets"], 57);
+    assert!(eval["loss"].as_f64().unwrap() > 0.0 && eval["bits_per_char"].is_number());
+    newleaf().args(["info", "--json"]).arg(&run).assert().success();
+}
+
+#[test]
+fn chinese_text_comes_out_as_valid_utf8() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/stories-zh.txt");
+    let run = folder.path().join("run");
+    newleaf().args(["train", "--max-iters=10", "--out"]).arg(&run).arg("--data").arg(data).args(TINY).assert().success();
+    let sample = newleaf().args(["sample", "--max-new-tokens=200", "--model"]).arg(&run).assert().success();
+    let text = String::from_utf8(sample.get_output().stdout.clone()).expect("valid UTF-8");
+    assert!(text.chars().any(|c| ('一'..='鿿').contains(&c)), "{text}");
+}
+
+/// Interrupted by Ctrl-C and resumed, a run ends with the same weights as one that was left alone.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_ends_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let train = |out: &str| {
+        let mut args: Vec<String> = ["train", "--max-iters=1500", "--eval-interval=100", "--out"].map(String::from).into();
+        args.push(folder.path().join(out).display().to_string());
+        args.extend(TINY.map(String::from));
+        args
+    };
+    newleaf().args(train("whole")).assert().success();
+
+    let program = assert_cmd::cargo::cargo_bin("newleaf");
+    let mut child = std::process::Command::new(program)
+        .args(train("cut"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    lines.find(|line| line.as_ref().unwrap().starts_with("iter   200")).expect("it trains").unwrap();
+    let signal = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(signal.success());
+    lines.for_each(drop);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!folder.path().join("cut/last").exists(), "it was stopped before its end");
+
+    newleaf().args(["train", "--resume", "--out"]).arg(folder.path().join("cut")).assert().success();
+    for file in ["last/model.safetensors", "best/model.safetensors"] {
+        let [whole, cut] = ["whole", "cut"].map(|run| fs::read(folder.path().join(run).join(file)).unwrap());
+        assert!(whole == cut, "{file} differs");
+    }
+    let steps = |run: &str| -> Vec<u64> {
+        let lines = json_lines(&folder.path().join(run).join("metrics.jsonl"));
+        lines.iter().filter(|l| l.get("train_loss").is_some()).map(|l| l["iter"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(steps("whole"), steps("cut"));
+}
+
+#[test]
+fn every_command_explains_itself() {
+    for command in ["train", "sample", "eval", "info"] {
+        let help = newleaf().args([command, "--help"]).assert().success();
+        let text = String::from_utf8(help.get_output().stdout.clone()).unwrap();
+        assert!(text.contains(&format!("newleaf {command}")), "{command} --help has an example");
+    }
+}
