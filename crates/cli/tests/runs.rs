@@ -30,7 +30,7 @@ fn a_run_writes_what_it_promises() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
     let trained = newleaf()
-        .args(["train", "--max-iters=20", "--eval-interval=10", "--out"])
+        .args(["train", "--max-iters=20", "--eval-interval=10", "--log-interval=1", "--out"])
         .arg(&run)
         .args(TINY)
         .assert()
