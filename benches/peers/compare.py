@@ -252,6 +252,8 @@ def main():
             "ratios": ratios(results, rate),
         })
     print(table(measured, names))
+    if any(row["request"]["work"] == "attention" for row in measured):
+        print("\nAttention: PyTorch reads q, k, v of (B, NH, T, hs), newleaf its own packed layout (B, T, 3C).")
     if options.json:
         Path(options.json).write_text(json.dumps({"machine": machine, "rows": measured}, indent=1) + "\n")
     if any("error" in result for row in measured for result in row["peers"].values()):

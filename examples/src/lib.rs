@@ -1,1 +1,16 @@
-//! Examples.
+//! Six programs to read in order, each complete in one file, from one neuron by hand to a GPT that writes.
+//!
+//! | example | what it shows |
+//! |---|---|
+//! | `01_by_hand` | one neuron, the chain rule on paper, gradient descent; no library at all |
+//! | `02_tape` | the same neuron on a tape: printed as equations and as a graph, adjoints as they are computed |
+//! | `03_your_own_op` | an operation of your own; a wrong backward, how it is caught, and training with the right one |
+//! | `04_bigram` | the smallest language model, counted and trained, and why both give the same table |
+//! | `05_char_gpt` | from a text file to a trained GPT and its samples: the whole program |
+//! | `06_sample` | one model, many ways to write: greedy, temperature, top-k, top-p |
+//!
+//! Run one with `cargo run --release -p examples --example 01_by_hand`. The environment variable
+//! `NEWLEAF_EXAMPLE_STEPS` sets the number of training steps of those that train (3 to 6), for a quick look
+//! or for a longer one.
+//!
+//! This library is empty: the programs are the files beside it.

@@ -19,7 +19,8 @@ pub(crate) struct Model {
 /// The directory with the model's files: `path` itself, or its `best` if it is a run.
 fn locate(path: &Path) -> Result<PathBuf, Failure> {
     let has_model = |dir: &Path| dir.join("model.safetensors").is_file();
-    let found = [path.to_path_buf(), path.join("best"), path.join("last")].into_iter().find(|dir| has_model(dir));
+    let found =
+        [path.to_path_buf(), path.join("best"), path.join("last")].into_iter().find(|dir| has_model(dir));
     found.ok_or_else(|| {
         let what = match (path.exists(), path.join("run.json").exists()) {
             (false, _) => "no such directory",
@@ -45,11 +46,15 @@ pub(crate) fn load(path: &Path) -> Result<Model, Failure> {
             path.display()
         )));
     }
-    let (gpt, params) = build(&loaded.config, &loaded.tensors).map_err(|e| input(format!("{}: {e}", path.display())))?;
+    let (gpt, params) =
+        build(&loaded.config, &loaded.tensors).map_err(|e| input(format!("{}: {e}", path.display())))?;
     Ok(Model { path, gpt, params, tokenizer })
 }
 
-fn build(config: &GptConfig, tensors: &checkpoint::Tensors) -> Result<(Gpt, Params), checkpoint::TensorsError> {
+fn build(
+    config: &GptConfig,
+    tensors: &checkpoint::Tensors,
+) -> Result<(Gpt, Params), checkpoint::TensorsError> {
     let mut params = Params::new();
     let gpt = Gpt::new(config, &mut params, &mut Rng::new(0, Stream::Init));
     checkpoint::tensors::into_params(tensors, &mut params)?;

@@ -16,7 +16,8 @@ impl Progress {
     /// For a run of `max_iters` updates of which `done` were made before.
     pub(crate) fn new(max_iters: u64, done: u64) -> Self {
         let terminal = std::io::stderr().is_terminal();
-        let target = if terminal { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
+        let target =
+            if terminal { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(max_iters), target).with_position(done);
         let style = "{bar:24} {pos}/{len} {msg} | {elapsed} elapsed, {eta} left";
         bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));

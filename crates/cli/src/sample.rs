@@ -51,12 +51,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
-    let sampler = Sampler {
-        temperature: args.temperature,
-        top_k: args.top_k,
-        top_p: args.top_p,
-        min_p: args.min_p,
-    };
+    let sampler =
+        Sampler { temperature: args.temperature, top_k: args.top_k, top_p: args.top_p, min_p: args.min_p };
     sampler.validate()?;
     let model = model::load(&args.model)?;
     let prompt = prompt(args, &model)?;
@@ -106,7 +102,9 @@ fn prompt(args: &Args, model: &Model) -> Result<String, Failure> {
         },
     };
     if text.is_empty() {
-        return Err(Failure::input("the prompt is empty: give at least one character, or leave out --prompt"));
+        return Err(Failure::input(
+            "the prompt is empty: give at least one character, or leave out --prompt",
+        ));
     }
     Ok(text)
 }

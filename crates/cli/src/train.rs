@@ -6,8 +6,8 @@ use crate::{settings, signals};
 use clap::ArgMatches;
 use data::CharTokenizer;
 use gpt::checkpoint::Checkpoint;
-use gpt::config::{Config, Preset};
 use gpt::checkpoint::store::sha256;
+use gpt::config::{Config, Preset};
 use gpt::model_dir::{ModelCard, sha256_of_file};
 use gpt::run_dir::{DataInfo, RunDir, RunDirError, RunInfo, now_utc};
 use gpt::sampling::Sampler;
@@ -116,7 +116,8 @@ fn begin(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
     let trainer = Trainer::new(&config, train_tokens).map_err(failure)?;
     // Weights, two moments and the files of two checkpoints and two models, with room to spare.
     dir.require_space(trainer.params.count() as u64 * 4 * 16).map_err(run_dir_failure)?;
-    dir.write_info(&RunInfo::new(std::env::args().collect(), config, text.info.clone())).map_err(run_dir_failure)?;
+    dir.write_info(&RunInfo::new(std::env::args().collect(), config, text.info.clone()))
+        .map_err(run_dir_failure)?;
     Ok(Session { text, trainer, dir, best_val_loss: None, evals_without_improvement: 0, elapsed_s: 0.0 })
 }
 
@@ -128,7 +129,8 @@ fn resume(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
             name.replace('_', "-")
         )));
     }
-    let mut dir = RunDir::open_for_resume(args.out.as_deref().expect("clap requires it")).map_err(run_dir_failure)?;
+    let mut dir =
+        RunDir::open_for_resume(args.out.as_deref().expect("clap requires it")).map_err(run_dir_failure)?;
     let info = dir.read_info().map_err(run_dir_failure)?;
     let checkpoint_error = |e: gpt::checkpoint::CheckpointError| Failure::input(e.to_string());
     let restored = dir.history(info.config.train.keep_checkpoints).and_then(|h| h.latest_verified());
@@ -192,14 +194,18 @@ fn check_vocabulary(config: &Config, text: &Text) -> Result<(), Failure> {
     if asked == found {
         return Ok(());
     }
-    Err(Failure::input(format!("--vocab-size {asked}: the text has {found} different characters; leave it out")))
+    Err(Failure::input(format!(
+        "--vocab-size {asked}: the text has {found} different characters; leave it out"
+    )))
 }
 
 /// Both parts of the text must hold at least one block. Answers the length of the training part.
 fn check_length(config: &Config, text: &Text) -> Result<usize, Failure> {
     let (train, val) = data::train_val_split(&text.ids, 0.9)?;
     let block_size = config.model.block_size;
-    for (part, len) in [("training part (the first 90 %)", train.len()), ("validation part (the last 10 %)", val.len())] {
+    for (part, len) in
+        [("training part (the first 90 %)", train.len()), ("validation part (the last 10 %)", val.len())]
+    {
         if len <= block_size {
             return Err(Failure::input(format!(
                 "{}: the {part} of the text has {len} characters, expected more than block_size {block_size}\n  \
@@ -215,7 +221,9 @@ fn check_length(config: &Config, text: &Text) -> Result<usize, Failure> {
 /// The first of runs/1, runs/2, ... that is not there.
 fn free_directory() -> Result<PathBuf, Failure> {
     let mut names = (1..100_000).map(|n| PathBuf::from(format!("runs/{n}")));
-    names.find(|path| !path.exists()).ok_or_else(|| Failure::input("runs/ is full: name a directory with --out"))
+    names
+        .find(|path| !path.exists())
+        .ok_or_else(|| Failure::input("runs/ is full: name a directory with --out"))
 }
 
 fn card(data: &DataInfo) -> ModelCard {

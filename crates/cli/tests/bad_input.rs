@@ -35,8 +35,17 @@ impl Place {
     fn train(&self, data: &Path, more: &[&str]) -> Command {
         let mut command = newleaf();
         command.args(["train", "--data"]).arg(data).arg("--out").arg(self.path("run"));
-        command.args(["--n-layer=1", "--n-head=2", "--n-embd=8", "--block-size=8", "--batch-size=4", "--eval-iters=2"]);
-        command.args(["--max-iters=20", "--eval-interval=10", "--checkpoint-interval=5", "--sample-length=20"]).args(more);
+        command.args([
+            "--n-layer=1",
+            "--n-head=2",
+            "--n-embd=8",
+            "--block-size=8",
+            "--batch-size=4",
+            "--eval-iters=2",
+        ]);
+        command
+            .args(["--max-iters=20", "--eval-interval=10", "--checkpoint-interval=5", "--sample-length=20"])
+            .args(more);
         command
     }
 
@@ -185,7 +194,10 @@ fn a_damaged_checkpoint_is_passed_over() {
     fs::write(&newest, &bytes).unwrap();
     let resumed = newleaf().args(["train", "--resume", "--out"]).arg(&run).assert().success();
     let message = String::from_utf8(resumed.get_output().stderr.clone()).unwrap();
-    assert!(message.contains("step-20") && message.contains("step-15") && message.contains("from iter 15"), "{message}");
+    assert!(
+        message.contains("step-20") && message.contains("step-15") && message.contains("from iter 15"),
+        "{message}"
+    );
 }
 
 #[test]

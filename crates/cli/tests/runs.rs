@@ -50,21 +50,25 @@ fn a_run_writes_what_it_promises() {
         assert!(!info[name].is_null(), "{name}");
     }
     for model in ["best", "last"] {
-        for file in ["config.json", "model.safetensors", "tokenizer.json", "generation_config.json", "README.md"] {
+        for file in
+            ["config.json", "model.safetensors", "tokenizer.json", "generation_config.json", "README.md"]
+        {
             assert!(run.join(model).join(file).is_file(), "{model}/{file}");
         }
     }
     assert!(run.join("samples.txt").is_file());
 
     let sample = |seed: &str| {
-        let sample = newleaf().args(["sample", "--max-new-tokens=50", "--seed", seed, "--model"]).arg(&run).assert();
+        let sample =
+            newleaf().args(["sample", "--max-new-tokens=50", "--seed", seed, "--model"]).arg(&run).assert();
         sample.success().get_output().stdout.clone()
     };
     assert_eq!(sample("1"), sample("1"));
     assert_ne!(sample("1"), sample("2"));
     let text = folder.path().join("text.txt");
     fs::write(&text, "the cat and the dog went to the market and came home again").unwrap();
-    let eval = newleaf().args(["eval", "--json", "--data"]).arg(&text).arg("--model").arg(&run).assert().success();
+    let eval =
+        newleaf().args(["eval", "--json", "--data"]).arg(&text).arg("--model").arg(&run).assert().success();
     let eval: Value = serde_json::from_slice(&eval.get_output().stdout).unwrap();
     assert_eq!(eval["targets"], 57);
     assert!(eval["loss"].as_f64().unwrap() > 0.0 && eval["bits_per_char"].is_number());
@@ -76,7 +80,14 @@ fn chinese_text_comes_out_as_valid_utf8() {
     let folder = tempfile::tempdir().unwrap();
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/stories-zh.txt");
     let run = folder.path().join("run");
-    newleaf().args(["train", "--max-iters=10", "--out"]).arg(&run).arg("--data").arg(data).args(TINY).assert().success();
+    newleaf()
+        .args(["train", "--max-iters=10", "--out"])
+        .arg(&run)
+        .arg("--data")
+        .arg(data)
+        .args(TINY)
+        .assert()
+        .success();
     let sample = newleaf().args(["sample", "--max-new-tokens=200", "--model"]).arg(&run).assert().success();
     let text = String::from_utf8(sample.get_output().stdout.clone()).expect("valid UTF-8");
     assert!(text.chars().any(|c| ('一'..='鿿').contains(&c)), "{text}");
@@ -88,7 +99,8 @@ fn chinese_text_comes_out_as_valid_utf8() {
 fn an_interrupted_run_ends_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let train = |out: &str| {
-        let mut args: Vec<String> = ["train", "--max-iters=1500", "--eval-interval=100", "--out"].map(String::from).into();
+        let mut args: Vec<String> =
+            ["train", "--max-iters=1500", "--eval-interval=100", "--out"].map(String::from).into();
         args.push(folder.path().join(out).display().to_string());
         args.extend(TINY.map(String::from));
         args

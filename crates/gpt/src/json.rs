@@ -91,6 +91,10 @@ mod tests {
         let deep = "[".repeat(100_000);
         assert!(parse::<Value>(deep.as_bytes()).unwrap_err().to_string().contains("recursion limit"));
         assert!(parse::<Value>(b"1e999").unwrap_err().to_string().contains("out of range"));
-        assert!(parse::<Value>(b"1 2").is_err() && parse::<Value>(b"").is_err() && parse::<Value>(b"\xff").is_err());
+        assert!(
+            parse::<Value>(b"1 2").is_err()
+                && parse::<Value>(b"").is_err()
+                && parse::<Value>(b"\xff").is_err()
+        );
     }
 }

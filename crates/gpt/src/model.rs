@@ -3,8 +3,8 @@
 use crate::config::{self, GptConfig};
 use data::Batch;
 use nn::{
-    Dropout, DropoutSeeds, Embedding, FeedForward, FeedForwardConfig, Init, Linear, Norm, NormKind, ParamBuilder,
-    SelfAttention, SelfAttentionConfig,
+    Dropout, DropoutSeeds, Embedding, FeedForward, FeedForwardConfig, Init, Linear, Norm, NormKind,
+    ParamBuilder, SelfAttention, SelfAttentionConfig,
 };
 use random::Rng;
 use std::sync::Arc;
@@ -32,8 +32,14 @@ impl Block {
         let proj_init = Init::residual(config.n_layer);
         let attn = SelfAttentionConfig { n_embd, n_head, bias, dropout, proj_init };
         let hidden = config.feed_forward_width();
-        let mlp =
-            FeedForwardConfig { n_embd, hidden, activation: config.activation.into(), bias, dropout, proj_init };
+        let mlp = FeedForwardConfig {
+            n_embd,
+            hidden,
+            activation: config.activation.into(),
+            bias,
+            dropout,
+            proj_init,
+        };
         Self {
             ln_1: norm(builder.pp("ln_1"), config),
             attn: SelfAttention::new(builder.pp("attn"), &attn),
@@ -123,7 +129,10 @@ impl Gpt {
         seeds: &DropoutSeeds,
     ) -> Var<'t> {
         let (t, block_size) = (shape[1], self.config.block_size);
-        assert!(t <= block_size, "cannot forward a sequence of length {t}: the block size is only {block_size}");
+        assert!(
+            t <= block_size,
+            "cannot forward a sequence of length {t}: the block size is only {block_size}"
+        );
         let x = self.wte.forward_with_positions(&self.wpe, tape, ids, &shape); // (B, T, C)
         let mut x = self.drop.forward(x, seeds);
         for block in &self.h {

@@ -150,7 +150,8 @@ fn read_checked(
 fn refuse_other_kinds(path: &Path) -> Result<(), CheckpointError> {
     let names = store::names_in(path)?;
     let has = |name: &str| names.iter().any(|n| n == name);
-    let pickled = |name: &&String| [".bin", ".pt", ".pth", ".ckpt", ".pkl"].iter().any(|end| name.ends_with(end));
+    let pickled =
+        |name: &&String| [".bin", ".pt", ".pth", ".ckpt", ".pkl"].iter().any(|end| name.ends_with(end));
     if has("run.json") && !has(CONFIG) {
         let remedy = "this is the directory of a run: give its best/ or last/";
         return Err(CheckpointError::Missing { path: path.join(CONFIG), remedy });
@@ -161,7 +162,8 @@ fn refuse_other_kinds(path: &Path) -> Result<(), CheckpointError> {
         return Err(CheckpointError::Format { path: path.to_path_buf(), problem, remedy });
     }
     if let Some(name) = names.iter().find(pickled).filter(|_| !has(WEIGHTS)) {
-        let problem = "expected model.safetensors; a pickle can run any program when it is opened, so it is not read";
+        let problem =
+            "expected model.safetensors; a pickle can run any program when it is opened, so it is not read";
         let remedy = "convert it in Python: safetensors.torch.save_file(torch.load(FILE, weights_only=True), 'model.safetensors')";
         return Err(CheckpointError::Format { path: path.join(name), problem: problem.into(), remedy });
     }
@@ -195,7 +197,10 @@ fn refuse_too_large(path: &Path, bytes: u64) -> Result<(), CheckpointError> {
     match Machine::memory_bytes() {
         Some(memory) if bytes.saturating_mul(2) > memory => Err(CheckpointError::Format {
             path: path.join(CONFIG),
-            problem: format!("a model of this size needs {} bytes to load, this machine has {memory}", bytes * 2),
+            problem: format!(
+                "a model of this size needs {} bytes to load, this machine has {memory}",
+                bytes * 2
+            ),
             remedy: "use a smaller model or a larger machine",
         }),
         _ => Ok(()),
@@ -203,7 +208,11 @@ fn refuse_too_large(path: &Path, bytes: u64) -> Result<(), CheckpointError> {
 }
 
 fn malformed(path: &Path, name: &str, problem: String) -> CheckpointError {
-    CheckpointError::Format { path: path.join(name), problem, remedy: "use another copy, or the config saved with it" }
+    CheckpointError::Format {
+        path: path.join(name),
+        problem,
+        remedy: "use another copy, or the config saved with it",
+    }
 }
 
 /// The model card, Markdown.

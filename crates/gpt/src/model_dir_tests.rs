@@ -81,7 +81,7 @@ fn without_a_manifest_files_are_read_as_strictly() {
         ("\"n_layer\": 1", "\"n_layer\": 100000000000", "n_layer is 100000000000"),
         ("\"n_layer\": 1", "\"n_layer\": 1e400", "out of range"),
         ("\"n_layer\": 1", "\"n_layer\": -1", "config.json: invalid value"),
-        ("\"n_embd\": 2", "\"n_embd\": 65536", "model.safetensors"),
+        ("\"n_embd\": 2", "\"n_embd\": 64", "model.safetensors"),
         ("\"n_head\": 1", "\"n_head\": 3", "multiple of n_head (3)"),
         ("\"n_head\": 1", "\"n_head\": 0", "n_head is 0"),
         ("\"n_head\": 1", "\"n_head\": 1, \"n_head\": 1", "occurs twice"),
@@ -94,7 +94,9 @@ fn without_a_manifest_files_are_read_as_strictly() {
         assert!(message.contains(expected), "{to}: {message}");
     }
     // 262 GB of embeddings: more than the machine has, or else than the file has.
-    let huge = config.replace("\"n_embd\": 2", "\"n_embd\": 65536").replace("\"vocab_size\": 2", "\"vocab_size\": 1000000");
+    let huge = config
+        .replace("\"n_embd\": 2", "\"n_embd\": 65536")
+        .replace("\"vocab_size\": 2", "\"vocab_size\": 1000000");
     fs::write(path.join(CONFIG), huge).unwrap();
     let message = load_model_dir(&path).unwrap_err().to_string();
     assert!(message.contains("this machine has") || message.contains("not those of this model"), "{message}");

@@ -174,13 +174,16 @@ fn weigh(logits: &[f32], temperature: f32) -> Vec<Candidate> {
         return vec![Candidate { id: 0, logit: highest, weight: 1.0 }];
     }
     // In f64: the difference of two finite f32 can overflow.
-    let scale = |&logit: &f32| ((f64::from(ordered(logit)) - f64::from(highest)) / f64::from(temperature)) as f32;
+    let scale =
+        |&logit: &f32| ((f64::from(ordered(logit)) - f64::from(highest)) / f64::from(temperature)) as f32;
     // -infinity stays what it is at an infinite temperature, where the quotient is NaN.
-    let scaled: Vec<f32> = logits.iter().map(scale).map(|x| if x.is_nan() { f32::NEG_INFINITY } else { x }).collect();
+    let scaled: Vec<f32> =
+        logits.iter().map(scale).map(|x| if x.is_nan() { f32::NEG_INFINITY } else { x }).collect();
     let mut weights = vec![0.0; scaled.len()];
     vmath::map(vmath::Exp, [&scaled], &mut weights, Accum::Replace);
     let all = (0..).zip(logits).zip(weights);
-    all.map(|((id, &logit), weight)| Candidate { id, logit: ordered(logit), weight: f64::from(weight) }).collect()
+    all.map(|((id, &logit), weight)| Candidate { id, logit: ordered(logit), weight: f64::from(weight) })
+        .collect()
 }
 
 #[cfg(test)]

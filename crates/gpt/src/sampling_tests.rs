@@ -5,7 +5,8 @@ use random::{Rng, Stream};
 /// The definition, without shortcuts: softmax with std's exp, ranks by counting, each filter on the
 /// renormalised rest.
 fn brute_force(sampler: &Sampler, logits: &[f32]) -> Vec<(u32, f64)> {
-    let x: Vec<f64> = logits.iter().map(|&x| if x.is_nan() { f64::NEG_INFINITY } else { f64::from(x) }).collect();
+    let x: Vec<f64> =
+        logits.iter().map(|&x| if x.is_nan() { f64::NEG_INFINITY } else { f64::from(x) }).collect();
     let beats = |a: usize, b: usize| x[a] > x[b] || (x[a] == x[b] && a < b);
     let rank = |i: usize| (0..x.len()).filter(|&j| beats(j, i)).count();
     let mut by_rank: Vec<usize> = (0..x.len()).collect();
@@ -58,7 +59,8 @@ fn every_small_case_equals_brute_force() {
     let mut cases = 0;
     for v in 1..=4_u32 {
         for code in 0..values.len().pow(v) {
-            let logits: Vec<f32> = (0..v).map(|i| values[code / values.len().pow(i) % values.len()]).collect();
+            let logits: Vec<f32> =
+                (0..v).map(|i| values[code / values.len().pow(i) % values.len()]).collect();
             for temperature in [0.0, 0.5, 1.0, 2.0] {
                 for top_k in [None, Some(0), Some(1), Some(2), Some(3), Some(9)] {
                     for top_p in [None, Some(0.0), Some(0.3), Some(0.77), Some(1.0)] {

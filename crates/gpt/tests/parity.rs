@@ -178,8 +178,13 @@ fn ten_steps_of_adamw() {
         grads.clear();
         let tape = Tape::new(&params, &workspace);
         let intervals = Arc::new(Intervals::causal(shape[1]));
-        let logits =
-            model.logits(&tape, &fixture.integers(&ids), [shape[0], shape[1]], &intervals, &DropoutSeeds::off());
+        let logits = model.logits(
+            &tape,
+            &fixture.integers(&ids),
+            [shape[0], shape[1]],
+            &intervals,
+            &DropoutSeeds::off(),
+        );
         let loss = logits.cross_entropy(&labels, &vec![1.0; count], count as f32);
         loss.backward(&mut grads);
         losses.push(loss.item());

@@ -78,7 +78,8 @@ pub fn check(op: &dyn Op, inputs: &[ArrayD<f32>], seed: u64) -> Result<(), Misma
         (0..inputs.len()).map(|i| Numeric::new(&exact_inputs, i, &objective, &mut draw)).collect();
     // Relative to the largest gradient among all inputs: one input's true gradient may be zero. Of a large
     // input only some elements are differentiated, so the analytic gradients count too.
-    let analytic = dx.iter().flatten().filter(|g| g.is_finite()).fold(0.0_f64, |m, g| m.max(f64::from(g.abs())));
+    let analytic =
+        dx.iter().flatten().filter(|g| g.is_finite()).fold(0.0_f64, |m, g| m.max(f64::from(g.abs())));
     let scale = numeric.iter().map(|n| largest(&n.derivatives)).fold(analytic, f64::max);
     for (i, numeric) in numeric.iter().enumerate() {
         numeric.compare(&format!("{}: gradient of input {i}", op.name()), &dx[i], scale)?;
@@ -169,7 +170,8 @@ struct Run {
 impl Run {
     fn forward(op: &dyn Op, inputs: &[ArrayD<f32>]) -> Self {
         let shapes: Vec<Shape> = inputs.iter().map(|x| x.shape().into()).collect();
-        let shape = op.output_shape(&shapes).unwrap_or_else(|e| panic!("{}: {e}; found {shapes:?}", op.name()));
+        let shape =
+            op.output_shape(&shapes).unwrap_or_else(|e| panic!("{}: {e}; found {shapes:?}", op.name()));
         let mut y = vec![f32::NAN; shape.elements()];
         let mut saved = Saved::new(&Workspace::poisoned());
         with_views(inputs, |x| op.forward(x, &mut y, &mut saved));

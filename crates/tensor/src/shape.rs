@@ -31,7 +31,11 @@ impl Shape {
     #[track_caller]
     #[must_use]
     pub fn new(sizes: &[usize]) -> Self {
-        assert!(sizes.len() <= MAX_RANK, "a tensor has at most {MAX_RANK} axes, not {}: {sizes:?}", sizes.len());
+        assert!(
+            sizes.len() <= MAX_RANK,
+            "a tensor has at most {MAX_RANK} axes, not {}: {sizes:?}",
+            sizes.len()
+        );
         let mut all = [1; MAX_RANK];
         all[..sizes.len()].copy_from_slice(sizes);
         Self { sizes: all, rank: sizes.len() }

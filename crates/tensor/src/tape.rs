@@ -305,7 +305,10 @@ enum Destination {
     Node(Buffer),
     Param(AlignedVec),
     /// The input stands earlier in the same list (`x * x`): written here, then added there.
-    Again { first: usize, part: Buffer },
+    Again {
+        first: usize,
+        part: Buffer,
+    },
     Nowhere,
 }
 

@@ -1,9 +1,7 @@
 //! The rungs of the attention ladder against the first, for every way to choose intervals.
 
 use proptest::prelude::*;
-use tensor::kernels::attention::{
-    Dropout, Intervals, Problem, v0_naive, v1_intervals, v2_rows, v3_blocked,
-};
+use tensor::kernels::attention::{Dropout, Intervals, Problem, v0_naive, v1_intervals, v2_rows, v3_blocked};
 use tensor::{Accum, Grad};
 
 /// Outputs of a forward and a backward.

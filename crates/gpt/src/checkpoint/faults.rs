@@ -157,10 +157,13 @@ struct Model {
     /// Names in each directory, by number; number 0 is the root.
     dirs: Vec<BTreeMap<String, Node>>,
     /// Changes to names that are not yet certain: (directory, name and what it now is).
-    pending: Vec<(usize, Vec<(String, Option<Node>)>)>,
+    pending: Vec<(usize, Changes)>,
     /// What the names certainly are.
     certain: Vec<BTreeMap<String, Node>>,
 }
+
+/// Names, and what each now is; `None`: gone.
+type Changes = Vec<(String, Option<Node>)>;
 
 #[derive(Clone)]
 enum Node {
@@ -215,7 +218,8 @@ impl Model {
             Logged::SyncDir(path) => {
                 let synced = if path == root { 0 } else { self.locate(root, path).0 };
                 let synced = if path == root { synced } else { self.dir(synced, &self.locate(root, path).1) };
-                let (now, later) = std::mem::take(&mut self.pending).into_iter().partition(|(dir, _)| *dir == synced);
+                let (now, later) =
+                    std::mem::take(&mut self.pending).into_iter().partition(|(dir, _)| *dir == synced);
                 self.pending = later;
                 let now: Vec<_> = now;
                 now.iter().for_each(|(dir, changes)| apply(&mut self.certain[*dir], changes));
@@ -256,7 +260,11 @@ fn write_dir(dirs: &[BTreeMap<String, Node>], number: usize, to: &Path) {
 /// Cuts the power after every operation of a log and calls `check` with every state of the disk that
 /// may be found then (beyond 2^6 combinations: 64 of them, none and all included) and the last note
 /// before the cut. Returns how many states there were.
-pub(crate) fn cut_power_everywhere(root: &Path, log: &[Logged], mut check: impl FnMut(&Path, Option<u64>)) -> usize {
+pub(crate) fn cut_power_everywhere(
+    root: &Path,
+    log: &[Logged],
+    mut check: impl FnMut(&Path, Option<u64>),
+) -> usize {
     let mut model = Model { dirs: vec![BTreeMap::new()], pending: vec![], certain: vec![BTreeMap::new()] };
     let mut rng = Rng::new(1, random::Stream::Other(0));
     let scratch = tempfile::tempdir().unwrap();

@@ -125,10 +125,12 @@ impl Checkpoint {
         config.validate().map_err(|error| malformed(path, CONFIG, error.to_string()))?;
         let state: State = parse(path, STATE, &take(STATE)?)?;
         if state.version != VERSION {
-            let problem = format!("expected version {VERSION}, found {}: written by another newleaf", state.version);
+            let problem =
+                format!("expected version {VERSION}, found {}: written by another newleaf", state.version);
             return Err(malformed(path, STATE, problem));
         }
-        let in_file = |name| move |source: TensorsError| CheckpointError::Tensors { path: path.join(name), source };
+        let in_file =
+            |name| move |source: TensorsError| CheckpointError::Tensors { path: path.join(name), source };
         let expected = config.model.parameter_shapes();
         let model = tensors::decode_expected(&take(MODEL)?, &expected).map_err(in_file(MODEL))?;
         let optimizer = tensors::decode(&take(OPTIMIZER)?).map_err(in_file(OPTIMIZER))?;

@@ -16,7 +16,8 @@ pub(crate) fn small_checkpoint(iter: u64) -> Checkpoint {
         let data = (0..shape.iter().product()).map(|_| rng.normal()).collect();
         Tensor { shape, data }
     };
-    let model: Tensors = config.model.parameter_shapes().into_iter().map(|(n, shape)| (n, random(shape))).collect();
+    let model: Tensors =
+        config.model.parameter_shapes().into_iter().map(|(n, shape)| (n, random(shape))).collect();
     let moment = |name: &str| (format!("m.{name}"), random(model[name].shape.clone()));
     Checkpoint {
         iter,
@@ -110,7 +111,8 @@ fn forge(path: &Path, change: impl FnOnce(&mut BTreeMap<String, Vec<u8>>)) -> St
     change(&mut files);
     let write = |files: &BTreeMap<String, Vec<u8>>| {
         let _ = fs::remove_dir_all(path);
-        let all: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+        let all: Vec<(&str, &[u8])> =
+            files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
         store::write_dir(path, &all).unwrap();
     };
     write(&files);

@@ -66,7 +66,11 @@ impl History {
         self.save_on(&Disk, checkpoint)
     }
 
-    pub(crate) fn save_on(&mut self, fs: &dyn Fs, checkpoint: &Checkpoint) -> Result<PathBuf, CheckpointError> {
+    pub(crate) fn save_on(
+        &mut self,
+        fs: &dyn Fs,
+        checkpoint: &Checkpoint,
+    ) -> Result<PathBuf, CheckpointError> {
         let path = self.path_of(checkpoint.iter);
         // Half removed, or never ours: without a manifest nobody can load it.
         if path.is_dir() && !path.join(MANIFEST).exists() {
@@ -108,7 +112,8 @@ impl History {
             match Checkpoint::read(&path).and_then(|checkpoint| of_its_name(checkpoint, step, &path)) {
                 Ok(checkpoint) => {
                     let used = format!("{} is used instead", path.display());
-                    let warnings = problems.into_iter().map(|problem| format!("{problem} ({used})")).collect();
+                    let warnings =
+                        problems.into_iter().map(|problem| format!("{problem} ({used})")).collect();
                     return Ok(Restored { checkpoint, path, warnings });
                 }
                 Err(error) => problems.push(error.to_string()),
@@ -128,7 +133,10 @@ fn of_its_name(checkpoint: Checkpoint, step: u64, path: &Path) -> Result<Checkpo
         true => Ok(checkpoint),
         false => Err(CheckpointError::Format {
             path: path.to_path_buf(),
-            problem: format!("expected the checkpoint of step {step}, found that of step {}", checkpoint.iter),
+            problem: format!(
+                "expected the checkpoint of step {step}, found that of step {}",
+                checkpoint.iter
+            ),
             remedy: "give the directory its name back",
         }),
     }

@@ -49,7 +49,9 @@ fn a_damaged_checkpoint_is_named_and_the_previous_used() {
         assert_eq!(restored.path, history.path_of(damaged - 1));
         assert_eq!(restored.warnings.len() as u64, 4 - damaged);
         let warning = restored.warnings.last().unwrap();
-        for part in [&format!("step-{damaged}/{file}"), &format!("step-{} is used instead", damaged - 1), "sha256"] {
+        for part in
+            [&format!("step-{damaged}/{file}"), &format!("step-{} is used instead", damaged - 1), "sha256"]
+        {
             assert!(warning.contains(part), "{warning}");
         }
     }

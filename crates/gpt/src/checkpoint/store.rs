@@ -11,6 +11,7 @@
 use super::fs::{parent_of, sibling};
 use super::{CheckpointError, Disk, Fs, io_error};
 use crate::json;
+use crate::run_dir::Machine;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -78,7 +79,8 @@ pub(crate) fn write_dir_on(fs: &dyn Fs, path: &Path, files: &[(&str, &[u8])]) ->
         refuse_foreign(path, files)?;
     }
     let temporary = sibling(path, "tmp")?;
-    let written = write_files(fs, &temporary, files, &manifest).and_then(|()| put_in_place(fs, path, &temporary));
+    let written =
+        write_files(fs, &temporary, files, &manifest).and_then(|()| put_in_place(fs, path, &temporary));
     if written.is_err() {
         let _ = remove_tree(fs, &temporary); // the first error is the one to report
     }
@@ -154,7 +156,8 @@ fn put_in_place(fs: &dyn Fs, path: &Path, temporary: &Path) -> Result<(), Checkp
 fn refuse_foreign(path: &Path, files: &[(&str, &[u8])]) -> Result<(), CheckpointError> {
     let names = names_in(path)?;
     let ours = read_manifest(path).map(|manifest| manifest.files).unwrap_or_default();
-    let known = |name: &str| name == MANIFEST || ours.contains_key(name) || files.iter().any(|(n, _)| *n == name);
+    let known =
+        |name: &str| name == MANIFEST || ours.contains_key(name) || files.iter().any(|(n, _)| *n == name);
     // Without a manifest it is somebody's directory, whatever the names in it.
     let has_manifest = names.iter().any(|name| name == MANIFEST);
     match names.into_iter().find(|name| !has_manifest || !known(name) || path.join(name).is_dir()) {
@@ -235,7 +238,10 @@ fn recover_name(fs: &dyn Fs, path: &Path) -> Result<Vec<String>, CheckpointError
         if kind == "old" && !exists(path) {
             fs.rename(&at, path).map_err(|source| io_error("rename", &at, source))?;
             fs.sync_dir(&parent).map_err(|source| io_error("write", &parent, source))?;
-            done.push(format!("{}: restored from {leftover}, saving its successor was interrupted", path.display()));
+            done.push(format!(
+                "{}: restored from {leftover}, saving its successor was interrupted",
+                path.display()
+            ));
         } else if at.is_dir() {
             remove_tree(fs, &at)?;
             done.push(removed(&at));
@@ -259,7 +265,9 @@ fn split_leftover(name: &str) -> Option<(&str, &str, u32)> {
 /// predecessor (in a container each start has the same). Where there is no /proc, the lock on the run
 /// is what keeps others out.
 fn is_alive(pid: u32) -> bool {
-    pid != std::process::id() && Path::new("/proc/self").exists() && Path::new(&format!("/proc/{pid}")).exists()
+    pid != std::process::id()
+        && Path::new("/proc/self").exists()
+        && Path::new(&format!("/proc/{pid}")).exists()
 }
 
 /// Where to read a directory: its path or, in the moment in which it is being replaced, the older
@@ -271,7 +279,8 @@ pub fn resolve(path: &Path) -> PathBuf {
     }
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let names = names_in(&parent_of(path)).unwrap_or_default();
-    let aside = names.iter().find(|n| split_leftover(n).is_some_and(|(of, kind, _)| of == name && kind == "old"));
+    let aside =
+        names.iter().find(|n| split_leftover(n).is_some_and(|(of, kind, _)| of == name && kind == "old"));
     aside.map_or_else(|| path.to_path_buf(), |aside| path.with_file_name(aside))
 }
 
@@ -326,14 +335,17 @@ pub(crate) fn read_manifest(path: &Path) -> Result<Manifest, CheckpointError> {
     names_in(path)?; // a missing directory is said to be missing, not its manifest
     let file = path.join(MANIFEST);
     let bytes = read_file(&file, MAX_MANIFEST_BYTES)?;
-    let invalid = |problem: String| CheckpointError::Format { path: file.clone(), problem, remedy: "use another copy" };
+    let invalid =
+        |problem: String| CheckpointError::Format { path: file.clone(), problem, remedy: "use another copy" };
     let manifest: Manifest = json::parse(&bytes).map_err(|error| invalid(format!("damaged: {error}")))?;
     if manifest.format != FORMAT {
         return Err(invalid(format!("expected the format {FORMAT:?}, found {:?}", manifest.format)));
     }
     if manifest.version != VERSION {
         let version = manifest.version;
-        return Err(invalid(format!("expected version {VERSION}, found {version}: written by another newleaf")));
+        return Err(invalid(format!(
+            "expected version {VERSION}, found {version}: written by another newleaf"
+        )));
     }
     if let Some(name) = manifest.files.keys().find(|name| !is_plain_name(name)) {
         return Err(invalid(format!("damaged: lists a file named {name:?}")));
@@ -383,6 +395,7 @@ fn regular_size(file: &Path) -> Result<u64, CheckpointError> {
 pub(crate) fn read_file(file: &Path, limit: u64) -> Result<Vec<u8>, CheckpointError> {
     let found = regular_size(file)?;
     let too_large = |limit| CheckpointError::TooLarge { path: file.to_path_buf(), limit, found };
+    let limit = limit.min(Machine::memory_bytes().unwrap_or(u64::MAX));
     if found > limit {
         return Err(too_large(limit));
     }

@@ -1,5 +1,7 @@
 use super::*;
-use crate::checkpoint::faults::{Fault, FaultyFs, Logged, RecordingFs, cut_power_everywhere, damage_everywhere};
+use crate::checkpoint::faults::{
+    Fault, FaultyFs, Logged, RecordingFs, cut_power_everywhere, damage_everywhere,
+};
 use tempfile::tempdir;
 
 const OLD: [(&str, &[u8]); 2] = [("a.json", b"old a"), ("b.bin", b"old b, somewhat longer")];
@@ -30,7 +32,10 @@ fn what_is_written_is_read_and_replaced() {
 }
 
 /// Runs a save with a fault at every operation, with and without an older version in place.
-fn at_every_operation(fault: Fault, check: impl Fn(&Path, Option<&[(&str, &[u8])]>, Result<(), CheckpointError>)) {
+fn at_every_operation(
+    fault: Fault,
+    check: impl Fn(&Path, Option<&[(&str, &[u8])]>, Result<(), CheckpointError>),
+) {
     for old in [None, Some(&OLD[..])] {
         for at in 0.. {
             assert!(at < 100, "the save never comes to an end");
@@ -62,7 +67,11 @@ fn a_crash_at_any_operation_leaves_the_old_or_the_new() {
             let found = path.exists().then(|| read_dir(path).unwrap());
             assert!(found == old.map(contents) || found == Some(contents(&NEW)), "{found:?}");
             assert!(result.is_err() || found == Some(contents(&NEW)), "success was reported too early");
-            assert!(names(path.parent().unwrap()).len() <= 1, "leftovers: {:?}", names(path.parent().unwrap()));
+            assert!(
+                names(path.parent().unwrap()).len() <= 1,
+                "leftovers: {:?}",
+                names(path.parent().unwrap())
+            );
             write_dir(path, &NEW).unwrap(); // and saving goes on
         });
     }
@@ -201,7 +210,9 @@ fn nothing_foreign_is_replaced() {
 #[test]
 fn odd_names_are_refused() {
     let dir = tempdir().unwrap();
-    for name in ["", ".", "..", "../x", "a/b", "/x", "manifest.json", "a\0b", "ü", ".hidden", &"x".repeat(200)] {
+    for name in
+        ["", ".", "..", "../x", "a/b", "/x", "manifest.json", "a\0b", "ü", ".hidden", &"x".repeat(200)]
+    {
         let result = write_dir(&dir.path().join("data"), &[(name, b"")]);
         assert!(matches!(result, Err(CheckpointError::Format { .. })), "{name:?}");
     }
@@ -214,7 +225,9 @@ fn odd_names_are_refused() {
 fn only_leftovers_of_the_dead_are_touched() {
     let dir = tempdir().unwrap();
     // Process 1 runs. No process has a number beyond 2^22.
-    for name in ["x.tmp.1", "x.tmp.4194305", "x.old.4194305", "y.old.4194305", "keep.tmp", "keep.old.me", ".tmp.7"] {
+    for name in
+        ["x.tmp.1", "x.tmp.4194305", "x.old.4194305", "y.old.4194305", "keep.tmp", "keep.old.me", ".tmp.7"]
+    {
         write_dir(&dir.path().join(name), &OLD).unwrap();
     }
     fs::write(dir.path().join("metrics.jsonl.tmp.4194305"), "").unwrap();

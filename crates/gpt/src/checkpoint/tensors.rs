@@ -59,7 +59,9 @@ pub enum TensorsError {
         found: String,
     },
     /// A number that is not finite. Such weights are neither saved nor loaded.
-    #[error("tensor {name:?} has the value {value} at index {index}: expected finite numbers; go back to an earlier checkpoint and lower --learning-rate")]
+    #[error(
+        "tensor {name:?} has the value {value} at index {index}: expected finite numbers; go back to an earlier checkpoint and lower --learning-rate"
+    )]
     NotFinite {
         /// The tensor.
         name: String,
@@ -261,12 +263,17 @@ pub fn check(tensors: &Tensors, expected: &[(String, Vec<usize>)]) -> Result<(),
     compare(tensors.iter().map(|(name, t)| (name.as_str(), t.shape.as_slice())).collect(), expected)
 }
 
-fn compare(mut found: BTreeMap<&str, &[usize]>, expected: &[(String, Vec<usize>)]) -> Result<(), TensorsError> {
+fn compare(
+    mut found: BTreeMap<&str, &[usize]>,
+    expected: &[(String, Vec<usize>)],
+) -> Result<(), TensorsError> {
     let mut problems = Vec::new();
     for (name, shape) in expected {
         match found.remove(name.as_str()) {
             None => problems.push(format!("{name} {shape:?} is missing")),
-            Some(other) if other != shape => problems.push(format!("{name} is {other:?}, expected {shape:?}")),
+            Some(other) if other != shape => {
+                problems.push(format!("{name} is {other:?}, expected {shape:?}"))
+            }
             Some(_) => {}
         }
     }
@@ -283,7 +290,10 @@ fn compare(mut found: BTreeMap<&str, &[usize]>, expected: &[(String, Vec<usize>)
 
 fn read_header(bytes: &[u8]) -> Result<Header, TensorsError> {
     let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
-        return Err(TensorsError::HeaderLength { found: format!("a file of {} bytes", bytes.len()), rest: 0 });
+        return Err(TensorsError::HeaderLength {
+            found: format!("a file of {} bytes", bytes.len()),
+            rest: 0,
+        });
     };
     let (length, available) = (u64::from_le_bytes(*length), rest.len() as u64);
     if length > MAX_HEADER_BYTES.min(available) {
@@ -297,7 +307,10 @@ fn read_header(bytes: &[u8]) -> Result<Header, TensorsError> {
             return Err(TensorsError::Type { name: name.clone(), found });
         }
         if elements(&entry.shape.0).is_none() {
-            return Err(TensorsError::Header(format!("the shape of {name:?} is too large: {:?}", entry.shape.0)));
+            return Err(TensorsError::Header(format!(
+                "the shape of {name:?} is too large: {:?}",
+                entry.shape.0
+            )));
         }
     }
     Ok(header)

@@ -23,7 +23,7 @@ fn hostile_files_are_refused() {
         format!(r#"{{"{name}":{{"dtype":"{dtype}","shape":{shape},"data_offsets":{offsets}}}}}"#)
     };
     let f32s = |name: &str| entry(name, "F32", "[2]", "[0,8]");
-    let twice = ONE.replace('}', "").replace('{', "") + "}";
+    let twice = ONE.replace(['}', '{'], "") + "}";
     let twice = format!("{},{}", &ONE[..ONE.len() - 1], twice.replace("\"a\":", "\"a\":{"));
     for (header, expected) in [
         (twice + "}", "\"a\" occurs twice"),
@@ -94,7 +94,10 @@ fn values_that_are_not_finite_are_refused() {
         let at = bytes.len() - 4;
         bytes[at..].copy_from_slice(&bad.to_le_bytes());
         let text = message(&bytes);
-        assert!(text.contains("\"a\"") && text.contains("index 1") && text.contains(&bad.to_string()), "{text}");
+        assert!(
+            text.contains("\"a\"") && text.contains("index 1") && text.contains(&bad.to_string()),
+            "{text}"
+        );
     }
 }
 
@@ -123,7 +126,8 @@ fn the_metadata_is_what_other_programs_look_for() {
 #[test]
 fn differences_from_what_is_expected_are_named() {
     let tensor = |shape: &[usize]| Tensor { shape: shape.to_vec(), data: vec![0.0; shape.iter().product()] };
-    let tensors = Tensors::from([("a".into(), tensor(&[2])), ("b".into(), tensor(&[2, 3])), ("c".into(), tensor(&[]))]);
+    let tensors =
+        Tensors::from([("a".into(), tensor(&[2])), ("b".into(), tensor(&[2, 3])), ("c".into(), tensor(&[]))]);
     let bytes = encode(&tensors).unwrap();
     let shape = |name: &str, shape: &[usize]| (name.to_string(), shape.to_vec());
     let right = [shape("a", &[2]), shape("b", &[2, 3]), shape("c", &[])];
@@ -153,7 +157,12 @@ fn parameters_go_out_and_come_back() {
     assert_eq!(from_params(&params), tensors);
     let mut other = Params::new();
     other.add("wte.weight", [2, 3], |_| ());
-    assert!(into_params(&tensors, &mut other).unwrap_err().to_string().contains("ln_f.weight [2] is not expected"));
+    assert!(
+        into_params(&tensors, &mut other)
+            .unwrap_err()
+            .to_string()
+            .contains("ln_f.weight [2] is not expected")
+    );
     assert_eq!(other.data(other.id("wte.weight").unwrap()), [0.0; 6]);
 }
 

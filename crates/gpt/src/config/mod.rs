@@ -8,7 +8,9 @@ pub(crate) use validate::Check;
 
 pub use set::{FIELDS, Field, Group};
 pub use size::MemoryEstimate;
-pub use validate::{ConfigError, MAX_BATCH_SIZE, MAX_BLOCK_SIZE, MAX_N_EMBD, MAX_N_LAYER, MAX_VOCAB_SIZE, Problem};
+pub use validate::{
+    ConfigError, MAX_BATCH_SIZE, MAX_BLOCK_SIZE, MAX_N_EMBD, MAX_N_LAYER, MAX_VOCAB_SIZE, Problem,
+};
 
 pub use data::SamplingMode;
 use serde::{Deserialize, Serialize};
@@ -303,7 +305,8 @@ mod tests {
 
     #[test]
     fn unknown_fields_are_refused_and_newer_ones_have_defaults() {
-        let minimal = r#"{"n_layer":1,"n_head":1,"n_embd":4,"block_size":8,"vocab_size":3,"dropout":0,"bias":true"#;
+        let minimal =
+            r#"{"n_layer":1,"n_head":1,"n_embd":4,"block_size":8,"vocab_size":3,"dropout":0,"bias":true"#;
         let config: GptConfig = serde_json::from_str(&format!("{minimal}}}")).unwrap();
         assert!(config.tied && config.activation == Activation::Gelu && config.norm == Norm::LayerNorm);
         let error = serde_json::from_str::<GptConfig>(&format!(r#"{minimal},"n_layers":2}}"#)).unwrap_err();

@@ -83,7 +83,11 @@ impl Config {
             Group::Model => self.set_model(&key, value),
             Group::Train => self.set_train(&key, value),
         };
-        done.map_err(|expected| ConfigError::UnreadableValue { name: key, found: value.to_string(), expected })
+        done.map_err(|expected| ConfigError::UnreadableValue {
+            name: key,
+            found: value.to_string(),
+            expected,
+        })
     }
 
     fn set_model(&mut self, key: &str, value: &str) -> Result<(), String> {
@@ -171,8 +175,11 @@ impl FromText for f32 {
 
 impl FromText for bool {
     fn from_text(text: &str) -> Result<Self, String> {
-        choice(text, &[("true", true), ("false", false), ("True", true), ("False", false), ("1", true), ("0", false)])
-            .map_err(|_| "true or false".to_string())
+        choice(
+            text,
+            &[("true", true), ("false", false), ("True", true), ("False", false), ("1", true), ("0", false)],
+        )
+        .map_err(|_| "true or false".to_string())
     }
 }
 

@@ -30,7 +30,8 @@ impl GptConfig {
         let (c, v) = (self.n_embd, self.vocab_size);
         let hidden = self.feed_forward_width();
         let rows = if self.activation == Activation::Swiglu { hidden.saturating_mul(2) } else { hidden };
-        let mut all = vec![("wte.weight".into(), vec![v, c]), ("wpe.weight".into(), vec![self.block_size, c])];
+        let mut all =
+            vec![("wte.weight".into(), vec![v, c]), ("wpe.weight".into(), vec![self.block_size, c])];
         for i in 0..self.n_layer {
             self.push_norm(&mut all, &format!("h.{i}.ln_1"));
             self.push_linear(&mut all, &format!("h.{i}.attn.c_attn"), c.saturating_mul(3), c);
@@ -91,7 +92,9 @@ impl MemoryEstimate {
     /// All of it.
     #[must_use]
     pub fn total(&self) -> u64 {
-        [self.parameters, self.gradients, self.optimizer, self.activations].into_iter().fold(0, u64::saturating_add)
+        [self.parameters, self.gradients, self.optimizer, self.activations]
+            .into_iter()
+            .fold(0, u64::saturating_add)
     }
 }
 
@@ -144,7 +147,13 @@ mod tests {
         assert_eq!(baby.count_parameters() - 256 * 384, 10_646_784);
         // GPT-2: 124,439,808 with biases (Hugging Face's num_parameters()).
         let gpt2 = GptConfig {
-            n_layer: 12, n_head: 12, n_embd: 768, block_size: 1024, vocab_size: 50257, bias: true, ..nano
+            n_layer: 12,
+            n_head: 12,
+            n_embd: 768,
+            block_size: 1024,
+            vocab_size: 50257,
+            bias: true,
+            ..nano
         };
         assert_eq!(gpt2.count_parameters(), 124_439_808);
         let untied = GptConfig { tied: false, ..gpt2.clone() };
@@ -166,7 +175,10 @@ mod tests {
                     names.dedup();
                     assert_eq!(names.len(), shapes.len());
                     assert_eq!(names.iter().any(|n| n.starts_with("lm_head")), !tied);
-                    assert_eq!(names.iter().any(|n| n.ends_with("ln_1.bias")), bias && norm == Norm::LayerNorm);
+                    assert_eq!(
+                        names.iter().any(|n| n.ends_with("ln_1.bias")),
+                        bias && norm == Norm::LayerNorm
+                    );
                 }
             }
         }

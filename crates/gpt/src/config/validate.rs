@@ -100,7 +100,13 @@ impl Check {
     }
 
     fn at_least_0(&mut self, field: &'static str, found: f64) {
-        self.that(found.is_finite() && found >= 0.0, field, found, "a finite number, at least 0", "use 0 for none");
+        self.that(
+            found.is_finite() && found >= 0.0,
+            field,
+            found,
+            "a finite number, at least 0",
+            "use 0 for none",
+        );
     }
 
     fn beta(&mut self, field: &'static str, found: f64, usual: &str) {
@@ -155,7 +161,13 @@ impl GptConfig {
             );
         }
         let in_range = (0.0..1.0).contains(&self.dropout);
-        check.that(in_range, "dropout", self.dropout, "at least 0 and below 1", "use 0 for none, 0.2 for a small text");
+        check.that(
+            in_range,
+            "dropout",
+            self.dropout,
+            "at least 0 and below 1",
+            "use 0 for none, 0.2 for a small text",
+        );
         let positive = self.norm_eps.is_finite() && self.norm_eps > 0.0;
         check.that(positive, "norm_eps", self.norm_eps, "a finite number above 0", "the usual value is 1e-5");
     }
@@ -206,7 +218,13 @@ impl TrainConfig {
     fn check_learning_rate(&self, check: &mut Check) {
         let lr = self.learning_rate;
         let positive = lr.is_finite() && lr > 0.0;
-        check.that(positive, "learning_rate", lr, "a finite number above 0", "small models learn well at 1e-3");
+        check.that(
+            positive,
+            "learning_rate",
+            lr,
+            "a finite number above 0",
+            "small models learn well at 1e-3",
+        );
         check.that(
             self.min_lr >= 0.0 && !(self.min_lr > lr),
             "min_lr",
@@ -290,7 +308,8 @@ mod tests {
         config.model.n_embd = 130;
         config.train.learning_rate = -1.0;
         let message = config.validate().unwrap_err().to_string();
-        for part in ["n_embd is 130", "multiple of n_head (4)", "--n-embd 128 or 132", "learning_rate is -1"] {
+        for part in ["n_embd is 130", "multiple of n_head (4)", "--n-embd 128 or 132", "learning_rate is -1"]
+        {
             assert!(message.contains(part), "{part:?} is missing in:\n{message}");
         }
     }

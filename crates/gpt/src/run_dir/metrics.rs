@@ -66,7 +66,9 @@ impl RunDir {
         line.push(b'\n');
         let file = match &mut self.metrics {
             Some(file) => file,
-            None => self.metrics.insert(File::options().append(true).create(true).open(&path).map_err(error)?),
+            None => {
+                self.metrics.insert(File::options().append(true).create(true).open(&path).map_err(error)?)
+            }
         };
         // One call for the whole line: a reader never sees half of it.
         Ok(file.write_all(&line).map_err(error)?)

@@ -218,7 +218,7 @@ fn lock(path: &Path) -> Result<File, RunDirError> {
     let at = path.join(LOCK);
     let error = |action| {
         let at = &at;
-        move |source| CheckpointError::from(io_error(action, at, source))
+        move |source| io_error(action, at, source)
     };
     let mut file = File::options()
         .read(true)

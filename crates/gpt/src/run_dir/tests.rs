@@ -133,7 +133,8 @@ fn metrics_after_the_checkpoint_are_dropped() {
         run.append_metrics(&Metrics { iter, train_loss: Some(1.0 / 3.0), ..Metrics::default() }).unwrap();
     }
     run.append_metrics(&Metrics { iter: 2, val_loss: Some(1.5), ..Metrics::default() }).unwrap();
-    let lines = |text: &str| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Metrics>>();
+    let lines =
+        |text: &str| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Metrics>>();
     let text = fs::read_to_string(&path).unwrap();
     assert_eq!(lines(&text)[0], Metrics { iter: 1, train_loss: Some(1.0 / 3.0), ..Metrics::default() });
     assert_eq!(text.lines().last().unwrap(), r#"{"iter":2,"tokens":0,"elapsed_s":0.0,"val_loss":1.5}"#);

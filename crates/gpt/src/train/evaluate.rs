@@ -17,7 +17,7 @@ pub fn evaluate(model: &Gpt, params: &Params, tokens: &[u32], batches: usize) ->
     let block_size = model.config.block_size;
     let all = sequential_batches(tokens, block_size, (TOKENS_AT_A_TIME / block_size).max(1))?;
     let all: Vec<Batch> = all.collect();
-    let step = if batches == 0 { 1 } else { (all.len() / batches).max(1) };
+    let step = all.len().checked_div(batches).map_or(1, |step| step.max(1));
     let workspace = Workspace::new();
     let (mut sum, mut weight) = (0.0, 0.0);
     for batch in all.iter().step_by(step) {

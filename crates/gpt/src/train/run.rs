@@ -113,7 +113,8 @@ impl Run<'_> {
                 return Ok(self.outcome(Stopped::Signal(signal), elapsed_s));
             }
             if finished || every(train.eval_interval) {
-                let val_loss = self.evaluate(if finished { 0 } else { train.eval_iters }, elapsed_s, observer)?;
+                let val_loss =
+                    self.evaluate(if finished { 0 } else { train.eval_iters }, elapsed_s, observer)?;
                 let patience = train.patience.map(|p| p as u64);
                 let exhausted = patience.is_some_and(|p| self.evals_without_improvement >= p);
                 if finished || exhausted {
@@ -150,7 +151,12 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn evaluate(&mut self, batches: usize, elapsed_s: f64, observer: &mut dyn Observer) -> Result<f64, TrainError> {
+    fn evaluate(
+        &mut self,
+        batches: usize,
+        elapsed_s: f64,
+        observer: &mut dyn Observer,
+    ) -> Result<f64, TrainError> {
         let trainer = &self.trainer;
         let val_loss = evaluate(&trainer.model, &trainer.params, self.val, batches)?;
         let val_bits_per_char = val_loss / std::f64::consts::LN_2 / self.chars_per_token;

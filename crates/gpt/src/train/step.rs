@@ -188,12 +188,14 @@ impl Trainer {
     /// If the checkpoint does not fit its own configuration, or the text is another one.
     pub fn from_checkpoint(checkpoint: &Checkpoint, train_tokens: usize) -> Result<Self, TrainError> {
         let mut trainer = Self::new(&checkpoint.config, train_tokens)?;
-        let misfit = |problem: String| TrainError::Resume { problem, remedy: "use another checkpoint of this run" };
+        let misfit =
+            |problem: String| TrainError::Resume { problem, remedy: "use another checkpoint of this run" };
         tensors::into_params(&checkpoint.model, &mut trainer.params).map_err(|e| misfit(e.to_string()))?;
-        let state: Vec<_> = checkpoint.optimizer.iter().map(|(name, t)| (name.clone(), &t.data[..])).collect();
+        let state: Vec<_> =
+            checkpoint.optimizer.iter().map(|(name, t)| (name.clone(), &t.data[..])).collect();
         trainer.optimizer.load_state(checkpoint.optimizer_steps, &state)?;
-        let sampler: SamplerState =
-            serde_json::from_value(checkpoint.sampler.clone()).map_err(|e| misfit(format!("sampler: {e}")))?;
+        let sampler: SamplerState = serde_json::from_value(checkpoint.sampler.clone())
+            .map_err(|e| misfit(format!("sampler: {e}")))?;
         trainer.sampler = WindowSampler::from_state(&sampler, train_tokens)?;
         (trainer.iter, trainer.tokens) = (checkpoint.iter, checkpoint.tokens);
         Ok(trainer)
@@ -203,8 +205,12 @@ impl Trainer {
 fn optimizer(train: &TrainConfig, params: &Params) -> Box<dyn Optimizer> {
     let &TrainConfig { beta1, beta2, eps, weight_decay, .. } = train;
     match train.optimizer {
-        config::Optimizer::Adamw => Box::new(AdamW::new(params, AdamWConfig { beta1, beta2, eps, weight_decay })),
-        config::Optimizer::Adam => Box::new(Adam::new(params, AdamConfig { beta1, beta2, eps, weight_decay })),
+        config::Optimizer::Adamw => {
+            Box::new(AdamW::new(params, AdamWConfig { beta1, beta2, eps, weight_decay }))
+        }
+        config::Optimizer::Adam => {
+            Box::new(Adam::new(params, AdamConfig { beta1, beta2, eps, weight_decay }))
+        }
         config::Optimizer::Sgd => {
             Box::new(Sgd::new(params, SgdConfig { momentum: beta1, nesterov: false, weight_decay }))
         }

@@ -7,7 +7,8 @@ use crate::{MAX_RANK, Shape, ShapeError};
 
 /// The shape of an element-wise result.
 pub(crate) fn output_shape(x: &[Shape]) -> Result<Shape, ShapeError> {
-    x[0].broadcast(&x[1]).ok_or_else(|| ShapeError::new("two shapes that broadcast (equal sizes, or 1, from the right)"))
+    x[0].broadcast(&x[1])
+        .ok_or_else(|| ShapeError::new("two shapes that broadcast (equal sizes, or 1, from the right)"))
 }
 
 /// How far to step in an operand for a step along each axis of the output: 0 where it is repeated.
@@ -47,7 +48,9 @@ fn for_each_index(shape: Shape, mut visit: impl FnMut(usize, &[usize])) {
 pub(crate) fn zip(a: View<'_>, b: View<'_>, y: &mut [f32], f: impl Fn(f32, f32) -> f32) {
     let output = a.shape.broadcast(&b.shape).expect("checked by output_shape");
     let (in_a, in_b) = (strides(a.shape, output), strides(b.shape, output));
-    for_each_index(output, |flat, index| y[flat] = f(a.data[offset(index, &in_a)], b.data[offset(index, &in_b)]));
+    for_each_index(output, |flat, index| {
+        y[flat] = f(a.data[offset(index, &in_a)], b.data[offset(index, &in_b)])
+    });
 }
 
 /// The gradient of a broadcast operand: the sum of `f(index, dy)` over all the places where each of its
@@ -55,7 +58,9 @@ pub(crate) fn zip(a: View<'_>, b: View<'_>, y: &mut [f32], f: impl Fn(f32, f32) 
 pub(crate) fn reduce(dy: View<'_>, operand: Shape, dx: &mut Grad<'_>, f: impl Fn(&[usize], f32) -> f32) {
     let mut sums = vec![0.0_f64; operand.elements()];
     let in_operand = strides(operand, dy.shape);
-    for_each_index(dy.shape, |flat, index| sums[offset(index, &in_operand)] += f64::from(f(index, dy.data[flat])));
+    for_each_index(dy.shape, |flat, index| {
+        sums[offset(index, &in_operand)] += f64::from(f(index, dy.data[flat]))
+    });
     match dx.accum {
         Accum::Replace => dx.to.iter_mut().zip(sums).for_each(|(to, sum)| *to = sum as f32),
         Accum::Add => dx.to.iter_mut().zip(sums).for_each(|(to, sum)| *to += sum as f32),

@@ -107,7 +107,8 @@ pub fn gemm(c: &mut [f32], a: Mat<'_>, b: Mat<'_>, init: Init<'_>) {
     }
     let threads = if m * n * k < SERIAL_BELOW { 1 } else { rayon::current_num_threads() };
     let (rows, columns) = grid(m, n, threads, a.col == 1);
-    let parts: Vec<_> = rectangles(c, n, rows, columns).into_iter().zip(corners(m, n, rows, columns)).collect();
+    let parts: Vec<_> =
+        rectangles(c, n, rows, columns).into_iter().zip(corners(m, n, rows, columns)).collect();
     let block = depth_of_block(k);
     parallel::for_each_of(parts, |(c, (i, j))| {
         // Scratch is borrowed out here: a closure inside of the kernel would not be compiled for its path.
@@ -201,7 +202,9 @@ impl Part<'_> {
 /// Packs rows p.. and columns j.. of B into panels of `width` columns, zeros beyond the last column.
 #[inline(always)]
 fn pack_b(b: Mat<'_>, p: usize, depth: usize, j: usize, columns: usize, width: usize, packed: &mut [f32]) {
-    for (panel, packed) in packed.chunks_exact_mut((width * depth).max(1)).take(columns.div_ceil(width)).enumerate() {
+    for (panel, packed) in
+        packed.chunks_exact_mut((width * depth).max(1)).take(columns.div_ceil(width)).enumerate()
+    {
         let j = j + panel * width;
         let here = width.min(columns - panel * width);
         if b.col == 1 {
@@ -218,7 +221,14 @@ fn pack_b(b: Mat<'_>, p: usize, depth: usize, j: usize, columns: usize, width: u
 
 /// Packs `rows` rows, `stride` floats apart, as columns: `to[p * width + j] = from[j * stride + p]`.
 #[inline(always)]
-pub(super) fn pack_transposed(from: &[f32], stride: usize, rows: usize, depth: usize, width: usize, to: &mut [f32]) {
+pub(super) fn pack_transposed(
+    from: &[f32],
+    stride: usize,
+    rows: usize,
+    depth: usize,
+    width: usize,
+    to: &mut [f32],
+) {
     const BLOCK: usize = 16;
     if rows < width {
         to[..depth * width].fill(0.0);
@@ -239,7 +249,9 @@ pub(super) fn pack_transposed(from: &[f32], stride: usize, rows: usize, depth: u
 /// Packs rows i.. of a transposed A, for columns p.., into tiles whose rows lie side by side.
 #[inline(always)]
 fn pack_a(a: Mat<'_>, i: usize, rows: usize, p: usize, depth: usize, tile_rows: usize, packed: &mut [f32]) {
-    for (tile, packed) in packed.chunks_exact_mut((tile_rows * depth).max(1)).take(rows.div_ceil(tile_rows)).enumerate() {
+    for (tile, packed) in
+        packed.chunks_exact_mut((tile_rows * depth).max(1)).take(rows.div_ceil(tile_rows)).enumerate()
+    {
         let here = tile_rows.min(rows - tile * tile_rows);
         let start = (i + tile * tile_rows) * a.row + p * a.col;
         for (p, to) in packed.chunks_exact_mut(tile_rows).enumerate() {

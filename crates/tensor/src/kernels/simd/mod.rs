@@ -20,9 +20,9 @@ mod avx2;
 mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+pub(crate) mod product;
 mod scalar;
 pub(crate) mod shared;
-pub(crate) mod product;
 pub mod tile;
 
 use std::fmt;

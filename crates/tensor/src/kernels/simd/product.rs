@@ -101,8 +101,9 @@ impl Product<'_> {
         let (panels, tiles) = (self.columns.div_ceil(width), self.rows.div_ceil(tile_rows));
         if self.depth > 0 {
             let rows_of_last = self.rows - (tiles - 1) * tile_rows;
-            let last_a =
-                (tiles - 1) * self.a.tile_stride + (rows_of_last - 1) * self.a.row + (self.depth - 1) * self.a.col;
+            let last_a = (tiles - 1) * self.a.tile_stride
+                + (rows_of_last - 1) * self.a.row
+                + (self.depth - 1) * self.a.col;
             let last_b = (panels - 1) * self.b.panel_stride + (self.depth - 1) * self.b.row + width - 1;
             assert!(last_a < self.a.data.len(), "A is too short");
             assert!(last_b < self.b.data.len(), "B is too short");

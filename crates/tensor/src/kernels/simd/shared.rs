@@ -18,7 +18,12 @@ unsafe impl Send for Rectangle<'_> {}
 
 /// Cuts a row-major matrix with rows of `width` floats into a grid of rectangles of `rows` by `columns`
 /// (smaller at the lower and right edges), row of the grid by row of the grid.
-pub(crate) fn rectangles(matrix: &mut [f32], width: usize, rows: usize, columns: usize) -> Vec<Rectangle<'_>> {
+pub(crate) fn rectangles(
+    matrix: &mut [f32],
+    width: usize,
+    rows: usize,
+    columns: usize,
+) -> Vec<Rectangle<'_>> {
     if matrix.is_empty() || width == 0 {
         return Vec::new();
     }

@@ -1,0 +1,72 @@
+//! What is measured on: a number without its machine is worth nothing.
+
+use crate::alternate::alone;
+use crate::samples;
+use std::fs::read_to_string;
+use tensor::kernels::gemm::{Init, Mat, gemm};
+use tensor::kernels::simd::Path;
+
+/// Runs `main` inside of a pool of threads, so that the calling thread is one of the workers and takes part in
+/// every parallel loop. `RAYON_NUM_THREADS` says how many there are; otherwise as many as there are cores.
+///
+/// # Panics
+/// If the threads cannot be started.
+pub fn in_pool<R: Send>(main: impl FnOnce() -> R + Send) -> R {
+    pool(0).install(main)
+}
+
+/// A pool of this many threads; 0 for the usual number.
+///
+/// # Panics
+/// If the threads cannot be started.
+#[must_use]
+pub fn pool(threads: usize) -> rayon::ThreadPool {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started")
+}
+
+/// The processor's name, where Linux tells it.
+#[must_use]
+pub fn processor() -> String {
+    let info = read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = info.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split_once(':'));
+    name.map_or_else(|| std::env::consts::ARCH.to_string(), |(_, name)| name.trim().to_string())
+}
+
+/// Prints the machine, and a warning if it is busy with other things.
+pub fn describe() {
+    let threads = rayon::current_num_threads();
+    println!("{}, {threads} threads, {} kernels", processor(), Path::current());
+    let load =
+        read_to_string("/proc/loadavg").ok().and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
+    if let Some(load) = load.filter(|&load| load > 0.5) {
+        println!("The load is {load} already: other work runs here, and the times below are noise.");
+    }
+}
+
+/// The largest number of bytes of memory that this process had so far, where Linux tells it.
+#[must_use]
+pub fn peak_memory() -> Option<u64> {
+    let status = read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(1024 * line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?)
+}
+
+/// Floating point operations a second of our own product of two matrices of 1024 by 1024, on the threads of the
+/// current pool: what this machine can do, and what kernels are held against.
+#[must_use]
+pub fn sgemm_rate(budget: f64) -> f64 {
+    const N: usize = 1024;
+    let (a, b) = (samples::floats(N * N, 1), samples::floats(N * N, 2));
+    let mut c = vec![0.0; N * N];
+    let product = || gemm(&mut c, Mat::new(&a, N, N), Mat::new(&b, N, N), Init::Zero);
+    2.0 * (N * N * N) as f64 / alone(budget, product)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn linux_tells_the_peak_memory() {
+        assert!(super::peak_memory().is_some_and(|bytes| bytes > 1 << 20));
+    }
+}
