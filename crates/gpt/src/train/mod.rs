@@ -1,6 +1,6 @@
 //! Training: from batches to updates of the weights.
 //!
-//! [`Trainer`] is one step at a time, in memory. [`run`] is a whole training with evaluations, checkpoints
+//! [`Trainer`] is one step at a time, in memory. [`Run`] is a whole training with evaluations, checkpoints
 //! and a log, on top of it.
 
 mod diagnose;
