@@ -85,7 +85,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// Computes one tile; see [`tile::Tile`].
     ///
     /// # Safety
-    /// As [`tile::run`].
+    /// As `tile::run`: see [`tile::Tile`].
     unsafe fn run_tile(self, rows: usize, t: &tile::Tile);
 
     /// |a|
