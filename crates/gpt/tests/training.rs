@@ -152,6 +152,20 @@ fn micro_batches_add_up_to_the_batch() {
     }
 }
 
+/// 0 is "no limit": the same as a limit that is never reached, and not a mistake.
+#[test]
+fn a_grad_clip_of_zero_is_no_limit() {
+    let digests = ["0", "1e9"].map(|limit| {
+        let mut config = tiny();
+        config.set("grad_clip", limit).unwrap();
+        config.validate().unwrap();
+        let mut trainer = Trainer::new(&config, text().len()).unwrap();
+        advance(&mut trainer, 3);
+        digest(&trainer)
+    });
+    assert_eq!(digests[0], digests[1]);
+}
+
 /// Every combination of norm, activation, bias and tied head.
 fn variants() -> Vec<Config> {
     let activations = [Activation::Gelu, Activation::GeluTanh, Activation::Relu2, Activation::Swiglu];

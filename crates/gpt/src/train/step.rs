@@ -93,7 +93,10 @@ impl Trainer {
             return Err(self.non_finite(&batch));
         }
         let lr = self.schedule.lr(self.iter);
-        let factor = clip_factor(grad_norm, self.config.train.grad_clip);
+        let factor = match self.config.train.grad_clip {
+            0.0 => 1.0, // no limit, as in nanoGPT
+            max_norm => clip_factor(grad_norm, max_norm),
+        };
         self.optimizer.step_scaled(&mut self.params, &self.grads, lr, factor)?;
         self.iter += 1;
         self.tokens += batch.ids.len() as u64;
