@@ -63,8 +63,9 @@ fn main() {
     );
     println!("{}", tape.to_dot());
 
-    // Learning. The tape borrows `params`, so it must go before they change: delete this line, and the program
-    // does not compile. Its buffers go back to the workspace, and the next tape takes them from there.
+    // Learning. The tape borrows `params`, so it must go before they change: delete this line, and the
+    // program does not compile. Its buffers go back to the workspace, and the next tape takes them from
+    // there.
     drop(tape);
     println!("Ten steps downhill:\n");
     for step in 0..=10 {

@@ -26,8 +26,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{} characters to train on, {} to test on, {v} different ones.\n", train.len(), val.len());
     println!("{:<22} {:.4} nats a character, which is ln {v}", "Knowing nothing:", (v as f64).ln());
 
-    // A pair that the training text does not have gets probability 0, and a text that has it an infinite loss.
-    // So one usually pretends to have seen every pair a little.
+    // A pair that the training text does not have gets probability 0, and a text that has it an infinite
+    // loss. So one usually pretends to have seen every pair a little.
     let report = |name: &str, table: &Table| {
         println!("{name:<22} train {:.4}, test {:.4}", loss(table, train, v), loss(table, val, v));
     };

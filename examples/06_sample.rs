@@ -62,10 +62,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{name:<18}{row} {:>9}", distribution.len());
     }
 
-    // Temperature divides the scores: below 1 the gaps between them grow, above 1 they shrink, and the long tail of
-    // unlikely characters, each of which can derail a word, gets its turn. top-k, top-p and min-p cut that tail
-    // off: after k choices, after a share p of the probability, below a fraction of the likeliest. Where the
-    // model is sure, top-p and min-p leave one choice, and where it is not, many; k stays k.
+    // Temperature divides the scores: below 1 the gaps between them grow, above 1 they shrink, and the long
+    // tail of unlikely characters, each of which can derail a word, gets its turn. top-k, top-p and min-p cut
+    // that tail off: after k choices, after a share p of the probability, below a fraction of the likeliest.
+    // Where the model is sure, top-p and min-p leave one choice, and where it is not, many; k stays k.
     println!("\nAnd what comes of it, with the same random numbers:\n");
     for (name, sampler) in settings {
         let rng = Rng::new(SEED, Stream::Sampling);
@@ -85,8 +85,9 @@ fn load(directory: &Path) -> Result<(Gpt, Params, CharTokenizer), Box<dyn Error>
     let best = directory.join("best");
     let loaded = load_model_dir(if best.is_dir() { &best } else { directory })?;
     let mut params = Params::new();
-    let model = Gpt::new(&loaded.config, &mut params, &mut Rng::new(SEED, Stream::Init)); // the right shapes,
-    into_params(&loaded.tensors, &mut params)?; //                                           then the right numbers
+    // First a model of the right shapes, with random numbers; then the right numbers.
+    let model = Gpt::new(&loaded.config, &mut params, &mut Rng::new(SEED, Stream::Init));
+    into_params(&loaded.tensors, &mut params)?;
     Ok((model, params, CharTokenizer::from_json(&loaded.tokenizer)?))
 }
 
@@ -100,6 +101,7 @@ fn train() -> Result<(Gpt, Params, CharTokenizer), Box<dyn Error>> {
     config.set("max_iters", &steps.max(1).to_string())?;
     config.set("lr_decay_iters", &steps.max(1).to_string())?;
     config.set("warmup_iters", &(steps / 20).to_string())?;
+    config.set("learning_rate", "3e-3")?;
     println!("No model directory given: training a small one for {steps} steps.");
     let mut trainer = Trainer::new(&config, tokens.len())?;
     for step in 0..steps {
