@@ -44,6 +44,7 @@ fn command() -> Command {
 
 fn run() -> Result<ExitCode, Failure> {
     let matches = command().get_matches(); // wrong usage ends here, with exit code 2
+    tensor::kernels::simd::Path::requested().map_err(Failure::input)?;
     let (name, matches) = matches.subcommand().expect("clap requires one");
     let threads = matches.get_one::<u16>("threads").map_or(0, |n| usize::from(*n)); // 0: rayon's choice
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();

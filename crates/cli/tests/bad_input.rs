@@ -122,6 +122,7 @@ fn settings_that_make_no_sense() {
     }
     place.refuses(newleaf().args(["train", "--frobnicate"]), &["--frobnicate"]);
     place.refuses(newleaf().args(["fly"]), &["fly"]);
+    place.refuses(newleaf().env("NEWLEAF_SIMD", "avx3").args(["info"]), &["NEWLEAF_SIMD=avx3", "scalar"]);
     place.refuses(newleaf().args(["train", "--threads=0"]), &["threads"]);
 }
 

@@ -188,17 +188,34 @@ impl Path {
         }
     }
 
-    /// The path in use: what `NEWLEAF_SIMD` asks for, if this processor has it, else the fastest.
+    /// What `NEWLEAF_SIMD` asks for, if it is set.
+    ///
+    /// # Errors
+    /// If that is no path, or this processor does not have the instructions; the message says what it has.
+    pub fn requested() -> Result<Option<Self>, String> {
+        let Some(asked) = std::env::var_os("NEWLEAF_SIMD").filter(|asked| !asked.is_empty()) else {
+            return Ok(None);
+        };
+        let usable = || Self::ALL.into_iter().filter(|path| path.is_available());
+        usable().find(|path| asked == path.name()).map(Some).ok_or_else(|| {
+            let names: Vec<_> = usable().map(Self::name).collect();
+            format!("NEWLEAF_SIMD={}: expected one of {}", asked.to_string_lossy(), names.join(", "))
+        })
+    }
+
+    /// The path in use: what `NEWLEAF_SIMD` asks for, else the fastest. Where it asks for what this processor
+    /// does not have, the fastest too, with a warning on stderr; programs refuse that first ([`Self::requested`]).
     #[must_use]
     pub fn current() -> Self {
         let chosen = CHOSEN.load(Ordering::Relaxed);
         if let Some(path) = Self::ALL.into_iter().find(|path| *path as u8 == chosen) {
             return path;
         }
-        let asked = std::env::var("NEWLEAF_SIMD").unwrap_or_default();
-        let path = Self::ALL
-            .into_iter()
-            .find(|path| path.name() == asked && path.is_available())
+        let requested = Self::requested().unwrap_or_else(|problem| {
+            eprintln!("warning: {problem}");
+            None
+        });
+        let path = requested
             .or_else(|| Self::ALL.into_iter().find(|path| path.is_available()))
             .unwrap_or(Self::Scalar);
         CHOSEN.store(path as u8, Ordering::Relaxed);
