@@ -126,6 +126,65 @@ fn settings_that_make_no_sense() {
     place.refuses(newleaf().args(["train", "--threads=0"]), &["threads"]);
 }
 
+/// Every setting with every odd value: accepted or refused, and never a panic.
+#[test]
+fn the_edges_of_every_setting() {
+    let place = Place::new();
+    let odd = [
+        "",
+        "0",
+        "1",
+        "-1",
+        "0.5",
+        "nan",
+        "inf",
+        "-inf",
+        "1e-400",
+        "1e400",
+        "true",
+        "none",
+        "999999999999999999",
+    ];
+    for field in &gpt::config::FIELDS {
+        for value in odd {
+            // A lawful wish that nobody lives to see granted.
+            if field.name == "max_iters" && value.starts_with("999") {
+                continue;
+            }
+            let out = tempfile::tempdir().unwrap();
+            let mut command = newleaf();
+            command
+                .args(["train", "--data"])
+                .arg(place.path("text.txt"))
+                .arg("--out")
+                .arg(out.path().join("run"));
+            let small = [
+                ("n_layer", "1"),
+                ("n_head", "2"),
+                ("n_embd", "8"),
+                ("block_size", "8"),
+                ("batch_size", "2"),
+            ];
+            let small =
+                small.into_iter().chain([("max_iters", "3"), ("eval_iters", "1"), ("warmup_iters", "1")]);
+            for (name, small) in small.filter(|(name, _)| *name != field.name) {
+                command.arg(format!("--{name}={small}"));
+            }
+            let output =
+                command.arg(format!("--{}={value}", field.name)).arg("--sample-length=5").output().unwrap();
+            let message = String::from_utf8_lossy(&output.stderr);
+            let what = format!("--{}={value:?}: {:?}: {message}", field.name, output.status.code());
+            assert!(!message.contains("panicked"), "{what}");
+            // 1: a learning rate that is allowed may still run into numbers that are not finite.
+            assert!(matches!(output.status.code(), Some(0..=2)), "{what}");
+            assert!(
+                output.status.code() != Some(1) || message.contains("training stopped before update"),
+                "{what}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_directory_that_holds_something_else() {
     let place = Place::new();

@@ -73,6 +73,10 @@ fn a_run_writes_what_it_promises() {
     assert_eq!(eval["targets"], 57);
     assert!(eval["loss"].as_f64().unwrap() > 0.0 && eval["bits_per_char"].is_number());
     newleaf().args(["info", "--json"]).arg(&run).assert().success();
+
+    // Going on with a finished run evaluates its last iteration again, and logs it once.
+    newleaf().args(["train", "--resume", "--out"]).arg(&run).assert().success();
+    assert_eq!(json_lines(&run.join("metrics.jsonl")).len(), metrics.len());
 }
 
 #[test]

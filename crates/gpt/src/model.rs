@@ -136,7 +136,7 @@ impl Gpt {
         let x = self.wte.forward_with_positions(&self.wpe, tape, ids, &shape); // (B, T, C)
         let mut x = self.drop.forward(x, seeds);
         for block in &self.h {
-            let mark = tape.len();
+            let mark = tape.mark();
             x = block.forward(x, intervals, seeds);
             tape.free_since(mark, x); // nothing, where a backward will follow
         }

@@ -1,6 +1,7 @@
-//! A tape that prints itself: as equations, as a Graphviz graph, and as a table of its memory.
+//! A tape that shows itself: as equations, as a Graphviz graph, as a table of its memory, and where its first
+//! non-finite value is.
 
-use crate::tape::{Tape, Value};
+use crate::tape::{Tape, Value, Var};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
@@ -73,10 +74,24 @@ impl Tape<'_> {
     }
 }
 
+impl Var<'_> {
+    /// The first value on the tape, up to this one, that holds a NaN or an infinity, as a printed equation.
+    #[must_use]
+    pub fn first_non_finite(self) -> Option<String> {
+        let nodes = self.tape.nodes.borrow();
+        (0..=self.index).find_map(|index| {
+            let node = &nodes[index as usize];
+            let view = (!matches!(node.value, Value::Freed)).then(|| node.view(self.tape.params))?;
+            let at = view.data.iter().position(|x| !x.is_finite())?;
+            Some(format!("{} holds {} at element {at}", self.tape.equation(index), view.data[at]))
+        })
+    }
+}
+
 /// Prints every computed value as an equation, in order. Parameters appear by name on the right.
 impl fmt::Display for Tape<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for index in 0..self.len() as u32 {
+        for index in 0..self.mark() as u32 {
             if !matches!(self.nodes.borrow()[index as usize].value, Value::Param(_)) {
                 writeln!(f, "{}", self.equation(index))?;
             }

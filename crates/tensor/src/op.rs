@@ -141,22 +141,3 @@ pub trait Op: Debug + Send {
     /// numeric gradient differentiates, and what the fast forward is compared with.
     fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64>;
 }
-
-/// A boxed operation is an operation, so that registries and wrappers can hold them.
-impl Op for Box<dyn Op> {
-    fn name(&self) -> &'static str {
-        (**self).name()
-    }
-    fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
-        (**self).output_shape(inputs)
-    }
-    fn forward(&self, x: &[View<'_>], y: &mut [f32], saved: &mut Saved) {
-        (**self).forward(x, y, saved);
-    }
-    fn backward(&self, x: &[View<'_>], y: &[f32], dy: &[f32], saved: &Saved, dx: &mut [Option<Grad<'_>>]) {
-        (**self).backward(x, y, dy, saved, dx);
-    }
-    fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64> {
-        (**self).definition(x)
-    }
-}

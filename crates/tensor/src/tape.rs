@@ -30,21 +30,7 @@ use std::cell::RefCell;
 /// println!("{}", loss.item());
 /// ```
 ///
-/// With `drop(tape)` before it, the update compiles, and every buffer is back in the workspace:
-///
-/// ```
-/// # use tensor::{Grads, Params, Tape, Workspace};
-/// # let (mut params, workspace) = (Params::new(), Workspace::new());
-/// # let w = params.add("w", [3], |w| w.fill(1.0));
-/// let mut grads = Grads::new(&params);
-/// let tape = Tape::new(&params, &workspace);
-/// let loss = (tape.param(w) * tape.param(w)).sum();
-/// loss.backward(&mut grads);
-/// drop(tape);
-/// params.data_mut(w)[0] -= 0.1 * grads.get(w).unwrap()[0];
-/// assert_eq!(params.data(w)[0], 0.8);
-/// assert_eq!(workspace.stats().live_bytes, 0);
-/// ```
+/// With `drop(tape)` before the update it compiles: see the training step in the crate's README.
 pub struct Tape<'p> {
     pub(crate) params: &'p Params,
     workspace: &'p Workspace,
@@ -74,6 +60,14 @@ impl Node {
             Value::Param(id) => params.view(*id),
             Value::Freed => panic!("this value was freed by Tape::free_since"),
         }
+    }
+
+    fn param(&self) -> Option<ParamId> {
+        if let Value::Param(id) = self.value { Some(id) } else { None }
+    }
+
+    fn leaf(shape: Shape, value: Value, wants_grad: bool) -> Self {
+        Self { op: None, inputs: Box::default(), shape, value, saved: None, wants_grad }
     }
 }
 
@@ -145,21 +139,14 @@ impl<'p> Tape<'p> {
         })
     }
 
-    /// How many values there are so far.
+    /// How many values there are so far: a mark for [`Tape::free_since`].
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn mark(&self) -> usize {
         self.nodes.borrow().len()
     }
 
-    /// Whether nothing was computed yet.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Without recording, gives back the buffers of all values computed since the tape had `mark` values,
-    /// except `keep`: the model calls this after each block, so evaluation needs the memory of one block.
-    /// On a recording tape the backward needs those values, and nothing happens.
+    /// Without recording, gives back the buffers of all values since [`Tape::mark`] except `keep`: called after
+    /// each block, evaluation needs the memory of one. On a recording tape, which needs them, nothing happens.
     pub fn free_since(&self, mark: usize, keep: Var<'_>) {
         if self.recording {
             return;
@@ -182,12 +169,6 @@ impl<'p> Tape<'p> {
     fn shape_panic(&self, op: &dyn Op, error: &ShapeError, inputs: &[Var<'_>]) -> ! {
         let named: Vec<_> = inputs.iter().map(|x| (self.label(x.index), x.shape())).collect();
         panic!("{}", error.message(op.name(), &named))
-    }
-}
-
-impl Node {
-    fn leaf(shape: Shape, value: Value, wants_grad: bool) -> Self {
-        Self { op: None, inputs: Box::default(), shape, value, saved: None, wants_grad }
     }
 }
 
@@ -258,7 +239,8 @@ impl<'t> Var<'t> {
     }
 
     /// The reverse sweep from any value, whose adjoint is given (the cotangent of a vector-Jacobian
-    /// product). `visit` sees each node's index and complete adjoint, newest first.
+    /// product). `visit` sees, newest first, the index and complete adjoint of every computed value that
+    /// this one depends on through a parameter; parameters' own gradients go to `grads`.
     ///
     /// # Panics
     /// If the cotangent has another length than this value, or the tape does not record.
@@ -285,18 +267,6 @@ impl<'t> Var<'t> {
                 _ => {}
             }
         }
-    }
-
-    /// The first value on the tape, up to this one, that holds a NaN or an infinity, as a printed equation.
-    #[must_use]
-    pub fn first_non_finite(self) -> Option<String> {
-        let nodes = self.tape.nodes.borrow();
-        (0..=self.index).find_map(|index| {
-            let node = &nodes[index as usize];
-            let view = (!matches!(node.value, Value::Freed)).then(|| node.view(self.tape.params))?;
-            let at = view.data.iter().position(|x| !x.is_finite())?;
-            Some(format!("{} holds {} at element {at}", self.tape.equation(index), view.data[at]))
-        })
     }
 }
 
@@ -330,7 +300,8 @@ impl Tape<'_> {
         let mut places: Vec<(Destination, Accum)> = Vec::with_capacity(node.inputs.len());
         for (position, &i) in node.inputs.iter().enumerate() {
             let input = &nodes[i as usize];
-            let same = |&j: &u32| j == i || input.is_same_param(&nodes[j as usize]);
+            let same =
+                |&j: &u32| j == i || input.param().is_some_and(|id| nodes[j as usize].param() == Some(id));
             places.push(if !input.wants_grad {
                 (Destination::Nowhere, Accum::Replace)
             } else if let Some(first) = node.inputs[..position].iter().position(same) {
@@ -368,12 +339,6 @@ impl Tape<'_> {
                 _ => {}
             }
         }
-    }
-}
-
-impl Node {
-    fn is_same_param(&self, other: &Self) -> bool {
-        matches!((&self.value, &other.value), (Value::Param(a), Value::Param(b)) if a == b)
     }
 }
 

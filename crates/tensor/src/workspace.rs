@@ -134,13 +134,6 @@ impl Workspace {
         self.lock().stats
     }
 
-    /// Gives the waiting buffers back to the system, for example between training and sampling.
-    pub fn trim(&self) {
-        let mut pool = self.lock();
-        pool.free.clear();
-        pool.stats.pooled_bytes = 0;
-    }
-
     /// A panic elsewhere (a wrong shape) cannot leave the pool half-changed, so a poisoned lock is used on.
     fn lock(&self) -> MutexGuard<'_, Pool> {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)

@@ -7,7 +7,6 @@ mod validate;
 pub(crate) use validate::Check;
 
 pub use set::{FIELDS, Field, Group};
-pub use size::MemoryEstimate;
 pub use validate::{
     ConfigError, MAX_BATCH_SIZE, MAX_BLOCK_SIZE, MAX_N_EMBD, MAX_N_LAYER, MAX_VOCAB_SIZE, Problem,
 };
@@ -113,7 +112,7 @@ pub struct TrainConfig {
     pub micro_batch: Option<usize>,
     /// The largest learning rate, reached after warm-up.
     pub learning_rate: f64,
-    /// The learning rate at the end of the decay.
+    /// The learning rate at the end of the decay (`cosine` only: `linear` goes to zero).
     pub min_lr: f64,
     /// Iterations in which the learning rate grows from 0.
     pub warmup_iters: usize,
@@ -135,7 +134,8 @@ pub struct TrainConfig {
     pub grad_clip: f64,
     /// Iterations between evaluations.
     pub eval_interval: usize,
-    /// Random batches in an evaluation; 0: the whole validation part, once, without overlap.
+    /// Batches in an evaluation along the way, evenly spread over the validation part and the same every time;
+    /// 0: all of it. The evaluation at the end is over all of it.
     pub eval_iters: usize,
     /// Evaluations without improvement after which training stops; `None`: never.
     pub patience: Option<usize>,
@@ -158,7 +158,7 @@ pub enum Schedule {
     /// Half a cosine from `learning_rate` to `min_lr`.
     #[default]
     Cosine,
-    /// A straight line from `learning_rate` to `min_lr`.
+    /// A straight line from `learning_rate` to zero; `min_lr` has no part in it.
     Linear,
     /// `learning_rate` to the end.
     Constant,

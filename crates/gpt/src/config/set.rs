@@ -47,7 +47,7 @@ pub const FIELDS: [Field; 33] = [
     train("batch_size", "sequences in an update"),
     train("micro_batch", "sequences computed at a time, or none"),
     train("learning_rate", "largest learning rate"),
-    train("min_lr", "learning rate at the end"),
+    train("min_lr", "learning rate at the end of the cosine"),
     train("warmup_iters", "iterations in which the learning rate grows"),
     train("lr_decay_iters", "iteration at which min_lr is reached, or none for max_iters"),
     train("schedule", "cosine, linear or constant"),

@@ -1,6 +1,6 @@
-//! How large a model is: its parameters by name and shape, their number, and the memory that training takes.
+//! How large a model is: its parameters by name and shape, and their number.
 
-use super::{Activation, Config, GptConfig, Norm, Optimizer};
+use super::{Activation, GptConfig, Norm};
 
 impl GptConfig {
     /// Numbers in one attention head, hs = C / NH.
@@ -9,16 +9,10 @@ impl GptConfig {
         self.n_embd / self.n_head.max(1)
     }
 
-    /// Width of the feed-forward layer between its two matrices, H: 4C, and for SwiGLU, which has a
-    /// third matrix, 8/3 C to the nearest multiple of 16, so that the parameters are about as many.
-    /// (`nn::hidden_width` has the same rule.)
+    /// Width of the feed-forward layer between its two matrices, H: [`nn::hidden_width`].
     #[must_use]
     pub fn feed_forward_width(&self) -> usize {
-        match self.activation {
-            // 8/3 C / 16 = 8 C / 48
-            Activation::Swiglu => (self.n_embd.saturating_mul(8).saturating_add(24) / 48 * 16).max(16),
-            _ => self.n_embd.saturating_mul(4),
-        }
+        nn::hidden_width(self.activation.into(), self.n_embd)
     }
 
     /// Names and shapes of all parameters, in the order of nanoGPT's `state_dict`. Linear weights are
@@ -72,64 +66,6 @@ impl GptConfig {
         let (none, one) = (with_layers(0), with_layers(1));
         let all = none.saturating_add((one - none).saturating_mul(self.n_layer as u128));
         u64::try_from(all).unwrap_or(u64::MAX)
-    }
-}
-
-/// Bytes that training needs at its peak. Activations are an estimate from the shapes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MemoryEstimate {
-    /// The weights.
-    pub parameters: u64,
-    /// Their gradients.
-    pub gradients: u64,
-    /// The optimizer's moments.
-    pub optimizer: u64,
-    /// What the forward pass keeps for the backward pass, and the gradients that flow between.
-    pub activations: u64,
-}
-
-impl MemoryEstimate {
-    /// All of it.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        [self.parameters, self.gradients, self.optimizer, self.activations]
-            .into_iter()
-            .fold(0, u64::saturating_add)
-    }
-}
-
-impl Config {
-    /// How much memory training needs: to be shown before it begins, and compared with what there is.
-    #[must_use]
-    pub fn estimate_memory(&self) -> MemoryEstimate {
-        let parameters = self.model.count_parameters().saturating_mul(4);
-        let moments = match self.train.optimizer {
-            Optimizer::Adamw | Optimizer::Adam => 2,
-            Optimizer::Sgd => 1,
-        };
-        let rows = self.train.micro_batch.unwrap_or(self.train.batch_size) as u64;
-        let tokens = rows.saturating_mul(self.model.block_size as u64);
-        MemoryEstimate {
-            parameters,
-            gradients: parameters,
-            optimizer: parameters.saturating_mul(moments),
-            activations: tokens.saturating_mul(self.activation_floats_per_token()).saturating_mul(4),
-        }
-    }
-
-    /// Numbers kept per token, counted along the block: two norms 2C, q k v 3C, attention and its
-    /// projection 2C, two residual sums 2C, the feed-forward layer before and after its activation
-    /// 2H (3H gated) and its projection C; dropout's masks are recomputed, attention keeps one number
-    /// a head. The head keeps its logits and their gradient. A tenth on top for gradients in flight.
-    fn activation_floats_per_token(&self) -> u64 {
-        let model = &self.model;
-        let (c, v) = (model.n_embd as u64, model.vocab_size as u64);
-        let kept = if model.activation == Activation::Swiglu { 3 } else { 2 };
-        let hidden = (model.feed_forward_width() as u64).saturating_mul(kept);
-        let block = c.saturating_mul(10).saturating_add(hidden).saturating_add(model.n_head as u64);
-        let all = block.saturating_mul(model.n_layer as u64).saturating_add(v.saturating_mul(2));
-        let all = all.saturating_add(c.saturating_mul(3));
-        all.saturating_add(all / 10)
     }
 }
 
@@ -190,6 +126,5 @@ mod tests {
         config.model.n_embd = usize::MAX / 16;
         config.model.n_layer = usize::MAX;
         assert_eq!(config.model.count_parameters(), u64::MAX);
-        assert_eq!(config.estimate_memory().total(), u64::MAX);
     }
 }

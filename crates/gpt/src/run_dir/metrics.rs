@@ -2,6 +2,7 @@
 
 use super::{METRICS, RunDir, RunDirError};
 use crate::checkpoint::{Disk, io_error, write_file};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -42,16 +43,18 @@ pub struct Metrics {
 /// What [`RunDir::drop_metrics_after`] removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dropped {
-    /// Lines of later iterations.
+    /// Lines that will be written again.
     pub later: usize,
     /// Lines that are not JSON objects with an iteration: cut off by a crash.
     pub unreadable: usize,
 }
 
-/// Of a line only the iteration matters here.
+/// Of a line only the iteration matters here, and whether it is an evaluation.
 #[derive(Deserialize)]
 struct Line {
     iter: u64,
+    #[serde(default)]
+    val_loss: Option<IgnoredAny>,
 }
 
 impl RunDir {
@@ -74,7 +77,8 @@ impl RunDir {
         Ok(file.write_all(&line).map_err(error)?)
     }
 
-    /// Removes the lines of iterations after `last`, which are about to be done again, and lines that
+    /// Removes what is about to be done again by a run that goes on from a checkpoint of iteration `last`: later
+    /// iterations, and the evaluation of `last`, which comes after its checkpoint; and lines that
     /// a crash cut off. The file is replaced durably, or not touched if there is nothing to remove.
     ///
     /// # Errors
@@ -91,7 +95,9 @@ impl RunDir {
         let mut kept = Vec::with_capacity(bytes.len());
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {
             match serde_json::from_slice::<Line>(line) {
-                Ok(Line { iter }) if iter > last => dropped.later += 1,
+                Ok(Line { iter, val_loss }) if iter > last || (iter == last && val_loss.is_some()) => {
+                    dropped.later += 1
+                }
                 Ok(_) if line.ends_with(b"\n") => kept.extend_from_slice(line),
                 _ => dropped.unreadable += 1,
             }

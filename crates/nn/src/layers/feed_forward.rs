@@ -46,8 +46,9 @@ pub struct FeedForward {
 #[must_use]
 pub fn hidden_width(activation: Activation, n_embd: usize) -> usize {
     match activation {
-        Activation::SwiGlu => ((n_embd * 8 + 24) / 48 * 16).max(16), // 8/3 C / 16 = 8 C / 48, to the nearest
-        _ => 4 * n_embd,
+        // 8/3 C / 16 = 8 C / 48, to the nearest. Saturating: a size may come from a file, not yet validated.
+        Activation::SwiGlu => (n_embd.saturating_mul(8).saturating_add(24) / 48 * 16).max(16),
+        _ => n_embd.saturating_mul(4),
     }
 }
 

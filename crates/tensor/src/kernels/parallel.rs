@@ -14,15 +14,6 @@ pub fn rows_per_chunk(width: usize) -> usize {
     (CHUNK / width.max(1)).max(1)
 }
 
-/// Runs `task(i)` for each i below `count`, on as many threads as there are.
-pub fn for_each(count: usize, task: impl Fn(usize) + Sync + Send) {
-    if count <= 1 || rayon::current_num_threads() == 1 {
-        (0..count).for_each(task);
-    } else {
-        (0..count).into_par_iter().with_max_len(1).for_each(task);
-    }
-}
-
 /// Runs `task(item)` for each item, on as many threads as there are.
 pub fn for_each_of<T: Send>(items: Vec<T>, task: impl Fn(T) + Sync + Send) {
     if items.len() <= 1 || rayon::current_num_threads() == 1 {

@@ -4,7 +4,7 @@
 //!
 //! Sums are accumulated in f64. The mean of no elements is NaN. Nothing is saved.
 
-use super::sum::{around, reduced};
+use super::sum::{divided_sums, divided_sums_backward, reduced};
 use super::{Case, Sample};
 use crate::op::{Grad, Op, Saved, View};
 use crate::{Shape, ShapeError, Var};
@@ -44,6 +44,13 @@ pub struct Mean {
     pub axis: Option<usize>,
 }
 
+impl Mean {
+    /// How many elements go into each mean.
+    fn count(self, shape: Shape) -> usize {
+        self.axis.map_or(shape.elements(), |axis| shape[axis])
+    }
+}
+
 impl Op for Mean {
     fn name(&self) -> &'static str {
         "mean"
@@ -54,19 +61,12 @@ impl Op for Mean {
     }
 
     fn forward(&self, x: &[View<'_>], y: &mut [f32], _: &mut Saved) {
-        let (_, size, inner) = around(x[0].shape, self.axis);
-        for (i, y) in y.iter_mut().enumerate() {
-            let (before, after) = (i / inner, i % inner);
-            let terms = (0..size).map(|j| f64::from(x[0].data[(before * size + j) * inner + after]));
-            *y = (terms.sum::<f64>() / size as f64) as f32;
-        }
+        divided_sums(x[0], self.axis, self.count(x[0].shape) as f64, y);
     }
 
     fn backward(&self, x: &[View<'_>], _: &[f32], dy: &[f32], _: &Saved, dx: &mut [Option<Grad<'_>>]) {
         let Some(dx) = &mut dx[0] else { return };
-        let (_, size, inner) = around(x[0].shape, self.axis);
-        // y[before, after] = mean over j of x[before, j, after]: dx[before, j, after] = dy[before, after] / n
-        dx.write(|i| dy[i / (size * inner) * inner + i % inner] / size as f32);
+        divided_sums_backward(x[0].shape, self.axis, self.count(x[0].shape) as f32, dy, dx);
     }
 
     fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64> {

@@ -6,7 +6,7 @@
 //! gradient, accumulation, determinism, wrong shapes. A file that is not in the registry fails a test.
 
 use crate::gradcheck::Draw;
-use crate::{Op, Shape};
+use crate::{Grad, Op, Saved, Shape, ShapeError, View};
 use ndarray::ArrayD;
 
 /// What the tests need to know about an operation beside its `impl Op`.
@@ -54,4 +54,23 @@ registry! {
     // fused
     embedding, layer_norm, rms_norm, cross_entropy, gelu, dropout,
     linear, feed_forward, attention,
+}
+
+/// A boxed operation is an operation, so that registries and wrappers can hold them.
+impl Op for Box<dyn Op> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+        (**self).output_shape(inputs)
+    }
+    fn forward(&self, x: &[View<'_>], y: &mut [f32], saved: &mut Saved) {
+        (**self).forward(x, y, saved);
+    }
+    fn backward(&self, x: &[View<'_>], y: &[f32], dy: &[f32], saved: &Saved, dx: &mut [Option<Grad<'_>>]) {
+        (**self).backward(x, y, dy, saved, dx);
+    }
+    fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64> {
+        (**self).definition(x)
+    }
 }

@@ -52,6 +52,29 @@ pub(super) fn reduced(shape: Shape, axis: Option<usize>) -> Result<Shape, ShapeE
     Ok(Shape::new(&sizes))
 }
 
+/// y\[before, after\] = sum over j of x\[before, j, after\] / divisor: a sum, or a mean.
+pub(super) fn divided_sums(x: View<'_>, axis: Option<usize>, divisor: f64, y: &mut [f32]) {
+    let (_, size, inner) = around(x.shape, axis);
+    for (i, y) in y.iter_mut().enumerate() {
+        let (before, after) = (i / inner, i % inner);
+        let terms = (0..size).map(|j| f64::from(x.data[(before * size + j) * inner + after]));
+        *y = (terms.sum::<f64>() / divisor) as f32;
+    }
+}
+
+/// The gradient of [`divided_sums`].
+pub(super) fn divided_sums_backward(
+    shape: Shape,
+    axis: Option<usize>,
+    divisor: f32,
+    dy: &[f32],
+    dx: &mut Grad<'_>,
+) {
+    let (_, size, inner) = around(shape, axis);
+    // y[before, after] = sum over j of x[before, j, after] / n: dx[before, j, after] = dy[before, after] / n
+    dx.write(|i| dy[i / (size * inner) * inner + i % inner] / divisor);
+}
+
 impl Op for Sum {
     fn name(&self) -> &'static str {
         "sum"
@@ -62,19 +85,12 @@ impl Op for Sum {
     }
 
     fn forward(&self, x: &[View<'_>], y: &mut [f32], _: &mut Saved) {
-        let (_, size, inner) = around(x[0].shape, self.axis);
-        for (i, y) in y.iter_mut().enumerate() {
-            let (before, after) = (i / inner, i % inner);
-            let terms = (0..size).map(|j| f64::from(x[0].data[(before * size + j) * inner + after]));
-            *y = terms.sum::<f64>() as f32;
-        }
+        divided_sums(x[0], self.axis, 1.0, y);
     }
 
     fn backward(&self, x: &[View<'_>], _: &[f32], dy: &[f32], _: &Saved, dx: &mut [Option<Grad<'_>>]) {
         let Some(dx) = &mut dx[0] else { return };
-        let (_, size, inner) = around(x[0].shape, self.axis);
-        // y[before, after] = sum over j of x[before, j, after]: dx[before, j, after] = dy[before, after]
-        dx.write(|i| dy[i / (size * inner) * inner + i % inner]);
+        divided_sums_backward(x[0].shape, self.axis, 1.0, dy, dx);
     }
 
     fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64> {
