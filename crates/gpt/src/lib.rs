@@ -10,6 +10,7 @@
 
 pub mod checkpoint;
 pub mod config;
+pub mod machine;
 pub mod model_dir;
 pub mod run_dir;
 pub mod sampling;

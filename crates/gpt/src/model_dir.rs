@@ -15,7 +15,7 @@ use crate::checkpoint::tensors::{self, MAX_HEADER_BYTES, Tensors};
 use crate::checkpoint::{CheckpointError, io_error};
 use crate::config::GptConfig;
 use crate::json;
-use crate::run_dir::Machine;
+use crate::machine::Machine;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
@@ -50,7 +50,7 @@ pub struct ModelCard {
     pub tokens: u64,
     /// The command that trained it, word by word.
     pub command: Vec<String>,
-    /// When, for instance from [`crate::run_dir::now_utc`].
+    /// When, for instance from [`crate::machine::now_utc`].
     pub date: String,
 }
 

@@ -11,7 +11,7 @@
 use super::fs::{parent_of, sibling};
 use super::{CheckpointError, Disk, Fs, io_error};
 use crate::json;
-use crate::run_dir::Machine;
+use crate::machine::Machine;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;

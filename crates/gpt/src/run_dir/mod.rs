@@ -10,16 +10,15 @@
 //! | `run.lock` | locked by the process that trains |
 
 mod error;
-mod machine;
 mod metrics;
 
 pub use error::RunDirError;
-pub use machine::{Machine, now_utc};
 pub use metrics::{Dropped, Metrics};
 
 use crate::checkpoint::{CheckpointError, Disk, History, io_error, store, write_file};
 use crate::config::Config;
 use crate::json;
+use crate::machine::{Machine, now_utc};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Write};
