@@ -5,30 +5,29 @@
 
 use benches::decoding::Writer;
 use benches::{machine, measure, samples, table};
-use gpt::config::{Activation, GptConfig};
 
 fn main() {
     machine::in_pool(|| {
         machine::describe();
         let nano_cpu = samples::config("nano-cpu").expect("one of ours").model;
-        let mut shapes = vec![("nano-cpu 4/4/128", nano_cpu.clone(), nano_cpu.block_size - 1)];
+        let tokens = nano_cpu.block_size - 1;
+        let mut shapes = vec![("nano-cpu 4/4/128", nano_cpu, tokens)];
         if std::env::var_os("NEWLEAF_BENCH_GPT2").is_some_and(|value| value != "0") {
-            shapes.push(("GPT-2 12/12/768", gpt2(&nano_cpu), 32));
+            shapes.push(("GPT-2 12/12/768", samples::gpt2_124m(), 32));
         }
         let mut criterion = measure::criterion();
         let mut group = measure::group(&mut criterion, "decode");
         let mut rows = Vec::new();
         for (name, config, tokens) in shapes {
-            let writer = Writer::new(&config);
-            let work = || assert_eq!(std::hint::black_box(writer.write(tokens)).len(), tokens);
-            if let Some(seconds) = measure::series(&mut group, &format!("{name}, {tokens} tokens"), work) {
-                let rate = tokens as f64 / seconds;
-                rows.push(vec![
-                    name.to_string(),
-                    tokens.to_string(),
-                    table::time(1.0 / rate),
-                    format!("{rate:.0}"),
-                ]);
+            for (weights, writer) in [("f32", Writer::new(&config)), ("int8", Writer::new(&config).in_int8())]
+            {
+                let work = || assert_eq!(std::hint::black_box(writer.write(tokens)).len(), tokens);
+                let name = format!("{name} {weights}");
+                if let Some(seconds) = measure::series(&mut group, &format!("{name}, {tokens} tokens"), work)
+                {
+                    let rate = tokens as f64 / seconds;
+                    rows.push(vec![name, tokens.to_string(), table::time(1.0 / rate), format!("{rate:.0}")]);
+                }
             }
         }
         group.finish();
@@ -39,18 +38,4 @@ fn main() {
         );
         criterion.final_summary();
     });
-}
-
-/// The shape of GPT-2 (Radford et al. 2019), the smallest of four.
-fn gpt2(other: &GptConfig) -> GptConfig {
-    GptConfig {
-        n_layer: 12,
-        n_head: 12,
-        n_embd: 768,
-        block_size: 1024,
-        vocab_size: 50257,
-        bias: true,
-        activation: Activation::GeluTanh,
-        ..other.clone()
-    }
 }

@@ -13,8 +13,10 @@ use tensor::kernels::simd::Path;
 
 /// Repetitions that are not timed: in the first the pool's buffers are made, and in a later round the other peer
 /// had the caches in between.
-const WARM_UP_FIRST: usize = 3;
-const WARM_UP_AGAIN: usize = 1;
+const WARM_UP_FIRST: u64 = 3;
+const WARM_UP_AGAIN: u64 = 1;
+/// Tokens of a text that is written in the shape of GPT-2, whose block is longer than is worth waiting for.
+const GPT2_TOKENS: usize = 64;
 /// Characters of training text.
 const TEXT: usize = 100_000;
 
@@ -61,7 +63,7 @@ fn answer(request: &Value, prepared: &mut HashMap<String, Work>) -> Result<Value
         warm_up = WARM_UP_FIRST;
     }
     let work = prepared.get_mut(&key).expect("just inserted");
-    for _ in 0..warm_up {
+    for _ in 0..request["warm_up"].as_u64().unwrap_or(warm_up) {
         work.once()?;
     }
     let mut answer = work.timed(amount)?;
@@ -86,7 +88,8 @@ fn amount(request: &Value) -> Result<usize, String> {
 /// The request without the amounts, which are not part of what is set up.
 fn key(request: &Value) -> String {
     let fields = request.as_object().into_iter().flatten();
-    let fields = fields.filter(|(name, _)| AMOUNTS.into_iter().all(|(_, amount)| amount != *name));
+    let amount = |name: &str| name == "warm_up" || AMOUNTS.into_iter().any(|(_, amount)| amount == name);
+    let fields = fields.filter(|(name, _)| !amount(name));
     let mut fields: Vec<String> = fields.map(|(name, value)| format!("{name}={value}")).collect();
     fields.sort();
     fields.join(" ")
@@ -106,10 +109,25 @@ impl Work {
                 let [b, nh, t, hs] = ["b", "nh", "t", "hs"].map(|name| count(request, name));
                 Ok(Self::Attention(Attention::new(Shape::new(b?, nh?, t?, hs?))))
             }
-            _ => {
+            _ => Self::decode(request),
+        }
+    }
+
+    fn decode(request: &Value) -> Result<Self, String> {
+        let (config, tokens) = match request["preset"].as_str() {
+            None | Some("nano-cpu") => {
                 let config = samples::config("nano-cpu").expect("one of ours").model;
-                Ok(Self::Decode { writer: Writer::new(&config), tokens: config.block_size - 1 })
+                let tokens = config.block_size - 1;
+                (config, tokens)
             }
+            Some("gpt2-124m") => (samples::gpt2_124m(), GPT2_TOKENS),
+            _ => return Err(format!("preset: expected nano-cpu or gpt2-124m; found {}", request["preset"])),
+        };
+        let writer = Writer::new(&config);
+        match request["weights"].as_str() {
+            None | Some("f32") => Ok(Self::Decode { writer, tokens }),
+            Some("int8") => Ok(Self::Decode { writer: writer.in_int8(), tokens }),
+            _ => Err(format!("weights: expected f32 or int8; found {}", request["weights"])),
         }
     }
 

@@ -4,17 +4,46 @@
 //! position is new: its query is compared with the keys of all positions before it, which have not changed.
 //! So they are kept, and a token costs one pass over the weights instead of T. This is the same arithmetic on
 //! the same parameters, by the kernels alone, without a tape; a test holds it to the model's logits.
+//!
+//! A token's time is that of reading all weights, so they may be read in eight bits: [`Int8Weights`].
 
 use crate::model::{Block, Gpt};
 use nn::{Linear, Norm};
-use tensor::Params;
+use random::ln;
+use std::collections::HashMap;
 use tensor::kernels::attention;
 use tensor::kernels::feed_forward::activate;
+use tensor::kernels::int8::{Int8Matrix, Int16Vector, matvec_int8};
 use tensor::kernels::layer_norm::layer_norm_forward;
 use tensor::kernels::matvec::matvec;
 use tensor::kernels::rms_norm::rms_norm_forward;
-use tensor::kernels::vmath::add_assign;
+use tensor::kernels::vmath::{add_assign, exp_one};
 use tensor::ops::feed_forward::Activation;
+use tensor::{ParamId, Params};
+
+/// The weights of a model's linear layers in eight bits, with one scale a row: made once, for any number of decoders.
+/// Embeddings, norms and biases stay as they are.
+pub struct Int8Weights(HashMap<ParamId, Int8Matrix>);
+
+impl Int8Weights {
+    /// Rounds the weights of `model`.
+    #[must_use]
+    pub fn new(model: &Gpt, params: &Params) -> Self {
+        let blocks = model.h.iter();
+        let layers = blocks.flat_map(|h| [&h.attn.c_attn, &h.attn.c_proj, &h.mlp.c_fc, &h.mlp.c_proj]);
+        let int8 = |layer: &Linear| {
+            let columns = params.shape(layer.weight)[1];
+            (layer.weight, Int8Matrix::new(params.data(layer.weight), columns))
+        };
+        Self(layers.chain([&model.lm_head]).map(int8).collect())
+    }
+
+    /// Bytes in memory: about a quarter of what the weights take in f32.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.values().map(Int8Matrix::bytes).sum()
+    }
+}
 
 /// Keys and values of the positions so far, in every block.
 struct Cache {
@@ -36,7 +65,7 @@ struct Cache {
 /// ```
 pub struct Decoder<'m> {
     model: &'m Gpt,
-    params: &'m Params,
+    weights: Weights<'m>,
     caches: Vec<Cache>,
     window: Vec<u32>, // the tokens whose keys and values are in the caches
     x: Vec<f32>,      // (C): the residual stream
@@ -57,7 +86,7 @@ impl<'m> Decoder<'m> {
         let rows = |width: usize| vec![0.0; config.block_size * width];
         Self {
             model,
-            params,
+            weights: Weights { params, int8: None, rounded: Int16Vector::default() },
             caches: (0..config.n_layer).map(|_| Cache { k: rows(c), v: rows(c) }).collect(),
             window: Vec::with_capacity(config.block_size),
             x: vec![0.0; c],
@@ -68,6 +97,13 @@ impl<'m> Decoder<'m> {
             a: vec![0.0; hidden],
             logits: vec![0.0; config.vocab_size],
         }
+    }
+
+    /// Computes with these weights instead of those in `params`.
+    #[must_use]
+    pub fn with_int8(mut self, weights: &'m Int8Weights) -> Self {
+        self.weights.int8 = Some(weights);
+        self
     }
 
     /// Takes the next token; answers the scores of the one after it, (V).
@@ -108,6 +144,27 @@ impl<'m> Decoder<'m> {
         &self.logits
     }
 
+    /// The mean loss, in nats a token, over windows of `block_size` that do not overlap: what
+    /// [`crate::train::evaluate`] answers, computed one token after the other, with the weights in use here. What
+    /// was seen before is forgotten.
+    ///
+    /// # Panics
+    /// If there are fewer than two tokens, or one is not in the vocabulary.
+    pub fn loss(&mut self, tokens: &[u32]) -> f64 {
+        assert!(tokens.len() > 1, "a loss needs a token and the one after it");
+        let mut sum = 0.0;
+        for (i, pair) in tokens.windows(2).enumerate() {
+            if i % self.model.config.block_size == 0 {
+                self.window.clear();
+            }
+            let logits = self.push(pair[0]);
+            let max = logits.iter().fold(f32::NEG_INFINITY, |max, &x| max.max(x));
+            let total: f64 = logits.iter().map(|x| f64::from(exp_one(x - max))).sum();
+            sum += ln(total) - f64::from(logits[pair[1] as usize] - max);
+        }
+        sum / (tokens.len() - 1) as f64
+    }
+
     /// How many tokens the window holds.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -122,7 +179,7 @@ impl<'m> Decoder<'m> {
 
     /// One token through all blocks; leaves the residual stream in `x`.
     fn forward(&mut self, token: u32) {
-        let (model, params) = (self.model, self.params);
+        let (model, params) = (self.model, self.weights.params);
         let (c, at) = (model.config.n_embd, self.window.len());
         let wte = &params.data(model.wte.weight)[token as usize * c..][..c];
         let wpe = &params.data(model.wpe.weight)[at * c..][..c];
@@ -134,35 +191,52 @@ impl<'m> Decoder<'m> {
     }
 
     fn block(&mut self, i: usize, block: &Block, at: usize) {
-        let (model, params) = (self.model, self.params);
-        let c = model.config.n_embd;
+        let (model, weights) = (self.model, &mut self.weights);
+        let (params, c) = (weights.params, model.config.n_embd);
         // x + attn(ln_1(x))
         norm(&block.ln_1, params, &self.x, &mut self.normed);
-        linear(&block.attn.c_attn, params, &self.normed, &mut self.qkv);
+        weights.linear(&block.attn.c_attn, &self.normed, &mut self.qkv);
         let cache = &mut self.caches[i];
         cache.k[at * c..(at + 1) * c].copy_from_slice(&self.qkv[c..2 * c]);
         cache.v[at * c..(at + 1) * c].copy_from_slice(&self.qkv[2 * c..]);
         let seen = (at + 1) * c;
         let n_head = model.config.n_head;
         attention::decode(&self.qkv[..c], &cache.k[..seen], &cache.v[..seen], n_head, &mut self.y);
-        linear(&block.attn.c_proj, params, &self.y, &mut self.normed);
+        weights.linear(&block.attn.c_proj, &self.y, &mut self.normed);
         add_assign(&mut self.x, &self.normed);
         // x + mlp(ln_2(x))
         norm(&block.ln_2, params, &self.x, &mut self.normed);
-        linear(&block.mlp.c_fc, params, &self.normed, &mut self.h);
+        weights.linear(&block.mlp.c_fc, &self.normed, &mut self.h);
         activate(model.activation(), &self.h, self.a.len(), &mut self.a);
-        linear(&block.mlp.c_proj, params, &self.a, &mut self.normed);
+        weights.linear(&block.mlp.c_proj, &self.a, &mut self.normed);
         add_assign(&mut self.x, &self.normed);
     }
 
     fn head(&mut self) {
-        norm(&self.model.ln_f, self.params, &self.x, &mut self.normed);
-        linear(&self.model.lm_head, self.params, &self.normed, &mut self.logits);
+        norm(&self.model.ln_f, self.weights.params, &self.x, &mut self.normed);
+        self.weights.linear(&self.model.lm_head, &self.normed, &mut self.logits);
     }
 }
 
-fn linear(layer: &Linear, params: &Params, x: &[f32], y: &mut [f32]) {
-    matvec(params.data(layer.weight), x, layer.bias.map(|bias| params.data(bias)), y);
+/// The parameters, some of them in eight bits.
+struct Weights<'m> {
+    params: &'m Params,
+    int8: Option<&'m Int8Weights>,
+    rounded: Int16Vector, // the input of a layer in eight bits
+}
+
+impl Weights<'_> {
+    /// y (N) = W x + b
+    fn linear(&mut self, layer: &Linear, x: &[f32], y: &mut [f32]) {
+        let bias = layer.bias.map(|bias| self.params.data(bias));
+        match self.int8.map(|int8| &int8.0[&layer.weight]) {
+            None => matvec(self.params.data(layer.weight), x, bias, y),
+            Some(w) => {
+                self.rounded.set(x);
+                matvec_int8(w, &self.rounded, bias, y);
+            }
+        }
+    }
 }
 
 fn norm(layer: &Norm, params: &Params, x: &[f32], y: &mut [f32]) {

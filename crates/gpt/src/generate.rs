@@ -32,8 +32,16 @@ impl<'m> Generator<'m> {
     /// If the prompt is empty, or holds a token that is not in the vocabulary.
     #[must_use]
     pub fn new(model: &'m Gpt, params: &'m Params, prompt: &[u32], sampler: Sampler, rng: Rng) -> Self {
+        Self::with_decoder(Decoder::new(model, params), prompt, sampler, rng)
+    }
+
+    /// Continues what `decoder` has seen, and then `prompt`.
+    ///
+    /// # Panics
+    /// As [`Generator::new`].
+    #[must_use]
+    pub fn with_decoder(mut decoder: Decoder<'m>, prompt: &[u32], sampler: Sampler, rng: Rng) -> Self {
         assert!(!prompt.is_empty(), "a prompt has at least one token");
-        let mut decoder = Decoder::new(model, params);
         let logits = decoder.push_all(prompt).to_vec();
         Self { decoder, logits, sampler, rng }
     }

@@ -21,6 +21,6 @@ mod generate;
 mod json;
 mod model;
 
-pub use decode::Decoder;
+pub use decode::{Decoder, Int8Weights};
 pub use generate::Generator;
 pub use model::{Block, Gpt};

@@ -3,13 +3,14 @@
 
 use gpt::checkpoint::Checkpoint;
 use gpt::config::{Activation, Config, Norm, Preset};
-use gpt::train::{TrainError, Trainer};
-use gpt::{Decoder, Gpt};
+use gpt::train::{TrainError, Trainer, evaluate};
+use gpt::{Decoder, Gpt, Int8Weights};
 use nn::DropoutSeeds;
 use random::{Rng, Stream};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use tensor::kernels::attention::Intervals;
+use tensor::kernels::int8::Int8Matrix;
 use tensor::{Grads, Params, Tape, Workspace, gradcheck};
 
 const VOCAB: usize = 13;
@@ -233,6 +234,37 @@ fn the_cache_of_keys_and_values_changes_nothing() {
         let expected = logits(&model, &params, &long[24..]);
         assert_close("a long prompt", at_once.push_all(long), &expected[15 * VOCAB..]);
     }
+}
+
+/// The loss of a text, token by token, is that of whole windows; with eight-bit weights it is that of a model whose
+/// weights were rounded, but for the rounding of the vectors.
+#[test]
+fn the_loss_while_decoding_is_the_loss() {
+    for mut config in variants() {
+        config.model.tied = false; // the embedding is not rounded, so a tied model could not be rounded outside
+        let (model, mut params) = model(&config);
+        let tokens = &text()[..100];
+        let close = |a: f64, b: f64, bound: f64| assert!((a - b).abs() <= bound * b, "{a} {b}");
+        let expected = evaluate(&model, &params, tokens, 0).unwrap();
+        close(Decoder::new(&model, &params).loss(tokens), expected, 1e-5);
+        let int8 = Int8Weights::new(&model, &params);
+        let found = Decoder::new(&model, &params).with_int8(&int8).loss(tokens);
+        assert_ne!(found, expected);
+        for block in &model.h {
+            for layer in [&block.attn.c_attn, &block.attn.c_proj, &block.mlp.c_fc, &block.mlp.c_proj] {
+                round(&mut params, layer.weight);
+            }
+        }
+        round(&mut params, model.lm_head.weight);
+        close(found, evaluate(&model, &params, tokens, 0).unwrap(), 1e-5);
+        close(found, expected, 0.01);
+        assert!(int8.bytes() < 4 * config.model.count_parameters() as usize);
+    }
+}
+
+fn round(params: &mut Params, weight: tensor::ParamId) {
+    let rounded = Int8Matrix::new(params.data(weight), params.shape(weight)[1]).to_f32();
+    params.data_mut(weight).copy_from_slice(&rounded);
 }
 
 #[test]

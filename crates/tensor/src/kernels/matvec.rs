@@ -1,11 +1,11 @@
 //! A matrix times one vector: the linear layer of a model that writes one token at a time.
 //!
 //! Every weight is read once and used once, so the time is that of reading the matrix from memory (2 floating
-//! point operations for 4 bytes). Four rows at a time keep enough loads under way.
+//! point operations for 4 bytes). Several rows at a time keep enough loads under way.
 
+use super::dot::{dot, dots};
 use super::parallel;
 use super::simd::{Kernel, LANES, Simd, dispatch};
-use super::vmath::padded;
 
 /// Weights below this many stay on one thread: they come from the cache faster than a fork takes.
 const SERIAL_BELOW: usize = 1 << 20;
@@ -48,38 +48,13 @@ impl Kernel for Rows<'_> {
     fn run<S: Simd>(self, s: S) {
         let Self { w, x, y } = self;
         let k = x.len();
-        let mut row = 0;
-        while row + 4 <= y.len() {
-            let w = &w[row * k..(row + 4) * k];
-            let sums = dots(s, [&w[..k], &w[k..2 * k], &w[2 * k..3 * k], &w[3 * k..]], x);
-            y[row..row + 4].copy_from_slice(&sums);
-            row += 4;
+        let (sixteens, rest) = y.as_chunks_mut::<LANES>();
+        let (w, w_rest) = w.split_at(sixteens.len() * LANES * k);
+        for (i, y) in sixteens.iter_mut().enumerate() {
+            s.store(dots(s, &w[i * LANES * k..][..LANES * k], k, x), y);
         }
-        for row in row..y.len() {
-            [y[row]] = dots(s, [&w[row * k..(row + 1) * k]], x);
+        for (r, y) in rest.iter_mut().enumerate() {
+            *y = dot(s, &w_rest[r * k..(r + 1) * k], x);
         }
     }
-}
-
-/// The products of several rows with x. Each row's sum is the same, however many are taken at once.
-#[inline(always)]
-fn dots<S: Simd, const R: usize>(s: S, rows: [&[f32]; R], x: &[f32]) -> [f32; R] {
-    let (x, x_tail) = x.as_chunks::<LANES>();
-    let x_tail = s.load(&padded(x_tail));
-    let mut acc = [s.splat(0.0); R];
-    for r in 0..R {
-        acc[r] = s.mul(s.load(&padded(rows[r].as_chunks::<LANES>().1)), x_tail);
-    }
-    let whole: [&[[f32; LANES]]; R] = std::array::from_fn(|r| &rows[r].as_chunks::<LANES>().0[..x.len()]);
-    for (i, x) in x.iter().enumerate() {
-        let x = s.load(x);
-        for r in 0..R {
-            acc[r] = s.fma(s.load(&whole[r][i]), x, acc[r]);
-        }
-    }
-    let mut sums = [0.0; R];
-    for r in 0..R {
-        sums[r] = s.sum(acc[r]);
-    }
-    sums
 }

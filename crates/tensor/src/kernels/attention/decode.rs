@@ -1,6 +1,7 @@
 //! One new query against a cache of keys and values: attention while writing.
 
-use super::v2_rows::{add_scaled, dot, exponentials};
+use super::v2_rows::exponentials;
+use crate::kernels::dot::{dot, dots};
 use crate::kernels::scratch;
 use crate::kernels::simd::{Kernel, LANES, Simd, dispatch};
 
@@ -41,17 +42,53 @@ impl Kernel for Decode<'_> {
         let scale = 1.0 / (hs as f32).sqrt();
         for h in 0..n_head {
             let head = h * hs..(h + 1) * hs;
-            let mut max = f32::NEG_INFINITY;
-            for (j, weight) in weights.iter_mut().enumerate() {
-                *weight = dot(s, &q[head.clone()], &k[j * c + head.start..j * c + head.end]) * scale;
-                max = if *weight > max { *weight } else { max };
+            let (sixteens, rest) = weights.as_chunks_mut::<LANES>();
+            let seen = sixteens.len() * LANES;
+            for (i, scores) in sixteens.iter_mut().enumerate() {
+                let keys = &k[i * LANES * c + head.start..];
+                s.store(s.mul(dots(s, keys, c, &q[head.clone()]), s.splat(scale)), scores);
             }
+            for (j, score) in rest.iter_mut().enumerate() {
+                *score = dot(s, &q[head.clone()], &k[(seen + j) * c..][head.clone()]) * scale;
+            }
+            let max = weights.iter().fold(f32::NEG_INFINITY, |max, &x| if x > max { x } else { max });
             let sum = exponentials(s, weights, max);
-            let y = &mut y[head.clone()];
-            y.fill(0.0);
-            for (j, weight) in weights.iter().enumerate() {
-                add_scaled(s, weight / sum, &v[j * c + head.start..j * c + head.end], y);
-            }
+            weights.iter_mut().for_each(|weight| *weight /= sum);
+            weighted_sum(s, weights, &v[head.start..], c, &mut y[head]);
         }
+    }
+}
+
+/// y = the sum over j of `weights[j]` times row j of `rows`, which begin `stride` floats apart.
+#[inline(always)]
+fn weighted_sum<S: Simd>(s: S, weights: &[f32], rows: &[f32], stride: usize, y: &mut [f32]) {
+    let mut at = 0;
+    while at + 4 * LANES <= y.len() {
+        lanes_of_sum::<S, 4>(s, weights, &rows[at..], stride, &mut y[at..]);
+        at += 4 * LANES;
+    }
+    while at + LANES <= y.len() {
+        lanes_of_sum::<S, 1>(s, weights, &rows[at..], stride, &mut y[at..]);
+        at += LANES;
+    }
+    for at in at..y.len() {
+        let terms = weights.iter().enumerate();
+        y[at] = terms.fold(0.0, |sum, (j, weight)| weight.mul_add(rows[j * stride + at], sum));
+    }
+}
+
+/// The same for N vectors' worth of columns, whose sums stay in registers.
+#[inline(always)]
+fn lanes_of_sum<S: Simd, const N: usize>(s: S, weights: &[f32], rows: &[f32], stride: usize, y: &mut [f32]) {
+    let mut acc = [s.splat(0.0); N];
+    for (j, weight) in weights.iter().enumerate() {
+        let (row, _) = rows[j * stride..][..N * LANES].as_chunks::<LANES>();
+        for n in 0..N {
+            acc[n] = s.fma(s.splat(*weight), s.load(&row[n]), acc[n]);
+        }
+    }
+    let (y, _) = y.as_chunks_mut::<LANES>();
+    for n in 0..N {
+        s.store(acc[n], &mut y[n]);
     }
 }

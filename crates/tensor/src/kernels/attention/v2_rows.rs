@@ -4,9 +4,10 @@
 //! multiply-adds, so the kernel waits for loads. That is what the blocks of rung 3 are for.
 
 use super::{Problem, drop_entries};
+use crate::kernels::dot::dot;
 use crate::kernels::simd::shared::{Rectangle, rectangles};
 use crate::kernels::simd::{Kernel, LANES, Simd, dispatch};
-use crate::kernels::vmath::{exp, ln_one, padded};
+use crate::kernels::vmath::{exp, ln_one};
 use crate::kernels::{parallel, scratch};
 use crate::op::{Accum, Grad};
 
@@ -46,20 +47,9 @@ pub(super) fn by_head<'a>(p: &Problem<'_>, dqkv: &'a mut [f32]) -> Vec<[Rectangl
     super::v0_naive::heads(p).map(|(b, h)| [0, 1, 2].map(|which| take(b, which, h))).collect()
 }
 
-/// The sum of products of two rows.
-#[inline(always)]
-pub(super) fn dot<S: Simd>(s: S, a: &[f32], b: &[f32]) -> f32 {
-    let ((a, a_tail), (b, b_tail)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    let mut acc = s.mul(s.load(&padded(a_tail)), s.load(&padded(b_tail)));
-    for (a, b) in a.iter().zip(b) {
-        acc = s.fma(s.load(a), s.load(b), acc);
-    }
-    s.sum(acc)
-}
-
 /// to += factor * from
 #[inline(always)]
-pub(super) fn add_scaled<S: Simd>(s: S, factor: f32, from: &[f32], to: &mut [f32]) {
+fn add_scaled<S: Simd>(s: S, factor: f32, from: &[f32], to: &mut [f32]) {
     let ((from, from_tail), (to, to_tail)) = (from.as_chunks::<LANES>(), to.as_chunks_mut::<LANES>());
     for (from, to) in from.iter().zip(to) {
         s.store(s.fma(s.splat(factor), s.load(from), s.load(to)), to);

@@ -94,6 +94,10 @@ impl Simd for Avx2 {
         })
     }
     #[inline(always)]
+    fn sums(self, a: &[Pair; LANES]) -> Pair {
+        [eight_sums(&a[..8]), eight_sums(&a[8..])]
+    }
+    #[inline(always)]
     unsafe fn load_at(self, from: *const f32) -> Pair {
         unsafe { [_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))] }
     }
@@ -108,4 +112,37 @@ impl Simd for Avx2 {
     unsafe fn run_tile(self, rows: usize, t: &Tile) {
         unsafe { tile::by_rows!(self, 1, rows, t, 1 2 3 4 5 6) }
     }
+}
+
+// The steps of `sums`. Each adds the halves of every row's terms and packs two registers into one. Functions, not
+// closures: a closure is not compiled for the path's instructions.
+// SAFETY: `sums` calls them, which has a token.
+
+/// The sums of eight rows.
+#[inline(always)]
+fn eight_sums(a: &[Pair]) -> __m256 {
+    // Rows r and r + 4 in the halves of one register, so that the last two steps end in order.
+    let rows = [fours(a[0], a[4]), fours(a[1], a[5]), fours(a[2], a[6]), fours(a[3], a[7])];
+    ones(twos(rows[0], rows[1]), twos(rows[2], rows[3]))
+}
+
+/// Terms i and i + 8, then i and i + 4: the lower half plus the upper one. A half is now a row.
+#[inline(always)]
+fn fours(x: Pair, y: Pair) -> __m256 {
+    unsafe {
+        let (x, y) = (_mm256_add_ps(x[0], x[1]), _mm256_add_ps(y[0], y[1]));
+        _mm256_add_ps(_mm256_permute2f128_ps::<0x20>(x, y), _mm256_permute2f128_ps::<0x31>(x, y))
+    }
+}
+
+/// Terms i and i + 2 of each half.
+#[inline(always)]
+fn twos(x: __m256, y: __m256) -> __m256 {
+    unsafe { _mm256_add_ps(_mm256_shuffle_ps::<0x44>(x, y), _mm256_shuffle_ps::<0xEE>(x, y)) }
+}
+
+/// Terms 0 and 1.
+#[inline(always)]
+fn ones(x: __m256, y: __m256) -> __m256 {
+    unsafe { _mm256_add_ps(_mm256_shuffle_ps::<0x88>(x, y), _mm256_shuffle_ps::<0xDD>(x, y)) }
 }

@@ -86,6 +86,17 @@ impl Simd for Avx512 {
         }
     }
     #[inline(always)]
+    fn sums(self, a: &[__m512; LANES]) -> __m512 {
+        // Rows r, r + 4, r + 8, r + 12 in the quarters of one register, so that the last two steps end in order.
+        let rows = [
+            fours(eights(a[0], a[4]), eights(a[8], a[12])),
+            fours(eights(a[1], a[5]), eights(a[9], a[13])),
+            fours(eights(a[2], a[6]), eights(a[10], a[14])),
+            fours(eights(a[3], a[7]), eights(a[11], a[15])),
+        ];
+        ones(twos(rows[0], rows[1]), twos(rows[2], rows[3]))
+    }
+    #[inline(always)]
     unsafe fn load_at(self, from: *const f32) -> __m512 {
         unsafe { _mm512_loadu_ps(from) }
     }
@@ -97,4 +108,32 @@ impl Simd for Avx512 {
     unsafe fn run_tile(self, rows: usize, t: &Tile) {
         unsafe { tile::by_rows!(self, 2, rows, t, 1 2 3 4 5 6 7 8 9 10 11 12) }
     }
+}
+
+// The steps of `sums`. Each adds the halves of every row's terms and packs two registers into one. Functions, not
+// closures: a closure is not compiled for the path's instructions.
+// SAFETY: `sums` calls them, which has a token.
+
+/// Terms i and i + 8: quarters 0 and 1 of x plus its quarters 2 and 3, then y's.
+#[inline(always)]
+fn eights(x: __m512, y: __m512) -> __m512 {
+    unsafe { _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(x, y), _mm512_shuffle_f32x4::<0xEE>(x, y)) }
+}
+
+/// Terms i and i + 4: quarters 0 and 2 plus quarters 1 and 3. A quarter is now a row.
+#[inline(always)]
+fn fours(x: __m512, y: __m512) -> __m512 {
+    unsafe { _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(x, y), _mm512_shuffle_f32x4::<0xDD>(x, y)) }
+}
+
+/// Terms i and i + 2 of each quarter.
+#[inline(always)]
+fn twos(x: __m512, y: __m512) -> __m512 {
+    unsafe { _mm512_add_ps(_mm512_shuffle_ps::<0x44>(x, y), _mm512_shuffle_ps::<0xEE>(x, y)) }
+}
+
+/// Terms 0 and 1.
+#[inline(always)]
+fn ones(x: __m512, y: __m512) -> __m512 {
+    unsafe { _mm512_add_ps(_mm512_shuffle_ps::<0x88>(x, y), _mm512_shuffle_ps::<0xDD>(x, y)) }
 }

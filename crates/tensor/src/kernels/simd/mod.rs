@@ -18,6 +18,9 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(all(test, unix))]
+mod guard;
+pub(crate) mod int8;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 pub(crate) mod product;
@@ -107,6 +110,17 @@ pub trait Simd: Copy + Send + Sync + 'static {
             half /= 2;
         }
         x[0]
+    }
+
+    /// Lane r is the sum of the lanes of `a[r]`, with the bits of [`Simd::sum`]. A path adds the halves of two
+    /// vectors at once: about four instructions a sum instead of fifteen.
+    #[inline(always)]
+    fn sums(self, a: &[Self::V; LANES]) -> Self::V {
+        let mut sums = [0.0; LANES];
+        for r in 0..LANES {
+            sums[r] = self.sum(a[r]);
+        }
+        self.load(&sums)
     }
 
     /// The largest lane.

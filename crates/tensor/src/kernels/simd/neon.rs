@@ -94,6 +94,10 @@ impl Simd for Neon {
         })
     }
     #[inline(always)]
+    fn sums(self, a: &[Quad; LANES]) -> Quad {
+        [four_sums(&a[..4]), four_sums(&a[4..8]), four_sums(&a[8..12]), four_sums(&a[12..])]
+    }
+    #[inline(always)]
     unsafe fn load_at(self, from: *const f32) -> Quad {
         each(|i| unsafe { vld1q_f32(from.add(4 * i)) })
     }
@@ -106,5 +110,29 @@ impl Simd for Neon {
     #[inline(always)]
     unsafe fn run_tile(self, rows: usize, t: &Tile) {
         unsafe { tile::by_rows!(self, 1, rows, t, 1 2 3 4 5 6) }
+    }
+}
+
+// The steps of `sums`. Functions, not closures: a closure is not compiled for the path's instructions.
+// SAFETY: `sums` calls them, which has a token.
+
+/// The sums of four rows.
+#[inline(always)]
+fn four_sums(a: &[Quad]) -> float32x4_t {
+    unsafe { vpaddq_f32(twos(four(a[0]), four(a[1])), twos(four(a[2]), four(a[3]))) } // terms 0 and 1
+}
+
+/// Terms i and i + 8, then i and i + 4.
+#[inline(always)]
+fn four(x: Quad) -> float32x4_t {
+    unsafe { vaddq_f32(vaddq_f32(x[0], x[2]), vaddq_f32(x[1], x[3])) }
+}
+
+/// Terms i and i + 2: the lower half plus the upper one, of x and then of y.
+#[inline(always)]
+fn twos(x: float32x4_t, y: float32x4_t) -> float32x4_t {
+    unsafe {
+        let lower = vcombine_f32(vget_low_f32(x), vget_low_f32(y));
+        vaddq_f32(lower, vcombine_f32(vget_high_f32(x), vget_high_f32(y)))
     }
 }
