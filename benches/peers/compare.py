@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Times newleaf and PyTorch at the same work, in turn, in one sitting, and prints a table of the medians.
+"""Times newleaf and its peers at the same work, in turn, in one sitting, and prints tables of the medians.
 
-    cargo build --release -p benches --bin peer
+    python benches/peers/compare.py --build
     python benches/peers/compare.py [--json FILE]
 
 Run it with the Python that has requirements.txt. README.md says what is measured and how the peers are asked.
@@ -12,35 +12,132 @@ import datetime
 import json
 import os
 import platform
+import shlex
+import shutil
 import statistics
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+
+
+def built(package, name):
+    """Where cargo puts the program of a package."""
+    return Path(os.environ.get("CARGO_TARGET_DIR", package / "target")) / "release" / name
+
+
+@dataclass
+class Kind:
+    """One of those compared."""
+
+    command: list
+    works: set  # what it can do; other rows have "-" for it
+    build: list  # the command that makes it...
+    where: Path  # ...and the directory it runs in
+    slow: bool = False  # takes fewer steps, and none of the largest batch
+
+    def missing(self):
+        """Why it cannot be started, or None."""
+        program = self.command[0]
+        if not shutil.which(program):
+            return f"no {program}"
+        if "worker_torch.py" in " ".join(self.command):
+            if not has_torch(program):
+                return f"{program} has no torch"
+            if "--compile" in self.command and not shutil.which(os.environ.get("CXX", "c++")):
+                return "torch.compile needs a C++ compiler"
+        return None
+
+    def build_line(self):
+        where = os.path.relpath(self.where)
+        return ("" if where == "." else f"cd {shlex.quote(where)} && ") + shlex.join(map(str, self.build))
+
+
+def has_torch(python):
+    find = "import importlib.util, sys; sys.exit(importlib.util.find_spec('torch') is None)"
+    return subprocess.run([python, "-c", find], stderr=subprocess.DEVNULL).returncode == 0
+
+
+def kinds(options):
+    """Everything that can be compared, in the order of a round: newleaf last."""
+    torch = [options.python, str(HERE / "worker_torch.py"), "--threads", str(options.threads)]
+    pip = [options.python, "-m", "pip", "install", "-r", str(HERE / "requirements.txt")]
+    cargo = ["cargo", "build", "--release"]
+    # In its own directory, since cargo takes the compiler's flags from .cargo/config.toml there.
+    burn, candle, naive = HERE / "burn", HERE / "candle", HERE / "naive"
+    gcc = ["gcc", "-Ofast", "-march=native", "-fopenmp", "naive.c", "-o", "naive", "-lm"]
+    every = {"step", "first step", "attention", "decode"}
+    steps = {"step", "first step"}
+    return {
+        "PyTorch": Kind(torch, every, pip, ROOT),
+        # torch.compile concerns the training step only: what cannot differ is not timed twice.
+        "compiled": Kind([*torch, "--compile"], {"step"}, pip, ROOT),
+        "burn": Kind([str(built(burn, "burn-peer"))], steps, cargo, burn, slow=True),
+        "candle": Kind([str(built(candle, "candle-peer"))], steps, cargo, candle, slow=True),
+        "naive": Kind([str(naive / "naive")], steps, gcc, naive, slow=True),
+        "newleaf": Kind([options.newleaf], every, [*cargo, "-p", "benches", "--bin", "peer"], ROOT),
+    }
+
+
+@dataclass
+class Row:
+    what: str
+    request: dict
+    work: str  # the request's, or "first step"
+    also: tuple = None  # (what, fields): newleaf does the same a second time with these fields in the request
+    long: bool = False  # only with --long
 
 
 def attention(b, nh, t, hs, repeats):
-    return f"attention ({b}, {nh}, {t}, {hs})", {"work": "attention", "b": b, "nh": nh, "t": t, "hs": hs, "repeats": repeats}
+    request = {"work": "attention", "b": b, "nh": nh, "t": t, "hs": hs, "repeats": repeats}
+    return Row(f"attention ({b}, {nh}, {t}, {hs})", request, "attention")
 
 
-def step(label, preset, batch, steps):
-    return f"train step {label}", {"work": "step", "preset": preset, "batch": batch, "steps": steps}
+def step(label, preset, batch, steps, long=False):
+    request = {"work": "step", "preset": preset, "batch": batch, "steps": steps}
+    return Row(f"train step {label}", request, "step", long=long)
 
 
-# (what, request); the amounts make a round of a second or so, where one repetition is not longer than that.
+# The amounts make a round of a second or so, where one repetition is not longer than that.
 ROWS = [
+    Row(
+        "first step nano-cpu, from the start of the process",
+        {"work": "step", "preset": "nano-cpu", "batch": 12, "steps": 1, "warm_up": 0},
+        "first step",
+    ),
     step("nano-cpu: 4/4/128 T64 B12", "nano-cpu", 12, 40),
     step("mid: 6/6/192 T128 B16", "mid", 16, 5),
     step("baby: 6/6/384 T256 B8", "baby", 8, 2),
+    step("baby: 6/6/384 T256 B64", "baby", 64, 1, long=True),
     attention(12, 4, 64, 32, 200),
     attention(8, 6, 256, 64, 30),
     attention(4, 6, 1024, 64, 4),
     attention(1, 6, 4096, 64, 2),
-    ("decode nano-cpu", {"work": "decode", "tokens": 500}),
+    Row("decode nano-cpu", {"work": "decode", "tokens": 500}, "decode"),
+    Row(
+        "decode gpt2-124m",
+        {"work": "decode", "preset": "gpt2-124m", "tokens": 64},
+        "decode",
+        also=("decode gpt2-124m, newleaf's weights int8", {"weights": "int8"}),
+    ),
 ]
-LONG_ROWS = [step("baby: 6/6/384 T256 B64", "baby", 64, 1)]
+# What a slow peer is asked instead, so that its rounds stay below ten seconds or so.
+SLOW = {"nano-cpu": {"steps": 20}, "mid": {"steps": 3}, "baby": {"steps": 1, "warm_up": 1}}
+
+
+def request_for(kind, row):
+    """What this peer is asked in this row, or None."""
+    if row.work not in kind.works:
+        return None
+    if kind.slow and row.work == "step":
+        if row.request["batch"] > 16:
+            return None
+        return row.request | SLOW[row.request["preset"]]
+    return row.request
 
 
 class Failed(Exception):
@@ -95,26 +192,44 @@ def one_round(peer, request):
     return statistics.median(values), reply
 
 
-def measure(request, commands, env, rounds):
-    """One row: a fresh process per peer, alive through all rounds, so that its peak memory is this row's alone;
-    the rounds in turn, so that a slow minute of the machine meets both."""
-    results = {name: {"rounds": []} for name in commands}
+def first_step(command, env, request):
+    """Milliseconds from before the process's start to its answer, and the reply."""
+    start = time.perf_counter()
+    peer = Peer(command, env)
+    try:
+        reply = peer.ask(request)
+        return 1e3 * (time.perf_counter() - start), reply
+    finally:
+        peer.close()
+
+
+def measure(asked, fresh, env, rounds):
+    """One row: the results of `asked`, label -> (command, request).
+
+    A process per label, alive through all rounds, so that its peak memory is this row's alone; or, if `fresh`,
+    a new one in each round. The rounds in turn, so that a slow minute of the machine meets all.
+    """
+    results = {label: {"rounds": []} for label in asked}
     peers = {}
     try:
-        for name, command in commands.items():
-            peers[name] = Peer(command, env)
+        if not fresh:
+            for label, (command, _) in asked.items():
+                peers[label] = Peer(command, env)
         for _ in range(rounds):
-            for name, peer in peers.items():
-                if "error" in results[name]:
+            for label, (command, request) in asked.items():
+                if "error" in results[label]:
                     continue
-                time.sleep(0.05)  # the other peer's worker threads spin a little before they sleep
+                time.sleep(0.05)  # the last peer's worker threads spin a little before they sleep
                 try:
-                    value, reply = one_round(peer, request)
+                    if fresh:
+                        value, reply = first_step(command, env, request)
+                    else:
+                        value, reply = one_round(peers[label], request)
                 except Failed as error:
-                    results[name]["error"] = str(error)
+                    results[label]["error"] = str(error)
                     continue
-                results[name]["rounds"].append(value)
-                results[name] |= {k: v for k, v in reply.items() if k not in ("ms", "tokens_per_s")}
+                results[label]["rounds"].append(value)
+                results[label] |= {k: v for k, v in reply.items() if k not in ("ms", "tokens_per_s")}
     finally:
         for peer in peers.values():
             peer.close()
@@ -122,6 +237,9 @@ def measure(request, commands, env, rounds):
         if "error" not in result:
             result["median"] = statistics.median(result["rounds"])
     return results
+
+
+BEST = "PyTorch's best"
 
 
 def ratios(results, rate):
@@ -134,6 +252,10 @@ def ratios(results, rate):
         over = (lambda a, b: b / a) if rate else (lambda a, b: a / b)
         single = [over(a, b) for a, b in zip(ours["rounds"], theirs["rounds"])]
         out[name] = {"of_medians": over(ours["median"], theirs["median"]), "least": min(single), "greatest": max(single)}
+    of_torch = [name for name in ("PyTorch", "compiled") if name in out]
+    if of_torch:
+        best = max(of_torch, key=lambda name: out[name]["of_medians"])  # the faster one leaves the greater ratio
+        out[BEST] = out[best] | {"which": best}
     return out
 
 
@@ -186,48 +308,89 @@ def memory_cell(result):
     return f"{result['peak_rss_bytes'] / 2**20:.0f}" if "peak_rss_bytes" in result else "-"
 
 
-def table(rows, names):
+def table(header, rows):
+    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def tables(rows, names):
+    """Medians; ratios; peak memory."""
     others = [name for name in names if name != "newleaf"]
-    header = ["", *names, *(f"newleaf / {name}" for name in others), *(f"MiB {name}" for name in names)]
-    lines = [header, ["---"] + ["---:"] * (len(header) - 1)]
+    if {"PyTorch", "compiled"} <= set(others):
+        others.insert(others.index("compiled") + 1, BEST)
+    medians, over, memory = [], [], []
     for row in rows:
         peers = {name: row["peers"].get(name, {}) for name in names}
-        cells = [row["what"], *(value_cell(peers[name], row["unit"]) for name in names)]
+        medians.append([row["what"], *(value_cell(peers[name], row["unit"]) for name in names)])
+        memory.append([row["what"], *(memory_cell(peers[name]) for name in names)])
+        cells = [row["what"]]
         for name in others:
             ratio = row["ratios"].get(name)
             cells.append(f"{ratio['of_medians']:.2f} ({ratio['least']:.2f}–{ratio['greatest']:.2f})" if ratio else "-")
-        cells += [memory_cell(peers[name]) for name in names]
-        lines.append(cells)
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+        over.append(cells)
+    out = [table(["median", *names], medians)]
+    if others:
+        out.append(table(["newleaf's time over", *others], over))
+    out.append(table(["peak MiB", *names], memory))
+    return "\n\n".join(out)
+
+
+def chosen(options, parser):
+    """The peers that are asked for, name -> Kind."""
+    every = kinds(options)
+    asked = list(every) if options.peers is None else [*options.peers.split(","), "newleaf"]
+    for name in asked:
+        if name not in every:
+            parser.error(f"--peers: no {name}; there are {', '.join(name for name in every if name != 'newleaf')}")
+    return {name: kind for name, kind in every.items() if name in asked}
+
+
+def build(peers):
+    done = set()
+    for name, kind in peers.items():
+        line = kind.build_line()
+        if line in done or (name in ("PyTorch", "compiled") and not kind.missing()):
+            continue
+        done.add(line)
+        print(f"{name}: {line}", flush=True)
+        if subprocess.run(kind.build, cwd=kind.where).returncode:
+            raise SystemExit(f"cannot build {name}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--newleaf", default="target/release/peer", help="newleaf's worker (default: %(default)s)")
+    parser.add_argument("--build", action="store_true", help="build newleaf's worker and the peers, and end")
+    parser.add_argument("--peers", metavar="NAMES", help="of PyTorch,compiled,burn,candle,naive (default: all that are there)")
+    parser.add_argument("--newleaf", default=str(built(ROOT, "peer")), help="newleaf's worker (default: %(default)s)")
     parser.add_argument("--python", default=sys.executable, help="the Python that has PyTorch (default: this one)")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=usable_cores(), help="for every peer (default: %(default)s)")
-    parser.add_argument("--compile", action="store_true", help="a third column: the step through torch.compile")
     parser.add_argument("--long", action="store_true", help="also the baby preset with its batch of 64")
     parser.add_argument("--only", metavar="TEXT", help="only the rows whose name has TEXT in it")
     parser.add_argument("--json", metavar="FILE", help="write everything measured there")
     options = parser.parse_args()
 
-    rows = [row for row in ROWS + (LONG_ROWS if options.long else []) if not options.only or options.only in row[0]]
+    peers = chosen(options, parser)
+    if options.build:
+        build(peers)
+        return
+    rows = [row for row in ROWS if options.only in row.what] if options.only else ROWS
+    rows = [row for row in rows if options.long or not row.long]
     if not rows or options.rounds < 1:
         parser.error("nothing to measure")
-    worker = [options.python, str(HERE / "worker_torch.py"), "--threads", str(options.threads)]
-    # PyTorch first: A B A B ...
-    commands = {"PyTorch": worker}
-    if options.compile:
-        commands["compiled"] = [*worker, "--compile"]
-    commands["newleaf"] = [options.newleaf]
-    names = ["newleaf", *(name for name in commands if name != "newleaf")]
+
+    not_built = {name: why for name, kind in peers.items() if (why := kind.missing())}
+    for name, why in not_built.items():
+        line = f"{name}: not built ({why}): {peers.pop(name).build_line()}"
+        if name == "newleaf" or options.peers is not None:
+            raise SystemExit(line)
+        print(line, file=sys.stderr)
+    names = ["newleaf", *(name for name in peers if name != "newleaf")]
     env = dict(os.environ)
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
         env[variable] = str(options.threads)
 
-    machine = describe(commands, env, options)
+    machine = describe({name: kind.command for name, kind in peers.items()}, env, options)
     print(f"{machine['cpu']}, {machine['cores']} cores, {options.threads} threads; {machine['system']}; {machine['date']}")
     for name, facts in machine["peers"].items():
         print(f"{name}: " + ", ".join(f"{k} {v}" for k, v in facts.items()))
@@ -235,29 +398,37 @@ def main():
           "with the single rounds' range; MiB: peak resident memory of the process.\n", flush=True)
 
     measured = []
-    for what, request in rows:
-        print(f"... {what}", file=sys.stderr, flush=True)
-        rate = request["work"] == "decode"
-        # What cannot differ is not timed twice: torch.compile concerns the training step only.
-        asked = {n: c for n, c in commands.items() if n != "compiled" or request["work"] == "step"}
-        results = measure(request, asked, env, options.rounds)
+    for row in rows:
+        print(f"... {row.what}", file=sys.stderr, flush=True)
+        asked = {name: (kind.command, request) for name, kind in peers.items() if (request := request_for(kind, row))}
+        if row.also:
+            asked["also"] = (peers["newleaf"].command, row.request | row.also[1])
+        results = measure(asked, row.work == "first step", env, options.rounds)
         for name, result in results.items():
             if "error" in result:
                 print(f"{name} failed: {result['error']}", file=sys.stderr)
-        measured.append({
-            "what": what,
-            "request": request,
-            "unit": "tokens/s" if rate else "ms",
-            "peers": results,
-            "ratios": ratios(results, rate),
-        })
-    print(table(measured, names))
+        also = results.pop("also", None)
+        measured.append(entry(row.what, row.request, results))
+        if also:
+            measured.append(entry(row.also[0], row.request | row.also[1], results | {"newleaf": also}))
+    print(tables(measured, names))
     if any(row["request"]["work"] == "attention" for row in measured):
         print("\nAttention: PyTorch reads q, k, v of (B, NH, T, hs), newleaf its own packed layout (B, T, 3C).")
     if options.json:
         Path(options.json).write_text(json.dumps({"machine": machine, "rows": measured}, indent=1) + "\n")
     if any("error" in result for row in measured for result in row["peers"].values()):
         sys.exit(1)
+
+
+def entry(what, request, results):
+    rate = request["work"] == "decode"
+    return {
+        "what": what,
+        "request": request,
+        "unit": "tokens/s" if rate else "ms",
+        "peers": results,
+        "ratios": ratios(results, rate),
+    }
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ The protocol is in README.md, next to this file. `--compile` times the training 
 """
 
 import argparse
+import inspect
 import json
 import os
 import resource
@@ -19,6 +20,17 @@ PRESETS = {  # config, batch; all without biases, tied and without dropout
     "nano-cpu": (GPTConfig(n_layer=4, n_head=4, n_embd=128, block_size=64, vocab_size=65), 12),
     "mid": (GPTConfig(n_layer=6, n_head=6, n_embd=192, block_size=128, vocab_size=65), 16),
     "baby": (GPTConfig(n_layer=6, n_head=6, n_embd=384, block_size=256, vocab_size=65), 64),
+}
+DECODE = {  # shape, new tokens of a text, GELUs to try, tokens and number of the trials
+    # The erf GELU only, as in newleaf's preset; a text fills the positions.
+    "nano-cpu": (PRESETS["nano-cpu"][0], 63, ["gelu"], 63, 4),
+    "gpt2-124m": (
+        GPTConfig(n_layer=12, n_head=12, n_embd=768, block_size=1024, vocab_size=50257, bias=True),
+        64,
+        ["gelu", "gelu_pytorch_tanh"],
+        16,
+        2,
+    ),
 }
 WARM_UP_FIRST = 3  # the allocator's pools, oneDNN's primitives and the optimizer's state come into being here
 WARM_UP_AGAIN = 1  # the other peer had the caches in between
@@ -86,29 +98,31 @@ class Attention:
 
 
 class Decode:
-    """Greedy decoding with a KV cache, batch 1, by transformers' GPT-2 in the nano-cpu shape.
+    """Greedy decoding with a KV cache, batch 1, by transformers' GPT-2 with random weights.
 
-    One text is a prompt of one token and as many new ones as the positions allow. What suits so small a
-    model best is tried first and the winner is timed: transformers' own generate(), or a plain loop over
-    the model without generate()'s bookkeeping; one thread, or all of them.
+    One text is a prompt of one token and DECODE's number of new ones. What suits the model best is tried first
+    and the winner is timed: transformers' own generate(), or a plain loop over the model without generate()'s
+    bookkeeping; one thread, or all of them; the erf GELU or the tanh one, each as one operation (the name
+    "gelu_new" means a formula of several).
     """
 
-    def __init__(self, _request, _compiled):
+    def __init__(self, request, _compiled):
+        if request.get("weights", "f32") != "f32":
+            raise ValueError(f"weights: only f32 here; found {request['weights']}")
         import transformers  # here only: it is slow to import, and its memory is not the training step's
+        from transformers.activations import ACT2FN
 
         transformers.logging.set_verbosity_error()
         self.cache_class = transformers.DynamicCache
-        config = PRESETS["nano-cpu"][0]
+        shape, self.new_tokens, gelus, trial_tokens, trials = DECODE[request.get("preset", "nano-cpu")]
         torch.manual_seed(0)
         self.model = transformers.GPT2LMHeadModel(
             transformers.GPT2Config(
-                n_layer=config.n_layer,
-                n_head=config.n_head,
-                n_embd=config.n_embd,
-                n_positions=config.block_size,
-                vocab_size=config.vocab_size,
-                # The erf GELU, as in newleaf: one operation, where the default is a formula of several.
-                activation_function="gelu",
+                n_layer=shape.n_layer,
+                n_head=shape.n_head,
+                n_embd=shape.n_embd,
+                n_positions=shape.block_size,
+                vocab_size=shape.vocab_size,
                 # No end token: every text gets its full length.
                 bos_token_id=None,
                 eos_token_id=None,
@@ -116,45 +130,56 @@ class Decode:
             )
         ).eval()
         self.version = transformers.__version__
+        # transformers 5.24 renamed it, and warns of the old name.
+        known = inspect.signature(self.model.forward).parameters
+        self.cache_argument = "cache" if "cache" in known else "past_key_values"
         self.prompt = torch.zeros((1, 1), dtype=torch.long)
-        self.new_tokens = config.block_size - 1
         self.ways = {"generate": self.generate, "loop": self.loop}
-        trials = []
-        for threads in sorted({1, torch.get_num_threads()}):
-            torch.set_num_threads(threads)
-            for way in self.ways:
-                self.tokens_per_s(way)
-                trials.append((max(self.tokens_per_s(way) for _ in range(4)), threads, way))
-        _, self.threads, self.way = max(trials)
+        found = []
+        for gelu in gelus:
+            self.use_gelu(ACT2FN[gelu])
+            for threads in sorted({1, torch.get_num_threads()}):
+                torch.set_num_threads(threads)
+                for way in self.ways:
+                    self.tokens_per_s(way, trial_tokens)
+                    best = max(self.tokens_per_s(way, trial_tokens) for _ in range(trials))
+                    found.append((best, threads, way, gelu))
+        _, self.threads, self.way, self.gelu = max(found)
+        self.use_gelu(ACT2FN[self.gelu])
 
-    def generate(self):
+    def use_gelu(self, function):
+        for block in self.model.transformer.h:
+            block.mlp.act = function
+
+    def generate(self, count):
         mask = torch.ones_like(self.prompt)
-        out = self.model.generate(self.prompt, attention_mask=mask, max_new_tokens=self.new_tokens, do_sample=False)
+        out = self.model.generate(self.prompt, attention_mask=mask, max_new_tokens=count, do_sample=False)
         return out.shape[1] - 1
 
-    def loop(self):
-        token, cache, out = self.prompt, self.cache_class(), []
-        for _ in range(self.new_tokens):
-            logits = self.model(token, past_key_values=cache, use_cache=True).logits
+    def loop(self, count):
+        token, cache, out = self.prompt, {self.cache_argument: self.cache_class()}, []
+        for _ in range(count):
+            logits = self.model(token, use_cache=True, **cache).logits
             token = logits[:, -1].argmax(dim=-1, keepdim=True)
             out.append(token)
         return torch.cat(out, dim=1).shape[1]
 
     @torch.inference_mode()
-    def tokens_per_s(self, way):
+    def tokens_per_s(self, way, tokens):
         start = time.perf_counter()
-        count = self.ways[way]()
-        assert count == self.new_tokens, count
+        count = self.ways[way](tokens)
+        assert count == tokens, count
         return count / (time.perf_counter() - start)
 
     def once(self):
         torch.set_num_threads(self.threads)
-        self.tokens_per_s(self.way)
+        self.tokens_per_s(self.way, self.new_tokens)
 
     def answer(self, request):
+        torch.set_num_threads(self.threads)
         texts = -(-request["tokens"] // self.new_tokens)
-        rates = [self.tokens_per_s(self.way) for _ in range(texts)]
-        return {"tokens_per_s": rates, "way": self.way, "transformers": self.version}
+        rates = [self.tokens_per_s(self.way, self.new_tokens) for _ in range(texts)]
+        return {"tokens_per_s": rates, "way": self.way, "gelu": self.gelu, "transformers": self.version}
 
 
 WORKS = {"step": Step, "attention": Attention, "decode": Decode}
@@ -200,14 +225,14 @@ def main():
             if work == "info":
                 reply = info(options.compile)
             else:
-                # The amount is not part of what is set up, and a later request may ask for another.
-                amounts = ("steps", "repeats", "tokens")
+                # The amounts are not part of what is set up, and a later request may ask for others.
+                amounts = ("steps", "repeats", "tokens", "warm_up")
                 key = json.dumps({k: v for k, v in request.items() if k not in amounts}, sort_keys=True)
                 warm_up = WARM_UP_AGAIN
                 if key not in prepared:
                     prepared[key] = WORKS[work](request, options.compile)
                     warm_up = WARM_UP_FIRST
-                timed_ms(prepared[key].once, warm_up)
+                timed_ms(prepared[key].once, request.get("warm_up", warm_up))
                 reply = prepared[key].answer(request)
                 reply |= {"threads": torch.get_num_threads(), "peak_rss_bytes": peak_rss_bytes()}
         except Exception as error:  # the other rows can still be measured

@@ -62,7 +62,7 @@ fn products<S: Simd, const R: usize>(s: S, rows: [&[f32]; R], x: &[f32]) -> [S::
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::simd::{Kernel, Path, dispatch};
+    use crate::kernels::simd::{Kernel, dispatch, on_every_path};
     use random::{Rng, Stream};
 
     struct Both<'a> {
@@ -85,20 +85,17 @@ mod tests {
 
     #[test]
     fn sixteen_rows_at_once_give_the_bits_of_one() {
-        let before = Path::current();
         for length in [0, 1, 15, 16, 17, 64, 100] {
             let stride = length + 3;
             let mut numbers = vec![0.0; LANES * stride + length];
             Rng::new(7, Stream::Init).fill_normal(&mut numbers, 0.0, 1.0);
             let (rows, x) = numbers.split_at(LANES * stride);
             let mut first = None;
-            for path in Path::ALL.into_iter().filter(|path| path.is_available()) {
-                path.force();
+            on_every_path(|path| {
                 let [at_once, alone] = dispatch(Both { rows, stride, x }).map(|x| x.map(f32::to_bits));
                 assert_eq!(at_once, alone, "{path}, {length}");
                 assert_eq!(*first.get_or_insert(alone), alone, "{path}, {length}");
-            }
+            });
         }
-        before.force();
     }
 }

@@ -164,7 +164,7 @@ pub fn matvec_int8(w: &Int8Matrix, x: &Int16Vector, bias: Option<&[f32]>, y: &mu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::simd::Path;
+    use crate::kernels::simd::on_every_path;
     use random::{Rng, Stream};
 
     fn normal(n: usize, seed: u64) -> Vec<f32> {
@@ -212,15 +212,12 @@ mod tests {
     fn every_path_and_number_of_threads_gives_the_same_bits() {
         let (w, x) = (Int8Matrix::new(&normal(3000 * 257, 3), 257), normal(257, 4));
         let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let before = Path::current();
         let expected = product(&w, &x);
-        for path in Path::ALL.into_iter().filter(|path| path.is_available()) {
-            path.force();
+        on_every_path(|path| {
             for threads in [1, 3] {
                 assert_eq!(pool(threads).install(|| product(&w, &x)), expected, "{path}, {threads} threads");
             }
-        }
-        before.force();
+        });
     }
 
     #[test]

@@ -233,7 +233,7 @@ mod neon {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::simd::Path;
+    use crate::kernels::simd::on_every_path;
     use random::{Rng, Stream};
 
     /// The largest numbers there may be, in every lane, do not overflow; random ones are right; on every path.
@@ -248,9 +248,7 @@ mod tests {
             let x = (0..k).map(|_| rng.below(32_767) as i16 - 16_383).collect();
             cases.push((x, (0..9 * k).map(|_| (rng.below(255) as i16 - 127) as i8).collect()));
         }
-        let before = Path::current();
-        for path in Path::ALL.into_iter().filter(|path| path.is_available()) {
-            path.force();
+        on_every_path(|path| {
             for (x, w) in &cases {
                 let mut sums = [0; 9];
                 dots(x, w, &mut sums);
@@ -260,7 +258,6 @@ mod tests {
                 });
                 assert_eq!(sums, exact, "{path}, {} columns", x.len());
             }
-        }
-        before.force();
+        });
     }
 }

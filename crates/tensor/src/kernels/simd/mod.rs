@@ -252,6 +252,19 @@ impl fmt::Display for Path {
     }
 }
 
+/// Runs `work` on every path that this processor has, one test at a time: the path is the whole process's.
+#[cfg(test)]
+pub(crate) fn on_every_path(mut work: impl FnMut(Path)) {
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let before = Path::current();
+    for path in Path::ALL.into_iter().filter(|path| path.is_available()) {
+        path.force();
+        work(path);
+    }
+    before.force();
+}
+
 /// Runs a kernel on the current path.
 #[inline]
 pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
