@@ -15,6 +15,7 @@
 //! Every element of C is one chain of fused multiply-adds in the order of k: the result does not depend
 //! on blocks, tiles, threads or path.
 
+use super::pack::{copy_row, pack_transposed};
 use super::simd::product::{From, Left, Product, Right};
 use super::simd::shared::{Rectangle, rectangles};
 use super::simd::{Kernel, Simd, dispatch};
@@ -167,7 +168,7 @@ impl Kernel for Part<'_> {
         let block = depth_of_block(k);
         for p in (0..k.max(1)).step_by(block) {
             let depth = block.min(k - p);
-            pack_b(self.b, p, depth, self.j, self.c.columns, S::TILE.1, self.packed_b);
+            pack_b(s, self.b, p, depth, self.j, self.c.columns, self.packed_b);
             for row in (0..self.c.rows).step_by(BLOCK_M) {
                 self.block(s, p, depth, row);
             }
@@ -199,9 +200,10 @@ impl Part<'_> {
     }
 }
 
-/// Packs rows p.. and columns j.. of B into panels of `width` columns, zeros beyond the last column.
+/// Packs rows p.. and columns j.. of B into panels as wide as a tile, zeros beyond the last column.
 #[inline(always)]
-fn pack_b(b: Mat<'_>, p: usize, depth: usize, j: usize, columns: usize, width: usize, packed: &mut [f32]) {
+fn pack_b<S: Simd>(s: S, b: Mat<'_>, p: usize, depth: usize, j: usize, columns: usize, packed: &mut [f32]) {
+    let width = S::TILE.1;
     for (panel, packed) in
         packed.chunks_exact_mut((width * depth).max(1)).take(columns.div_ceil(width)).enumerate()
     {
@@ -209,39 +211,10 @@ fn pack_b(b: Mat<'_>, p: usize, depth: usize, j: usize, columns: usize, width: u
         let here = width.min(columns - panel * width);
         if b.col == 1 {
             for (p, to) in (p..p + depth).zip(packed.chunks_exact_mut(width)) {
-                let from = &b.data[p * b.row + j..][..here];
-                to[..here].copy_from_slice(from);
-                to[here..].fill(0.0);
+                copy_row(s, &b.data[p * b.row + j..], here, to);
             }
         } else {
-            pack_transposed(&b.data[j * b.col + p * b.row..], b.col, here, depth, width, packed);
-        }
-    }
-}
-
-/// Packs `rows` rows, `stride` floats apart, as columns: `to[p * width + j] = from[j * stride + p]`.
-#[inline(always)]
-pub(super) fn pack_transposed(
-    from: &[f32],
-    stride: usize,
-    rows: usize,
-    depth: usize,
-    width: usize,
-    to: &mut [f32],
-) {
-    const BLOCK: usize = 16;
-    if rows < width {
-        to[..depth * width].fill(0.0);
-    }
-    // Sixteen rows of sixteen: both sides stay in the first-level cache.
-    for j0 in (0..rows).step_by(BLOCK) {
-        for p0 in (0..depth).step_by(BLOCK) {
-            for j in j0..rows.min(j0 + BLOCK) {
-                let row = &from[j * stride..];
-                for p in p0..depth.min(p0 + BLOCK) {
-                    to[p * width + j] = row[p];
-                }
-            }
+            pack_transposed(s, &b.data[j * b.col + p * b.row..], b.col, here, depth, width, packed);
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod int8;
 pub mod layer_norm;
 pub mod mask;
 pub mod matvec;
+pub(crate) mod pack;
 pub mod parallel;
 pub mod rms_norm;
 pub(crate) mod rows;

@@ -14,7 +14,7 @@
 
 use super::v2_rows::by_head;
 use super::{Problem, drop_entries};
-use crate::kernels::gemm::pack_transposed;
+use crate::kernels::pack::{copy_row, pack_transposed};
 use crate::kernels::simd::product::{From, Left, Product, Right};
 use crate::kernels::simd::shared::{Rectangle, rectangles};
 use crate::kernels::simd::{Kernel, LANES, Simd, dispatch};
@@ -100,24 +100,23 @@ impl<'a> Head<'a> {
 
     /// Packs the transpose of rows of qkv into panels: `[panel][hs][panel width]`.
     #[inline(always)]
-    fn pack_panels<S: Simd>(&self, _: S, from: &[f32], stride: usize, to: &mut [f32]) {
+    fn pack_panels<S: Simd>(&self, s: S, from: &[f32], stride: usize, to: &mut [f32]) {
         let (width, hs) = (S::TILE.1, self.p.head_size);
         for (panel, to) in to.chunks_exact_mut(width * hs).enumerate() {
             let first = panel * width;
             if first < self.p.time {
                 let rows = width.min(self.p.time - first);
-                pack_transposed(&from[first * stride..], stride, rows, hs, width, to);
+                pack_transposed(s, &from[first * stride..], stride, rows, hs, width, to);
             }
         }
     }
 
     /// Copies rows, zeros behind each up to whole panels.
     #[inline(always)]
-    fn pack_rows(&self, from: &[f32], stride: usize, to: &mut [f32]) {
+    fn pack_rows<S: Simd>(&self, s: S, from: &[f32], stride: usize, to: &mut [f32]) {
         let hs = self.p.head_size;
         for (t, to) in to.chunks_exact_mut(self.width).enumerate() {
-            to[..hs].copy_from_slice(&from[t * stride..t * stride + hs]);
-            to[hs..].fill(0.0);
+            copy_row(s, &from[t * stride..], hs, to);
         }
     }
 
@@ -169,7 +168,7 @@ impl Kernel for Forward<'_> {
     fn run<S: Simd>(mut self, s: S) {
         let Self { head, .. } = self;
         head.pack_panels(s, head.rows(1, 0), head.stride(), self.k);
-        head.pack_rows(head.rows(2, 0), head.stride(), self.v);
+        head.pack_rows(s, head.rows(2, 0), head.stride(), self.v);
         for first in (0..head.p.time).step_by(QUERIES) {
             let queries = first..head.p.time.min(first + QUERIES);
             self.block(s, queries);
@@ -328,9 +327,9 @@ impl Backward<'_> {
         let (y, dy) = (&self.y[first..], &self.dy[first..]);
         head.pack_panels(s, head.rows(1, 0), head.stride(), packed.k_panels);
         head.pack_panels(s, head.rows(2, 0), head.stride(), packed.v_panels);
-        head.pack_rows(head.rows(0, 0), head.stride(), packed.q);
-        head.pack_rows(head.rows(1, 0), head.stride(), packed.k);
-        head.pack_rows(dy, c, packed.dy_rows);
+        head.pack_rows(s, head.rows(0, 0), head.stride(), packed.q);
+        head.pack_rows(s, head.rows(1, 0), head.stride(), packed.k);
+        head.pack_rows(s, dy, c, packed.dy_rows);
         for (t, mean) in self.means.iter_mut().enumerate() {
             let rows = y[t * c..t * c + hs].iter().zip(&dy[t * c..t * c + hs]);
             *mean = rows.map(|(y, dy)| y * dy).sum();

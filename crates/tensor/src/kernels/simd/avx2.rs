@@ -98,6 +98,18 @@ impl Simd for Avx2 {
         [eight_sums(&a[..8]), eight_sums(&a[8..])]
     }
     #[inline(always)]
+    fn transpose(self, a: &[Pair; LANES]) -> [Pair; LANES] {
+        let mut columns = *a;
+        for half in 0..2 {
+            let upper = eight_rows(&a[..8], half); // numbers of rows 0 to 7, in columns 8 half to 8 half + 7
+            let lower = eight_rows(&a[8..], half);
+            for i in 0..8 {
+                columns[8 * half + i] = [upper[i], lower[i]];
+            }
+        }
+        columns
+    }
+    #[inline(always)]
     unsafe fn load_at(self, from: *const f32) -> Pair {
         unsafe { [_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))] }
     }
@@ -114,9 +126,43 @@ impl Simd for Avx2 {
     }
 }
 
-// The steps of `sums`. Each adds the halves of every row's terms and packs two registers into one. Functions, not
-// closures: a closure is not compiled for the path's instructions.
-// SAFETY: `sums` calls them, which has a token.
+// The steps of `transpose`, and those of `sums`. Functions, not closures: a closure is not compiled for the path's
+// instructions.
+// SAFETY of all: the callers have a token.
+
+/// Turns over the square of eight by eight in one half of eight rows.
+#[inline(always)]
+fn eight_rows(a: &[Pair], half: usize) -> [__m256; 8] {
+    let (x, y) = (
+        four_rows(a[0][half], a[1][half], a[2][half], a[3][half]),
+        four_rows(a[4][half], a[5][half], a[6][half], a[7][half]),
+    );
+    let mut columns = [x[0]; 8];
+    for k in 0..4 {
+        unsafe {
+            columns[k] = _mm256_permute2f128_ps::<0x20>(x[k], y[k]);
+            columns[4 + k] = _mm256_permute2f128_ps::<0x31>(x[k], y[k]);
+        }
+    }
+    columns
+}
+
+/// Turns over the squares of four by four in four rows.
+#[inline(always)]
+fn four_rows(a: __m256, b: __m256, c: __m256, d: __m256) -> [__m256; 4] {
+    unsafe {
+        let (x, y) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+        let (z, w) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+        [
+            _mm256_shuffle_ps::<0x44>(x, z),
+            _mm256_shuffle_ps::<0xEE>(x, z),
+            _mm256_shuffle_ps::<0x44>(y, w),
+            _mm256_shuffle_ps::<0xEE>(y, w),
+        ]
+    }
+}
+
+// The steps of `sums`. Each adds the halves of every row's terms and packs two registers into one.
 
 /// The sums of eight rows.
 #[inline(always)]

@@ -97,6 +97,17 @@ impl Simd for Avx512 {
         ones(twos(rows[0], rows[1]), twos(rows[2], rows[3]))
     }
     #[inline(always)]
+    fn transpose(self, a: &[__m512; LANES]) -> [__m512; LANES] {
+        // Register k of four: lane r of quarter q is number 4 q + k of row r of four rows.
+        let rows = [four_rows(&a[..4]), four_rows(&a[4..8]), four_rows(&a[8..12]), four_rows(&a[12..])];
+        let mut columns = *a;
+        for k in 0..4 {
+            let [x, y, z, w] = quarters(rows[0][k], rows[1][k], rows[2][k], rows[3][k]);
+            (columns[k], columns[4 + k], columns[8 + k], columns[12 + k]) = (x, y, z, w);
+        }
+        columns
+    }
+    #[inline(always)]
     unsafe fn load_at(self, from: *const f32) -> __m512 {
         unsafe { _mm512_loadu_ps(from) }
     }
@@ -110,9 +121,41 @@ impl Simd for Avx512 {
     }
 }
 
-// The steps of `sums`. Each adds the halves of every row's terms and packs two registers into one. Functions, not
-// closures: a closure is not compiled for the path's instructions.
-// SAFETY: `sums` calls them, which has a token.
+// The steps of `transpose`, and those of `sums`. Functions, not closures: a closure is not compiled for the path's
+// instructions.
+// SAFETY of all: the callers have a token.
+
+/// Turns over the squares of four by four in four rows.
+#[inline(always)]
+fn four_rows(a: &[__m512]) -> [__m512; 4] {
+    unsafe {
+        let (x, y) = (_mm512_unpacklo_ps(a[0], a[1]), _mm512_unpackhi_ps(a[0], a[1]));
+        let (z, w) = (_mm512_unpacklo_ps(a[2], a[3]), _mm512_unpackhi_ps(a[2], a[3]));
+        [
+            _mm512_shuffle_ps::<0x44>(x, z),
+            _mm512_shuffle_ps::<0xEE>(x, z),
+            _mm512_shuffle_ps::<0x44>(y, w),
+            _mm512_shuffle_ps::<0xEE>(y, w),
+        ]
+    }
+}
+
+/// Quarter q of x, y, z and w, for each q.
+#[inline(always)]
+fn quarters(x: __m512, y: __m512, z: __m512, w: __m512) -> [__m512; 4] {
+    unsafe {
+        let (even, odd) = (_mm512_shuffle_f32x4::<0x88>(x, y), _mm512_shuffle_f32x4::<0xDD>(x, y));
+        let (even2, odd2) = (_mm512_shuffle_f32x4::<0x88>(z, w), _mm512_shuffle_f32x4::<0xDD>(z, w));
+        [
+            _mm512_shuffle_f32x4::<0x88>(even, even2),
+            _mm512_shuffle_f32x4::<0x88>(odd, odd2),
+            _mm512_shuffle_f32x4::<0xDD>(even, even2),
+            _mm512_shuffle_f32x4::<0xDD>(odd, odd2),
+        ]
+    }
+}
+
+// The steps of `sums`. Each adds the halves of every row's terms and packs two registers into one.
 
 /// Terms i and i + 8: quarters 0 and 1 of x plus its quarters 2 and 3, then y's.
 #[inline(always)]

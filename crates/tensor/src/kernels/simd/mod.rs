@@ -123,6 +123,24 @@ pub trait Simd: Copy + Send + Sync + 'static {
         self.load(&sums)
     }
 
+    /// Lane j of vector i is lane i of `a[j]`. Nothing is computed.
+    #[inline(always)]
+    fn transpose(self, a: &[Self::V; LANES]) -> [Self::V; LANES] {
+        let mut rows = [[0.0; LANES]; LANES];
+        for j in 0..LANES {
+            self.store(a[j], &mut rows[j]);
+        }
+        let mut columns = *a;
+        for i in 0..LANES {
+            let mut column = [0.0; LANES];
+            for j in 0..LANES {
+                column[j] = rows[j][i];
+            }
+            columns[i] = self.load(&column);
+        }
+        columns
+    }
+
     /// The largest lane.
     #[inline(always)]
     fn largest(self, a: Self::V) -> f32 {
