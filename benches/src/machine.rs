@@ -4,6 +4,7 @@ use crate::alternate::alone;
 use crate::samples;
 use std::fs::read_to_string;
 use tensor::kernels::gemm::{Init, Mat, gemm};
+use tensor::kernels::matvec::matvec;
 use tensor::kernels::simd::Path;
 
 /// Runs `main` inside of a pool of threads, so that the calling thread is one of the workers and takes part in
@@ -60,6 +61,17 @@ pub fn sgemm_rate(budget: f64) -> f64 {
     let mut c = vec![0.0; N * N];
     let product = || gemm(&mut c, Mat::new(&a, N, N), Mat::new(&b, N, N), Init::Zero);
     2.0 * (N * N * N) as f64 / alone(budget, product)
+}
+
+/// Bytes a second that all threads of the current pool together read from memory: a matrix, far larger than the caches,
+/// times a vector.
+#[must_use]
+pub fn memory_rate(budget: f64) -> f64 {
+    const ROWS: usize = 32 * 1024;
+    const COLUMNS: usize = 2048;
+    let (w, x) = (vec![1.0; ROWS * COLUMNS], vec![1.0; COLUMNS]);
+    let mut y = vec![0.0; ROWS];
+    (4 * w.len()) as f64 / alone(budget, || matvec(&w, &x, None, &mut y))
 }
 
 #[cfg(test)]
