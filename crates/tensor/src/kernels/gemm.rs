@@ -7,7 +7,7 @@
 //! for each block of K            (so that a panel of B stays in the first-level cache)
 //!   pack this block of B into panels as wide as a tile
 //!   for each block of M          (so that this block of A stays in the second-level cache)
-//!     pack A if its rows are not contiguous
+//!     pack A if it cannot be used as it lies
 //!     for each panel of B
 //!       for each tile of rows    C tile += A tile * B panel, in registers (simd/tile.rs)
 //! ```
@@ -25,6 +25,10 @@ use super::{parallel, scratch};
 const BLOCK_K: usize = 256;
 /// Rows of A in a block (a multiple of every path's tile rows): 240 KiB at a full block of K.
 const BLOCK_M: usize = 240;
+/// Floats after which addresses fall into the same place of the first-level cache: 4 KiB on every processor of today.
+const CACHE_PERIOD: usize = 1024;
+/// Floats between packed rows, so that they do not.
+const PAD: usize = 16;
 /// Products below this many multiply-adds stay on one thread: a fork costs about 5 microseconds.
 const SERIAL_BELOW: usize = 256 * 1024;
 /// Multiples of every path's tile.
@@ -113,12 +117,18 @@ pub fn gemm(c: &mut [f32], a: Mat<'_>, b: Mat<'_>, init: Init<'_>) {
     let block = depth_of_block(k);
     parallel::for_each_of(parts, |(c, (i, j))| {
         // Scratch is borrowed out here: a closure inside of the kernel would not be compiled for its path.
-        let packed_rows = if a.col != 1 && m > 1 { BLOCK_M.min(c.rows).next_multiple_of(TILE_M) } else { 0 };
-        let lengths = [c.columns.next_multiple_of(TILE_N) * block, packed_rows * block];
+        let packed_rows = if must_pack(a) { BLOCK_M.min(c.rows).next_multiple_of(TILE_M) } else { 0 };
+        let lengths = [c.columns.next_multiple_of(TILE_N) * block, packed_rows * (block + PAD)];
         scratch::with(lengths, |[packed_b, packed_a]| {
             dispatch(Part { c, i, j, a, b, init, packed_b, packed_a });
         });
     });
+}
+
+/// Whether A cannot be used as it lies: its rows are not contiguous, or so far apart that they fall into the same few
+/// places of the first-level cache and drive each other out (twelve rows, where each place holds eight lines).
+fn must_pack(a: Mat<'_>) -> bool {
+    a.rows > 1 && (a.col != 1 || a.row.is_multiple_of(CACHE_PERIOD))
 }
 
 /// K in equal blocks of at most [`BLOCK_K`].
@@ -191,6 +201,11 @@ impl Part<'_> {
         let a = if self.packed_a.is_empty() {
             let start = i * self.a.row + p * self.a.col;
             Left::rows(s, &self.a.data[start.min(self.a.data.len())..], self.a.row)
+        } else if self.a.col == 1 {
+            for (row, to) in self.packed_a.chunks_exact_mut(depth + PAD).take(rows).enumerate() {
+                copy_row(s, &self.a.data[(i + row) * self.a.row + p..], depth, to);
+            }
+            Left::rows(s, self.packed_a, depth + PAD)
         } else {
             pack_a(self.a, i, rows, p, depth, S::TILE.0, self.packed_a);
             Left { data: self.packed_a, row: 1, col: S::TILE.0, tile_stride: S::TILE.0 * depth }
