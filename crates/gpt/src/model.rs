@@ -138,7 +138,7 @@ impl Gpt {
         for block in &self.h {
             let mark = tape.mark();
             x = block.forward(x, intervals, seeds);
-            tape.free_since(mark, x); // nothing, where a backward will follow
+            tape.free_since(mark, x); // on a tape that does not record, or that computes again what it forgets
         }
         self.lm_head.forward(self.ln_f.forward(x)) // (B, T, V)
     }

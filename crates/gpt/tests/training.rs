@@ -138,6 +138,20 @@ fn a_number_that_is_not_finite_stops_before_the_update() {
 }
 
 #[test]
+fn computing_again_gives_the_same_bits_in_less_memory() {
+    let mut config = tiny();
+    config.set("n_layer", "8").unwrap();
+    let [(digest_kept, bytes_kept), (digest_again, bytes_again)] = ["false", "true"].map(|recompute| {
+        config.set("recompute", recompute).unwrap();
+        let mut trainer = Trainer::new(&config, 2000).unwrap();
+        advance(&mut trainer, 6);
+        (digest(&trainer), trainer.workspace().stats().peak_bytes)
+    });
+    assert_eq!(digest_again, digest_kept);
+    assert!(bytes_again < bytes_kept / 2, "{bytes_again} {bytes_kept}");
+}
+
+#[test]
 fn micro_batches_add_up_to_the_batch() {
     let mut config = tiny();
     config.set("dropout", "0").unwrap();

@@ -8,6 +8,7 @@ mod display;
 mod error;
 mod op;
 mod params;
+mod recompute;
 mod shape;
 mod tape;
 mod workspace;

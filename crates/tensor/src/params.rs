@@ -103,7 +103,20 @@ impl Params {
         &self.all[id.index()].data
     }
 
-    /// A parameter's numbers, to be changed.
+    /// A parameter's numbers, to be changed. A tape borrows the parameters, so an update while the graph is alive does not
+    /// compile:
+    ///
+    /// ```compile_fail,E0502
+    /// # use tensor::{Params, Tape, Workspace};
+    /// # let (mut params, workspace) = (Params::new(), Workspace::new());
+    /// # let w = params.add("w", [3], |w| w.fill(1.0));
+    /// let tape = Tape::new(&params, &workspace);
+    /// let loss = tape.param(w).sum();
+    /// params.data_mut(w)[0] -= 0.1;   // error: `params` is borrowed by `tape`
+    /// println!("{}", loss.item());
+    /// ```
+    ///
+    /// With `drop(tape)` before the update it does: see the training step in the crate's README.
     pub fn data_mut(&mut self, id: ParamId) -> &mut [f32] {
         &mut self.all[id.index()].data
     }

@@ -18,24 +18,13 @@ use ndarray::ArrayD;
 use std::cell::RefCell;
 
 /// One forward pass. It lives for one micro-batch and borrows the parameters read-only, so stepping
-/// an optimizer while the graph is alive does not compile:
-///
-/// ```compile_fail,E0502
-/// # use tensor::{Params, Tape, Workspace};
-/// # let (mut params, workspace) = (Params::new(), Workspace::new());
-/// # let w = params.add("w", [3], |w| w.fill(1.0));
-/// let tape = Tape::new(&params, &workspace);
-/// let loss = tape.param(w).sum();
-/// params.data_mut(w)[0] -= 0.1;   // error: `params` is borrowed by `tape`
-/// println!("{}", loss.item());
-/// ```
-///
-/// With `drop(tape)` before the update it compiles: see the training step in the crate's README.
+/// an optimizer while the graph is alive does not compile: see [`Params::data_mut`].
 pub struct Tape<'p> {
     pub(crate) params: &'p Params,
-    workspace: &'p Workspace,
+    pub(crate) workspace: &'p Workspace,
     pub(crate) nodes: RefCell<Vec<Node>>,
     recording: bool,
+    pub(crate) recompute: bool,
 }
 
 pub(crate) struct Node {
@@ -49,6 +38,7 @@ pub(crate) struct Node {
 
 pub(crate) enum Value {
     Here(Buffer),
+    Again(Buffer), // freed before, and computed again for the backward
     Param(ParamId),
     Freed,
 }
@@ -56,7 +46,7 @@ pub(crate) enum Value {
 impl Node {
     pub(crate) fn view<'a>(&'a self, params: &'a Params) -> View<'a> {
         match &self.value {
-            Value::Here(buffer) => View { data: buffer, shape: self.shape },
+            Value::Here(buffer) | Value::Again(buffer) => View { data: buffer, shape: self.shape },
             Value::Param(id) => params.view(*id),
             Value::Freed => panic!("this value was freed by Tape::free_since"),
         }
@@ -83,13 +73,15 @@ impl<'p> Tape<'p> {
     /// A tape that records, for training.
     #[must_use]
     pub fn new(params: &'p Params, workspace: &'p Workspace) -> Self {
-        Self { params, workspace, nodes: RefCell::default(), recording: true }
+        Self { params, workspace, nodes: RefCell::default(), recording: true, recompute: false }
     }
 
     /// A tape that computes the same values and keeps nothing for a backward: for evaluation and sampling.
     #[must_use]
     pub fn no_grad(params: &'p Params, workspace: &'p Workspace) -> Self {
-        Self { params, workspace, nodes: RefCell::default(), recording: false }
+        let mut tape = Self::new(params, workspace);
+        tape.recording = false;
+        tape
     }
 
     /// Whether a backward is possible: layers that only matter in training (dropout) ask this.
@@ -145,15 +137,14 @@ impl<'p> Tape<'p> {
         self.nodes.borrow().len()
     }
 
-    /// Without recording, gives back the buffers of all values since [`Tape::mark`] except `keep`: called after
-    /// each block, evaluation needs the memory of one. On a recording tape, which needs them, nothing happens.
+    /// Gives back the buffers of all values computed since [`Tape::mark`] except `keep`: called after each block,
+    /// evaluation needs the memory of one. A tape that records needs them, and does nothing, unless it computes
+    /// them again in the backward ([`Tape::recomputing`]).
     pub fn free_since(&self, mark: usize, keep: Var<'_>) {
-        if self.recording {
-            return;
-        }
+        let free = |node: &Node| !self.recording || (self.recompute && node.op.is_some());
         for (i, node) in self.nodes.borrow_mut().iter_mut().enumerate().skip(mark) {
-            if i != keep.index as usize && matches!(node.value, Value::Here(_)) {
-                node.value = Value::Freed;
+            if i != keep.index as usize && matches!(node.value, Value::Here(_)) && free(node) {
+                (node.value, node.saved) = (Value::Freed, None);
             }
         }
     }
@@ -248,16 +239,16 @@ impl<'t> Var<'t> {
     pub fn backward_from(self, cotangent: &[f32], grads: &mut Grads, mut visit: impl FnMut(u32, &[f32])) {
         let tape = self.tape;
         assert!(tape.recording, "backward: this tape was made by Tape::no_grad and recorded nothing");
-        let nodes = tape.nodes.borrow();
         let mut adjoints: Vec<Option<Buffer>> = (0..=self.index).map(|_| None).collect();
         let mut seed = tape.workspace.take(self.shape().elements());
         seed.copy_from_slice(cotangent);
         adjoints[self.index as usize] = Some(seed);
 
         for index in (0..=self.index).rev() {
-            let node = &nodes[index as usize];
             let Some(dy) = adjoints[index as usize].take() else { continue }; // the loss does not depend on it
             visit(index, &dy);
+            let nodes = tape.restored(index);
+            let node = &nodes[index as usize];
             match (&node.op, &node.value) {
                 (Some(op), _) if node.wants_grad => {
                     tape.backward_node(&nodes, node, op.as_ref(), &dy, &mut adjoints, grads);
@@ -266,6 +257,8 @@ impl<'t> Var<'t> {
                 (None, Value::Param(id)) if node.wants_grad => add_to(grads.arrive(*id), &dy),
                 _ => {}
             }
+            drop(nodes);
+            tape.forget_again(index);
         }
     }
 }

@@ -110,6 +110,10 @@ pub struct TrainConfig {
     pub batch_size: usize,
     /// Sequences computed at a time, to save memory; `None`: the trainer's choice. The gradient is the same.
     pub micro_batch: Option<usize>,
+    /// Whether the blocks' activations are forgotten and computed again in the backward: less memory, a third more
+    /// time, the same bits.
+    #[serde(default)]
+    pub recompute: bool,
     /// The largest learning rate, reached after warm-up.
     pub learning_rate: f64,
     /// The learning rate at the end of the decay (`cosine` only: `linear` goes to zero).
@@ -254,6 +258,7 @@ impl Preset {
             max_iters,
             batch_size,
             micro_batch: None,
+            recompute: false,
             learning_rate: 1e-3,
             min_lr: 1e-4,
             warmup_iters: 100,

@@ -31,7 +31,7 @@ const fn train(name: &'static str, help: &'static str) -> Field {
 }
 
 /// All settings, in the order of the structs.
-pub const FIELDS: [Field; 33] = [
+pub const FIELDS: [Field; 34] = [
     model("n_layer", "number of blocks"),
     model("n_head", "attention heads in a block"),
     model("n_embd", "width of the model, a multiple of n_head"),
@@ -46,6 +46,7 @@ pub const FIELDS: [Field; 33] = [
     train("max_iters", "updates in the whole run"),
     train("batch_size", "sequences in an update"),
     train("micro_batch", "sequences computed at a time, or none"),
+    train("recompute", "less memory, a third more time: true or false"),
     train("learning_rate", "largest learning rate"),
     train("min_lr", "learning rate at the end of the cosine"),
     train("warmup_iters", "iterations in which the learning rate grows"),
@@ -114,6 +115,7 @@ impl Config {
             "max_iters" => c.max_iters.read(value),
             "batch_size" => c.batch_size.read(value),
             "micro_batch" => c.micro_batch.read(value),
+            "recompute" => c.recompute.read(value),
             "learning_rate" => c.learning_rate.read(value),
             "min_lr" => c.min_lr.read(value),
             "warmup_iters" => c.warmup_iters.read(value),

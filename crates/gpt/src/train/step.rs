@@ -110,7 +110,10 @@ impl Trainer {
         let total_weight = batch.total_weight() as f32;
         let mut loss = 0.0;
         for (part, seeds) in self.micro_batches(batch) {
-            let tape = Tape::new(&self.params, &self.workspace);
+            let tape = match self.config.train.recompute {
+                true => Tape::recomputing(&self.params, &self.workspace),
+                false => Tape::new(&self.params, &self.workspace),
+            };
             let part_loss = self.model.loss_of_part(&tape, &part, total_weight, &seeds);
             part_loss.backward(&mut self.grads);
             loss += f64::from(part_loss.item());
