@@ -115,7 +115,8 @@ impl Kernel for Round<'_> {
             zero = s.fma(x, s.splat(0.0), zero); // 0 times a NaN or an infinity is NaN, and stays it
         }
         let scale = s.largest(max) / self.largest + s.sum(zero);
-        let per_step = s.splat(if scale > 0.0 { self.largest / s.largest(max) } else { 0.0 });
+        // Below the normal numbers a step would be too small to divide by: they become 0.
+        let per_step = s.splat(if scale >= f32::MIN_POSITIVE { self.largest / s.largest(max) } else { 0.0 });
         let mut lanes = [0.0; LANES];
         for (x, q) in x.iter().chain([&tail]).zip(self.q.chunks_mut(LANES)) {
             s.store(s.round(s.mul(s.load(x), per_step)), &mut lanes);
@@ -234,6 +235,12 @@ mod tests {
             }
         }
         assert_eq!(product(&Int8Matrix::new(&[0.0; 4], 2), &[1.0, 2.0]), [0.0, 0.0]);
+        for tiny in [1e-45, 1e-40, 1e-37] {
+            assert_eq!(product(&Int8Matrix::new(&[tiny; 4], 2), &[1.0, 2.0]), [0.0, 0.0], "{tiny}");
+            assert_eq!(product(&Int8Matrix::new(&[1.0; 4], 2), &[tiny; 2]), [0.0, 0.0], "{tiny}");
+        }
+        let huge = Int8Matrix::new(&[3e38, -3e38], 2).to_f32();
+        assert!((huge[0] / 3e38 - 1.0).abs() <= 1e-6 && huge[1] == -huge[0], "{huge:?}");
         assert_eq!(product(&Int8Matrix::new(&[1.0; 4], 2), &[0.0, 0.0]), [0.0, 0.0]);
     }
 }
