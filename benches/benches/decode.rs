@@ -5,6 +5,7 @@
 
 use benches::decoding::Writer;
 use benches::{machine, measure, samples, table};
+use gpt::config::GptConfig;
 
 fn main() {
     machine::in_pool(|| {
@@ -13,7 +14,7 @@ fn main() {
         let tokens = nano_cpu.block_size - 1;
         let mut shapes = vec![("nano-cpu 4/4/128", nano_cpu, tokens)];
         if std::env::var_os("NEWLEAF_BENCH_GPT2").is_some_and(|value| value != "0") {
-            shapes.push(("GPT-2 12/12/768", samples::gpt2_124m(), 32));
+            shapes.push(("GPT-2 12/12/768", GptConfig::gpt2(), 32));
         }
         let mut criterion = measure::criterion();
         let mut group = measure::group(&mut criterion, "decode");

@@ -138,7 +138,9 @@ fn print(size: Size, lines: &[Line], limits: Limits) {
         .iter()
         .map(|line| {
             let name = format!("{} x {}", line.count, line.name);
-            row(name, table::time(line.seconds[0]), table::time(line.seconds[1]), line.in_a_step(limits))
+            let [forward, backward] =
+                line.seconds.map(|s| if s > 0.0 { table::time(s) } else { String::new() });
+            row(name, forward, backward, line.in_a_step(limits))
         })
         .collect();
     let add = |a: [f64; 4], b: [f64; 4]| std::array::from_fn(|i| a[i] + b[i]);

@@ -1,6 +1,6 @@
 //! Inputs of the measurements: models by name, random numbers and random text.
 
-use gpt::config::{Activation, Config, GptConfig, Preset};
+use gpt::config::{Config, GptConfig, Preset};
 use random::{Rng, Stream};
 
 /// Characters in the vocabulary: as many as in Shakespeare's.
@@ -24,22 +24,6 @@ pub fn config(name: &str) -> Option<Config> {
     }
     config.model.dropout = 0.0;
     Some(config)
-}
-
-/// The shape of GPT-2 (Radford et al. 2019), the smallest of four, with 124 million parameters.
-#[must_use]
-pub fn gpt2_124m() -> GptConfig {
-    GptConfig {
-        n_layer: 12,
-        n_head: 12,
-        n_embd: 768,
-        block_size: 1024,
-        vocab_size: 50257,
-        bias: true,
-        activation: Activation::GeluTanh,
-        dropout: 0.0,
-        ..Preset::NanoCpu.config(VOCABULARY).model
-    }
 }
 
 /// A text of random characters.

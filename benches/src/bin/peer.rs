@@ -4,6 +4,7 @@
 use benches::attention::{Attention, BEST, Shape};
 use benches::decoding::Writer;
 use benches::{machine, samples};
+use gpt::config::GptConfig;
 use gpt::train::Trainer;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -120,7 +121,7 @@ impl Work {
                 let tokens = config.block_size - 1;
                 (config, tokens)
             }
-            Some("gpt2-124m") => (samples::gpt2_124m(), GPT2_TOKENS),
+            Some("gpt2-124m") => (GptConfig::gpt2(), GPT2_TOKENS),
             _ => return Err(format!("preset: expected nano-cpu or gpt2-124m; found {}", request["preset"])),
         };
         let writer = Writer::new(&config);

@@ -9,15 +9,15 @@
 
 use crate::model::{Block, Gpt};
 use nn::{Linear, Norm};
-use random::ln;
 use std::collections::HashMap;
 use tensor::kernels::attention;
+use tensor::kernels::cross_entropy::{Targets, cross_entropy_forward};
 use tensor::kernels::feed_forward::activate;
 use tensor::kernels::int8::{Int8Matrix, Int16Vector, matvec_int8};
 use tensor::kernels::layer_norm::layer_norm_forward;
 use tensor::kernels::matvec::matvec;
 use tensor::kernels::rms_norm::rms_norm_forward;
-use tensor::kernels::vmath::{add_assign, exp_one};
+use tensor::kernels::vmath::add_assign;
 use tensor::ops::feed_forward::Activation;
 use tensor::{ParamId, Params};
 
@@ -99,7 +99,7 @@ impl<'m> Decoder<'m> {
         }
     }
 
-    /// Computes with these weights instead of those in `params`.
+    /// Computes with these weights instead of those in `params`. They must be of this model, or the first token panics.
     #[must_use]
     pub fn with_int8(mut self, weights: &'m Int8Weights) -> Self {
         self.weights.int8 = Some(weights);
@@ -157,10 +157,9 @@ impl<'m> Decoder<'m> {
             if i % self.model.config.block_size == 0 {
                 self.window.clear();
             }
+            let target = Targets { ids: &pair[1..], weights: &[1.0], total_weight: 1.0 };
             let logits = self.push(pair[0]);
-            let max = logits.iter().fold(f32::NEG_INFINITY, |max, &x| max.max(x));
-            let total: f64 = logits.iter().map(|x| f64::from(exp_one(x - max))).sum();
-            sum += ln(total) - f64::from(logits[pair[1] as usize] - max);
+            sum += f64::from(cross_entropy_forward(logits, logits.len(), target, &mut [0.0], &mut [0.0]));
         }
         sum / (tokens.len() - 1) as f64
     }

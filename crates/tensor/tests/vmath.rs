@@ -1,5 +1,8 @@
 //! The element-wise functions against f64, over their whole range.
 
+mod exact;
+
+use exact::normal_cdf;
 use tensor::Accum;
 use tensor::kernels::activation::{Activate, Gelu, GeluTanh, Silu};
 use tensor::kernels::simd::Simd;
@@ -52,23 +55,6 @@ fn error(f: impl Lanewise<1>, x: &[f32], exact: impl Fn(f64) -> f64, scale: impl
 
 fn relative(_: f64, exact: f64) -> f64 {
     exact.abs()
-}
-
-/// Phi(x): the series around zero, and Laplace's continued fraction in the tails.
-fn normal_cdf(x: f64) -> f64 {
-    let density = (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt();
-    if x.abs() < 3.0 {
-        let (mut term, mut sum, mut odd) = (x, x, 1.0);
-        while term.abs() > 1e-18 {
-            odd += 2.0;
-            term *= x * x / odd;
-            sum += term;
-        }
-        return 0.5 + sum * density;
-    }
-    let a = x.abs();
-    let tail = density / (1..200).rev().fold(a, |below, k| a + f64::from(k) / below);
-    if x < 0.0 { tail } else { 1.0 - tail }
 }
 
 #[test]

@@ -3,6 +3,24 @@
 use super::{Activation, GptConfig, Norm};
 
 impl GptConfig {
+    /// The shape of GPT-2 (Radford et al. 2019), the smallest of four: 124 million parameters.
+    #[must_use]
+    pub fn gpt2() -> Self {
+        Self {
+            n_layer: 12,
+            n_head: 12,
+            n_embd: 768,
+            block_size: 1024,
+            vocab_size: 50257,
+            dropout: 0.1,
+            bias: true,
+            tied: true,
+            activation: Activation::GeluTanh,
+            norm: Norm::LayerNorm,
+            norm_eps: 1e-5,
+        }
+    }
+
     /// Numbers in one attention head, hs = C / NH.
     #[must_use]
     pub fn head_size(&self) -> usize {
@@ -82,15 +100,7 @@ mod tests {
         let baby = Preset::Baby.config(65).model;
         assert_eq!(baby.count_parameters() - 256 * 384, 10_646_784);
         // GPT-2: 124,439,808 with biases (Hugging Face's num_parameters()).
-        let gpt2 = GptConfig {
-            n_layer: 12,
-            n_head: 12,
-            n_embd: 768,
-            block_size: 1024,
-            vocab_size: 50257,
-            bias: true,
-            ..nano
-        };
+        let gpt2 = GptConfig::gpt2();
         assert_eq!(gpt2.count_parameters(), 124_439_808);
         let untied = GptConfig { tied: false, ..gpt2.clone() };
         assert_eq!(untied.count_parameters(), 124_439_808 + 50257 * 768);
