@@ -2,17 +2,15 @@
 
 #![forbid(unsafe_code)]
 
-mod eval;
+mod commands;
 mod failure;
-mod info;
 mod model;
 mod progress;
-mod sample;
 mod settings;
 mod signals;
-mod train;
 
-use clap::{Args as _, Command, FromArgMatches};
+use clap::Command;
+use commands::COMMANDS;
 use failure::Failure;
 use std::process::ExitCode;
 
@@ -36,10 +34,7 @@ fn command() -> Command {
                 .value_parser(clap::value_parser!(u16).range(1..=1024))
                 .help("Threads to compute with [default: all cores]; the results do not depend on it"),
         )
-        .subcommand(settings::augment(train::Args::augment_args(Command::new("train").about(train::ABOUT))))
-        .subcommand(sample::Args::augment_args(Command::new("sample").about(sample::ABOUT)))
-        .subcommand(eval::Args::augment_args(Command::new("eval").about(eval::ABOUT)))
-        .subcommand(info::Args::augment_args(Command::new("info").about(info::ABOUT)))
+        .subcommands(COMMANDS.iter().map(|entry| (entry.arguments)(Command::new(entry.name))))
 }
 
 fn run() -> Result<ExitCode, Failure> {
@@ -50,16 +45,8 @@ fn run() -> Result<ExitCode, Failure> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|e| Failure::other(format!("cannot start {threads} threads: {e}")))?;
     // Everything runs inside of the pool: a thread outside would only wait for those inside.
-    pool.install(|| match name {
-        "train" => train::run(&parse(matches)?, matches),
-        "sample" => sample::run(&parse(matches)?),
-        "eval" => eval::run(&parse(matches)?),
-        _ => info::run(&parse(matches)?),
-    })
-}
-
-fn parse<A: FromArgMatches>(matches: &clap::ArgMatches) -> Result<A, Failure> {
-    A::from_arg_matches(matches).map_err(|e| Failure::input(e.to_string()))
+    let entry = COMMANDS.iter().find(|entry| entry.name == name).expect("clap knows no others");
+    pool.install(|| (entry.run)(matches))
 }
 
 fn main() -> ExitCode {

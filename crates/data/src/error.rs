@@ -132,6 +132,20 @@ pub enum DataError {
         /// How many ids a window has.
         block_size: usize,
     },
+    /// A file, or a place in it, that is not what its format says.
+    #[error("{what}{}: expected {expected}, found {found}: {remedy}", Place(place))]
+    Malformed {
+        /// The file as it was given, or what else it is: "standard input".
+        what: String,
+        /// Where in it: "line 7", "byte 120, line 7"; empty for the whole.
+        place: String,
+        /// What stands there.
+        found: String,
+        /// What should.
+        expected: String,
+        /// What to do.
+        remedy: String,
+    },
     /// A setting that makes no sense.
     #[error("{name} is {found}: expected {expected}")]
     InvalidSetting {
@@ -150,6 +164,15 @@ pub enum DataError {
         /// What to do.
         remedy: &'static str,
     },
+}
+
+/// A place in a message: nothing, or a comma and the place.
+struct Place<'a>(&'a str);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, ", {}", self.0) }
+    }
 }
 
 /// The characters of a text that a tokenizer does not know; part of a [`DataError`].

@@ -35,19 +35,15 @@
 //! [`DataError`] that says what was expected, what was found, where, and what to do. Only a mistake
 //! in the calling program, such as a batch cut at a row it does not have, panics.
 
-mod batch;
+pub mod dataset;
 mod error;
-mod example;
-mod sampler;
-mod split;
-mod text;
-mod tokenizer;
-mod tokenizer_json;
+pub mod read;
+pub mod tokenizer;
 
-pub use batch::{Batch, sequential_batches, sequential_windows};
+pub use dataset::{
+    Batch, Example, MaskSpec, SamplerState, SamplingMode, WindowSampler, sequential_batches,
+    sequential_windows, train_val_split,
+};
 pub use error::{DataError, UnknownCharacters};
-pub use example::{Example, MaskSpec};
-pub use sampler::{SamplerState, SamplingMode, WindowSampler};
-pub use split::train_val_split;
-pub use text::read_text;
+pub use read::read_text;
 pub use tokenizer::CharTokenizer;

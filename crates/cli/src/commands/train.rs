@@ -31,7 +31,7 @@ pub(crate) const ABOUT: &str = "Train a model on a text and write samples with i
 The last 10 % of the text are for validation. Ctrl-C saves a checkpoint and ends.";
 
 /// The text that ships inside, and its name.
-const STORIES: (&str, &str) = ("stories-en", include_str!("../../../datasets/stories-en.txt"));
+const STORIES: (&str, &str) = ("stories-en", include_str!("../../../../datasets/stories-en.txt"));
 
 /// What `newleaf train` takes, beside a flag for every setting.
 #[derive(Debug, clap::Args)]

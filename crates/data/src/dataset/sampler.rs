@@ -1,6 +1,6 @@
 //! Which windows of the training text make the next batch.
 
-use crate::batch::check_positive;
+use super::batch::check_positive;
 use crate::{Batch, DataError};
 use random::{Rng, RngState};
 use serde::{Deserialize, Serialize};
