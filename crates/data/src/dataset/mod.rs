@@ -35,6 +35,6 @@ pub use pack::{
 };
 pub use sampler::{SamplerState, SamplingMode, WindowSampler};
 pub use source::{SourcePart, TokenSource, split_source};
-pub use split::train_val_split;
+pub use split::{cut, train_val_split};
 pub use token_file::TokenFile;
 pub use token_writer::TokenWriter;

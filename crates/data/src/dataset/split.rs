@@ -22,8 +22,11 @@ pub fn train_val_split<T>(tokens: &[T], train_fraction: f64) -> Result<(&[T], &[
     Ok(tokens.split_at(cut(tokens.len(), train_fraction)?))
 }
 
-/// Where `len` tokens are cut: how many go to training, at least 1 and at most `len - 1`.
-pub(crate) fn cut(len: usize, train_fraction: f64) -> Result<usize, DataError> {
+/// Where [`train_val_split`] cuts `len` tokens: how many go to training, at least 1 and at most `len - 1`.
+///
+/// # Errors
+/// If the fraction is not between 0 and 1, or a part would be empty.
+pub fn cut(len: usize, train_fraction: f64) -> Result<usize, DataError> {
     if !(train_fraction > 0.0 && train_fraction < 1.0) {
         return Err(DataError::InvalidSetting {
             name: "train_fraction",

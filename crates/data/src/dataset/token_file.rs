@@ -10,7 +10,7 @@
 //! | 32..40 | vocabulary size |
 //! | 40..48 | bytes of the tokenizer t |
 //! | 48..80 | SHA-256 of the tokenizer |
-//! | 80..112 | SHA-256 of everything after the header |
+//! | 80..112 | SHA-256 of everything after the header, then of the header with zeros here |
 //! | 112..128 | 0 |
 //! | then | `tokenizer.json`, t bytes; zeros up to a multiple of 8 |
 //! | then | the ids; zeros up to a multiple of 8 |
@@ -50,7 +50,7 @@ pub(crate) struct Header {
     pub(crate) vocab_size: u64,
     pub(crate) tokenizer_bytes: u64,
     pub(crate) tokenizer_sha256: [u8; 32],
-    pub(crate) content_sha256: [u8; 32],
+    pub(crate) sha256: [u8; 32],
 }
 
 impl Header {
@@ -64,7 +64,7 @@ impl Header {
             bytes[at..at + 8].copy_from_slice(&number.to_le_bytes());
         }
         bytes[48..80].copy_from_slice(&self.tokenizer_sha256);
-        bytes[80..112].copy_from_slice(&self.content_sha256);
+        bytes[80..112].copy_from_slice(&self.sha256);
         bytes
     }
 
@@ -86,7 +86,7 @@ impl Header {
             vocab_size: u64_at(32),
             tokenizer_bytes: u64_at(40),
             tokenizer_sha256: bytes[48..80].try_into().expect("32 bytes"),
-            content_sha256: bytes[80..112].try_into().expect("32 bytes"),
+            sha256: bytes[80..112].try_into().expect("32 bytes"),
         };
         let vocab_size = header.vocab_size;
         if !(1..=1 << 32).contains(&vocab_size) {
@@ -222,7 +222,8 @@ impl TokenFile {
             progress(at, all);
         }
         self.check_documents(&mut sha256)?;
-        if sha256.finalize()[..] != self.header.content_sha256 {
+        sha256.update(Header { sha256: [0; 32], ..self.header.clone() }.to_bytes());
+        if sha256.finalize()[..] != self.header.sha256 {
             return Err(wrong(&self.path, "content with another SHA-256".into(), "the one of its header"));
         }
         progress(all, all);

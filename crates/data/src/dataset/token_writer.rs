@@ -58,7 +58,7 @@ impl TokenWriter {
             vocab_size: vocab_size as u64,
             tokenizer_bytes: tokenizer.len() as u64,
             tokenizer_sha256: Sha256::digest(tokenizer).into(),
-            content_sha256: [0; 32],
+            sha256: [0; 32],
         };
         let starts = BufWriter::new(nameless_file(path)?);
         let mut writer = TokenWriter {
@@ -121,7 +121,8 @@ impl TokenWriter {
         }
         self.pad(self.header.tokens * self.header.bytes_per_id as u64)?;
         self.append_starts()?;
-        self.header.content_sha256 = self.sha256.finalize().into();
+        self.sha256.update(self.header.to_bytes()); // with zeros in place of the sum
+        self.header.sha256 = self.sha256.finalize().into();
         self.file.finish(&self.header.to_bytes())?;
         Ok((self.header.tokens, self.header.documents))
     }
