@@ -20,6 +20,16 @@ impl Failure {
         Self { message: message.into(), code: 1 }
     }
 
+    /// The same failure, its message beginning with what it is about, unless it does so already.
+    pub(crate) fn about(self, what: impl std::fmt::Display) -> Self {
+        let what = what.to_string();
+        let message = match self.message.starts_with(&what) {
+            true => self.message,
+            false => format!("{what}: {}", self.message),
+        };
+        Self { message, ..self }
+    }
+
     /// Prints the message and answers the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         if !self.message.is_empty() {
@@ -39,7 +49,14 @@ impl Failure {
 
 impl From<data::DataError> for Failure {
     fn from(error: data::DataError) -> Self {
-        Self::input(error.to_string())
+        match &error {
+            data::DataError::Unwritable { source, .. }
+                if source.kind() == std::io::ErrorKind::StorageFull =>
+            {
+                Self::other(error.to_string())
+            }
+            _ => Self::input(error.to_string()),
+        }
     }
 }
 

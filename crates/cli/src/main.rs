@@ -2,7 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+mod byte_progress;
 mod commands;
+mod download;
 mod failure;
 mod model;
 mod progress;

@@ -5,6 +5,7 @@ use crate::progress::Progress;
 use crate::{settings, signals};
 use clap::ArgMatches;
 use data::CharTokenizer;
+use data::dataset::{SourcePart, TokenFile, TokenSource};
 use gpt::checkpoint::Checkpoint;
 use gpt::checkpoint::store::sha256;
 use gpt::config::{Config, Preset};
@@ -26,6 +27,7 @@ pub(crate) const ABOUT: &str = "Train a model on a text and write samples with i
   newleaf train                                      the stories that ship inside
   newleaf train --data my.txt --out my               your own text
   newleaf train --data my.txt --out my2 --n-layer 6 --n-embd 192 --max-iters 4000
+  newleaf train --data my.bin --out my               tokens larger than memory, from `newleaf data pack`
   newleaf train --resume --out my                    go on where it stopped
 
 The last 10 % of the text are for validation. Ctrl-C saves a checkpoint and ends.";
@@ -36,7 +38,7 @@ const STORIES: (&str, &str) = ("stories-en", include_str!("../../../../datasets/
 /// What `newleaf train` takes, beside a flag for every setting.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The text to learn, UTF-8 [default: the stories that ship inside]
+    /// The text to learn, UTF-8, or a file of `newleaf data pack` [default: the stories that ship inside]
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// A new directory for the run [default: the first free of runs/1, runs/2, ...]
@@ -60,7 +62,36 @@ pub(crate) struct Args {
 struct Text {
     info: DataInfo,
     tokenizer: CharTokenizer,
-    ids: Vec<u32>,
+    ids: Ids,
+}
+
+/// The tokens of a run: in memory, or in a file from which only windows are read.
+enum Ids {
+    Text(Vec<u32>),
+    File(TokenFile),
+}
+
+/// A part of them.
+type Part<'a> = SourcePart<'a, dyn TokenSource + 'a>;
+
+impl Text {
+    fn ids(&self) -> &dyn TokenSource {
+        match &self.ids {
+            Ids::Text(ids) => ids,
+            Ids::File(file) => file,
+        }
+    }
+
+    /// The training part, the first 90 %, and the validation part. A file of several documents is cut
+    /// between two of them.
+    fn parts(&self) -> Result<(Part<'_>, Part<'_>), Failure> {
+        let (ids, mut cut) = (self.ids(), data::dataset::cut(self.ids().len(), 0.9)?);
+        if let Ids::File(file) = &self.ids {
+            let start = file.document_start_before(cut)?;
+            cut = if start > 0 { start } else { cut };
+        }
+        Ok((SourcePart::new(ids, 0..cut), SourcePart::new(ids, cut..ids.len())))
+    }
 }
 
 pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure> {
@@ -70,7 +101,7 @@ pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure
     let stop = signals::watch().map_err(|e| Failure::other(format!("cannot watch for signals: {e}")))?;
     let mut session = if args.resume { resume(args, matches)? } else { begin(args, matches)? };
     let Session { text, trainer, dir, best_val_loss, evals_without_improvement, elapsed_s } = &mut session;
-    let (train, val) = data::train_val_split(&text.ids, 0.9)?;
+    let (train, val) = text.parts()?;
     describe(text, trainer, dir, (train.len(), val.len()));
     let mut progress = Progress::new(trainer.config.train.max_iters as u64, trainer.iter);
     let tokenizer = text.tokenizer.to_json();
@@ -78,8 +109,8 @@ pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure
     let outcome = Run {
         history: dir.history(keep).map_err(|e| Failure::other(e.to_string()))?,
         trainer,
-        train,
-        val,
+        train: &train,
+        val: &val,
         chars_per_token: 1.0, // a token is a character
         dir,
         tokenizer: &tokenizer,
@@ -168,6 +199,9 @@ fn read(path: Option<&Path>, expected: Option<&DataInfo>) -> Result<Text, Failur
         (None, Some(info)) if info.path != inside => Some(PathBuf::from(&info.path)),
         _ => None,
     };
+    if let Some(path) = path.as_ref().filter(|path| TokenFile::is_one(path)) {
+        return read_token_file(path, expected);
+    }
     let text = match &path {
         Some(path) => data::read_text(path)?,
         None => STORIES.1.to_string(),
@@ -178,16 +212,40 @@ fn read(path: Option<&Path>, expected: Option<&DataInfo>) -> Result<Text, Failur
     };
     let name = path.map_or(inside, |path| path.display().to_string());
     let info = DataInfo { path: name, sha256, bytes: text.len() as u64 };
-    if let Some(expected) = expected.filter(|expected| expected.sha256 != info.sha256) {
+    check_same(&info, expected)?;
+    let tokenizer = CharTokenizer::from_text(&text)?;
+    let ids = tokenizer.encode(&text)?;
+    Ok(Text { info, tokenizer, ids: Ids::Text(ids) })
+}
+
+/// Opens a file of tokens that `newleaf data pack` made, and checks every byte of it once.
+fn read_token_file(path: &Path, expected: Option<&DataInfo>) -> Result<Text, Failure> {
+    let file = TokenFile::open(path)?;
+    file.check(&mut |_, _| ())?;
+    let sha256 = sha256_of_file(path).map_err(|e| Failure::input(e.to_string()))?;
+    let info = DataInfo { path: path.display().to_string(), sha256, bytes: file.bytes() };
+    check_same(&info, expected)?;
+    let tokenizer = CharTokenizer::from_json(file.tokenizer())?;
+    if tokenizer.vocab_size() != file.vocab_size() {
+        let (ours, its) = (tokenizer.vocab_size(), file.vocab_size());
         return Err(Failure::input(format!(
+            "{}: a tokenizer of {ours} tokens for ids below {its}",
+            info.path
+        )));
+    }
+    Ok(Text { info, tokenizer, ids: Ids::File(file) })
+}
+
+/// A run that goes on must find the text that it began with.
+fn check_same(info: &DataInfo, expected: Option<&DataInfo>) -> Result<(), Failure> {
+    match expected.filter(|expected| expected.sha256 != info.sha256) {
+        Some(expected) => Err(Failure::input(format!(
             "{}: the run was begun with another text (sha256 {} of {} bytes, now {} of {})\n  \
              give that text with --data, or begin a new run",
             info.path, expected.sha256, expected.bytes, info.sha256, info.bytes
-        )));
+        ))),
+        None => Ok(()),
     }
-    let tokenizer = CharTokenizer::from_text(&text)?;
-    let ids = tokenizer.encode(&text)?;
-    Ok(Text { info, tokenizer, ids })
 }
 
 fn check_vocabulary(config: &Config, text: &Text) -> Result<(), Failure> {
@@ -202,7 +260,7 @@ fn check_vocabulary(config: &Config, text: &Text) -> Result<(), Failure> {
 
 /// Both parts of the text must hold at least one block. Answers the length of the training part.
 fn check_length(config: &Config, text: &Text) -> Result<usize, Failure> {
-    let (train, val) = data::train_val_split(&text.ids, 0.9)?;
+    let (train, val) = text.parts()?;
     let block_size = config.model.block_size;
     for (part, len) in
         [("training part (the first 90 %)", train.len()), ("validation part (the last 10 %)", val.len())]
@@ -246,7 +304,7 @@ fn describe(text: &Text, trainer: &Trainer, dir: &RunDir, (train, val): (usize, 
         rayon::current_num_threads(),
         tensor::kernels::simd::Path::current(),
         text.info.path,
-        text.ids.len(),
+        text.ids().len(),
         model.vocab_size,
     );
     eprintln!(

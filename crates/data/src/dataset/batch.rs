@@ -1,5 +1,6 @@
 //! Several examples side by side, and the consecutive windows used for evaluation.
 
+use super::TokenSource;
 use crate::{DataError, Example, MaskSpec};
 use std::ops::Range;
 
@@ -135,12 +136,64 @@ pub fn sequential_batches(
     block_size: usize,
     batch_size: usize,
 ) -> Result<impl Iterator<Item = Batch> + '_, DataError> {
-    check_positive("batch_size", batch_size)?;
-    let mut windows = sequential_windows(tokens, block_size)?;
-    Ok(std::iter::from_fn(move || {
-        let examples: Vec<Example> = windows.by_ref().take(batch_size).collect();
-        (!examples.is_empty()).then(|| Batch::from_examples(&examples, block_size))
-    }))
+    let batches = SequentialBatches::new(tokens, block_size, batch_size)?;
+    Ok((0..batches.len()).map(move |i| batches.get(i).expect("a slice can always be read")))
+}
+
+/// The batches of [`sequential_batches`] for any source of tokens, each read when it is asked for:
+/// the validation part of a corpus larger than memory.
+#[derive(Clone, Debug)]
+pub struct SequentialBatches<'a, S: ?Sized> {
+    source: &'a S,
+    block_size: usize,
+    batch_size: usize,
+}
+
+impl<'a, S: TokenSource + ?Sized> SequentialBatches<'a, S> {
+    /// Nothing is read yet.
+    ///
+    /// # Errors
+    /// As [`sequential_batches`].
+    pub fn new(source: &'a S, block_size: usize, batch_size: usize) -> Result<Self, DataError> {
+        check_positive("block_size", block_size)?;
+        check_positive("batch_size", batch_size)?;
+        if source.len() < 2 {
+            return Err(DataError::TextTooShort { tokens: source.len(), block_size: 1 });
+        }
+        Ok(Self { source, block_size, batch_size })
+    }
+
+    /// How many tokens are predicted: all but the first.
+    fn targets(&self) -> usize {
+        self.source.len() - 1
+    }
+
+    /// How many batches there are, at least 1.
+    #[expect(clippy::len_without_is_empty, reason = "never empty")]
+    pub fn len(&self) -> usize {
+        self.targets().div_ceil(self.block_size).div_ceil(self.batch_size)
+    }
+
+    /// Batch number `i`.
+    ///
+    /// # Errors
+    /// If the file behind the source cannot be read or was changed.
+    ///
+    /// # Panics
+    /// If there are not so many batches.
+    #[track_caller]
+    pub fn get(&self, i: usize) -> Result<Batch, DataError> {
+        assert!(i < self.len(), "batch {i} of {}", self.len());
+        let first = i * self.batch_size * self.block_size;
+        let starts = (first..self.targets()).step_by(self.block_size).take(self.batch_size);
+        let example = |start: usize| {
+            let end = start.saturating_add(self.block_size).min(self.targets());
+            let mut window = vec![0; end - start + 1];
+            self.source.read(start, &mut window).map(|()| Example::next_token(&window))
+        };
+        let examples = starts.map(example).collect::<Result<Vec<Example>, DataError>>()?;
+        Ok(Batch::from_examples(&examples, self.block_size))
+    }
 }
 
 /// Refuses 0 for a size that is used to count or divide.

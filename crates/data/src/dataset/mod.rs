@@ -1,11 +1,40 @@
-//! Datasets: from token ids to the batches a model is trained on.
+//! Datasets: from documents to token ids, and from those to the batches a model is trained on.
+//!
+//! | to | use |
+//! |---|---|
+//! | divide a collection into train, validation and test parts | [`split_file`], by document |
+//! | make a token file of a text of any size | [`pack_text`], [`pack_documents`] |
+//! | train from it | [`TokenFile`], which is a [`TokenSource`] as a slice is |
+//! | draw batches | [`WindowSampler`], [`SequentialBatches`], [`bucket_by_length`], [`k_shot`] |
+//! | know which public files there are | [`Manifest`] |
 
 pub(crate) mod batch;
+mod bucket;
+mod document_split;
+mod documents;
 mod example;
+mod few_shot;
+mod manifest;
+mod new_file;
+mod pack;
 mod sampler;
+mod source;
 mod split;
+mod token_file;
+mod token_writer;
 
-pub use batch::{Batch, sequential_batches, sequential_windows};
+pub use batch::{Batch, SequentialBatches, sequential_batches, sequential_windows};
+pub use bucket::bucket_by_length;
+pub use document_split::{PARTS, PartReport, SplitRule, split_file};
+pub use documents::{Document, DocumentEnd, Documents, usual_document_end};
 pub use example::{Example, MaskSpec};
+pub use few_shot::k_shot;
+pub use manifest::{Manifest, PublicFile, hex, sha256_of};
+pub use pack::{
+    OnProgress, PackReport, TextEncoder, char_tokenizer_of, pack_documents, pack_plain_ids, pack_text,
+};
 pub use sampler::{SamplerState, SamplingMode, WindowSampler};
-pub use split::train_val_split;
+pub use source::{SourcePart, TokenSource, split_source};
+pub use split::{cut, train_val_split};
+pub use token_file::TokenFile;
+pub use token_writer::TokenWriter;

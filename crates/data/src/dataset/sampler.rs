@@ -1,5 +1,6 @@
 //! Which windows of the training text make the next batch.
 
+use super::TokenSource;
 use super::batch::check_positive;
 use crate::{Batch, DataError};
 use random::{Rng, RngState};
@@ -127,14 +128,28 @@ impl WindowSampler {
     /// If `tokens` has another length than the sampler was made for.
     #[track_caller]
     pub fn next_batch(&mut self, tokens: &[u32]) -> Batch {
+        self.read_batch(tokens).expect("a slice can always be read")
+    }
+
+    /// [`WindowSampler::next_batch`] from any source of tokens, such as a file larger than memory: only
+    /// the windows of the batch are read.
+    ///
+    /// # Errors
+    /// If the file behind the source cannot be read or was changed.
+    ///
+    /// # Panics
+    /// If `tokens` has another length than the sampler was made for.
+    #[track_caller]
+    pub fn read_batch<S: TokenSource + ?Sized>(&mut self, tokens: &S) -> Result<Batch, DataError> {
         let (found, expected) = (tokens.len(), self.tokens_len);
         assert_eq!(found, expected, "WindowSampler::next_batch: another text than the sampler was made for");
         let mut batch = Batch::with_capacity(self.batch_size, self.block_size);
+        let mut window = vec![0; self.block_size + 1];
         for _ in 0..self.batch_size {
-            let start = self.next_start();
-            batch.push_window(&tokens[start..=start + self.block_size]);
+            tokens.read(self.next_start(), &mut window)?;
+            batch.push_window(&window);
         }
-        batch
+        Ok(batch)
     }
 
     /// Where the sampler stands, to be saved and given to [`WindowSampler::from_state`].

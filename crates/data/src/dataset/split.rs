@@ -19,6 +19,14 @@ use crate::DataError;
 /// # Ok::<(), data::DataError>(())
 /// ```
 pub fn train_val_split<T>(tokens: &[T], train_fraction: f64) -> Result<(&[T], &[T]), DataError> {
+    Ok(tokens.split_at(cut(tokens.len(), train_fraction)?))
+}
+
+/// Where [`train_val_split`] cuts `len` tokens: how many go to training, at least 1 and at most `len - 1`.
+///
+/// # Errors
+/// If the fraction is not between 0 and 1, or a part would be empty.
+pub fn cut(len: usize, train_fraction: f64) -> Result<usize, DataError> {
     if !(train_fraction > 0.0 && train_fraction < 1.0) {
         return Err(DataError::InvalidSetting {
             name: "train_fraction",
@@ -26,16 +34,16 @@ pub fn train_val_split<T>(tokens: &[T], train_fraction: f64) -> Result<(&[T], &[
             expected: "a number between 0 and 1 (usually 0.9)",
         });
     }
-    let n = (train_fraction * tokens.len() as f64) as usize;
-    let parts = tokens.split_at(n); // n <= len: rounding is monotonic and len itself is representable
-    if parts.0.is_empty() || parts.1.is_empty() {
+    let n = (train_fraction * len as f64) as usize;
+    // n <= len: rounding is monotonic and len itself is representable
+    if n == 0 || n >= len {
         return Err(DataError::InvalidSetting {
             name: "train_fraction",
-            found: format!("{train_fraction} for a text of {} tokens", tokens.len()),
+            found: format!("{train_fraction} for a text of {len} tokens"),
             expected: "a fraction and a text that leave at least one token in each part",
         });
     }
-    Ok(parts)
+    Ok(n)
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub fn read_text(path: impl AsRef<Path>) -> Result<String, DataError> {
 }
 
 /// Refuses what `fs::read` would fail on with an obscure message, or wait on for ever (a pipe).
-fn check_regular_file(path: &Path) -> Result<(), DataError> {
+pub(crate) fn check_regular_file(path: &Path) -> Result<(), DataError> {
     let kind = fs::metadata(path).map_err(|source| io_error(path, source))?.file_type();
     let (found, remedy) = if kind.is_file() {
         return Ok(());
@@ -40,7 +40,7 @@ fn check_regular_file(path: &Path) -> Result<(), DataError> {
     Err(DataError::NotAFile { path: path.into(), found, remedy })
 }
 
-fn io_error(path: &Path, source: io::Error) -> DataError {
+pub(crate) fn io_error(path: &Path, source: io::Error) -> DataError {
     let path = path.into();
     match source.kind() {
         io::ErrorKind::NotFound => DataError::NotFound { path },
@@ -70,7 +70,7 @@ fn decode(path: &Path, mut bytes: Vec<u8>) -> Result<String, DataError> {
     String::from_utf8(bytes).map_err(|error| invalid_utf8(path, error.as_bytes(), error.utf8_error()))
 }
 
-fn refuse_wide_encodings(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
+pub(crate) fn refuse_wide_encodings(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
     // UTF-32LE first: its mark begins with that of UTF-16LE.
     let marks: [(&[u8], _, _); 4] = [
         (b"\xFF\xFE\0\0", "UTF-32LE", "FF FE 00 00"),

@@ -4,6 +4,7 @@ use super::{StepReport, TrainError, Trainer, evaluate};
 use crate::checkpoint::{Checkpoint, History, tensors};
 use crate::model_dir::{ModelCard, save_model_dir};
 use crate::run_dir::{Metrics, RunDir};
+use data::dataset::TokenSource;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -60,9 +61,9 @@ pub struct Run<'a> {
     /// The model, at its first update or at a checkpoint's.
     pub trainer: &'a mut Trainer,
     /// The training part of the text.
-    pub train: &'a [u32],
+    pub train: &'a dyn TokenSource,
     /// The validation part.
-    pub val: &'a [u32],
+    pub val: &'a dyn TokenSource,
     /// Characters a token of the validation part, for bits a character.
     pub chars_per_token: f64,
     /// Where everything is written.

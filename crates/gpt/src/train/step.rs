@@ -4,6 +4,7 @@ use super::{TrainError, diagnose};
 use crate::checkpoint::{Checkpoint, tensors};
 use crate::config::{self, Config, TrainConfig};
 use crate::model::Gpt;
+use data::dataset::TokenSource;
 use data::{Batch, SamplerState, WindowSampler};
 use nn::optim::{Adam, AdamConfig, AdamW, AdamWConfig, Optimizer, Sgd, SgdConfig, clip_factor};
 use nn::{DropoutSeeds, Schedule};
@@ -80,13 +81,15 @@ impl Trainer {
         })
     }
 
-    /// Draws a batch, computes its gradient and updates the weights.
+    /// Draws a batch, computes its gradient and updates the weights. The training text is a slice of ids, or
+    /// any other source of the length that the trainer was made for.
     ///
     /// # Errors
+    /// [`TrainError::Data`] if the source cannot be read.
     /// [`TrainError::NonFinite`] if the loss or the gradient is not finite: then nothing was changed, and the
     /// message names the first operation with such a value.
-    pub fn step(&mut self, train: &[u32]) -> Result<StepReport, TrainError> {
-        let batch = self.sampler.next_batch(train);
+    pub fn step<S: TokenSource + ?Sized>(&mut self, train: &S) -> Result<StepReport, TrainError> {
+        let batch = self.sampler.read_batch(train)?;
         let loss = self.gradients(&batch);
         let grad_norm = self.grads.norm();
         if !(loss.is_finite() && grad_norm.is_finite()) {

@@ -1,0 +1,247 @@
+//! `newleaf data split` and `pack`, and training from a token file.
+
+use assert_cmd::Command;
+use serde_json::Value;
+use std::fs;
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+/// A folder that commands run in.
+struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    fn new() -> Place {
+        Place { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    fn newleaf(&self, arguments: &str) -> Command {
+        let mut command = Command::cargo_bin("newleaf").expect("the program is built");
+        command.current_dir(self.folder.path()).args(arguments.split(' '));
+        command
+    }
+
+    /// Succeeds, and answers the JSON on stdout.
+    fn json(&self, arguments: &str) -> Value {
+        let output = self.newleaf(arguments).arg("--json").assert().success().get_output().clone();
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+        let mut names: Vec<String> = fs::read_dir(self.folder.path()).unwrap().map(name).collect();
+        names.sort();
+        names
+    }
+
+    /// Exit code 2, all of `words` on stderr, and nothing written.
+    fn refuses(&self, arguments: &str, words: &[&str]) {
+        let before = self.names();
+        let output = self.newleaf(arguments).assert().code(2).get_output().clone();
+        let message = String::from_utf8(output.stderr).unwrap();
+        for word in words {
+            assert!(message.contains(word), "{arguments}: {word:?} is not in: {message}");
+        }
+        assert!(!message.contains("panicked"), "{message}");
+        assert_eq!(before, self.names(), "{arguments}: {message}");
+    }
+}
+
+fn text() -> String {
+    (0..400).map(|i| format!("line {i} of the text, and {} more.\n", i * i % 97)).collect()
+}
+
+/// A packed text trains to the same bits as the text itself, also when it is interrupted and resumed.
+#[test]
+fn training_from_tokens_is_training_from_text() {
+    let place = Place::new();
+    place.write("a.txt", &text());
+    let report = place.json("data pack --in a.txt --out a.bin");
+    assert_eq!(report["tokens"], text().len());
+    assert_eq!(report["bytes_in"], text().len());
+    let tiny =
+        "--n-layer=1 --n-head=2 --n-embd=8 --block-size=8 --batch-size=4 --eval-iters=3 --sampler=epoch \
+                --eval-interval=10 --checkpoint-interval=10 --max-iters=30 --sample-length=5 --json"
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+    let train = |data: &str, out: &str| {
+        place.newleaf(&format!("train --data {data} --out {out} {tiny}")).assert().success();
+        fs::read(place.path(out).join("last/model.safetensors")).unwrap()
+    };
+    let of_text = train("a.txt", "run1");
+    assert!(train("a.bin", "run2") == of_text);
+    let shorter = tiny.replace("--max-iters=30", "--max-iters=30 --lr-decay-iters=30");
+    place.newleaf(&format!("train --data a.bin --out run3 {}", shorter.replace("ters=30 ", "ters=10 ")));
+    place.newleaf("train --resume --out run2 --max-iters 40").assert().success();
+    place.newleaf("train --resume --out run1 --max-iters 40").assert().success();
+    let last = |run: &str| fs::read(place.path(run).join("last/model.safetensors")).unwrap();
+    assert!(last("run1") == last("run2") && last("run1") != of_text);
+
+    // Another file of the same name is noticed.
+    place.write("b.txt", &text().replace("text", "test"));
+    place.json("data pack --in b.txt --tokenizer run1/last --out a.bin");
+    place.refuses("train --resume --out run2", &["a.bin", "another text"]);
+}
+
+#[test]
+fn token_files_that_are_damaged_train_nothing() {
+    let place = Place::new();
+    place.write("a.txt", &text());
+    place.json("data pack --in a.txt --out a.bin");
+    place.newleaf("data verify a.bin").assert().success().stdout("a.bin: ok\n");
+    let good = fs::read(place.path("a.bin")).unwrap();
+    let changed = |at: usize| {
+        let mut bytes = good.clone();
+        bytes[at] ^= 0x40;
+        bytes
+    };
+    for (bytes, words) in [
+        (good[..good.len() - 1].to_vec(), "as its header says"),
+        (good[..100].to_vec(), "100 bytes"),
+        ([&good[..], b"x"].concat(), "as its header says"),
+        (changed(8), "version 65"),
+        (changed(12), "bytes an id"),
+        (changed(16), "as its header says"),
+        (changed(60), "tokenizer"),
+        (changed(150), "tokenizer"),
+        (changed(good.len() - 100), "id 64"),
+        (changed(good.len() - 3), "document 0"),
+    ] {
+        fs::write(place.path("a.bin"), bytes).unwrap();
+        place.refuses("train --data a.bin --out run", &["a.bin", words]);
+        place.refuses("data verify a.bin", &["a.bin"]);
+    }
+    fs::write(place.path("a.bin"), changed(0)).unwrap();
+    place.refuses("train --data a.bin --out run", &["a.bin"]);
+    place.write("short.txt", "ab");
+    place.json("data pack --in short.txt --out short.bin");
+    place.refuses("train --data short.bin --out run", &["short.bin"]);
+}
+
+#[test]
+fn a_split_by_document() {
+    let place = Place::new();
+    let stories: Vec<String> = (0..200).map(|i| format!("Story {i}\n\nIt was told on day {i}.\n")).collect();
+    place.write("stories.txt", &stories.join("* * *\n"));
+    let mut command =
+        place.newleaf("data split --in stories.txt --by doc --frac .8,.1,.1 --out parts --json");
+    let output = command.args(["--mark", "* * *"]).assert().success().get_output().clone();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let of = |part: &str| report[part]["documents"].as_u64().unwrap();
+    assert_eq!(of("train") + of("val") + of("test"), 200);
+    for part in ["train", "val", "test"] {
+        let text = fs::read_to_string(place.path("parts").join(part).with_extension("txt")).unwrap();
+        assert_eq!(text.matches("Story").count() as u64, of(part));
+        assert_eq!(text.len() as u64, report[part]["bytes"].as_u64().unwrap());
+    }
+    assert_eq!(place.names(), ["parts", "stories.txt"]);
+    let output = place.newleaf("data split --in stories.txt --by paragraph --frac .5,.5 --out two");
+    let output = { output }.assert().success().get_output().clone();
+    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 2);
+    assert_eq!(fs::read_dir(place.path("two")).unwrap().count(), 2);
+}
+
+#[test]
+fn packed_documents() {
+    let place = Place::new();
+    place.write("a.jsonl", "{\"text\": \"one\"}\n{\"text\": \"two\\nlines\"}\n");
+    place.write("chars.txt", "onetwlis\n");
+    place.json("data pack --in chars.txt --out chars.bin");
+    place.write("letters.txt", &"onetwlis\n".repeat(20));
+    place
+        .newleaf("train --data letters.txt --out run --n-layer=1 --n-head=1 --n-embd=8 --block-size=4 --batch-size=2 --max-iters=1 --eval-iters=1 --sample-length=1 --json")
+        .assert()
+        .success();
+    let report = place.json("data pack --in a.jsonl --by doc --field text --tokenizer run/best --out a.bin");
+    let expected = ["one\n\n", "two\nlines\n\n"].concat().len();
+    assert_eq!((&report["tokens"], &report["documents"]), (&expected.into(), &2.into()));
+    fs::write(place.path("ids.bin"), [1, 0, 2, 0]).unwrap();
+    let report =
+        place.json("data pack --in ids.bin --raw u16 --tokenizer run/best/tokenizer.json --out ids.tok");
+    assert_eq!(report["tokens"], 2);
+    place
+        .refuses("data pack --in ids.bin --raw u32 --tokenizer run/best --out x.bin", &["ids.bin", "131073"]);
+}
+
+#[test]
+fn input_that_makes_no_sense() {
+    let place = Place::new();
+    place.write("a.txt", "one\n\ntwo\n\nthree\n");
+    place.write("empty.txt", "");
+    place.write("marked.txt", "<|endoftext|>\n<|endoftext|>\n");
+    place.write("x.jsonl", "{\"text\": \"a\"}\n{\"text\": 5}\n");
+    place.write("q.csv", "text\n\"never closed\n");
+    place.write("header.csv", "text,label\n");
+    place.write("tokenizer.json", "{}");
+    fs::create_dir(place.path("full")).unwrap();
+    place.write("full/file", "");
+    fs::write(place.path("gbk.txt"), b"abc\n\xC4\xE3\xBA\xC3").unwrap();
+    fs::write(place.path("nul.txt"), b"abc\n\0").unwrap();
+    fs::write(place.path("utf16.txt"), b"\xFF\xFEa\0b\0").unwrap();
+    for (arguments, words) in [
+        ("data", &["Usage"][..]),
+        ("data fly", &["fly"]),
+        ("data split --in a.txt", &["--out"]),
+        ("data split --in no.txt --out p", &["no.txt"]),
+        ("data split --in full --by line --out p", &["full", "director"]),
+        ("data split --in empty.txt --by line --out p", &["empty.txt", "empty"]),
+        ("data split --in gbk.txt --by line --out p", &["gbk.txt", "byte offset 4, line 2", "iconv"]),
+        ("data split --in nul.txt --by line --out p", &["nul.txt", "byte offset 4, line 2"]),
+        ("data split --in utf16.txt --by line --out p", &["utf16.txt", "UTF-16LE"]),
+        ("data split --in a.txt --by doc --out p", &["a.txt", "<|endoftext|>", "--mark"]),
+        ("data split --in marked.txt --by doc --out p", &["marked.txt", "0 documents"]),
+        ("data split --in q.csv --by doc --out p", &["q.csv, line 2", "never closed"]),
+        ("data split --in header.csv --by doc --out p", &["header.csv", "0 documents"]),
+        ("data split --in a.txt --by word --out p", &["word", "paragraph"]),
+        ("data split --in a.txt --by line --frac .5,.6 --out p", &["frac", "add up to 1"]),
+        ("data split --in a.txt --by line --frac 1 --out p", &["--frac", "two or three"]),
+        ("data split --in a.txt --by line --frac -1,1,1 --out p", &["frac"]),
+        ("data split --in a.txt --by line --frac nan,1,0 --out p", &["frac"]),
+        ("data split --in a.txt --by line --frac a,b,c --out p", &["--frac", "a,b,c"]),
+        ("data split --in a.txt --by line --frac 0,.5,.5 --out p", &["frac"]),
+        (
+            "data split --in a.txt --by line --frac .999998,.000001,.000001 --out p",
+            &["3 documents", "none of which"],
+        ),
+        ("data split --in a.txt --by line --out full", &["full", "already"]),
+        ("data split --in a.txt --by line --out a.txt", &["a.txt", "already"]),
+        ("data split --in a.txt --by line --out no/p", &["no/p"]),
+        ("data split --in a.txt --by line --mark= --out p", &["--mark"]),
+        ("data split --in a.txt --by line --seed -1 --out p", &["-1"]),
+        ("data pack --in a.txt", &["--out"]),
+        ("data pack --in no.txt --out t", &["no.txt"]),
+        ("data pack --in full --out t", &["full", "director"]),
+        ("data pack --in empty.txt --out t", &["empty.txt", "empty"]),
+        ("data pack --in gbk.txt --out t", &["gbk.txt", "byte offset 4, line 2"]),
+        ("data pack --in nul.txt --out t", &["nul.txt", "line 2"]),
+        ("data pack --in a.txt --out a.txt", &["a.txt", "overwrite"]),
+        ("data pack --in a.txt --out no/t", &["no/t"]),
+        ("data pack --in a.txt --out full", &["full"]),
+        ("data pack --in a.txt --tokenizer no --out t", &["no"]),
+        ("data pack --in a.txt --tokenizer full --out t", &["tokenizer.json"]),
+        ("data pack --in a.txt --tokenizer . --out t", &["tokenizer.json"]),
+        ("data pack --in a.txt --tokenizer a.txt --out t", &["a.txt"]),
+        ("data pack --in a.txt --field text --out t", &["--by"]),
+        ("data pack --in x.jsonl --by doc --field text --out t", &["x.jsonl, line 2", "\"text\": 5"]),
+        ("data pack --in x.jsonl --by doc --field body --out t", &["x.jsonl, line 1", "[\"text\"]"]),
+        ("data pack --in a.txt --by doc --field text --out t", &["a.txt", "--mark"]),
+        ("data pack --in a.txt --by line --field text --out t", &["a.txt, line 1", "no valid JSON"]),
+        ("data pack --in a.txt --raw u16 --out t", &["--tokenizer"]),
+        ("data pack --in a.txt --raw u8 --tokenizer . --out t", &["u8"]),
+    ] {
+        place.refuses(arguments, words);
+    }
+    // A one-letter text has no vocabulary.
+    place.write("one.txt", "aaaa");
+    place.refuses("data pack --in one.txt --out t", &["one-character vocabulary"]);
+}
