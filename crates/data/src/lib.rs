@@ -46,4 +46,4 @@ pub use dataset::{
 };
 pub use error::{DataError, UnknownCharacters};
 pub use read::read_text;
-pub use tokenizer::CharTokenizer;
+pub use tokenizer::{CharTokenizer, Tokenizer};
