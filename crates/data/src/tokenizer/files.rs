@@ -1,6 +1,6 @@
 //! Tokenizers in directories: `tokenizer.json`, or GPT-2's `vocab.json` and `merges.txt`.
 
-use super::json::{MAX_BYTES, MergeTable, Special, Table};
+use super::json::{MAX_BYTES, MergeTable, Special, Table, shortened};
 use super::{BpeTokenizer, MAX_TOKENS, Tokenizer};
 use crate::DataError;
 use std::fs::{self, File};
@@ -83,7 +83,7 @@ impl BpeTokenizer {
         let malformed = |what: &str, place: String, found: String, expected: &str| DataError::Malformed {
             what: what.into(),
             place,
-            found,
+            found: shortened(found),
             expected: expected.into(),
             remedy: "use the two files of the same tokenizer".into(),
         };

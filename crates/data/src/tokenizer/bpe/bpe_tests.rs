@@ -1,6 +1,7 @@
 use super::*;
 use crate::tokenizer::PieceCounts;
 use proptest::prelude::*;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 fn trained(text: &str, vocab_size: usize, min_count: u64) -> BpeTokenizer {

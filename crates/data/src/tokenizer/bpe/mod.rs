@@ -24,7 +24,7 @@ use super::tokens::Tokens;
 use crate::DataError;
 use merge::NONE;
 use pairs::{PairMap, key};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// A byte-level BPE tokenizer: learned by [`BpeTrainer`], or read from the files of another.
 ///
@@ -75,17 +75,14 @@ impl BpeTokenizer {
     /// The tokenizer of these tokens, merges and special tokens (ids in ascending order).
     ///
     /// # Errors
-    /// What is wrong with them, as part of a sentence: a byte that is no token, a pair that is there
-    /// twice, a special token that texts could produce.
+    /// What is wrong with them, as part of a sentence: a byte that is no token, a pair that is there twice.
     pub(crate) fn new(tokens: Tokens, merges: Vec<Merge>, special: Vec<u32>) -> Result<Self, String> {
-        let mut made_from_text = HashSet::with_capacity(256 + merges.len());
         let mut byte_ids = [None; 256];
         for (id, token) in (0..).zip(tokens.iter()) {
             if let &[byte] = token
                 && special.binary_search(&id).is_err()
             {
                 byte_ids[usize::from(byte)] = Some(id);
-                made_from_text.insert(id);
             }
         }
         if let Some(byte) = byte_ids.iter().position(Option::is_none) {
@@ -94,16 +91,11 @@ impl BpeTokenizer {
         }
         let mut ranks = PairMap::default();
         for (rank, merge) in (0..).zip(&merges) {
-            made_from_text.insert(merge.product);
             if ranks.insert(key((merge.left, merge.right)), rank).is_some() {
                 let [left, right] = [merge.left, merge.right]
                     .map(|id| byte_alphabet::to_chars(tokens.get(id).unwrap_or_default()));
                 return Err(format!("the merge of {left:?} and {right:?} is there twice"));
             }
-        }
-        if let Some(&id) = special.iter().find(|id| made_from_text.contains(id)) {
-            let name = String::from_utf8_lossy(tokens.get(id).unwrap_or_default());
-            return Err(format!("the special token {name:?} (id {id}) is one that ordinary text is made of"));
         }
         let byte_ids = byte_ids.map(Option::unwrap_or_default);
         Ok(BpeTokenizer { tokens, byte_ids, merges, ranks, special })
@@ -188,12 +180,12 @@ impl BpeTokenizer {
 
 /// Special tokens must be told apart from bytes and from each other.
 fn check_special_names<S: AsRef<str>>(names: &[S]) -> Result<(), DataError> {
-    let mut seen = HashMap::new();
-    for (position, name) in names.iter().map(AsRef::as_ref).enumerate() {
+    let mut seen = HashSet::new();
+    for name in names.iter().map(AsRef::as_ref) {
         if name.chars().count() < 2 {
             return Err(special_name(format!("{name:?}")));
         }
-        if seen.insert(name, position).is_some() {
+        if !seen.insert(name) {
             return Err(special_name(format!("{name:?}, given twice")));
         }
     }

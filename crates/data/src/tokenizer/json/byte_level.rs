@@ -365,8 +365,11 @@ fn token_bytes(key: &str) -> Result<Vec<u8>, String> {
 /// One merge; its parts and its product must be tokens.
 fn merge(line: &str, ids: &HashMap<&str, u32>) -> Result<Merge, String> {
     let id = |token: &str| {
-        let unknown =
-            || format!("the merge {line:?} needs the token {token:?}, which is not in the vocabulary");
+        let unknown = || {
+            format!(
+                "the merge {line:?} needs the token {token:?}, which is no ordinary token of the vocabulary"
+            )
+        };
         ids.get(token).copied().ok_or_else(unknown)
     };
     match line.split_once(' ') {

@@ -68,7 +68,20 @@ fn kind(json: &str) -> Result<(String, Option<String>), DataError> {
 }
 
 fn invalid(found: String) -> DataError {
-    DataError::Tokenizer { found }
+    DataError::Tokenizer { found: shortened(found) }
+}
+
+/// A message without the middle of a token of a million characters.
+pub(super) fn shortened(message: String) -> String {
+    const BEGINNING: usize = 160;
+    const END: usize = 80;
+    let chars = message.chars().count();
+    if chars <= BEGINNING + END {
+        return message;
+    }
+    let beginning: String = message.chars().take(BEGINNING).collect();
+    let end: String = message.chars().skip(chars - END).collect();
+    format!("{beginning} … {end}")
 }
 
 /// Writes what is always `null` here; read as `Option<IgnoredAny>`, which remembers only whether it was.
