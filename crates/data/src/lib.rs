@@ -42,7 +42,7 @@ pub mod tokenizer;
 
 pub use dataset::{
     Batch, Example, MaskSpec, SamplerState, SamplingMode, WindowSampler, sequential_batches,
-    sequential_windows, train_val_split,
+    sequential_windows, train_val_split, train_val_split_text,
 };
 pub use error::{DataError, UnknownCharacters};
 pub use read::read_text;

@@ -27,6 +27,8 @@ macro_rules! entry {
     };
 }
 
+mod tokenizer; // after the macro: its subcommands are entries, too
+
 /// The commands, in the order of `newleaf --help`.
 pub(crate) const COMMANDS: &[Entry] = &[
     Entry {
@@ -37,6 +39,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     entry!(sample),
     entry!(eval),
     entry!(info),
+    Entry { name: "tokenizer", arguments: tokenizer::arguments, run: tokenizer::run },
 ];
 
 fn parse<A: FromArgMatches>(matches: &ArgMatches) -> Result<A, Failure> {

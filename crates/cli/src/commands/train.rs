@@ -1,10 +1,11 @@
 //! `newleaf train`: from a text to a model that writes.
 
 use crate::failure::Failure;
+use crate::model::{first_prompt, load_tokenizer};
 use crate::progress::Progress;
 use crate::{settings, signals};
 use clap::ArgMatches;
-use data::CharTokenizer;
+use data::{CharTokenizer, Tokenizer};
 use gpt::checkpoint::Checkpoint;
 use gpt::checkpoint::store::sha256;
 use gpt::config::{Config, Preset};
@@ -26,6 +27,7 @@ pub(crate) const ABOUT: &str = "Train a model on a text and write samples with i
   newleaf train                                      the stories that ship inside
   newleaf train --data my.txt --out my               your own text
   newleaf train --data my.txt --out my2 --n-layer 6 --n-embd 192 --max-iters 4000
+  newleaf train --data my.txt --tokenizer tok        with the tokens of newleaf tokenizer train
   newleaf train --resume --out my                    go on where it stopped
 
 The last 10 % of the text are for validation. Ctrl-C saves a checkpoint and ends.";
@@ -39,6 +41,9 @@ pub(crate) struct Args {
     /// The text to learn, UTF-8 [default: the stories that ship inside]
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
+    /// A directory with a tokenizer, such as newleaf tokenizer train makes [default: the characters of the text]
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    tokenizer: Option<PathBuf>,
     /// A new directory for the run [default: the first free of runs/1, runs/2, ...]
     #[arg(long, alias = "out_dir", value_name = "DIR")]
     out: Option<PathBuf>,
@@ -48,7 +53,7 @@ pub(crate) struct Args {
     /// Go on with the run in --out from its latest checkpoint
     #[arg(long, requires = "out", conflicts_with = "preset")]
     resume: bool,
-    /// Characters to write at the end
+    /// Tokens to write at the end
     #[arg(long, value_name = "N", default_value_t = 600)]
     sample_length: usize,
     /// At the end, one JSON object on stdout instead of samples
@@ -59,8 +64,12 @@ pub(crate) struct Args {
 /// The text of a run, as tokens.
 struct Text {
     info: DataInfo,
-    tokenizer: CharTokenizer,
-    ids: Vec<u32>,
+    tokenizer: Tokenizer,
+    chars: usize,
+    train: Vec<u32>,
+    val: Vec<u32>,
+    chars_per_token: f64, // of the validation part
+    bytes_per_token: f64,
 }
 
 pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure> {
@@ -70,17 +79,17 @@ pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure
     let stop = signals::watch().map_err(|e| Failure::other(format!("cannot watch for signals: {e}")))?;
     let mut session = if args.resume { resume(args, matches)? } else { begin(args, matches)? };
     let Session { text, trainer, dir, best_val_loss, evals_without_improvement, elapsed_s } = &mut session;
-    let (train, val) = data::train_val_split(&text.ids, 0.9)?;
-    describe(text, trainer, dir, (train.len(), val.len()));
+    describe(text, trainer, dir);
     let mut progress = Progress::new(trainer.config.train.max_iters as u64, trainer.iter);
     let tokenizer = text.tokenizer.to_json();
     let keep = trainer.config.train.keep_checkpoints;
     let outcome = Run {
         history: dir.history(keep).map_err(|e| Failure::other(e.to_string()))?,
         trainer,
-        train,
-        val,
-        chars_per_token: 1.0, // a token is a character
+        train: &text.train,
+        val: &text.val,
+        chars_per_token: text.chars_per_token,
+        bytes_per_token: text.bytes_per_token,
         dir,
         tokenizer: &tokenizer,
         card: card(&text.info),
@@ -107,7 +116,8 @@ struct Session {
 
 /// Everything is read and checked before the first file is written.
 fn begin(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
-    let text = read(args.data.as_deref(), None)?;
+    let tokenizer = args.tokenizer.as_deref().map(load_tokenizer).transpose()?;
+    let text = read(args.data.as_deref(), None, tokenizer)?;
     let mut config = Preset::from_name(&args.preset)?.config(text.tokenizer.vocab_size());
     settings::apply(matches, &mut config)?;
     check_vocabulary(&config, &text)?;
@@ -138,10 +148,8 @@ fn resume(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
     let restored = restored.map_err(checkpoint_error)?;
     dir.recovered().iter().chain(&restored.warnings).for_each(|line| eprintln!("warning: {line}"));
     let mut checkpoint: Checkpoint = restored.checkpoint;
-    let text = read(args.data.as_deref(), Some(&info.data))?;
-    if text.tokenizer.to_json() != checkpoint.tokenizer {
-        return Err(Failure::input("the text has other characters than that of the checkpoint"));
-    }
+    let tokenizer = Tokenizer::from_json(&checkpoint.tokenizer)?;
+    let text = read(args.data.as_deref(), Some(&info.data), Some(tokenizer))?;
     for (name, value) in given {
         checkpoint.config.set(name, value)?;
     }
@@ -160,8 +168,12 @@ fn resume(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
 }
 
 /// Reads the text of a run: a file, or the stories that ship inside. A run that goes on must find the text
-/// that it began with.
-fn read(path: Option<&Path>, expected: Option<&DataInfo>) -> Result<Text, Failure> {
+/// that it began with. Without a tokenizer the characters of the text are the tokens.
+fn read(
+    path: Option<&Path>,
+    expected: Option<&DataInfo>,
+    tokenizer: Option<Tokenizer>,
+) -> Result<Text, Failure> {
     let inside = format!("{} (ships inside)", STORIES.0);
     let path = match (path, expected) {
         (Some(path), _) => Some(path.to_path_buf()),
@@ -185,9 +197,21 @@ fn read(path: Option<&Path>, expected: Option<&DataInfo>) -> Result<Text, Failur
             info.path, expected.sha256, expected.bytes, info.sha256, info.bytes
         )));
     }
-    let tokenizer = CharTokenizer::from_text(&text)?;
-    let ids = tokenizer.encode(&text)?;
-    Ok(Text { info, tokenizer, ids })
+    let tokenizer = match tokenizer {
+        Some(tokenizer) => tokenizer,
+        None => Tokenizer::Char(CharTokenizer::from_text(&text)?),
+    };
+    let (train, val) = data::train_val_split_text(&text, 0.9)?;
+    let [train_ids, val_ids] = [tokenizer.encode(train)?, tokenizer.encode(val)?];
+    Ok(Text {
+        info,
+        tokenizer,
+        chars: text.chars().count(),
+        chars_per_token: val.chars().count() as f64 / val_ids.len() as f64,
+        bytes_per_token: val.len() as f64 / val_ids.len() as f64,
+        train: train_ids,
+        val: val_ids,
+    })
 }
 
 fn check_vocabulary(config: &Config, text: &Text) -> Result<(), Failure> {
@@ -196,20 +220,21 @@ fn check_vocabulary(config: &Config, text: &Text) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::input(format!(
-        "--vocab-size {asked}: the text has {found} different characters; leave it out"
+        "--vocab-size {asked}: the tokenizer has {found} tokens; leave it out (a tokenizer of another size is made \
+         with newleaf tokenizer train)"
     )))
 }
 
 /// Both parts of the text must hold at least one block. Answers the length of the training part.
 fn check_length(config: &Config, text: &Text) -> Result<usize, Failure> {
-    let (train, val) = data::train_val_split(&text.ids, 0.9)?;
+    let (train, val) = (&text.train, &text.val);
     let block_size = config.model.block_size;
     for (part, len) in
         [("training part (the first 90 %)", train.len()), ("validation part (the last 10 %)", val.len())]
     {
         if len <= block_size {
             return Err(Failure::input(format!(
-                "{}: the {part} of the text has {len} characters, expected more than block_size {block_size}\n  \
+                "{}: the {part} of the text has {len} tokens, expected more than block_size {block_size}\n  \
                  give a longer text, or a smaller --block-size (at most {})",
                 text.info.path,
                 val.len().min(train.len()).saturating_sub(1)
@@ -238,16 +263,21 @@ fn card(data: &DataInfo) -> ModelCard {
 }
 
 /// What is about to happen, on stderr.
-fn describe(text: &Text, trainer: &Trainer, dir: &RunDir, (train, val): (usize, usize)) {
+fn describe(text: &Text, trainer: &Trainer, dir: &RunDir) {
     let model = &trainer.config.model;
     eprintln!(
-        "newleaf {} on {} threads, {}\ntext:  {}: {} characters, {} different; {train} to train, {val} to validate",
+        "newleaf {} on {} threads, {}\ntext:  {}: {} characters; {} tokens to train, {} to validate, {} different ({}), \
+         {:.2} characters a token",
         env!("CARGO_PKG_VERSION"),
         rayon::current_num_threads(),
         tensor::kernels::simd::Path::current(),
         text.info.path,
-        text.ids.len(),
+        text.chars,
+        text.train.len(),
+        text.val.len(),
         model.vocab_size,
+        text.tokenizer.kind(),
+        text.chars_per_token,
     );
     eprintln!(
         "model: {} parameters: n_layer {}, n_head {}, n_embd {}, block_size {}\nrun:   {}{}",
@@ -293,7 +323,7 @@ fn write_sample(session: &Session, length: usize) -> Result<String, Failure> {
     let best = crate::model::load(session.dir.path())?;
     let (model, params): (&Gpt, &Params) = (&best.gpt, &best.params);
     let tokenizer = &best.tokenizer;
-    let start = tokenizer.encode("\n").unwrap_or_else(|_| vec![0]);
+    let start = tokenizer.encode(&first_prompt(tokenizer))?;
     let rng = Rng::new(session.trainer.config.train.seed, Stream::Sampling);
     let sampler = Sampler { temperature: 0.8, ..Sampler::default() };
     let ids: Vec<u32> = Generator::new(model, params, &start, sampler, rng).take(length).collect();

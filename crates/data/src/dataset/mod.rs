@@ -8,4 +8,4 @@ mod split;
 pub use batch::{Batch, sequential_batches, sequential_windows};
 pub use example::{Example, MaskSpec};
 pub use sampler::{SamplerState, SamplingMode, WindowSampler};
-pub use split::train_val_split;
+pub use split::{train_val_split, train_val_split_text};

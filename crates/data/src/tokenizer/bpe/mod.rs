@@ -163,10 +163,6 @@ impl BpeTokenizer {
         Ok(id)
     }
 
-    pub(crate) fn tokens(&self) -> &Tokens {
-        &self.tokens
-    }
-
     pub(crate) fn merges(&self) -> &[Merge] {
         &self.merges
     }
