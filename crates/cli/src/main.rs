@@ -4,6 +4,7 @@
 
 mod byte_progress;
 mod commands;
+mod corpus;
 mod download;
 mod failure;
 mod model;

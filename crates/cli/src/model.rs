@@ -1,7 +1,7 @@
 //! Loading a model from a directory: one that holds a model, or a run whose best model is meant.
 
 use crate::failure::Failure;
-use data::CharTokenizer;
+use data::Tokenizer;
 use gpt::config::GptConfig;
 use gpt::{Gpt, checkpoint, model_dir};
 use random::{Rng, Stream};
@@ -13,7 +13,7 @@ pub(crate) struct Model {
     pub(crate) path: PathBuf,
     pub(crate) gpt: Gpt,
     pub(crate) params: Params,
-    pub(crate) tokenizer: CharTokenizer,
+    pub(crate) tokenizer: Tokenizer,
 }
 
 /// The directory with the model's files: `path` itself, or its `best` if it is a run.
@@ -31,12 +31,30 @@ fn locate(path: &Path) -> Result<PathBuf, Failure> {
     })
 }
 
+/// Loads the tokenizer of a directory: one for tokenizers, a model's or a run's.
+pub(crate) fn load_tokenizer(path: &Path) -> Result<Tokenizer, Failure> {
+    let has_tokenizer = |dir: &PathBuf| dir.join("tokenizer.json").exists();
+    let found = [path.to_path_buf(), path.join("best"), path.join("last")].into_iter().find(has_tokenizer);
+    Ok(Tokenizer::load(found.as_deref().unwrap_or(path))?)
+}
+
+/// Where a text begins if nobody says so: with a new line, or a tokenizer that has none, with its first token
+/// that is no unknown word.
+pub(crate) fn first_prompt(tokenizer: &Tokenizer) -> String {
+    let knows = |text: &str| {
+        tokenizer.encode(text).is_ok_and(|ids| ids.iter().all(|&id| Some(id) != tokenizer.unknown_id()))
+    };
+    let first = u32::from(tokenizer.unknown_id() == Some(0));
+    let first = || tokenizer.decode(&[first]).expect("a tokenizer has two tokens");
+    if knows("\n") { "\n".to_string() } else { first() }
+}
+
 /// Loads the model of a directory.
 pub(crate) fn load(path: &Path) -> Result<Model, Failure> {
     let path = locate(path)?;
     let input = |e: String| Failure::input(e);
     let loaded = model_dir::load_model_dir(&path).map_err(|e| input(e.to_string()))?;
-    let tokenizer = CharTokenizer::from_json(&loaded.tokenizer)
+    let tokenizer = Tokenizer::from_json(&loaded.tokenizer)
         .map_err(|e| input(format!("{}: {e}", path.join("tokenizer.json").display())))?;
     let (found, expected) = (tokenizer.vocab_size(), loaded.config.vocab_size);
     if found != expected {

@@ -53,8 +53,8 @@ impl Observer for Progress {
         let best = if e.best { " (best)" } else { "" };
         let train = if self.loss > 0.0 { format!("train loss {:.4}, ", self.loss) } else { String::new() };
         self.line(&format!(
-            "iter {:>5}: {train}val loss {:.4}, {:.3} bits/char{best}",
-            e.iter, e.val_loss, e.val_bits_per_char
+            "iter {:>5}: {train}val loss {:.4}, {:.3} bits/char, {:.3} bits/byte{best}",
+            e.iter, e.val_loss, e.val_bits_per_char, e.val_bits_per_byte
         ));
     }
 

@@ -33,6 +33,14 @@ pub enum DataError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// The operating system refuses or fails to write the file.
+    #[error("{}: cannot be written: {source}: check the permissions (ls -ld) and the space on the disk", path.display())]
+    Unwritable {
+        /// The path as it was given.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
     /// No text in the file, or nothing but a byte order mark.
     #[error("{}: expected a text, found an empty file", path.display())]
     EmptyFile {
@@ -113,8 +121,8 @@ pub enum DataError {
     },
     /// A `tokenizer.json` that is damaged or of another kind.
     #[error(
-        "tokenizer.json: {found}; supported is a character tokenizer as newleaf writes it (WordLevel model, \
-         one character a token, ids 0 to n-1): use the tokenizer.json saved with the model"
+        "tokenizer.json: {found}; supported are the tokenizers that newleaf writes and byte-level BPE as GPT-2's: \
+         use the tokenizer.json saved with the model"
     )]
     Tokenizer {
         /// What is wrong.

@@ -42,8 +42,8 @@ pub mod tokenizer;
 
 pub use dataset::{
     Batch, Example, MaskSpec, SamplerState, SamplingMode, WindowSampler, sequential_batches,
-    sequential_windows, train_val_split,
+    sequential_windows, train_val_split, train_val_split_text,
 };
 pub use error::{DataError, UnknownCharacters};
 pub use read::read_text;
-pub use tokenizer::CharTokenizer;
+pub use tokenizer::{CharTokenizer, Tokenizer};

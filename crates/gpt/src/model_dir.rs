@@ -44,6 +44,8 @@ pub struct ModelCard {
     pub val_loss: Option<f64>,
     /// The same in bits per character.
     pub val_bits_per_char: Option<f64>,
+    /// The same in bits per byte of UTF-8.
+    pub val_bits_per_byte: Option<f64>,
     /// Iterations trained.
     pub iter: u64,
     /// Tokens trained on.
@@ -228,6 +230,7 @@ fn render_card(config: &GptConfig, card: &ModelCard) -> String {
     row("sha256 of the text", code(&card.data_sha256));
     row("Validation loss (nats per token)", loss(card.val_loss));
     row("Validation, bits per character", loss(card.val_bits_per_char));
+    row("Validation, bits per byte", loss(card.val_bits_per_byte));
     row("Training loss", loss(card.train_loss));
     row("Iterations", card.iter.to_string());
     row("Tokens", card.tokens.to_string());

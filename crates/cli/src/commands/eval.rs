@@ -39,20 +39,22 @@ pub(crate) struct Args {
     /// The loss with weights in eight bits, as `newleaf sample --int8` reads them
     #[arg(long)]
     int8: bool,
-    /// One JSON object: {"loss": .., "bits_per_char": .., "targets": ..}, with --int8 also "f32_loss"
+    /// One JSON object: {"loss": .., "bits_per_char": .., "bits_per_byte": .., "targets": ..}, with --int8 also
+    /// "f32_loss", with a word tokenizer "unknown"
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
     let model = model::load(&args.model)?;
-    let ids = model.tokenizer.encode(&data::read_text(&args.data)?)?;
-    let (train, val) = data::train_val_split(&ids, 0.9)?;
-    let part = match args.split {
-        Split::All => &ids[..],
+    let text = data::read_text(&args.data)?;
+    let (train, val) = data::train_val_split_text(&text, 0.9)?;
+    let text = match args.split {
+        Split::All => &text[..],
         Split::Train => train,
         Split::Val => val,
     };
+    let part = &model.tokenizer.encode(text)?[..];
     let f32_loss = gpt::train::evaluate(&model.gpt, &model.params, part, 0)?;
     let loss = if args.int8 {
         let int8 = Int8Weights::new(&model.gpt, &model.params);
@@ -60,18 +62,30 @@ pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
     } else {
         f32_loss
     };
-    let (bits, targets) = (loss / std::f64::consts::LN_2, part.len() - 1);
+    let bits = loss / std::f64::consts::LN_2 * part.len() as f64;
+    let (per_char, per_byte) = (bits / text.chars().count() as f64, bits / text.len() as f64);
+    let targets = part.len() - 1;
+    let unknown =
+        model.tokenizer.unknown_id().map(|unknown| part.iter().filter(|&&id| id == unknown).count());
     let text = if args.json {
-        let mut fields = json!({ "loss": loss, "bits_per_char": bits, "targets": targets });
+        let mut fields = json!({
+            "loss": loss, "bits_per_char": per_char, "bits_per_byte": per_byte, "targets": targets
+        });
+        if let Some(unknown) = unknown {
+            fields["unknown"] = unknown.into();
+        }
         if args.int8 {
             fields["f32_loss"] = f32_loss.into();
         }
         fields.to_string()
     } else {
         let int8 = || format!("; {:+.3} % in perplexity against f32", 100.0 * (loss - f32_loss).exp_m1());
+        let unknown_words = |n: usize| format!("; {n} of them unknown words, which are easy to predict");
         format!(
-            "loss {loss:.4} nats a character, {bits:.4} bits a character, perplexity {:.3}, over {targets} characters{}",
+            "loss {loss:.4} nats a token, {per_char:.4} bits a character, {per_byte:.4} bits a byte, \
+             perplexity {:.3}, over {targets} tokens{}{}",
             loss.exp(),
+            unknown.filter(|&n| n > 0).map_or(String::new(), unknown_words),
             if args.int8 { int8() } else { String::new() }
         )
     };

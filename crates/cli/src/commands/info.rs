@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::model;
+use data::Tokenizer;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::PathBuf;
@@ -36,8 +37,11 @@ pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
             "path": model.path.display().to_string(),
             "parameters": model.params.count(),
             "config": model.gpt.config,
-            "characters": model.tokenizer.chars().iter().collect::<String>(),
+            "tokenizer": { "kind": model.tokenizer.kind(), "vocab_size": model.tokenizer.vocab_size() },
         });
+        if let Tokenizer::Char(tokenizer) = &model.tokenizer {
+            facts["model"]["characters"] = tokenizer.chars().iter().collect::<String>().into();
+        }
     }
     let text = if args.json { facts.to_string() } else { lines(&facts, "") };
     writeln!(std::io::stdout(), "{}", text.trim_end()).map_err(|e| Failure::output(&e))?;

@@ -28,6 +28,8 @@ macro_rules! entry {
     };
 }
 
+mod tokenizer; // after the macro: its subcommands are entries, too
+
 /// The commands, in the order of `newleaf --help`.
 pub(crate) const COMMANDS: &[Entry] = &[
     Entry {
@@ -39,6 +41,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     entry!(eval),
     entry!(info),
     entry!(data),
+    Entry { name: "tokenizer", arguments: tokenizer::arguments, run: tokenizer::run },
 ];
 
 fn parse<A: FromArgMatches>(matches: &ArgMatches) -> Result<A, Failure> {

@@ -85,18 +85,17 @@ fn write_sample(args: &Args, model: &Model, prompt: &str, generator: Generator<'
         return print(&format!("{}\n", json!({ "prompt": prompt, "text": text })));
     }
     print(prompt.trim_start_matches('\n'))?;
+    let mut decoder = model.tokenizer.decoder(); // a token may be a part of a character: only whole ones are shown
     for token in tokens {
-        print(&model.tokenizer.decode(&[token])?)?; // a token is a whole character, never a part of one
+        print(&decoder.push(token)?)?;
     }
-    print("\n")
+    print(&(decoder.finish() + "\n"))
 }
 
 /// The text to continue.
 fn prompt(args: &Args, model: &Model) -> Result<String, Failure> {
-    let first = || model.tokenizer.chars()[0].to_string();
     let text = match &args.prompt {
-        None if model.tokenizer.chars().contains(&'\n') => "\n".to_string(),
-        None => first(),
+        None => model::first_prompt(&model.tokenizer),
         Some(text) => match text.strip_prefix("FILE:") {
             Some(path) => data::read_text(path)?,
             None => text.clone(),

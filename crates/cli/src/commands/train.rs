@@ -1,16 +1,17 @@
 //! `newleaf train`: from a text to a model that writes.
 
+use crate::corpus::Corpus;
 use crate::failure::Failure;
+use crate::model::{first_prompt, load_tokenizer};
 use crate::progress::Progress;
 use crate::{settings, signals};
 use clap::ArgMatches;
-use data::CharTokenizer;
-use data::dataset::{SourcePart, TokenFile, TokenSource};
+use data::Tokenizer;
+use data::dataset::TokenSource;
 use gpt::checkpoint::Checkpoint;
-use gpt::checkpoint::store::sha256;
 use gpt::config::{Config, Preset};
 use gpt::machine::now_utc;
-use gpt::model_dir::{ModelCard, sha256_of_file};
+use gpt::model_dir::ModelCard;
 use gpt::run_dir::{DataInfo, RunDir, RunDirError, RunInfo};
 use gpt::sampling::Sampler;
 use gpt::train::{Outcome, Run, Stopped, TrainError, Trainer};
@@ -18,7 +19,7 @@ use gpt::{Generator, Gpt};
 use random::{Rng, Stream};
 use serde_json::json;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use tensor::Params;
 
@@ -28,12 +29,10 @@ pub(crate) const ABOUT: &str = "Train a model on a text and write samples with i
   newleaf train --data my.txt --out my               your own text
   newleaf train --data my.txt --out my2 --n-layer 6 --n-embd 192 --max-iters 4000
   newleaf train --data my.bin --out my               tokens larger than memory, from `newleaf data pack`
+  newleaf train --data my.txt --tokenizer tok        with the tokens of newleaf tokenizer train
   newleaf train --resume --out my                    go on where it stopped
 
 The last 10 % of the text are for validation. Ctrl-C saves a checkpoint and ends.";
-
-/// The text that ships inside, and its name.
-const STORIES: (&str, &str) = ("stories-en", include_str!("../../../../datasets/stories-en.txt"));
 
 /// What `newleaf train` takes, beside a flag for every setting.
 #[derive(Debug, clap::Args)]
@@ -41,6 +40,9 @@ pub(crate) struct Args {
     /// The text to learn, UTF-8, or a file of `newleaf data pack` [default: the stories that ship inside]
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
+    /// A directory with a tokenizer, such as newleaf tokenizer train makes [default: the characters of the text]
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    tokenizer: Option<PathBuf>,
     /// A new directory for the run [default: the first free of runs/1, runs/2, ...]
     #[arg(long, alias = "out_dir", value_name = "DIR")]
     out: Option<PathBuf>,
@@ -50,48 +52,12 @@ pub(crate) struct Args {
     /// Go on with the run in --out from its latest checkpoint
     #[arg(long, requires = "out", conflicts_with = "preset")]
     resume: bool,
-    /// Characters to write at the end
+    /// Tokens to write at the end
     #[arg(long, value_name = "N", default_value_t = 600)]
     sample_length: usize,
     /// At the end, one JSON object on stdout instead of samples
     #[arg(long)]
     json: bool,
-}
-
-/// The text of a run, as tokens.
-struct Text {
-    info: DataInfo,
-    tokenizer: CharTokenizer,
-    ids: Ids,
-}
-
-/// The tokens of a run: in memory, or in a file from which only windows are read.
-enum Ids {
-    Text(Vec<u32>),
-    File(TokenFile),
-}
-
-/// A part of them.
-type Part<'a> = SourcePart<'a, dyn TokenSource + 'a>;
-
-impl Text {
-    fn ids(&self) -> &dyn TokenSource {
-        match &self.ids {
-            Ids::Text(ids) => ids,
-            Ids::File(file) => file,
-        }
-    }
-
-    /// The training part, the first 90 %, and the validation part. A file of several documents is cut
-    /// between two of them.
-    fn parts(&self) -> Result<(Part<'_>, Part<'_>), Failure> {
-        let (ids, mut cut) = (self.ids(), data::dataset::cut(self.ids().len(), 0.9)?);
-        if let Ids::File(file) = &self.ids {
-            let start = file.document_start_before(cut)?;
-            cut = if start > 0 { start } else { cut };
-        }
-        Ok((SourcePart::new(ids, 0..cut), SourcePart::new(ids, cut..ids.len())))
-    }
 }
 
 pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure> {
@@ -101,8 +67,8 @@ pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure
     let stop = signals::watch().map_err(|e| Failure::other(format!("cannot watch for signals: {e}")))?;
     let mut session = if args.resume { resume(args, matches)? } else { begin(args, matches)? };
     let Session { text, trainer, dir, best_val_loss, evals_without_improvement, elapsed_s } = &mut session;
-    let (train, val) = text.parts()?;
-    describe(text, trainer, dir, (train.len(), val.len()));
+    let (train, val) = text.parts();
+    describe(text, trainer, dir);
     let mut progress = Progress::new(trainer.config.train.max_iters as u64, trainer.iter);
     let tokenizer = text.tokenizer.to_json();
     let keep = trainer.config.train.keep_checkpoints;
@@ -111,7 +77,8 @@ pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure
         trainer,
         train: &train,
         val: &val,
-        chars_per_token: 1.0, // a token is a character
+        chars_per_token: text.chars_per_token,
+        bytes_per_token: text.bytes_per_token,
         dir,
         tokenizer: &tokenizer,
         card: card(&text.info),
@@ -128,7 +95,7 @@ pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure
 
 /// A run that is about to begin or to go on.
 struct Session {
-    text: Text,
+    text: Corpus,
     trainer: Trainer,
     dir: RunDir,
     best_val_loss: Option<f64>,
@@ -138,7 +105,8 @@ struct Session {
 
 /// Everything is read and checked before the first file is written.
 fn begin(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
-    let text = read(args.data.as_deref(), None)?;
+    let tokenizer = args.tokenizer.as_deref().map(load_tokenizer).transpose()?;
+    let text = Corpus::open(args.data.as_deref(), None, tokenizer)?;
     let mut config = Preset::from_name(&args.preset)?.config(text.tokenizer.vocab_size());
     settings::apply(matches, &mut config)?;
     check_vocabulary(&config, &text)?;
@@ -169,10 +137,8 @@ fn resume(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
     let restored = restored.map_err(checkpoint_error)?;
     dir.recovered().iter().chain(&restored.warnings).for_each(|line| eprintln!("warning: {line}"));
     let mut checkpoint: Checkpoint = restored.checkpoint;
-    let text = read(args.data.as_deref(), Some(&info.data))?;
-    if text.tokenizer.to_json() != checkpoint.tokenizer {
-        return Err(Failure::input("the text has other characters than that of the checkpoint"));
-    }
+    let tokenizer = Tokenizer::from_json(&checkpoint.tokenizer)?;
+    let text = Corpus::open(args.data.as_deref(), Some(&info.data), Some(tokenizer))?;
     for (name, value) in given {
         checkpoint.config.set(name, value)?;
     }
@@ -190,84 +156,27 @@ fn resume(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
     })
 }
 
-/// Reads the text of a run: a file, or the stories that ship inside. A run that goes on must find the text
-/// that it began with.
-fn read(path: Option<&Path>, expected: Option<&DataInfo>) -> Result<Text, Failure> {
-    let inside = format!("{} (ships inside)", STORIES.0);
-    let path = match (path, expected) {
-        (Some(path), _) => Some(path.to_path_buf()),
-        (None, Some(info)) if info.path != inside => Some(PathBuf::from(&info.path)),
-        _ => None,
-    };
-    if let Some(path) = path.as_ref().filter(|path| TokenFile::is_one(path)) {
-        return read_token_file(path, expected);
-    }
-    let text = match &path {
-        Some(path) => data::read_text(path)?,
-        None => STORIES.1.to_string(),
-    };
-    let sha256 = match &path {
-        Some(path) => sha256_of_file(path).map_err(|e| Failure::input(e.to_string()))?,
-        None => sha256(STORIES.1.as_bytes()),
-    };
-    let name = path.map_or(inside, |path| path.display().to_string());
-    let info = DataInfo { path: name, sha256, bytes: text.len() as u64 };
-    check_same(&info, expected)?;
-    let tokenizer = CharTokenizer::from_text(&text)?;
-    let ids = tokenizer.encode(&text)?;
-    Ok(Text { info, tokenizer, ids: Ids::Text(ids) })
-}
-
-/// Opens a file of tokens that `newleaf data pack` made, and checks every byte of it once.
-fn read_token_file(path: &Path, expected: Option<&DataInfo>) -> Result<Text, Failure> {
-    let file = TokenFile::open(path)?;
-    file.check(&mut |_, _| ())?;
-    let sha256 = sha256_of_file(path).map_err(|e| Failure::input(e.to_string()))?;
-    let info = DataInfo { path: path.display().to_string(), sha256, bytes: file.bytes() };
-    check_same(&info, expected)?;
-    let tokenizer = CharTokenizer::from_json(file.tokenizer())?;
-    if tokenizer.vocab_size() != file.vocab_size() {
-        let (ours, its) = (tokenizer.vocab_size(), file.vocab_size());
-        return Err(Failure::input(format!(
-            "{}: a tokenizer of {ours} tokens for ids below {its}",
-            info.path
-        )));
-    }
-    Ok(Text { info, tokenizer, ids: Ids::File(file) })
-}
-
-/// A run that goes on must find the text that it began with.
-fn check_same(info: &DataInfo, expected: Option<&DataInfo>) -> Result<(), Failure> {
-    match expected.filter(|expected| expected.sha256 != info.sha256) {
-        Some(expected) => Err(Failure::input(format!(
-            "{}: the run was begun with another text (sha256 {} of {} bytes, now {} of {})\n  \
-             give that text with --data, or begin a new run",
-            info.path, expected.sha256, expected.bytes, info.sha256, info.bytes
-        ))),
-        None => Ok(()),
-    }
-}
-
-fn check_vocabulary(config: &Config, text: &Text) -> Result<(), Failure> {
+fn check_vocabulary(config: &Config, text: &Corpus) -> Result<(), Failure> {
     let (asked, found) = (config.model.vocab_size, text.tokenizer.vocab_size());
     if asked == found {
         return Ok(());
     }
     Err(Failure::input(format!(
-        "--vocab-size {asked}: the text has {found} different characters; leave it out"
+        "--vocab-size {asked}: the tokenizer has {found} tokens; leave it out (a tokenizer of another size is made \
+         with newleaf tokenizer train)"
     )))
 }
 
 /// Both parts of the text must hold at least one block. Answers the length of the training part.
-fn check_length(config: &Config, text: &Text) -> Result<usize, Failure> {
-    let (train, val) = text.parts()?;
+fn check_length(config: &Config, text: &Corpus) -> Result<usize, Failure> {
+    let (train, val) = text.parts();
     let block_size = config.model.block_size;
     for (part, len) in
         [("training part (the first 90 %)", train.len()), ("validation part (the last 10 %)", val.len())]
     {
         if len <= block_size {
             return Err(Failure::input(format!(
-                "{}: the {part} of the text has {len} characters, expected more than block_size {block_size}\n  \
+                "{}: the {part} of the text has {len} tokens, expected more than block_size {block_size}\n  \
                  give a longer text, or a smaller --block-size (at most {})",
                 text.info.path,
                 val.len().min(train.len()).saturating_sub(1)
@@ -296,16 +205,20 @@ fn card(data: &DataInfo) -> ModelCard {
 }
 
 /// What is about to happen, on stderr.
-fn describe(text: &Text, trainer: &Trainer, dir: &RunDir, (train, val): (usize, usize)) {
-    let model = &trainer.config.model;
+fn describe(text: &Corpus, trainer: &Trainer, dir: &RunDir) {
+    let (model, (train, val)) = (&trainer.config.model, text.parts());
     eprintln!(
-        "newleaf {} on {} threads, {}\ntext:  {}: {} characters, {} different; {train} to train, {val} to validate",
+        "newleaf {} on {} threads, {}\ntext:  {}: {} tokens to train, {} to validate, {} different ({}), \
+         {:.2} characters a token",
         env!("CARGO_PKG_VERSION"),
         rayon::current_num_threads(),
         tensor::kernels::simd::Path::current(),
         text.info.path,
-        text.ids().len(),
+        train.len(),
+        val.len(),
         model.vocab_size,
+        text.tokenizer.kind(),
+        text.chars_per_token,
     );
     eprintln!(
         "model: {} parameters: n_layer {}, n_head {}, n_embd {}, block_size {}\nrun:   {}{}",
@@ -351,7 +264,7 @@ fn write_sample(session: &Session, length: usize) -> Result<String, Failure> {
     let best = crate::model::load(session.dir.path())?;
     let (model, params): (&Gpt, &Params) = (&best.gpt, &best.params);
     let tokenizer = &best.tokenizer;
-    let start = tokenizer.encode("\n").unwrap_or_else(|_| vec![0]);
+    let start = tokenizer.encode(&first_prompt(tokenizer))?;
     let rng = Rng::new(session.trainer.config.train.seed, Stream::Sampling);
     let sampler = Sampler { temperature: 0.8, ..Sampler::default() };
     let ids: Vec<u32> = Generator::new(model, params, &start, sampler, rng).take(length).collect();

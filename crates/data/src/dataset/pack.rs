@@ -1,55 +1,17 @@
-//! From a text of any size to a token file, in constant memory.
-//!
-//! A text is encoded in pieces of about a megabyte. They are cut where no tokenizer of ours would join
-//! what is before with what is after: before a character that is no white space and follows a line end,
-//! or before the single space that follows a word (GPT-2's rule puts that space at the front of the next
-//! word). So the ids are those of the whole text encoded at once. Only where a text has no such place in
-//! 16 MiB is it cut anywhere.
+//! From a text of any size to a token file, in constant memory: the text is read and encoded in parts, and
+//! the ids are those of the whole text encoded at once ([`Tokenizer::encoder`]).
 
 use super::token_file::ids_of;
 use super::{DocumentEnd, Documents, TokenWriter};
 use crate::read::{TextReader, check_regular_file, io_error};
-use crate::{CharTokenizer, DataError};
+use crate::tokenizer::{CharTokenizer, Tokenizer};
+use crate::DataError;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// A text without a place to cut is cut anywhere when it has this many bytes.
-const MAX_UNCUT: usize = 16 << 20;
-
-/// What packing needs of a tokenizer.
-pub trait TextEncoder {
-    /// The ids of a text.
-    ///
-    /// # Errors
-    /// If the text has characters that the tokenizer does not know.
-    fn encode(&self, text: &str) -> Result<Vec<u32>, DataError>;
-
-    /// Every id is below it.
-    fn vocab_size(&self) -> usize;
-
-    /// The contents of its `tokenizer.json`.
-    fn to_json(&self) -> String;
-
-    /// The token that ends a document, if there is one.
-    fn end_of_document(&self) -> Option<u32> {
-        None
-    }
-}
-
-impl TextEncoder for CharTokenizer {
-    fn encode(&self, text: &str) -> Result<Vec<u32>, DataError> {
-        self.encode(text)
-    }
-
-    fn vocab_size(&self) -> usize {
-        self.vocab_size()
-    }
-
-    fn to_json(&self) -> String {
-        self.to_json()
-    }
-}
+/// The token that ends a document, where the tokenizer has it: GPT-2's.
+const END_OF_DOCUMENT: &str = "<|endoftext|>";
 
 /// What was packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,24 +33,23 @@ pub type OnProgress<'a> = &'a mut dyn FnMut(u64, u64);
 /// If the text cannot be read or encoded, or `out` not be written. Then `out` is as it was before.
 pub fn pack_text(
     input: &Path,
-    tokenizer: &dyn TextEncoder,
+    tokenizer: &Tokenizer,
     out: &Path,
     progress: OnProgress<'_>,
 ) -> Result<PackReport, DataError> {
     let mut reader = TextReader::open(input)?;
     let mut writer = TokenWriter::create(out, tokenizer.vocab_size(), &tokenizer.to_json())?;
     writer.begin_document();
-    let mut encoder = PieceEncoder { tokenizer, writer: &mut writer, place: Place::default() };
-    let mut text = String::new();
+    let (mut encoder, mut ids) = (tokenizer.encoder(), Vec::new());
     while let Some(piece) = reader.next_piece()? {
-        text += &piece;
-        let cut = safe_cut(&text);
-        encoder.push(&text[..cut])?;
-        text.drain(..cut);
+        encoder.push(&piece, &mut ids)?;
+        writer.push(&ids)?;
+        ids.clear();
         let (done, all) = reader.progress();
         progress(done, all);
     }
-    encoder.push(&text)?;
+    encoder.finish(&mut ids)?;
+    writer.push(&ids)?;
     let (tokens, documents) = writer.finish()?;
     Ok(PackReport { bytes: reader.progress().1, tokens, documents })
 }
@@ -103,28 +64,30 @@ pub fn pack_documents(
     input: &Path,
     end: &DocumentEnd,
     field: Option<&str>,
-    tokenizer: &dyn TextEncoder,
+    tokenizer: &Tokenizer,
     out: &Path,
     progress: OnProgress<'_>,
 ) -> Result<PackReport, DataError> {
     let mut documents = Documents::open(input, end.clone())?;
     let mut writer = TokenWriter::create(out, tokenizer.vocab_size(), &tokenizer.to_json())?;
+    let (mut encoder, mut ids) = (tokenizer.encoder(), Vec::new());
+    let ends_with = tokenizer.special(END_OF_DOCUMENT);
     while let Some(document) = documents.next_document()? {
         let mut text = match field {
             Some(field) => document.json_field(field, input)?,
             None => document.text,
         };
-        let ends_with = tokenizer.end_of_document();
         if ends_with.is_none() {
             text.truncate(text.trim_end_matches('\n').len());
             text += "\n\n";
         }
         writer.begin_document();
-        let place = Place { line: document.line - 1, ..Place::default() };
-        PieceEncoder { tokenizer, writer: &mut writer, place }.push(&text)?;
-        if let Some(id) = ends_with {
-            writer.push(&[id])?;
-        }
+        encoder.begin_at_line(document.line);
+        encoder.push(&text, &mut ids)?;
+        encoder.finish(&mut ids)?;
+        ids.extend(ends_with);
+        writer.push(&ids)?;
+        ids.clear();
         let (done, all) = documents.progress();
         progress(done, all);
     }
@@ -141,7 +104,7 @@ pub fn pack_documents(
 pub fn pack_plain_ids(
     input: &Path,
     bytes_per_id: usize,
-    tokenizer: &dyn TextEncoder,
+    tokenizer: &Tokenizer,
     out: &Path,
     progress: OnProgress<'_>,
 ) -> Result<PackReport, DataError> {
@@ -190,104 +153,4 @@ pub fn char_tokenizer_of(input: &Path, progress: OnProgress<'_>) -> Result<CharT
         progress(done, all);
     }
     CharTokenizer::from_chars(('\0'..=char::MAX).filter(|&c| seen[c as usize]).collect())
-}
-
-/// Encodes piece after piece, and knows where it is when one cannot be encoded.
-struct PieceEncoder<'a> {
-    tokenizer: &'a dyn TextEncoder,
-    writer: &'a mut TokenWriter,
-    place: Place,
-}
-
-/// What comes before a piece: lines, characters, and characters of the line that goes on in it.
-#[derive(Clone, Copy, Debug, Default)]
-struct Place {
-    line: u64,
-    position: usize,
-    column: usize,
-}
-
-impl PieceEncoder<'_> {
-    fn push(&mut self, piece: &str) -> Result<(), DataError> {
-        let ids = self.tokenizer.encode(piece).map_err(|error| self.place.moved(error))?;
-        self.writer.push(&ids)?;
-        self.place.position += piece.chars().count();
-        self.place.line += piece.bytes().filter(|&b| b == b'\n').count() as u64;
-        match piece.rfind('\n') {
-            Some(newline) => self.place.column = piece[newline + 1..].chars().count(),
-            None => self.place.column += piece.chars().count(),
-        }
-        Ok(())
-    }
-}
-
-impl Place {
-    /// An error of the piece as one of the whole text.
-    fn moved(&self, error: DataError) -> DataError {
-        let DataError::UnknownCharacters(mut unknown) = error else { return error };
-        if unknown.line == 1 {
-            unknown.column += self.column;
-        }
-        unknown.line += self.line as usize;
-        unknown.position += self.position;
-        DataError::UnknownCharacters(unknown)
-    }
-}
-
-/// Where a text can be cut so that both sides are encoded as they are together; 0 if nowhere yet.
-fn safe_cut(text: &str) -> usize {
-    let bytes = text.as_bytes(); // of UTF-8 only whole characters begin with a byte below 128
-    let starts_a_word = |i: usize| !text[i..].chars().next().is_some_and(char::is_whitespace);
-    let after_line = |i: &usize| bytes[i - 1] == b'\n' && text.is_char_boundary(*i) && starts_a_word(*i);
-    let before_space = |i: &usize| {
-        bytes[*i] == b' '
-            && bytes[i - 1].is_ascii_alphanumeric()
-            && i + 1 < bytes.len()
-            && starts_a_word(i + 1)
-    };
-    let found = (1..bytes.len()).rev().find(after_line);
-    let found = found.or_else(|| (1..bytes.len()).rev().find(before_space));
-    found.unwrap_or(if text.len() < MAX_UNCUT { 0 } else { text.len() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cuts_are_before_words() {
-        for (text, cut) in [
-            ("a\nb", "a\n"),
-            ("a\nb\n", "a\n"),
-            ("a\nb\n c", "a\n"),
-            ("a\n\nb c", "a\n\n"),
-            ("a\n中", "a\n"),
-            ("a b", "a"),
-            ("a b  c", "a"),
-            ("中 b", ""),
-            ("a\u{a0}b", ""),
-            ("a\n\u{3000}b", ""),
-            ("", ""),
-            ("\n", ""),
-            ("abc ", ""),
-        ] {
-            assert_eq!(&text[..safe_cut(text)], cut, "{text:?}");
-        }
-        assert_eq!(safe_cut(&"a".repeat(MAX_UNCUT)), MAX_UNCUT);
-    }
-
-    #[test]
-    fn the_place_of_an_error_is_that_in_the_text() {
-        let tokenizer = CharTokenizer::from_text("ab\n").unwrap();
-        let text = "ab\nab\naab".to_string() + "c";
-        let expected = tokenizer.encode(&text).unwrap_err().to_string();
-        for cut in 0..9 {
-            let dir = tempfile::tempdir().unwrap();
-            let mut writer = TokenWriter::create(&dir.path().join("t"), 3, "").unwrap();
-            let tokenizer: &dyn TextEncoder = &tokenizer;
-            let mut encoder = PieceEncoder { tokenizer, writer: &mut writer, place: Place::default() };
-            encoder.push(&text[..cut]).unwrap();
-            assert_eq!(encoder.push(&text[cut..]).unwrap_err().to_string(), expected);
-        }
-    }
 }

@@ -46,6 +46,22 @@ pub fn cut(len: usize, train_fraction: f64) -> Result<usize, DataError> {
     Ok(n)
 }
 
+/// As [`train_val_split`] for a text: the cut is made after `train_fraction` of its characters, so that it
+/// is at the same place whatever the tokenizer.
+///
+/// # Errors
+/// As [`train_val_split`].
+///
+/// ```
+/// assert_eq!(data::train_val_split_text("春眠不觉晓", 0.6)?, ("春眠不", "觉晓"));
+/// # Ok::<(), data::DataError>(())
+/// ```
+pub fn train_val_split_text(text: &str, train_fraction: f64) -> Result<(&str, &str), DataError> {
+    let starts: Vec<usize> = text.char_indices().map(|(start, _)| start).collect();
+    let (_, val) = train_val_split(&starts, train_fraction)?;
+    Ok(text.split_at(val[0]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

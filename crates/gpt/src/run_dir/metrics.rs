@@ -38,6 +38,9 @@ pub struct Metrics {
     /// The same in bits per character.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub val_bits_per_char: Option<f64>,
+    /// The same in bits per byte of UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub val_bits_per_byte: Option<f64>,
 }
 
 /// What [`RunDir::drop_metrics_after`] removed.

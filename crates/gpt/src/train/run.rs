@@ -18,6 +18,8 @@ pub struct Evaluation {
     pub val_loss: f64,
     /// The same in bits a character, which does not depend on the tokenizer.
     pub val_bits_per_char: f64,
+    /// The same in bits a byte of UTF-8, which does not depend on the script either.
+    pub val_bits_per_byte: f64,
     /// Whether it is the best so far.
     pub best: bool,
 }
@@ -66,6 +68,8 @@ pub struct Run<'a> {
     pub val: &'a dyn TokenSource,
     /// Characters a token of the validation part, for bits a character.
     pub chars_per_token: f64,
+    /// Bytes of UTF-8 a token of the validation part, for bits a byte.
+    pub bytes_per_token: f64,
     /// Where everything is written.
     pub dir: &'a mut RunDir,
     /// Its checkpoints.
@@ -160,7 +164,7 @@ impl Run<'_> {
     ) -> Result<f64, TrainError> {
         let trainer = &self.trainer;
         let val_loss = evaluate(&trainer.model, &trainer.params, self.val, batches)?;
-        let val_bits_per_char = val_loss / std::f64::consts::LN_2 / self.chars_per_token;
+        let (val_bits_per_char, val_bits_per_byte) = self.bits(val_loss);
         let best = self.best_val_loss.is_none_or(|best| val_loss < best);
         let (iter, tokens) = (trainer.iter, trainer.tokens);
         self.dir.append_metrics(&Metrics {
@@ -169,9 +173,10 @@ impl Run<'_> {
             elapsed_s,
             val_loss: Some(val_loss),
             val_bits_per_char: Some(val_bits_per_char),
+            val_bits_per_byte: Some(val_bits_per_byte),
             ..Metrics::default()
         })?;
-        observer.evaluation(&Evaluation { iter, val_loss, val_bits_per_char, best });
+        observer.evaluation(&Evaluation { iter, val_loss, val_bits_per_char, val_bits_per_byte, best });
         if best {
             self.best_val_loss = Some(val_loss);
             self.evals_without_improvement = 0;
@@ -182,6 +187,12 @@ impl Run<'_> {
             self.evals_without_improvement += 1;
         }
         Ok(val_loss)
+    }
+
+    /// A loss in nats a token as bits a character and bits a byte.
+    fn bits(&self, loss: f64) -> (f64, f64) {
+        let bits = loss / std::f64::consts::LN_2;
+        (bits / self.chars_per_token, bits / self.bytes_per_token)
     }
 
     fn save(&mut self, elapsed_s: f64) -> Result<(), TrainError> {
@@ -197,13 +208,14 @@ impl Run<'_> {
 
     /// Saves the model as it is now, with its tokenizer and a card, complete by itself.
     fn save_model(&self, path: &Path, val_loss: Option<f64>) -> Result<(), TrainError> {
-        let bits = |loss: f64| loss / std::f64::consts::LN_2 / self.chars_per_token;
+        let bits = val_loss.map(|loss| self.bits(loss));
         let card = ModelCard {
             iter: self.trainer.iter,
             tokens: self.trainer.tokens,
             train_loss: self.last_train_loss,
             val_loss,
-            val_bits_per_char: val_loss.map(bits),
+            val_bits_per_char: bits.map(|(per_char, _)| per_char),
+            val_bits_per_byte: bits.map(|(_, per_byte)| per_byte),
             ..self.card.clone()
         };
         let Trainer { config, params, .. } = &*self.trainer;

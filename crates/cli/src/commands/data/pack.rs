@@ -3,9 +3,10 @@
 use super::split::{By, DocumentArgs};
 use crate::byte_progress::{ByteProgress, megabytes};
 use crate::failure::Failure;
-use data::CharTokenizer;
+use crate::model::load_tokenizer;
+use data::Tokenizer;
 use data::dataset::{
-    PackReport, TextEncoder, TokenFile, char_tokenizer_of, pack_documents, pack_plain_ids, pack_text,
+    PackReport, TokenFile, char_tokenizer_of, pack_documents, pack_plain_ids, pack_text,
 };
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -35,7 +36,7 @@ pub(super) struct Args {
     /// The text, UTF-8
     #[arg(long = "in", value_name = "FILE")]
     input: PathBuf,
-    /// A directory with tokenizer.json, or that file [default: the characters of the text]
+    /// A directory with a tokenizer, a model or a run [default: the characters of the text]
     #[arg(long, value_name = "DIR")]
     tokenizer: Option<PathBuf>,
     /// The token file
@@ -83,7 +84,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     super::print(&text)
 }
 
-fn pack(args: &Args, tokenizer: &dyn TextEncoder, bar: &ByteProgress) -> Result<PackReport, Failure> {
+fn pack(args: &Args, tokenizer: &Tokenizer, bar: &ByteProgress) -> Result<PackReport, Failure> {
     let progress = &mut |done, _| bar.set(done);
     let (input, out) = (&args.input, &args.out);
     Ok(match (args.raw, args.by) {
@@ -98,14 +99,12 @@ fn pack(args: &Args, tokenizer: &dyn TextEncoder, bar: &ByteProgress) -> Result<
     })
 }
 
-fn tokenizer(args: &Args) -> Result<CharTokenizer, Failure> {
+fn tokenizer(args: &Args) -> Result<Tokenizer, Failure> {
     let Some(path) = &args.tokenizer else {
         let bar = ByteProgress::new("characters", 0, std::fs::metadata(&args.input).ok().map(|m| m.len()));
         let tokenizer = char_tokenizer_of(&args.input, &mut |done, _| bar.set(done))?;
         bar.finish(0);
-        return Ok(tokenizer);
+        return Ok(Tokenizer::Char(tokenizer));
     };
-    let path = if path.is_dir() { path.join("tokenizer.json") } else { path.clone() };
-    CharTokenizer::from_json(&data::read_text(&path)?)
-        .map_err(|e| Failure::input(format!("{}: {e}", path.display())))
+    load_tokenizer(path)
 }

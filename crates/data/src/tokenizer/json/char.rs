@@ -1,19 +1,12 @@
-//! `tokenizer.json`: the file in which Hugging Face's `tokenizers` library keeps a tokenizer.
-//!
-//! A character tokenizer is written as a `WordLevel` model (a table of whole words), with a `Split`
-//! step before it that makes every character a word and a `Fuse` step after decoding that joins
-//! characters without spaces. The library loads the file and gives the same ids; check_tokenizer.py
-//! in tests/ proves it. Reading is strict: of the many things such a file can say, only what is
-//! written here is understood, and anything else is an error rather than wrong ids.
+//! Character tokenizers: a `WordLevel` model (a table of whole words), with a `Split` step before it that makes
+//! every character a word and a `Fuse` step after decoding that joins characters without spaces.
 
+use super::{invalid, kind, null};
 use crate::{CharTokenizer, DataError};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
-
-/// Larger files are refused unread. The largest vocabulary, all 1.1 million characters, needs 30 MB.
-const MAX_BYTES: usize = 64 << 20;
 
 /// Any character, line ends included. (The library's regex engine, Oniguruma, has no `(?s).`.)
 const ANY_CHARACTER: &str = r"[\s\S]";
@@ -62,34 +55,14 @@ impl CharTokenizer {
     /// # Ok::<(), data::DataError>(())
     /// ```
     pub fn from_json(json: &str) -> Result<CharTokenizer, DataError> {
-        if json.len() > MAX_BYTES {
-            return Err(invalid(format!("{} bytes, more than the limit of {MAX_BYTES}", json.len())));
-        }
-        let kind: Kind =
-            serde_json::from_str(json).map_err(|e| invalid(format!("not a tokenizer file: {e}")))?;
-        if kind.model.kind != "WordLevel" {
-            return Err(invalid(format!("the model is of type {:?}", kind.model.kind)));
+        let (kind, _) = kind(json)?;
+        if kind != "WordLevel" {
+            return Err(invalid(format!("the model is of type {kind:?}")));
         }
         let file: File = serde_json::from_str(json).map_err(|e| invalid(e.to_string()))?;
         file.check()?;
         CharTokenizer::from_chars(file.model.vocab.into_chars()?)
     }
-}
-
-fn invalid(found: String) -> DataError {
-    DataError::Tokenizer { found }
-}
-
-/// What all tokenizer files have: enough to name the kind of one we do not support.
-#[derive(Deserialize)]
-struct Kind {
-    model: ModelKind,
-}
-
-#[derive(Deserialize)]
-struct ModelKind {
-    #[serde(rename = "type")]
-    kind: String,
 }
 
 /// The file. `Option<IgnoredAny>` is for what must be `null`.
@@ -240,10 +213,6 @@ impl<'de> Deserialize<'de> for Vocab {
         }
         deserializer.deserialize_map(Pairs)
     }
-}
-
-fn null<S: Serializer>(_: &Option<IgnoredAny>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_none()
 }
 
 fn empty_list<S: Serializer>(_: &[IgnoredAny], serializer: S) -> Result<S::Ok, S::Error> {

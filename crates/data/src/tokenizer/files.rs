@@ -1,0 +1,175 @@
+//! Tokenizers in directories: `tokenizer.json`, or GPT-2's `vocab.json` and `merges.txt`.
+
+use super::json::{MAX_BYTES, MergeTable, Special, Table, shortened};
+use super::{BpeTokenizer, MAX_TOKENS, Tokenizer};
+use crate::DataError;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+const TOKENIZER: &str = "tokenizer.json";
+const VOCAB: &str = "vocab.json";
+const MERGES: &str = "merges.txt";
+
+impl Tokenizer {
+    /// Loads the tokenizer of a directory, such as that of a model: `tokenizer.json` if it is there, else
+    /// `vocab.json` and `merges.txt`.
+    ///
+    /// # Errors
+    /// If they are not there, cannot be read, or are not what [`Tokenizer::from_json`] or
+    /// [`BpeTokenizer::from_gpt2`] accept.
+    pub fn load(dir: impl AsRef<Path>) -> Result<Tokenizer, DataError> {
+        let dir = dir.as_ref();
+        let path = |name: &str| dir.join(name);
+        if path(TOKENIZER).exists() {
+            let json = read(&path(TOKENIZER))?;
+            return Tokenizer::from_json(&json).map_err(|error| at(&path(TOKENIZER), error));
+        }
+        if path(VOCAB).exists() && path(MERGES).exists() {
+            let tokenizer = BpeTokenizer::from_gpt2(&read(&path(VOCAB))?, &read(&path(MERGES))?);
+            return tokenizer.map(Tokenizer::Bpe).map_err(|error| at(dir, error));
+        }
+        Err(DataError::Malformed {
+            what: dir.display().to_string(),
+            place: String::new(),
+            found: if dir.is_dir() { "neither" } else { "no such directory" }.into(),
+            expected: "a directory with tokenizer.json, or with vocab.json and merges.txt".into(),
+            remedy: "make one with: newleaf tokenizer train --kind bpe --data TEXT --out DIR".into(),
+        })
+    }
+
+    /// Writes `tokenizer.json` into a directory, which is made if it is not there. A file of that name
+    /// is replaced, all or nothing.
+    ///
+    /// # Errors
+    /// If it cannot be written, is larger than [`Tokenizer::from_json`] reads, or belongs to a model: with
+    /// another tokenizer the weights would be worthless.
+    pub fn save(&self, dir: impl AsRef<Path>) -> Result<PathBuf, DataError> {
+        let dir = dir.as_ref();
+        let refuse = |found: String, remedy: &str| DataError::Malformed {
+            what: dir.display().to_string(),
+            place: String::new(),
+            found,
+            expected: "a directory for a tokenizer".into(),
+            remedy: remedy.into(),
+        };
+        if dir.join("model.safetensors").exists() {
+            return Err(refuse(
+                "a model, which belongs to its own tokenizer".into(),
+                "name another directory",
+            ));
+        }
+        let json = self.to_json();
+        if json.len() > MAX_BYTES {
+            return Err(refuse(format!("a vocabulary of {} bytes", json.len()), "use a smaller vocabulary"));
+        }
+        let path = dir.join(TOKENIZER);
+        let written = fs::create_dir_all(dir).and_then(|()| replace(&path, json.as_bytes()));
+        match written {
+            Ok(()) => Ok(path),
+            Err(source) => Err(DataError::Unwritable { path, source }),
+        }
+    }
+}
+
+impl BpeTokenizer {
+    /// The tokenizer in the contents of GPT-2's `vocab.json` (tokens and ids) and `merges.txt` (a merge a line).
+    ///
+    /// Tokens that are neither a byte nor the product of a merge are special tokens: `<|endoftext|>`.
+    ///
+    /// # Errors
+    /// If one is larger than 64 MiB or damaged: tokens that are missing, ids that are not 0 to n-1.
+    pub fn from_gpt2(vocab: &str, merges: &str) -> Result<BpeTokenizer, DataError> {
+        let malformed = |what: &str, place: String, found: String, expected: &str| DataError::Malformed {
+            what: what.into(),
+            place,
+            found: shortened(found),
+            expected: expected.into(),
+            remedy: "use the two files of the same tokenizer".into(),
+        };
+        for (what, text) in [(VOCAB, vocab), (MERGES, merges)] {
+            if text.len() > MAX_BYTES {
+                let found = format!("{} bytes", text.len());
+                return Err(malformed(what, String::new(), found, "at most 64 MiB"));
+            }
+        }
+        let table: Table = serde_json::from_str(vocab).map_err(|error| {
+            malformed(VOCAB, String::new(), error.to_string(), "a map from tokens to ids")
+        })?;
+        let mut lines = MergeTable::default();
+        for (number, line) in (1..).zip(merges.lines()) {
+            let is_comment = number == 1 && line.starts_with("#version");
+            if is_comment || line.is_empty() {
+                continue;
+            }
+            if lines.len() == MAX_TOKENS {
+                let found = "more merges".to_string();
+                return Err(malformed(MERGES, format!("line {number}"), found, "at most 1048576 merges"));
+            }
+            lines.push_line(&[line]);
+        }
+        BpeTokenizer::from_tables(table, &lines, Special::Unreachable)
+            .map_err(|found| malformed("vocab.json and merges.txt", String::new(), found, "a byte-level BPE"))
+    }
+
+    /// The contents of `vocab.json` and `merges.txt` for this tokenizer.
+    pub fn to_gpt2(&self) -> (String, String) {
+        let (vocab, merges) = self.tables();
+        let vocab = serde_json::to_string(&vocab).expect("a map with string keys is valid JSON");
+        let mut lines = String::from("#version: 0.2\n");
+        merges.iter().for_each(|merge| lines.extend([merge, "\n"]));
+        (vocab, lines)
+    }
+}
+
+/// Reads a file of at most 64 MiB.
+fn read(path: &Path) -> Result<String, DataError> {
+    let unreadable = |source| DataError::Unreadable { path: path.into(), source };
+    let kind = fs::metadata(path).map_err(unreadable)?.file_type();
+    if !kind.is_file() {
+        let found = if kind.is_dir() { "directory" } else { "pipe or device" };
+        return Err(DataError::NotAFile {
+            path: path.into(),
+            found,
+            remedy: "name a directory with the file in it",
+        });
+    }
+    let mut bytes = Vec::new();
+    let mut limited = File::open(path).map_err(unreadable)?.take(MAX_BYTES as u64 + 1);
+    limited.read_to_end(&mut bytes).map_err(unreadable)?;
+    String::from_utf8(bytes).map_err(|error| DataError::Malformed {
+        what: path.display().to_string(),
+        place: format!("byte {}", error.utf8_error().valid_up_to()),
+        found: "bytes that are not UTF-8".into(),
+        expected: "JSON or text in UTF-8".into(),
+        remedy: "use an undamaged copy".into(),
+    })
+}
+
+/// Names the file in an error of its contents.
+fn at(path: &Path, error: DataError) -> DataError {
+    let (found, expected, remedy) = match error {
+        DataError::Tokenizer { found } => (
+            found,
+            "a tokenizer that newleaf writes, or byte-level BPE as GPT-2's".into(),
+            "use an undamaged copy, or make one with newleaf tokenizer train".into(),
+        ),
+        DataError::Malformed { what, found, expected, remedy, .. } => {
+            (format!("{found} ({what})"), expected, remedy)
+        }
+        other => return other,
+    };
+    DataError::Malformed { what: path.display().to_string(), place: String::new(), found, expected, remedy }
+}
+
+/// Writes a file beside its place and renames it: a crash leaves the old one or the new one.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension(format!("tmp.{}", std::process::id()));
+    let written = File::create(&temporary).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
+        let _ = fs::remove_file(&temporary);
+    })
+}

@@ -1,0 +1,381 @@
+//! Word tokenizers and byte-level BPE. Both have Hugging Face's `ByteLevel` step before them, which is GPT-2's
+//! cutting into pieces and its alphabet for bytes, and the same step for decoding.
+
+use super::{MAX_BYTES, MergeTable, Table, invalid, null};
+use crate::DataError;
+use crate::tokenizer::bpe::{BpeTokenizer, Merge};
+use crate::tokenizer::tokens::Tokens;
+use crate::tokenizer::word::WordTokenizer;
+use crate::tokenizer::{MAX_TOKENS, byte_alphabet};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// The file. `Option<IgnoredAny>` is for what must be `null`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File<M> {
+    version: String,
+    #[serde(serialize_with = "null")]
+    truncation: Option<IgnoredAny>,
+    #[serde(serialize_with = "null")]
+    padding: Option<IgnoredAny>,
+    added_tokens: Vec<AddedToken>,
+    #[serde(serialize_with = "null")]
+    normalizer: Option<IgnoredAny>,
+    pre_tokenizer: ByteLevel,
+    post_processor: Option<ByteLevel>,
+    decoder: ByteLevel,
+    model: M,
+}
+
+/// A special token. All but `id` and `content` say how the library finds it in texts, which we never do.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AddedToken {
+    id: u32,
+    content: String,
+    single_word: bool,
+    lstrip: bool,
+    rstrip: bool,
+    normalized: bool,
+    special: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ByteLevel {
+    #[serde(rename = "type")]
+    kind: String,
+    add_prefix_space: bool,
+    trim_offsets: bool,
+    #[serde(default = "yes")]
+    use_regex: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl ByteLevel {
+    fn new(add_prefix_space: bool) -> Self {
+        ByteLevel { kind: "ByteLevel".into(), add_prefix_space, trim_offsets: true, use_regex: true }
+    }
+}
+
+impl<M> File<M> {
+    fn new(added_tokens: Vec<AddedToken>, model: M) -> Self {
+        File {
+            version: "1.0".into(),
+            truncation: None,
+            padding: None,
+            added_tokens,
+            normalizer: None,
+            pre_tokenizer: ByteLevel::new(false),
+            post_processor: None,
+            decoder: ByteLevel::new(true),
+            model,
+        }
+    }
+
+    fn write(&self) -> String
+    where
+        M: Serialize,
+    {
+        serde_json::to_string_pretty(self).expect("strings, numbers and maps with string keys are valid JSON")
+    }
+
+    fn read(json: &str) -> Result<Self, DataError>
+    where
+        M: DeserializeOwned,
+    {
+        if json.len() > MAX_BYTES {
+            return Err(invalid(format!("{} bytes, more than the limit of {MAX_BYTES}", json.len())));
+        }
+        let file: File<M> = serde_json::from_str(json).map_err(|e| invalid(e.to_string()))?;
+        file.check()?;
+        Ok(file)
+    }
+
+    /// Refuses whatever would make the ids differ from those of GPT-2's pieces.
+    fn check(&self) -> Result<(), DataError> {
+        let pre = &self.pre_tokenizer;
+        let found = [
+            ("truncation is set", self.truncation.is_some()),
+            ("padding is set", self.padding.is_some()),
+            ("normalizer is set", self.normalizer.is_some()),
+            ("pre_tokenizer.add_prefix_space is true", pre.add_prefix_space),
+            ("pre_tokenizer.use_regex is false", !pre.use_regex),
+        ];
+        if let Some((what, _)) = found.into_iter().find(|&(_, is_so)| is_so) {
+            return Err(invalid(what.into()));
+        }
+        let post = self.post_processor.as_ref().map_or("ByteLevel", |post| &post.kind);
+        let fixed = [
+            ("version", self.version.as_str(), "1.0"),
+            ("pre_tokenizer.type", &pre.kind, "ByteLevel"),
+            ("post_processor.type", post, "ByteLevel"),
+            ("decoder.type", &self.decoder.kind, "ByteLevel"),
+        ];
+        if let Some((name, found, expected)) =
+            fixed.into_iter().find(|(_, found, expected)| found != expected)
+        {
+            return Err(invalid(format!("{name} is {found:?}, expected {expected:?}")));
+        }
+        match self
+            .added_tokens
+            .iter()
+            .find(|added| !added.special || added.single_word || added.lstrip || added.rstrip)
+        {
+            Some(added) => Err(invalid(format!(
+                "the added token {:?} is not a plain special token (special true; single_word, lstrip and rstrip false)",
+                added.content
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WordModel {
+    #[serde(rename = "type")]
+    kind: String,
+    vocab: Table,
+    unk_token: String,
+}
+
+impl WordTokenizer {
+    /// The contents of a `tokenizer.json` for this tokenizer.
+    pub fn to_json(&self) -> String {
+        let mut vocab = Table::default();
+        for (id, token) in (0..).zip(self.tokens().iter()) {
+            vocab.push(&byte_alphabet::to_chars(token), id);
+        }
+        let kind = "WordLevel".into();
+        File::new(Vec::new(), WordModel { kind, vocab, unk_token: Self::UNKNOWN.into() }).write()
+    }
+
+    /// The tokenizer in the contents of a `tokenizer.json` made by [`WordTokenizer::to_json`].
+    ///
+    /// # Errors
+    /// If the text is not JSON, larger than 64 MiB, another kind of tokenizer, or damaged.
+    pub fn from_json(json: &str) -> Result<WordTokenizer, DataError> {
+        let file: File<WordModel> = File::read(json)?;
+        let WordModel { kind, vocab, unk_token } = &file.model;
+        if kind != "WordLevel" || unk_token != Self::UNKNOWN || !file.added_tokens.is_empty() {
+            return Err(invalid(format!(
+                "a {kind} model with the unknown token {unk_token:?} and {} added tokens is no word tokenizer of newleaf's",
+                file.added_tokens.len()
+            )));
+        }
+        let words = vocab.in_order().map_err(invalid)?;
+        if words.first() != Some(&Self::UNKNOWN) || words.len() < 2 {
+            return Err(invalid(format!("expected {:?} with the id 0 and at least one word", Self::UNKNOWN)));
+        }
+        let bytes: Result<Vec<_>, _> = words.into_iter().map(token_bytes).collect();
+        let bytes = bytes.map_err(invalid)?;
+        if let Some(word) = bytes.iter().find(|word| std::str::from_utf8(word).is_err()) {
+            return Err(invalid(format!("the word {:?} is not UTF-8", byte_alphabet::to_chars(word))));
+        }
+        WordTokenizer::new(bytes.into_iter().collect()).map_err(invalid)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BpeModel {
+    #[serde(rename = "type")]
+    kind: String,
+    dropout: Option<f64>,
+    /// Without meaning where all bytes are tokens.
+    unk_token: Option<String>,
+    continuing_subword_prefix: Option<String>,
+    end_of_word_suffix: Option<String>,
+    #[serde(default)]
+    fuse_unk: bool,
+    #[serde(default)]
+    byte_fallback: bool,
+    #[serde(default)]
+    ignore_merges: bool,
+    vocab: Table,
+    merges: MergeTable,
+}
+
+impl BpeModel {
+    fn check(&self) -> Result<(), DataError> {
+        let is_text = |field: &Option<String>| field.as_ref().is_some_and(|text| !text.is_empty());
+        let found = [
+            ("model.dropout is set", self.dropout.is_some_and(|p| p != 0.0)),
+            ("model.continuing_subword_prefix is set", is_text(&self.continuing_subword_prefix)),
+            ("model.end_of_word_suffix is set", is_text(&self.end_of_word_suffix)),
+            ("model.byte_fallback is true", self.byte_fallback),
+            ("model.ignore_merges is true", self.ignore_merges),
+            ("model.type is not \"BPE\"", self.kind != "BPE"),
+        ];
+        match found.into_iter().find(|&(_, is_so)| is_so) {
+            Some((what, _)) => Err(invalid(what.into())),
+            None => Ok(()),
+        }
+    }
+}
+
+impl BpeTokenizer {
+    /// The contents of a `tokenizer.json` for this tokenizer.
+    pub fn to_json(&self) -> String {
+        let added = |(content, id): (&str, u32)| AddedToken {
+            id,
+            content: content.into(),
+            single_word: false,
+            lstrip: false,
+            rstrip: false,
+            normalized: false,
+            special: true,
+        };
+        let (vocab, merges) = self.tables();
+        let model = BpeModel {
+            kind: "BPE".into(),
+            dropout: None,
+            unk_token: None,
+            continuing_subword_prefix: None,
+            end_of_word_suffix: None,
+            fuse_unk: false,
+            byte_fallback: false,
+            ignore_merges: false,
+            vocab,
+            merges,
+        };
+        File::new(self.specials().map(added).collect(), model).write()
+    }
+
+    /// The tokenizer in the contents of a `tokenizer.json` of a byte-level BPE as GPT-2's.
+    ///
+    /// # Errors
+    /// If the text is not JSON, larger than 64 MiB, damaged, or a tokenizer with anything that would
+    /// make its ids differ from ours.
+    pub fn from_json(json: &str) -> Result<BpeTokenizer, DataError> {
+        let file: File<BpeModel> = File::read(json)?;
+        file.model.check()?;
+        let added: Vec<_> =
+            file.added_tokens.iter().map(|added| (added.content.as_str(), added.id)).collect();
+        BpeTokenizer::from_tables(file.model.vocab, &file.model.merges, Special::Named(&added))
+            .map_err(invalid)
+    }
+
+    /// The vocabulary and the merges in the alphabet for bytes; special tokens are as they are.
+    pub(in crate::tokenizer) fn tables(&self) -> (Table, MergeTable) {
+        let names: HashMap<u32, &str> = self.specials().map(|(name, id)| (id, name)).collect();
+        let chars = |id: u32| byte_alphabet::to_chars(self.token_bytes(id).unwrap_or_default());
+        let mut vocab = Table::default();
+        for id in 0..self.vocab_size() as u32 {
+            match names.get(&id) {
+                Some(name) => vocab.push(name, id),
+                None => vocab.push(&chars(id), id),
+            }
+        }
+        let mut merges = MergeTable::default();
+        for merge in self.merges() {
+            merges.push(&chars(merge.left), &chars(merge.right));
+        }
+        (vocab, merges)
+    }
+
+    /// The tokenizer of a vocabulary and merges.
+    ///
+    /// # Errors
+    /// What is wrong with them, as part of a sentence.
+    pub(in crate::tokenizer) fn from_tables(
+        mut vocab: Table,
+        merges: &MergeTable,
+        special: Special<'_>,
+    ) -> Result<BpeTokenizer, String> {
+        let special = match special {
+            Special::Named(named) => add_special(&mut vocab, named)?,
+            Special::Unreachable => unreachable_tokens(&vocab, merges),
+        };
+        let mut tokens = Tokens::default();
+        let mut ids: HashMap<&str, u32> = HashMap::new();
+        for (id, key) in (0..).zip(vocab.in_order()?) {
+            if special.binary_search(&id).is_ok() {
+                tokens.push(key.as_bytes());
+                continue;
+            }
+            tokens.push(&token_bytes(key)?);
+            if ids.insert(key, id).is_some() {
+                return Err(format!("the token {key:?} is there twice"));
+            }
+        }
+        let merges: Result<_, _> = merges.iter().map(|line| merge(line, &ids)).collect();
+        BpeTokenizer::new(tokens, merges?, special)
+    }
+}
+
+/// Which tokens are special.
+pub(in crate::tokenizer) enum Special<'a> {
+    /// These.
+    Named(&'a [(&'a str, u32)]),
+    /// Those that are neither a byte nor the product of a merge: no text gives them. (GPT-2's files name
+    /// none, but `<|endoftext|>` is among its tokens.)
+    Unreachable,
+}
+
+/// Adds the special tokens that the vocabulary does not have, and answers the ids of all, ascending.
+fn add_special(vocab: &mut Table, named: &[(&str, u32)]) -> Result<Vec<u32>, String> {
+    let mut ids: Vec<u32> = named.iter().map(|&(_, id)| id).collect();
+    ids.sort_unstable();
+    if ids.windows(2).any(|two| two[0] == two[1]) {
+        return Err("two added tokens have the same id".into());
+    }
+    let mut missing: HashMap<&str, u32> = named.iter().copied().collect();
+    if missing.len() != named.len() {
+        return Err("an added token is there twice".into());
+    }
+    for (key, id) in vocab.iter() {
+        if let Some(expected) = missing.remove(key).filter(|&expected| expected != id) {
+            return Err(format!("the added token {key:?} has the id {expected}, but {id} in the vocabulary"));
+        }
+    }
+    if vocab.iter().count() + missing.len() > MAX_TOKENS {
+        return Err(format!("more than {MAX_TOKENS} tokens"));
+    }
+    for (name, id) in missing {
+        vocab.push(name, id);
+    }
+    Ok(ids)
+}
+
+fn unreachable_tokens(vocab: &Table, merges: &MergeTable) -> Vec<u32> {
+    let products: std::collections::HashSet<String> =
+        merges.iter().map(|line| line.replacen(' ', "", 1)).collect();
+    let is_byte = |key: &str| byte_alphabet::to_bytes(key).is_some_and(|bytes| bytes.len() == 1);
+    let unreachable = vocab.iter().filter(|&(key, _)| !is_byte(key) && !products.contains(key));
+    let mut ids: Vec<u32> = unreachable.map(|(_, id)| id).collect();
+    ids.sort_unstable();
+    ids
+}
+
+/// The bytes of a token that is written in the alphabet for bytes.
+fn token_bytes(key: &str) -> Result<Vec<u8>, String> {
+    match byte_alphabet::to_bytes(key) {
+        Some(bytes) if !bytes.is_empty() => Ok(bytes),
+        _ => Err(format!("the token {key:?} is not written in GPT-2's alphabet for bytes")),
+    }
+}
+
+/// One merge; its parts and its product must be tokens.
+fn merge(line: &str, ids: &HashMap<&str, u32>) -> Result<Merge, String> {
+    let id = |token: &str| {
+        let unknown = || {
+            format!(
+                "the merge {line:?} needs the token {token:?}, which is no ordinary token of the vocabulary"
+            )
+        };
+        ids.get(token).copied().ok_or_else(unknown)
+    };
+    match line.split_once(' ') {
+        Some((left, right)) if !left.is_empty() && !right.is_empty() && !right.contains(' ') => {
+            Ok(Merge { left: id(left)?, right: id(right)?, product: id(&[left, right].concat())? })
+        }
+        _ => Err(format!("the merge {line:?} is not two tokens with a space between them")),
+    }
+}

@@ -1,0 +1,90 @@
+//! `tokenizer.json`: the file in which Hugging Face's `tokenizers` library keeps a tokenizer.
+//!
+//! Each kind is written so that the library loads the file and gives the same ids; check_tokenizer.py
+//! in tests/ proves it. Reading is strict: of the many things such a file can say, only what is written
+//! here is understood, and anything else is an error rather than wrong ids.
+
+mod byte_level;
+mod char;
+mod table;
+
+pub(super) use byte_level::Special;
+pub(super) use table::{MergeTable, Table};
+
+use super::{BpeTokenizer, CharTokenizer, Tokenizer, WordTokenizer};
+use crate::DataError;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serializer};
+
+/// Larger files are refused unread. The largest vocabulary, all 1.1 million characters, needs 30 MB.
+pub(super) const MAX_BYTES: usize = 64 << 20;
+
+impl Tokenizer {
+    /// The contents of a `tokenizer.json` for this tokenizer.
+    pub fn to_json(&self) -> String {
+        match self {
+            Tokenizer::Char(tokenizer) => tokenizer.to_json(),
+            Tokenizer::Word(tokenizer) => tokenizer.to_json(),
+            Tokenizer::Bpe(tokenizer) => tokenizer.to_json(),
+        }
+    }
+
+    /// The tokenizer in the contents of a `tokenizer.json`: one that newleaf wrote, or a byte-level BPE
+    /// in GPT-2's manner that Hugging Face's libraries wrote.
+    ///
+    /// # Errors
+    /// If the text is not JSON, larger than 64 MiB, damaged, or a tokenizer with anything that would
+    /// make its ids differ from ours.
+    pub fn from_json(json: &str) -> Result<Tokenizer, DataError> {
+        match kind(json)? {
+            (model, Some(pre)) if model == "WordLevel" && pre == "Split" => {
+                Ok(Tokenizer::Char(CharTokenizer::from_json(json)?))
+            }
+            (model, _) if model == "WordLevel" => Ok(Tokenizer::Word(WordTokenizer::from_json(json)?)),
+            (model, _) if model == "BPE" => Ok(Tokenizer::Bpe(BpeTokenizer::from_json(json)?)),
+            (model, _) => Err(invalid(format!("the model is of type {model:?}"))),
+        }
+    }
+}
+
+/// The types of the model and of the pre-tokenizer: enough to name a kind that we do not support.
+fn kind(json: &str) -> Result<(String, Option<String>), DataError> {
+    #[derive(Deserialize)]
+    struct File {
+        model: Typed,
+        #[serde(default)]
+        pre_tokenizer: Option<Typed>,
+    }
+    #[derive(Deserialize)]
+    struct Typed {
+        #[serde(rename = "type")]
+        kind: String,
+    }
+    if json.len() > MAX_BYTES {
+        return Err(invalid(format!("{} bytes, more than the limit of {MAX_BYTES}", json.len())));
+    }
+    let file: File = serde_json::from_str(json).map_err(|e| invalid(format!("not a tokenizer file: {e}")))?;
+    Ok((file.model.kind, file.pre_tokenizer.map(|pre| pre.kind)))
+}
+
+fn invalid(found: String) -> DataError {
+    DataError::Tokenizer { found: shortened(found) }
+}
+
+/// A message without the middle of a token of a million characters.
+pub(super) fn shortened(message: String) -> String {
+    const BEGINNING: usize = 160;
+    const END: usize = 80;
+    let chars = message.chars().count();
+    if chars <= BEGINNING + END {
+        return message;
+    }
+    let beginning: String = message.chars().take(BEGINNING).collect();
+    let end: String = message.chars().skip(chars - END).collect();
+    format!("{beginning} … {end}")
+}
+
+/// Writes what is always `null` here; read as `Option<IgnoredAny>`, which remembers only whether it was.
+fn null<S: Serializer>(_: &Option<IgnoredAny>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_none()
+}

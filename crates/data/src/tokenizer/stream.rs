@@ -1,0 +1,173 @@
+//! Encoding a text that comes in parts, and decoding ids that come one by one.
+//!
+//! Parts may be cut anywhere: the ids are those of the whole text. So the end of a part waits until it is
+//! known how the last words go on. When decoding, the bytes of a character wait for each other.
+
+use super::bpe::PieceEncoder;
+use super::split::{pieces, settled_pieces};
+use super::{CharTokenizer, Tokenizer};
+use crate::DataError;
+
+/// Encodes a text that comes in parts, and remembers the words it has seen: faster than
+/// [`Tokenizer::encode`] on many short texts.
+///
+/// ```
+/// use data::{CharTokenizer, Tokenizer};
+/// let tokenizer = Tokenizer::Char(CharTokenizer::from_text("hello\n")?);
+/// let mut encoder = tokenizer.encoder();
+/// let mut ids = Vec::new();
+/// encoder.push("he", &mut ids)?;
+/// encoder.push("llo", &mut ids)?;
+/// encoder.finish(&mut ids)?;
+/// assert_eq!(ids, tokenizer.encode("hello")?);
+/// # Ok::<(), data::DataError>(())
+/// ```
+#[derive(Debug)]
+pub struct Encoder<'t> {
+    tokenizer: &'t Tokenizer,
+    /// Text whose pieces are not known yet.
+    pending: String,
+    /// The pending text is looked at again when it is this long: twice as long as the last time, so that
+    /// a piece of any length costs time proportional to it.
+    next_look: usize,
+    pieces: PieceEncoder,
+    seen: Seen,
+}
+
+/// How much of the text has been encoded, for the place in an error.
+#[derive(Debug, Default)]
+struct Seen {
+    chars: usize,
+    lines: usize,
+    chars_in_line: usize,
+}
+
+impl<'t> Encoder<'t> {
+    pub(crate) fn new(tokenizer: &'t Tokenizer) -> Self {
+        let (pending, pieces, seen) = (String::new(), PieceEncoder::default(), Seen::default());
+        Encoder { tokenizer, pending, next_look: 0, pieces, seen }
+    }
+
+    /// Takes the next part of the text and appends the ids that are certain by now.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`]; the place is that in the whole text.
+    pub fn push(&mut self, part: &str, ids: &mut Vec<u32>) -> Result<(), DataError> {
+        if let Tokenizer::Char(tokenizer) = self.tokenizer {
+            return self.push_chars(tokenizer, part, ids);
+        }
+        self.pending.push_str(part);
+        if self.pending.len() >= self.next_look {
+            let Encoder { tokenizer, pending, pieces, .. } = self;
+            let settled = settled_pieces(pending, |piece| encode_piece(tokenizer, pieces, piece, ids));
+            pending.drain(..settled);
+            self.next_look = 2 * pending.len();
+        }
+        Ok(())
+    }
+
+    /// The text begins in this line of its file, counted from 1: for the place in an error.
+    pub fn begin_at_line(&mut self, line: u64) {
+        self.seen.lines = line.saturating_sub(1) as usize;
+    }
+
+    /// The text is over: appends the ids of what was still open. The encoder is then as new, but for the words
+    /// it remembers.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn finish(&mut self, ids: &mut Vec<u32>) -> Result<(), DataError> {
+        let Encoder { tokenizer, pending, pieces: encoder, .. } = self;
+        pieces(pending).for_each(|piece| encode_piece(tokenizer, encoder, piece, ids));
+        self.pending.clear();
+        (self.next_look, self.seen) = (0, Seen::default());
+        Ok(())
+    }
+
+    fn push_chars(
+        &mut self,
+        tokenizer: &CharTokenizer,
+        part: &str,
+        ids: &mut Vec<u32>,
+    ) -> Result<(), DataError> {
+        let seen = &mut self.seen;
+        let encoded = tokenizer.encode(part).map_err(|error| match error {
+            DataError::UnknownCharacters(mut unknown) => {
+                unknown.column += if unknown.line == 1 { seen.chars_in_line } else { 0 };
+                unknown.line += seen.lines;
+                unknown.position += seen.chars;
+                DataError::UnknownCharacters(unknown)
+            }
+            other => other,
+        })?;
+        seen.chars += encoded.len();
+        seen.lines += part.matches('\n').count();
+        seen.chars_in_line = match part.rfind('\n') {
+            Some(end) => part[end + 1..].chars().count(),
+            None => seen.chars_in_line + encoded.len(),
+        };
+        ids.extend(encoded);
+        Ok(())
+    }
+}
+
+fn encode_piece(tokenizer: &Tokenizer, pieces: &mut PieceEncoder, piece: &str, ids: &mut Vec<u32>) {
+    match tokenizer {
+        Tokenizer::Bpe(bpe) => pieces.encode(bpe, piece, ids),
+        Tokenizer::Word(words) => ids.push(words.id(piece)),
+        Tokenizer::Char(_) => unreachable!("characters need no pieces"),
+    }
+}
+
+/// Decodes ids one by one, and gives out whole characters only. All texts together are that of
+/// [`Tokenizer::decode`].
+#[derive(Clone, Debug)]
+pub struct Decoder<'t> {
+    tokenizer: &'t Tokenizer,
+    /// The bytes of a character that is not complete.
+    pending: Vec<u8>,
+    /// Ids so far, for the place in an error.
+    ids: usize,
+}
+
+impl<'t> Decoder<'t> {
+    pub(crate) fn new(tokenizer: &'t Tokenizer) -> Self {
+        Decoder { tokenizer, pending: Vec::new(), ids: 0 }
+    }
+
+    /// The text that is complete with this id; often none.
+    ///
+    /// # Errors
+    /// If the id is not below [`Tokenizer::vocab_size`].
+    pub fn push(&mut self, id: u32) -> Result<String, DataError> {
+        let (position, vocab_size) = (self.ids, self.tokenizer.vocab_size());
+        let bytes =
+            self.tokenizer.token_bytes(id).ok_or(DataError::IdOutOfRange { id, position, vocab_size })?;
+        self.ids += 1;
+        self.pending.extend_from_slice(&bytes);
+        let complete = self.pending.len() - incomplete_end(&self.pending);
+        let text = String::from_utf8_lossy(&self.pending[..complete]).into_owned();
+        self.pending.drain(..complete);
+        Ok(text)
+    }
+
+    /// There are no more ids: U+FFFD if a character remained incomplete.
+    pub fn finish(self) -> String {
+        String::from_utf8_lossy(&self.pending).into_owned()
+    }
+}
+
+/// How many bytes at the end begin a character that more bytes could complete: 0 to 3.
+fn incomplete_end(bytes: &[u8]) -> usize {
+    match bytes.utf8_chunks().last() {
+        Some(chunk) => match std::str::from_utf8(chunk.invalid()) {
+            Err(error) if error.error_len().is_none() => chunk.invalid().len(),
+            _ => 0,
+        },
+        None => 0,
+    }
+}
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;
