@@ -38,6 +38,7 @@
 pub mod dataset;
 mod error;
 pub mod read;
+pub mod segment;
 pub mod tokenizer;
 
 pub use dataset::{
