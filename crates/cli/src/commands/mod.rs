@@ -7,6 +7,7 @@ use std::process::ExitCode;
 mod eval;
 mod info;
 mod sample;
+mod tokenizer;
 mod train;
 
 /// One command: its arguments, and what it does with them.
@@ -37,6 +38,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     entry!(sample),
     entry!(eval),
     entry!(info),
+    Entry { name: "tokenizer", arguments: tokenizer::arguments, run: tokenizer::run },
 ];
 
 fn parse<A: FromArgMatches>(matches: &ArgMatches) -> Result<A, Failure> {

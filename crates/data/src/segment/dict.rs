@@ -12,13 +12,15 @@ pub struct Dict {
     /// How often the word that ends at a node was seen; `None` where no word ends.
     counts: Vec<Option<u64>>,
     total: u64,
+    /// How many words were seen exactly once.
+    once: u64,
     words: usize,
     longest: usize,
 }
 
 impl Default for Dict {
     fn default() -> Self {
-        Dict { children: HashMap::new(), counts: vec![None], total: 0, words: 0, longest: 1 }
+        Dict { children: HashMap::new(), counts: vec![None], total: 0, once: 0, words: 0, longest: 1 }
     }
 }
 
@@ -82,7 +84,9 @@ impl Dict {
         }
         let slot = &mut self.counts[node as usize];
         self.words += usize::from(slot.is_none());
-        *slot = Some(slot.unwrap_or(0) + count);
+        let (old, new) = (slot.unwrap_or(0), slot.unwrap_or(0) + count);
+        *slot = Some(new);
+        self.once = self.once + u64::from(new == 1) - u64::from(old == 1);
         self.total += count;
         self.longest = self.longest.max(word.chars().count());
     }
@@ -105,6 +109,12 @@ impl Dict {
     /// Characters of the longest word, at least 1.
     pub fn longest(&self) -> usize {
         self.longest
+    }
+
+    /// The probability that the next word of a text is none of these, estimated by the share of the words
+    /// that were seen exactly once (Good 1953), and kept away from 0 and 1 by pseudo-counts.
+    pub fn new_word_probability(&self) -> f64 {
+        (self.once + 1) as f64 / (self.total + 2) as f64
     }
 
     /// How often a word was seen, `None` if it is not in the dictionary.

@@ -36,9 +36,11 @@ const BEFORE: [[usize; 2]; STATES] = [[E, S], [B, M], [B, M], [E, S]];
 #[derive(Clone, Debug)]
 pub struct Hmm {
     start: [f64; STATES],
-    transition: [[f64; STATES]; STATES], // from, to
-    emission: HashMap<char, [f64; STATES]>,
+    transition: [[f64; STATES]; STATES],    // from, to
+    emission: HashMap<char, [f64; STATES]>, // ln p(s|c) - ln p(s)
     unseen: [f64; STATES],
+    frequency: HashMap<char, f64>, // ln p(c)
+    begins: f64,                   // ln of the share of words that have several characters
 }
 
 impl Hmm {
@@ -95,6 +97,32 @@ impl Hmm {
             }
         }
         lengths
+    }
+
+    /// ln p(chars) as one word of several characters; `None` if one of them was never seen.
+    ///
+    /// # Panics
+    /// If there are fewer than two.
+    pub fn ln_word(&self, chars: &[char]) -> Option<f64> {
+        assert!(chars.len() >= 2, "Hmm::ln_word: expected several characters, found {}", chars.len());
+        let last = chars.len() - 1;
+        let mut sum = self.begins;
+        let mut before = B;
+        for (i, c) in chars.iter().enumerate() {
+            let state = if i == 0 {
+                B
+            } else if i == last {
+                E
+            } else {
+                M
+            };
+            if i > 0 {
+                sum += self.transition[before][state];
+            }
+            sum += self.frequency.get(c)? + self.emission_of(*c)[state];
+            before = state;
+        }
+        Some(sum)
     }
 
     /// The best states of the characters; the last one is E or S.
@@ -194,7 +222,65 @@ impl Counts {
             })
         };
         let unseen = score([0.0; STATES]);
+        let chars: f64 = all - STATES as f64; // without the pseudo-counts
+        let frequency =
+            |counts: &[f64; STATES]| random::ln(counts.iter().sum::<f64>().max(1.0) / chars.max(1.0));
+        let frequency = self.of_char.iter().map(|(&c, counts)| (c, frequency(counts))).collect();
         let emission = self.of_char.into_iter().map(|(c, counts)| (c, score(counts))).collect();
-        Hmm { start, transition, emission, unseen }
+        let begins = random::ln(of_state[B] / (of_state[B] + of_state[S]));
+        Hmm { start, transition, emission, unseen, frequency, begins }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn hmm() -> Hmm {
+        Hmm::from_gold(
+            &Gold::parse("甲乙 丙 甲乙丙 。 丁\n乙 甲丁 丙甲 甲\n乙丙丁甲 丁 丁\n", "test").unwrap(),
+        )
+    }
+
+    fn score(hmm: &Hmm, chars: &[char], states: &[usize]) -> f64 {
+        let mut sum = hmm.start[states[0]];
+        sum += states.windows(2).map(|pair| hmm.transition[pair[0]][pair[1]]).sum::<f64>();
+        sum + chars.iter().zip(states).map(|(&c, &s)| hmm.emission_of(c)[s]).sum::<f64>()
+    }
+
+    proptest! {
+        /// Viterbi against all 4^n sequences of states; 戊 is a character never seen.
+        #[test]
+        fn viterbi_finds_the_best_states(text in "[甲乙丙丁戊]{1,6}") {
+            let (hmm, chars) = (hmm(), text.chars().collect::<Vec<_>>());
+            let sequences = (0..1_usize << (2 * chars.len()))
+                .map(|code| (0..chars.len()).map(|t| code >> (2 * t) & 3).collect::<Vec<_>>());
+            let complete = sequences.filter(|states| [E, S].contains(states.last().unwrap()));
+            let best = complete.map(|states| score(&hmm, &chars, &states)).fold(f64::NEG_INFINITY, f64::max);
+            let found = score(&hmm, &chars, &hmm.viterbi(&chars));
+            prop_assert!(found.is_finite() && (found - best).abs() <= 1e-9, "found {found}, best {best}");
+            prop_assert_eq!(hmm.divide(&chars).iter().sum::<usize>(), chars.len());
+        }
+    }
+
+    #[test]
+    fn probabilities_sum_to_one() {
+        let hmm = hmm();
+        let sum = |row: &[f64]| row.iter().map(|x| x.exp()).sum::<f64>();
+        hmm.transition.iter().chain([&hmm.start]).for_each(|row| {
+            assert!((sum(row) - 1.0).abs() <= 1e-12, "{row:?}");
+        });
+        // Words at a beginning, after which nothing or a mark stood: 甲乙, 丁, 乙, 乙丙丁甲. Two of the four have several
+        // characters: (2 + .5) / (4 + 1).
+        assert!((hmm.start[B].exp() - 2.5 / 5.0).abs() <= 1e-12);
+    }
+
+    #[test]
+    fn a_dictionary_teaches_the_same_as_its_words() {
+        let hmm = Hmm::from_dict(&Dict::parse("甲乙 6\n丙 2\n", "test").unwrap());
+        // After any word the next is 甲乙 with 3/4: counts 6*.75 + .5 = 5 of 6 + 1.
+        assert!((hmm.transition[E][B].exp() - 5.0 / 7.0).abs() <= 1e-12);
+        assert_eq!(hmm.divide(&['甲', '乙', '丙', '甲', '乙']), [2, 1, 2]);
     }
 }

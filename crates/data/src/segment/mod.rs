@@ -42,9 +42,6 @@ pub use score::{Score, cross_validate};
 
 use crate::DataError;
 
-/// The gold text that ships inside, `datasets/seg-zh.txt`.
-const OWN_GOLD: &str = include_str!("../../../../datasets/seg-zh.txt");
-
 /// How a run of Chinese characters is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
@@ -109,13 +106,12 @@ impl Segmenter {
 
     /// Learned from the 560 sentences that ship inside: enough for everyday words, and small.
     pub fn built_in() -> Segmenter {
-        let gold = Gold::parse(OWN_GOLD, "seg-zh.txt (ships inside)").expect("a test reads it");
-        Segmenter::from_gold(&gold)
+        Segmenter::from_gold(&Gold::built_in())
     }
 
-    /// Makes words known as if each had been seen once more.
+    /// Makes words known without any having been seen: they are as rare as the rarest.
     pub fn add_words<'a>(&mut self, words: impl IntoIterator<Item = &'a str>) {
-        words.into_iter().for_each(|word| self.dict.add(word, 1));
+        words.into_iter().for_each(|word| self.dict.add(word, 0));
     }
 
     /// The dictionary.
@@ -157,19 +153,45 @@ impl Segmenter {
     }
 
     /// A word that is not in the dictionary shows as single characters side by side. Each such stretch
-    /// is divided anew, by the hidden Markov model.
+    /// is divided anew by the hidden Markov model.
     fn join_unknown(&self, chars: &[char], lengths: &[usize]) -> Vec<usize> {
         let mut result = Vec::with_capacity(lengths.len());
         let mut start = 0; // of the next word, in characters
         for stretch in lengths.chunk_by(|&a, &b| a == 1 && b == 1) {
-            let end = start + stretch.iter().sum::<usize>();
-            if stretch.len() > 1 {
-                result.extend(self.hmm.divide(&chars[start..end]));
-            } else {
-                result.extend(stretch);
+            if stretch.len() == 1 {
+                result.push(stretch[0]);
+                start += stretch[0];
+                continue;
             }
-            start = end;
+            for length in self.hmm.divide(&chars[start..start + stretch.len()]) {
+                if self.is_new_word(&chars[start..start + length]) {
+                    result.push(length);
+                } else {
+                    result.extend(std::iter::repeat_n(1, length));
+                }
+                start += length;
+            }
         }
         result
+    }
+
+    /// Whether characters are likelier a word that the dictionary lacks than single words that it has:
+    ///
+    /// ```text
+    /// ln u + ln p_hmm(c_1 .. c_n)  >  Σ ln (1-u) p(c_i)
+    /// ```
+    ///
+    /// where u, the probability that the next word is a new one, is estimated by the share of words that
+    /// were seen once (Good 1953): a small gold text has many, a grown dictionary hardly any.
+    fn is_new_word(&self, chars: &[char]) -> bool {
+        if chars.len() < 2 {
+            return false;
+        }
+        let counts: Option<Vec<u64>> = chars.iter().map(|&c| self.dict.count(&[c])).collect();
+        let (Some(counts), Some(ln_word)) = (counts, self.hmm.ln_word(chars)) else { return true };
+        let new = self.dict.new_word_probability();
+        let known =
+            |count: u64| random::ln((1.0 - new) * count.max(1) as f64 / self.dict.total().max(1) as f64);
+        random::ln(new) + ln_word > counts.into_iter().map(known).sum()
     }
 }
