@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use clap::{ArgMatches, Args as _, Command, FromArgMatches};
 use std::process::ExitCode;
 
+mod augment;
 mod eval;
 mod info;
 mod sample;
@@ -22,7 +23,7 @@ macro_rules! entry {
     ($module:ident) => {
         Entry {
             name: stringify!($module),
-            arguments: |command| $module::Args::augment_args(command.about($module::ABOUT)),
+            arguments: |command| $module::Args::augment_args(command).about($module::ABOUT),
             run: |matches| $module::run(&parse(matches)?),
         }
     };
@@ -32,12 +33,13 @@ macro_rules! entry {
 pub(crate) const COMMANDS: &[Entry] = &[
     Entry {
         name: "train", // has a flag for every setting besides
-        arguments: |command| crate::settings::augment(train::Args::augment_args(command.about(train::ABOUT))),
+        arguments: |command| crate::settings::augment(train::Args::augment_args(command)).about(train::ABOUT),
         run: |matches| train::run(&parse(matches)?, matches),
     },
     entry!(sample),
     entry!(eval),
     entry!(info),
+    entry!(augment),
     Entry { name: "tokenizer", arguments: tokenizer::arguments, run: tokenizer::run },
 ];
 

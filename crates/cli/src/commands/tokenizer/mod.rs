@@ -15,7 +15,7 @@ const ABOUT: &str = "From text to tokens
 /// The subcommands, in the order of `newleaf tokenizer --help`.
 const SUBCOMMANDS: &[Entry] = &[Entry {
     name: "segment",
-    arguments: |command| segment::Args::augment_args(command.about(segment::ABOUT)),
+    arguments: |command| segment::Args::augment_args(command).about(segment::ABOUT),
     run: |matches| segment::run(&parse(matches)?),
 }];
 
