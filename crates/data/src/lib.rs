@@ -35,9 +35,12 @@
 //! [`DataError`] that says what was expected, what was found, where, and what to do. Only a mistake
 //! in the calling program, such as a batch cut at a row it does not have, panics.
 
+pub mod augment;
 pub mod dataset;
 mod error;
 pub mod read;
+pub mod segment;
+mod stop_words;
 pub mod tokenizer;
 
 pub use dataset::{
@@ -46,4 +49,5 @@ pub use dataset::{
 };
 pub use error::{DataError, UnknownCharacters};
 pub use read::read_text;
+pub use stop_words::StopWords;
 pub use tokenizer::{CharTokenizer, Tokenizer};

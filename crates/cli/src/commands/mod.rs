@@ -4,10 +4,12 @@ use crate::failure::Failure;
 use clap::{ArgMatches, Args as _, Command, FromArgMatches};
 use std::process::ExitCode;
 
+mod augment;
 mod data;
 mod eval;
 mod info;
 mod sample;
+mod tokenizer;
 mod train;
 
 /// One command: its arguments, and what it does with them.
@@ -22,7 +24,7 @@ macro_rules! entry {
     ($module:ident) => {
         Entry {
             name: stringify!($module),
-            arguments: |command| $module::Args::augment_args(command.about($module::ABOUT)),
+            arguments: |command| $module::Args::augment_args(command).about($module::ABOUT),
             run: |matches| $module::run(&parse(matches)?),
         }
     };
@@ -34,13 +36,14 @@ mod tokenizer; // after the macro: its subcommands are entries, too
 pub(crate) const COMMANDS: &[Entry] = &[
     Entry {
         name: "train", // has a flag for every setting besides
-        arguments: |command| crate::settings::augment(train::Args::augment_args(command.about(train::ABOUT))),
+        arguments: |command| crate::settings::augment(train::Args::augment_args(command)).about(train::ABOUT),
         run: |matches| train::run(&parse(matches)?, matches),
     },
     entry!(sample),
     entry!(eval),
     entry!(info),
     entry!(data),
+    entry!(augment),
     Entry { name: "tokenizer", arguments: tokenizer::arguments, run: tokenizer::run },
 ];
 

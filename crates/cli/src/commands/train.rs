@@ -34,6 +34,12 @@ pub(crate) const ABOUT: &str = "Train a model on a text and write samples with i
 
 The last 10 % of the text are for validation. Ctrl-C saves a checkpoint and ends.";
 
+/// Why a text is not trained on without its frequent words.
+const STOP_WORDS: &str = "--stop-words: a model that writes needs the frequent words
+  without \"the\", \"of\", \"的\", \"了\" it learns a language that nobody speaks, and its loss is that of another \
+text: it can be compared with no other
+  leave the flag out; to classify texts or to train word vectors, stop words help: newleaf embed --help";
+
 /// What `newleaf train` takes, beside a flag for every setting.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -55,12 +61,18 @@ pub(crate) struct Args {
     /// Tokens to write at the end
     #[arg(long, value_name = "N", default_value_t = 600)]
     sample_length: usize,
+    /// Refused, with the reason: stop words are for classification and word vectors
+    #[arg(long, value_name = "FILE")]
+    stop_words: Option<PathBuf>,
     /// At the end, one JSON object on stdout instead of samples
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    if args.stop_words.is_some() {
+        return Err(Failure::input(STOP_WORDS));
+    }
     if cfg!(debug_assertions) {
         eprintln!("warning: this is a debug build, several times slower; use `cargo run --release -- train`");
     }

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 mod decode;
 mod encode;
+mod segment;
 mod train;
 
 const ABOUT: &str = "Make a tokenizer, and use it on its own
@@ -15,10 +16,11 @@ const ABOUT: &str = "Make a tokenizer, and use it on its own
   newleaf tokenizer train --kind bpe --vocab-size 2000 --data my.txt --out tok
   newleaf tokenizer encode --tokenizer tok < some.txt > ids
   newleaf tokenizer decode --tokenizer tok < ids
+  newleaf tokenizer segment < chinese.txt > words.txt
   newleaf train --data my.txt --tokenizer tok";
 
 /// The subcommands, in the order of `newleaf tokenizer --help`.
-const SUBCOMMANDS: &[Entry] = &[entry!(train), entry!(encode), entry!(decode)];
+const SUBCOMMANDS: &[Entry] = &[entry!(train), entry!(encode), entry!(decode), entry!(segment)];
 
 pub(super) fn arguments(command: Command) -> Command {
     command
