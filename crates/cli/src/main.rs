@@ -13,7 +13,7 @@ mod settings;
 mod signals;
 
 use clap::Command;
-use commands::COMMANDS;
+use commands::{COMMANDS, run_subcommand, with_subcommands};
 use failure::Failure;
 use std::process::ExitCode;
 
@@ -24,32 +24,24 @@ const ABOUT: &str = "Train your own small GPT on an ordinary computer.
   newleaf sample --model my                write with it";
 
 fn command() -> Command {
-    Command::new("newleaf")
-        .version(env!("CARGO_PKG_VERSION"))
-        .about(ABOUT)
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .arg(
-            clap::Arg::new("threads")
-                .long("threads")
-                .global(true)
-                .value_name("N")
-                .value_parser(clap::value_parser!(u16).range(1..=1024))
-                .help("Threads to compute with [default: all cores]; the results do not depend on it"),
-        )
-        .subcommands(COMMANDS.iter().map(|entry| (entry.arguments)(Command::new(entry.name))))
+    let threads = clap::Arg::new("threads")
+        .long("threads")
+        .global(true)
+        .value_name("N")
+        .value_parser(clap::value_parser!(u16).range(1..=1024))
+        .help("Threads to compute with [default: all cores]; the results do not depend on it");
+    let newleaf = Command::new("newleaf").version(env!("CARGO_PKG_VERSION")).about(ABOUT).arg(threads);
+    with_subcommands(newleaf, COMMANDS)
 }
 
 fn run() -> Result<ExitCode, Failure> {
     let matches = command().get_matches(); // wrong usage ends here, with exit code 2
     tensor::kernels::simd::Path::requested().map_err(Failure::input)?;
-    let (name, matches) = matches.subcommand().expect("clap requires one");
     let threads = matches.get_one::<u16>("threads").map_or(0, |n| usize::from(*n)); // 0: rayon's choice
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|e| Failure::other(format!("cannot start {threads} threads: {e}")))?;
     // Everything runs inside of the pool: a thread outside would only wait for those inside.
-    let entry = COMMANDS.iter().find(|entry| entry.name == name).expect("clap knows no others");
-    pool.install(|| (entry.run)(matches))
+    pool.install(|| run_subcommand(COMMANDS, &matches))
 }
 
 fn main() -> ExitCode {

@@ -1,15 +1,14 @@
 //! The commands of the program. A command is a file here, with `ABOUT`, `Args` and `run`, and a line in [`COMMANDS`].
+//! A command of several is a directory, with `ABOUT` and `SUBCOMMANDS`, which are lines as well.
 
 use crate::failure::Failure;
 use clap::{ArgMatches, Args as _, Command, FromArgMatches};
 use std::process::ExitCode;
 
 mod augment;
-mod data;
 mod eval;
 mod info;
 mod sample;
-mod tokenizer;
 mod train;
 
 /// One command: its arguments, and what it does with them.
@@ -30,7 +29,19 @@ macro_rules! entry {
     };
 }
 
-mod tokenizer; // after the macro: its subcommands are entries, too
+/// The entry of a command that has others below it.
+macro_rules! group {
+    ($module:ident) => {
+        Entry {
+            name: stringify!($module),
+            arguments: |command| with_subcommands(command.about($module::ABOUT), $module::SUBCOMMANDS),
+            run: |matches| run_subcommand($module::SUBCOMMANDS, matches),
+        }
+    };
+}
+
+mod data; // after the macros, which they use
+mod tokenizer;
 
 /// The commands, in the order of `newleaf --help`.
 pub(crate) const COMMANDS: &[Entry] = &[
@@ -42,10 +53,23 @@ pub(crate) const COMMANDS: &[Entry] = &[
     entry!(sample),
     entry!(eval),
     entry!(info),
-    entry!(data),
+    group!(data),
     entry!(augment),
-    Entry { name: "tokenizer", arguments: tokenizer::arguments, run: tokenizer::run },
+    group!(tokenizer),
 ];
+
+/// A command with others below it.
+pub(crate) fn with_subcommands(command: Command, entries: &[Entry]) -> Command {
+    let subcommands = entries.iter().map(|entry| (entry.arguments)(Command::new(entry.name)));
+    command.subcommand_required(true).arg_required_else_help(true).subcommands(subcommands)
+}
+
+/// Runs the one that was named.
+pub(crate) fn run_subcommand(entries: &[Entry], matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    let (name, matches) = matches.subcommand().expect("clap requires one");
+    let entry = entries.iter().find(|entry| entry.name == name).expect("clap knows no others");
+    (entry.run)(matches)
+}
 
 fn parse<A: FromArgMatches>(matches: &ArgMatches) -> Result<A, Failure> {
     A::from_arg_matches(matches).map_err(|e| Failure::input(e.to_string()))

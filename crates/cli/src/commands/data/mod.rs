@@ -1,6 +1,8 @@
 //! `newleaf data`: public files, splits, and token files.
 
+use super::{Entry, parse};
 use crate::failure::Failure;
+use clap::Args as _;
 use std::process::ExitCode;
 
 mod fetch;
@@ -9,7 +11,7 @@ mod pack;
 mod split;
 mod verify;
 
-pub(crate) const ABOUT: &str = "Public files, splits by document, and tokens larger than memory
+pub(super) const ABOUT: &str = "Public files, splits by document, and tokens larger than memory
 
   newleaf data list                                     what can be downloaded, and under which licence
   newleaf data fetch tinyshakespeare                    to downloads/, checked by SHA-256
@@ -17,37 +19,9 @@ pub(crate) const ABOUT: &str = "Public files, splits by document, and tokens lar
   newleaf data pack --in parts/train.txt --out train.bin
   newleaf train --data train.bin --out my               trains without loading it whole";
 
-/// What `newleaf data` takes.
-#[derive(Debug, clap::Args)]
-#[command(subcommand_required = true, arg_required_else_help = true)]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    action: Action,
-}
-
-#[derive(Debug, clap::Subcommand)]
-enum Action {
-    #[command(about = list::ABOUT)]
-    List(list::Args),
-    #[command(about = fetch::ABOUT)]
-    Fetch(fetch::Args),
-    #[command(about = verify::ABOUT)]
-    Verify(verify::Args),
-    #[command(about = split::ABOUT)]
-    Split(split::Args),
-    #[command(about = pack::ABOUT)]
-    Pack(pack::Args),
-}
-
-pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    match &args.action {
-        Action::List(args) => list::run(args),
-        Action::Fetch(args) => fetch::run(args),
-        Action::Verify(args) => verify::run(args),
-        Action::Split(args) => split::run(args),
-        Action::Pack(args) => pack::run(args),
-    }
-}
+/// The subcommands, in the order of `newleaf data --help`.
+pub(super) const SUBCOMMANDS: &[Entry] =
+    &[entry!(list), entry!(fetch), entry!(verify), entry!(split), entry!(pack)];
 
 /// One line, or more, on stdout.
 fn print(text: &str) -> Result<ExitCode, Failure> {

@@ -1,17 +1,14 @@
-//! `newleaf tokenizer`: make a tokenizer, and use it on its own. A subcommand is a file here, with `ABOUT`,
-//! `Args` and `run`, and a line in [`SUBCOMMANDS`].
+//! `newleaf tokenizer`: make a tokenizer, and use it on its own.
 
 use super::{Entry, parse};
-use crate::failure::Failure;
-use clap::{ArgMatches, Args as _, Command};
-use std::process::ExitCode;
+use clap::Args as _;
 
 mod decode;
 mod encode;
 mod segment;
 mod train;
 
-const ABOUT: &str = "Make a tokenizer, and use it on its own
+pub(super) const ABOUT: &str = "Make a tokenizer, and use it on its own
 
   newleaf tokenizer train --kind bpe --vocab-size 2000 --data my.txt --out tok
   newleaf tokenizer encode --tokenizer tok < some.txt > ids
@@ -20,18 +17,4 @@ const ABOUT: &str = "Make a tokenizer, and use it on its own
   newleaf train --data my.txt --tokenizer tok";
 
 /// The subcommands, in the order of `newleaf tokenizer --help`.
-const SUBCOMMANDS: &[Entry] = &[entry!(train), entry!(encode), entry!(decode), entry!(segment)];
-
-pub(super) fn arguments(command: Command) -> Command {
-    command
-        .about(ABOUT)
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .subcommands(SUBCOMMANDS.iter().map(|entry| (entry.arguments)(Command::new(entry.name))))
-}
-
-pub(super) fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
-    let (name, matches) = matches.subcommand().expect("clap requires one");
-    let entry = SUBCOMMANDS.iter().find(|entry| entry.name == name).expect("clap knows no others");
-    (entry.run)(matches)
-}
+pub(super) const SUBCOMMANDS: &[Entry] = &[entry!(train), entry!(encode), entry!(decode), entry!(segment)];
