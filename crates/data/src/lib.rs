@@ -35,8 +35,11 @@
 //! [`DataError`] that says what was expected, what was found, where, and what to do. Only a mistake
 //! in the calling program, such as a batch cut at a row it does not have, panics.
 
+pub mod baseline;
 pub mod dataset;
+pub mod drift;
 mod error;
+pub mod ngram;
 pub mod read;
 pub mod tokenizer;
 

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 mod eval;
 mod info;
+mod ngram;
 mod sample;
 mod train;
 
@@ -37,6 +38,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     entry!(sample),
     entry!(eval),
     entry!(info),
+    entry!(ngram),
 ];
 
 fn parse<A: FromArgMatches>(matches: &ArgMatches) -> Result<A, Failure> {

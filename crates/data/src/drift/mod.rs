@@ -1,0 +1,5 @@
+//! Distribution shift.
+
+mod passages;
+
+pub use passages::shuffled_split;
