@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use clap::{ArgMatches, Args as _, Command, FromArgMatches};
 use std::process::ExitCode;
 
+mod baseline;
 mod eval;
 mod info;
 mod ngram;
@@ -39,6 +40,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     entry!(eval),
     entry!(info),
     entry!(ngram),
+    entry!(baseline),
 ];
 
 fn parse<A: FromArgMatches>(matches: &ArgMatches) -> Result<A, Failure> {
