@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-pub(crate) const ABOUT: &str = "How well simple classifiers tell the labels of texts: what a fine-tuned model has to beat
+pub(crate) const ABOUT: &str =
+    "How well simple classifiers tell the labels of texts: what a fine-tuned model has to beat
 
   newleaf baseline --train reviews.csv --text-column review --label-column label
   newleaf baseline --train train.jsonl --test test.jsonl --ngrams 1 --json
@@ -158,7 +159,15 @@ fn table(result: &Value) -> String {
     let rows = &result["rows"];
     let mut text = format!(
         "{} texts to train, {} to validate, {} to test; {} left out that were there before\n{:22}{:>9}{:>10}{:>8}{:>9}\n",
-        rows["train"], rows["validation"], rows["test"], result["dropped"], "", "accuracy", "macro F1", "AUC", "seconds"
+        rows["train"],
+        rows["validation"],
+        rows["test"],
+        result["dropped"],
+        "",
+        "accuracy",
+        "macro F1",
+        "AUC",
+        "seconds"
     );
     for (name, key) in [
         ("majority", "majority"),

@@ -70,7 +70,13 @@ impl Level {
 
     /// The contexts one token shorter than those of `longer`. The count of a follower is the number of
     /// longer contexts that it follows, that is, of different tokens before.
-    fn shorter(text: &[u32], longer: &Level, examples: &[u32], length: usize, order: usize) -> (Level, Vec<u32>) {
+    fn shorter(
+        text: &[u32],
+        longer: &Level,
+        examples: &[u32],
+        length: usize,
+        order: usize,
+    ) -> (Level, Vec<u32>) {
         let context = |event: u32| {
             let end = event as usize + order - 1;
             &text[end - length..end]
@@ -80,7 +86,9 @@ impl Level {
         for siblings in examples.chunk_by(|&a, &b| context(a) == context(b)) {
             let end = children + siblings.len();
             followers.clear();
-            followers.extend(&longer.next[longer.follower_range(children).start..longer.follower_range(end - 1).end]);
+            followers.extend(
+                &longer.next[longer.follower_range(children).start..longer.follower_range(end - 1).end],
+            );
             followers.sort_unstable();
             for same in followers.chunk_by(|a, b| a == b) {
                 level.push_follower(same[0], same.len() as u32);
@@ -172,7 +180,8 @@ impl Level {
 
     /// The memory of the arrays.
     pub(super) fn bytes(&self) -> usize {
-        let words = [&self.token, &self.first_child, &self.first_follower, &self.total, &self.next, &self.count];
+        let words =
+            [&self.token, &self.first_child, &self.first_follower, &self.total, &self.next, &self.count];
         4 * words.iter().map(|words| words.capacity()).sum::<usize>() + 12 * self.kinds.capacity()
     }
 }

@@ -89,8 +89,11 @@ impl KneserNey {
     /// If there are no tokens or more than 2^31, the order is not in 1 to [`Self::MAX_ORDER`], the
     /// vocabulary is empty or of more than 2^31 tokens, or a token is not in it.
     pub fn fit(tokens: &[u32], order: usize, vocab_size: usize) -> Result<KneserNey, DataError> {
-        let setting =
-            |name, found: usize, expected| DataError::InvalidSetting { name, found: found.to_string(), expected };
+        let setting = |name, found: usize, expected| DataError::InvalidSetting {
+            name,
+            found: found.to_string(),
+            expected,
+        };
         if !(1..=Self::MAX_ORDER).contains(&order) {
             return Err(setting("order", order, "a length of n-grams from 1 to 64 (4 to 7 for characters)"));
         }
@@ -103,7 +106,11 @@ impl KneserNey {
         check_ids(tokens, vocab_size)?;
         let text = level::padded(tokens, order, vocab_size);
         let events = (0..tokens.len() as u32).collect();
-        Ok(KneserNey { levels: Level::all(&text, events, order, vocab_size), vocab_size, fitted_on: tokens.len() })
+        Ok(KneserNey {
+            levels: Level::all(&text, events, order, vocab_size),
+            vocab_size,
+            fitted_on: tokens.len(),
+        })
     }
 
     /// The length of the longest n-grams: one more than the longest context.

@@ -41,8 +41,11 @@ fn definition(tokens: &[u32], order: usize, vocab: usize, context: &[u32], token
         let d = Discounts::from_counts_of_counts(n).values();
         let discount = |c: u32| d[c.min(3) as usize - 1];
         let Some(h) = context.len().checked_sub(length).map(|i| &context[i..]) else { break };
-        let after: Vec<(u32, u32)> =
-            counts.iter().filter(|(gram, _)| gram[..length] == *h).map(|(gram, &c)| (gram[length], c)).collect();
+        let after: Vec<(u32, u32)> = counts
+            .iter()
+            .filter(|(gram, _)| gram[..length] == *h)
+            .map(|(gram, &c)| (gram[length], c))
+            .collect();
         let total: u32 = after.iter().map(|(_, c)| c).sum();
         if total == 0 {
             break;
@@ -59,10 +62,12 @@ fn equals_the_definition() {
     let tokens = text(400, 9, 1);
     for order in 1..=5 {
         let model = KneserNey::fit(&tokens, order, 10).unwrap();
-        let contexts = [&[][..], &[3], &[1, 0], &tokens[7..12], &tokens[200..208], &[9, 9, 9, 9], &[0, 9, 0, 1]];
+        let contexts =
+            [&[][..], &[3], &[1, 0], &tokens[7..12], &tokens[200..208], &[9, 9, 9, 9], &[0, 9, 0, 1]];
         for context in contexts {
             for token in 0..10 {
-                let (p, expected) = (model.probability(context, token), definition(&tokens, order, 10, context, token));
+                let (p, expected) =
+                    (model.probability(context, token), definition(&tokens, order, 10, context, token));
                 assert!((p - expected).abs() < 1e-14, "order {order}, {context:?} {token}: {p} {expected}");
             }
         }
@@ -111,8 +116,10 @@ fn leave_one_out_does_not_leak() {
     let all = text(6000, 40, 5);
     let (train, new) = all.split_at(4000);
     let mut rng = Rng::new(9, Stream::Other(1));
-    let train: Vec<u32> = train.iter().map(|&t| if rng.below(4) == 0 { rng.below(40) as u32 } else { t }).collect();
-    let new: Vec<u32> = new.iter().map(|&t| if rng.below(4) == 0 { rng.below(40) as u32 } else { t }).collect();
+    let train: Vec<u32> =
+        train.iter().map(|&t| if rng.below(4) == 0 { rng.below(40) as u32 } else { t }).collect();
+    let new: Vec<u32> =
+        new.iter().map(|&t| if rng.below(4) == 0 { rng.below(40) as u32 } else { t }).collect();
     let model = KneserNey::fit(&train, 4, 40).unwrap();
     let leaked = model.evaluate(&train, 0).unwrap().mean();
     let held_out = model.evaluate(&new, 0).unwrap().mean();

@@ -155,11 +155,18 @@ fn objects(path: &Path, content: &str, text: &str, label: &str) -> Result<Vec<(S
     for (number, line) in (1..).zip(content.lines()).filter(|(_, line)| !line.trim().is_empty()) {
         let place = format!("line {number}");
         let wrong = |found: String, expected: String| {
-            malformed(path, &place, &found, &expected, "correct the line, or name the fields with --text-column and --label-column")
+            malformed(
+                path,
+                &place,
+                &found,
+                &expected,
+                "correct the line, or name the fields with --text-column and --label-column",
+            )
         };
-        let value: Value = serde_json::from_str(line)
-            .map_err(|e| wrong(format!("{e}"), "one JSON object".into()))?;
-        let object = value.as_object().ok_or_else(|| wrong("another JSON value".into(), "an object".into()))?;
+        let value: Value =
+            serde_json::from_str(line).map_err(|e| wrong(format!("{e}"), "one JSON object".into()))?;
+        let object =
+            value.as_object().ok_or_else(|| wrong("another JSON value".into(), "an object".into()))?;
         let field = |name: &str| {
             object.get(name).ok_or_else(|| wrong("an object without it".into(), format!("a field {name:?}")))
         };
