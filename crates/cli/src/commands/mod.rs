@@ -5,6 +5,7 @@ use clap::{ArgMatches, Args as _, Command, FromArgMatches};
 use std::process::ExitCode;
 
 mod baseline;
+mod drift;
 mod eval;
 mod info;
 mod ngram;
@@ -41,6 +42,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     entry!(info),
     entry!(ngram),
     entry!(baseline),
+    entry!(drift),
 ];
 
 fn parse<A: FromArgMatches>(matches: &ArgMatches) -> Result<A, Failure> {
