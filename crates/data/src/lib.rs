@@ -36,8 +36,11 @@
 //! in the calling program, such as a batch cut at a row it does not have, panics.
 
 pub mod augment;
+pub mod baseline;
 pub mod dataset;
+pub mod drift;
 mod error;
+pub mod ngram;
 pub mod read;
 pub mod segment;
 mod stop_words;

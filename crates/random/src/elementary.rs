@@ -1,4 +1,4 @@
-//! Logarithm, sine and cosine from `+ - * /` alone.
+//! Exponential, logarithm, sine and cosine from `+ - * /` alone.
 //!
 //! The standard library hands these to the platform's C library, whose last bits differ between
 //! systems; a normal random number, and so an initial weight, would differ with them. Basic
@@ -27,11 +27,33 @@ pub fn ln(x: f64) -> f64 {
     }
     let s = (mantissa - 1.0) / (mantissa + 1.0);
     let series = horner(s * s, &LN_SERIES);
-    // ln 2 in two pieces: k times the first is exact, so a large k costs no accuracy.
-    const LN_2_HIGH: f64 = f64::from_bits(0x3fe6_2e42_fee0_0000); // 32 leading bits
-    const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
     let k = exponent as f64;
     k * LN_2_HIGH + (2.0 * s * series + k * LN_2_LOW)
+}
+
+/// e^x. 0 where the result would be below the normal numbers (x < -708), infinity where it would be
+/// above all (x > 709.78); not a number stays that.
+///
+/// With x = k ln 2 + r and |r| <= ln(2)/2: e^x = 2^k e^r, and fourteen terms of the series of e^r are
+/// enough.
+///
+/// ```
+/// assert!((random::exp(1.0) - std::f64::consts::E).abs() < 1e-15);
+/// assert_eq!((random::exp(0.0), random::exp(-800.0)), (1.0, 0.0));
+/// ```
+pub fn exp(x: f64) -> f64 {
+    if x.is_nan() || x > 709.78 {
+        return x + f64::INFINITY; // not a number stays that
+    }
+    if x < -708.0 {
+        return 0.0;
+    }
+    let k = (x * std::f64::consts::LOG2_E).round();
+    let r = (x - k * LN_2_HIGH) - k * LN_2_LOW;
+    // 2^k as bits; k = 1024 is just beyond the exponents, so half of it is multiplied in at the end.
+    let power = |k: f64| f64::from_bits(((k as i64 + 1023) as u64) << 52);
+    let half = (k / 2.0).floor();
+    horner(r, &EXP_SERIES) * power(half) * power(k - half)
 }
 
 /// `(sin(2 pi u), cos(2 pi u))`: the angle is given in turns, finite and smaller than 2^51.
@@ -57,6 +79,22 @@ pub fn sin_cos_turns(u: f64) -> (f64, f64) {
         _ => (-cos, sin),
     }
 }
+
+/// ln 2 in two pieces: an integer times the first is exact, so a large one costs no accuracy.
+const LN_2_HIGH: f64 = f64::from_bits(0x3fe6_2e42_fee0_0000); // 32 leading bits
+const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
+
+/// 1, 1, 1/2!, 1/3!, ...: coefficients of e^x. The first term left out, x^14/14!, is below 1e-17.
+const EXP_SERIES: [f64; 14] = {
+    let mut terms = [1.0; 14];
+    let (mut factorial, mut i) = (1.0, 1);
+    while i < terms.len() {
+        factorial *= i as f64;
+        terms[i] = 1.0 / factorial;
+        i += 1;
+    }
+    terms
+};
 
 /// 1, 1/3, 1/5, ...: coefficients of s^0, s^2, s^4, ... in ln((1+s)/(1-s)) / 2s. The first term left
 /// out, s^22/23, is below 1e-18.
@@ -124,6 +162,19 @@ mod tests {
                 assert!((ln(x) / x.ln() - 1.0).abs() < 1e-14, "ln({x})");
             }
         }
+    }
+
+    #[test]
+    fn exp_agrees_with_std() {
+        for i in -70_800..=70_978 {
+            for x in [i as f64 * 0.01, i as f64 * 1e-4, i as f64 * 1e-7] {
+                let error = (exp(x) / x.exp() - 1.0).abs();
+                assert!(error < 1e-15, "exp({x}) is off by {error:e} (relative)");
+            }
+        }
+        assert_eq!((exp(0.0), exp(710.0), exp(-709.0)), (1.0, f64::INFINITY, 0.0));
+        assert_eq!((exp(f64::INFINITY), exp(f64::NEG_INFINITY)), (f64::INFINITY, 0.0));
+        assert!(exp(f64::NAN).is_nan());
     }
 
     #[test]

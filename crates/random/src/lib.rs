@@ -34,5 +34,5 @@ mod normal;
 mod rng;
 mod shuffle;
 
-pub use elementary::{ln, sin_cos_turns};
+pub use elementary::{exp, ln, sin_cos_turns};
 pub use rng::{Rng, RngState, Stream};

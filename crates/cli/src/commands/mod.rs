@@ -6,8 +6,11 @@ use clap::{ArgMatches, Args as _, Command, FromArgMatches};
 use std::process::ExitCode;
 
 mod augment;
+mod baseline;
+mod drift;
 mod eval;
 mod info;
+mod ngram;
 mod sample;
 mod train;
 
@@ -56,6 +59,9 @@ pub(crate) const COMMANDS: &[Entry] = &[
     group!(data),
     entry!(augment),
     group!(tokenizer),
+    entry!(ngram),
+    entry!(baseline),
+    entry!(drift),
 ];
 
 /// A command with others below it.

@@ -1,0 +1,129 @@
+//! From a text to numbers: which words, how often, and how telling they are.
+
+use std::collections::HashMap;
+
+/// The words of a text: runs of letters, digits and apostrophes. A Chinese character (or a Japanese
+/// syllable) is a word by itself, because nothing separates it from the next.
+///
+/// ```
+/// let words: Vec<_> = data::baseline::words("Don't go, 送餐快!").collect();
+/// assert_eq!(words, ["Don't", "go", "送", "餐", "快"]);
+/// ```
+pub fn words(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let start = rest.find(in_a_word)?;
+        rest = &rest[start..];
+        let first = rest.chars().next()?;
+        let end = match stands_alone(first) {
+            true => first.len_utf8(),
+            false => rest.find(|c| !in_a_word(c) || stands_alone(c)).unwrap_or(rest.len()),
+        };
+        let (word, after) = rest.split_at(end);
+        rest = after;
+        Some(word)
+    })
+}
+
+fn in_a_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '\'' || c == '\u{2019}'
+}
+
+/// Han characters (with extensions A to H and compatibility forms), hiragana and katakana.
+fn stands_alone(c: char) -> bool {
+    matches!(c, '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}'
+        | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{323AF}')
+}
+
+/// The features of a text: (number, value), sorted by number.
+pub type Sparse = Vec<(u32, f64)>;
+
+/// The vocabulary of features: runs of 1 to `max_n` words in lower case.
+#[derive(Clone, Debug)]
+pub struct Features {
+    numbers: HashMap<String, u32>,
+    /// ln((1 + texts) / (1 + texts that have it)) + 1, of each feature.
+    idf: Vec<f64>,
+    max_n: usize,
+}
+
+impl Features {
+    /// The features that at least `min_documents` of the texts have, numbered in order of appearance.
+    pub fn fit<'a>(texts: impl IntoIterator<Item = &'a str>, max_n: usize, min_documents: usize) -> Features {
+        // In order of appearance: the runs of words, how many texts have them, and the last that does.
+        let mut numbers: HashMap<String, usize> = HashMap::new();
+        let mut found: Vec<(usize, usize)> = Vec::new();
+        let mut documents = 0;
+        for text in texts {
+            documents += 1;
+            for_each_run(text, max_n, |run| match numbers.get(run) {
+                Some(&number) if found[number].1 != documents => {
+                    found[number] = (found[number].0 + 1, documents);
+                }
+                Some(_) => {}
+                None => {
+                    numbers.insert(run.to_string(), found.len());
+                    found.push((1, documents));
+                }
+            });
+        }
+        // Renumber those that stay, in the same order.
+        let mut idf = Vec::new();
+        let renumbered: Vec<Option<u32>> = found
+            .iter()
+            .map(|&(of, _)| {
+                (of >= min_documents).then(|| {
+                    idf.push(random::ln((1 + documents) as f64 / (1 + of) as f64) + 1.0);
+                    idf.len() as u32 - 1
+                })
+            })
+            .collect();
+        let kept = numbers.into_iter().filter_map(|(run, old)| Some((run, renumbered[old]?)));
+        Features { numbers: kept.collect(), idf, max_n }
+    }
+
+    /// How many features there are.
+    pub fn len(&self) -> usize {
+        self.idf.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.idf.is_empty()
+    }
+
+    /// How often a text has each feature.
+    pub fn counts(&self, text: &str) -> Sparse {
+        let mut all: Vec<u32> = Vec::new();
+        for_each_run(text, self.max_n, |run| all.extend(self.numbers.get(run)));
+        all.sort_unstable();
+        all.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as f64)).collect()
+    }
+
+    /// The counts, each times its feature's inverse document frequency, scaled to a vector of length 1
+    /// (Salton and Buckley 1988; the form of scikit-learn's `TfidfVectorizer`).
+    pub fn tf_idf(&self, text: &str) -> Sparse {
+        let mut features = self.counts(text);
+        features.iter_mut().for_each(|(number, value)| *value *= self.idf[*number as usize]);
+        let length = features.iter().map(|(_, value)| value * value).sum::<f64>().sqrt();
+        features.iter_mut().for_each(|(_, value)| *value /= length);
+        features
+    }
+}
+
+/// Every run of 1 to `max_n` words of a text in lower case, joined by spaces.
+fn for_each_run(text: &str, max_n: usize, mut f: impl FnMut(&str)) {
+    let lower = text.to_lowercase();
+    let words: Vec<&str> = words(&lower).collect();
+    let mut run = String::new();
+    for start in 0..words.len() {
+        run.clear();
+        for word in words[start..].iter().take(max_n) {
+            if !run.is_empty() {
+                run.push(' ');
+            }
+            run += word;
+            f(&run);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Logistic regression on TF-IDF features: a weight for each word and label.
+//!
+//! ```text
+//! P(label | x) = softmax over labels of (W x + b)
+//! W, b         = argmin  (1/N) sum of -ln P(label | x)  +  |W|^2 / (2 C N)
+//! ```
+//!
+//! The objective is scikit-learn's with the same `C` (divided by C N); the biases b are free. It is
+//! convex, so there is one answer; [`minimise`] finds it. Everything is summed in a
+//! fixed order with our own `exp` and `ln`, so the weights have the same bits on every machine.
+
+use super::{Classifier, Features, Labelled, Sparse, minimise, softmax};
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct LogisticRegression {
+    features: Features,
+    /// (label, feature and last the bias), row after row
+    pub(super) weights: Vec<f64>,
+    iterations: usize,
+}
+
+impl LogisticRegression {
+    /// Fits weights for runs of 1 to `max_n` words that at least `min_documents` texts have. A smaller
+    /// `c` keeps them smaller; 1 is the usual.
+    pub fn fit(data: &Labelled, max_n: usize, min_documents: usize, c: f64) -> LogisticRegression {
+        let features = Features::fit(data.texts().iter().map(String::as_str), max_n, min_documents);
+        let rows: Vec<Sparse> = data.texts().iter().map(|text| features.tf_idf(text)).collect();
+        let labels = data.names().len();
+        let start = vec![0.0; labels * (features.len() + 1)];
+        let decay = 1.0 / (c * rows.len() as f64);
+        let minimum = minimise(start, 300, 1e-5, |weights, gradient| {
+            objective(&rows, data.labels(), labels, decay, weights, gradient)
+        });
+        LogisticRegression { features, weights: minimum.x, iterations: minimum.iterations }
+    }
+
+    /// How many features there are.
+    pub fn features(&self) -> usize {
+        self.features.len()
+    }
+
+    /// How many steps the minimisation took.
+    pub fn iterations(&self) -> usize {
+        self.iterations
+    }
+}
+
+/// The objective and its gradient. With p the probabilities and y the label of a text, the gradient of
+/// its loss by the scores is p - y.
+fn objective(
+    rows: &[Sparse],
+    answers: &[usize],
+    labels: usize,
+    decay: f64,
+    weights: &[f64],
+    gradient: &mut [f64],
+) -> f64 {
+    let (width, share) = (weights.len() / labels, 1.0 / rows.len() as f64);
+    gradient.fill(0.0);
+    let mut loss = 0.0;
+    for (row, &answer) in rows.iter().zip(answers) {
+        let mut p = scores(weights, labels, row);
+        softmax(&mut p);
+        loss -= share * random::ln(p[answer].max(f64::MIN_POSITIVE));
+        p[answer] -= 1.0;
+        for (label, error) in p.iter().enumerate() {
+            let of_label = &mut gradient[label * width..(label + 1) * width];
+            row.iter().for_each(|&(number, value)| of_label[number as usize] += share * error * value);
+            of_label[width - 1] += share * error;
+        }
+    }
+    for label in 0..labels {
+        for i in label * width..(label + 1) * width - 1 {
+            loss += 0.5 * decay * weights[i] * weights[i];
+            gradient[i] += decay * weights[i];
+        }
+    }
+    loss
+}
+
+/// W x + b.
+fn scores(weights: &[f64], labels: usize, row: &Sparse) -> Vec<f64> {
+    let of_label = |w: &[f64]| {
+        row.iter().map(|&(number, value)| w[number as usize] * value).sum::<f64>() + w[w.len() - 1]
+    };
+    weights.chunks(weights.len() / labels).map(of_label).collect()
+}
+
+impl Classifier for LogisticRegression {
+    fn probabilities(&self, text: &str) -> Vec<f64> {
+        let labels = self.weights.len() / (self.features.len() + 1);
+        let mut p = scores(&self.weights, labels, &self.features.tf_idf(text));
+        softmax(&mut p);
+        p
+    }
+}

@@ -1,0 +1,147 @@
+//! Simple classifiers of texts: what a fine-tuned model has to beat.
+//!
+//! | | what it knows of a text | what it learns |
+//! |---|---|---|
+//! | [`Majority`] | nothing | which label is the most frequent |
+//! | [`NaiveBayes`] | how often each word occurs | how often each label has each word |
+//! | [`LogisticRegression`] | which words occur, rare ones counting more (TF-IDF) | a weight for each word and label |
+//!
+//! "Words" are those of [`words`]: a Chinese character is one, and with pairs of them
+//! ([`Features`], `max_n` = 2) no word segmentation is needed.
+//!
+//! ```
+//! use data::baseline::{Classifier, Labelled, NaiveBayes, Scores};
+//! let row = |text: &str, label: &str| (text.to_string(), label.to_string());
+//! let train = Labelled::new(vec![
+//!     row("warm and very good", "good"),
+//!     row("a good dinner", "good"),
+//!     row("cold and bad", "bad"),
+//!     row("bad, late, cold", "bad"),
+//! ])?;
+//! let model = NaiveBayes::fit(&train, 1, 1);
+//! assert_eq!(train.names()[model.predict("the soup was cold")], "bad");
+//! assert!(Scores::of(&model, &train).accuracy == 1.0);
+//! # Ok::<(), data::DataError>(())
+//! ```
+
+mod features;
+mod lbfgs;
+mod logistic;
+mod naive_bayes;
+mod scores;
+#[cfg(test)]
+mod tests;
+
+pub use features::{Features, Sparse, words};
+pub use lbfgs::{Minimum, minimise};
+pub use logistic::LogisticRegression;
+pub use naive_bayes::NaiveBayes;
+pub use scores::{Scores, area_under_curve};
+
+use crate::DataError;
+
+/// Texts with their labels, which are numbered in alphabetical order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Labelled {
+    texts: Vec<String>,
+    labels: Vec<usize>,
+    names: Vec<String>,
+}
+
+impl Labelled {
+    /// From rows of a text and its label.
+    ///
+    /// # Errors
+    /// If there are no rows.
+    pub fn new(rows: Vec<(String, String)>) -> Result<Labelled, DataError> {
+        let mut names: Vec<String> = rows.iter().map(|(_, label)| label.clone()).collect();
+        names.sort_unstable();
+        names.dedup();
+        Labelled::with_names(rows, &names)
+    }
+
+    /// The same with the labels of another set, for texts to be classified by what was learnt there.
+    ///
+    /// # Errors
+    /// If there are no rows, or one has a label that is not among the names.
+    pub fn with_names(rows: Vec<(String, String)>, names: &[String]) -> Result<Labelled, DataError> {
+        if rows.is_empty() {
+            return Err(DataError::InvalidSetting {
+                name: "number of labelled texts",
+                found: "0".into(),
+                expected: "at least 1",
+            });
+        }
+        let number = |label: &String| {
+            names.binary_search(label).map_err(|_| DataError::Malformed {
+                what: "labels".into(),
+                place: String::new(),
+                found: format!("{label:?}, which the training texts do not have"),
+                expected: format!("one of {}", names.join(", ")),
+                remedy: "correct the label, or add texts that have it to the training set".into(),
+            })
+        };
+        let labels = rows.iter().map(|(_, label)| number(label)).collect::<Result<_, _>>()?;
+        let texts = rows.into_iter().map(|(text, _)| text).collect();
+        Ok(Labelled { texts, labels, names: names.to_vec() })
+    }
+
+    /// The texts.
+    pub fn texts(&self) -> &[String] {
+        &self.texts
+    }
+
+    /// The number of each text's label.
+    pub fn labels(&self) -> &[usize] {
+        &self.labels
+    }
+
+    /// The labels by number.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+}
+
+/// What tells the label of a text.
+pub trait Classifier {
+    /// P(label | text) of every label; they sum to 1.
+    fn probabilities(&self, text: &str) -> Vec<f64>;
+
+    /// The likeliest label; of equals, the first.
+    fn predict(&self, text: &str) -> usize {
+        likeliest(&self.probabilities(text))
+    }
+}
+
+fn likeliest(p: &[f64]) -> usize {
+    (0..p.len()).fold(0, |best, i| if p[i] > p[best] { i } else { best })
+}
+
+/// The classifier that reads nothing: every text has the shares of the labels in the training texts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Majority {
+    shares: Vec<f64>,
+}
+
+impl Majority {
+    /// Counts the labels.
+    pub fn fit(data: &Labelled) -> Majority {
+        let mut shares = vec![0.0; data.names.len()];
+        data.labels.iter().for_each(|&label| shares[label] += 1.0 / data.labels.len() as f64);
+        Majority { shares }
+    }
+}
+
+impl Classifier for Majority {
+    fn probabilities(&self, _: &str) -> Vec<f64> {
+        self.shares.clone()
+    }
+}
+
+/// e^score / sum of e^scores, without overflow.
+fn softmax(scores: &mut [f64]) {
+    let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    scores.iter_mut().for_each(|s| *s = random::exp(*s - max));
+    let sum: f64 = scores.iter().sum();
+    scores.iter_mut().for_each(|s| *s /= sum);
+}

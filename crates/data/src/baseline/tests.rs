@@ -1,0 +1,158 @@
+use super::*;
+use proptest::prelude::*;
+use random::{Rng, Stream};
+
+fn rows(rows: &[(&str, &str)]) -> Labelled {
+    Labelled::new(rows.iter().map(|(text, label)| (text.to_string(), label.to_string())).collect()).unwrap()
+}
+
+/// The worked example of Manning, Raghavan and Schuetze, section 13.2 (with our prior, which adds one):
+/// P(chinese | c) = (5+1)/(8+6) = 3/7, P(tokyo | c) = P(japan | c) = 1/14; of the other class 2/9 each.
+#[test]
+fn naive_bayes_by_hand() {
+    let data = rows(&[
+        ("chinese beijing chinese", "china"),
+        ("chinese chinese shanghai", "china"),
+        ("chinese macao", "china"),
+        ("tokyo japan chinese", "other"),
+    ]);
+    let model = NaiveBayes::fit(&data, 1, 1);
+    let china = 4.0 / 6.0 * (3.0_f64 / 7.0).powi(3) / 14.0 / 14.0;
+    let other = 2.0 / 6.0 * (2.0_f64 / 9.0).powi(3) * (2.0 / 9.0) * (2.0 / 9.0);
+    let p = model.probabilities("chinese chinese chinese tokyo japan unheard");
+    assert!((p[0] - china / (china + other)).abs() < 1e-14, "{p:?}");
+    assert_eq!(model.features(), 6);
+}
+
+#[test]
+fn features_are_counted_weighted_and_scaled() {
+    let features = Features::fit(["A b", "b c b", "送餐"], 2, 1);
+    // a, "a b", b, "b c", c, "c b", 送, "送 餐", 餐
+    assert_eq!(features.len(), 9);
+    assert_eq!(features.counts("b, B a? nothing else"), [(0, 1.0), (2, 2.0)]);
+    let idf = |of: f64| (4.0_f64 / (1.0 + of)).ln() + 1.0;
+    let (a, b) = (idf(1.0), 2.0 * idf(2.0));
+    let tf_idf = features.tf_idf("b, B a?");
+    let length = (a * a + b * b).sqrt();
+    assert!((tf_idf[0].1 - a / length).abs() < 1e-14 && (tf_idf[1].1 - b / length).abs() < 1e-14);
+    assert!(features.tf_idf("nothing").is_empty());
+    assert_eq!(Features::fit(["A b", "b c b", "送餐"], 2, 2).len(), 1);
+}
+
+/// At the minimum the gradient vanishes, so the mean probability of each label is its share (the bias is
+/// free), and a central difference of the objective, recomputed here from its definition, is 0.
+#[test]
+fn logistic_regression_is_at_its_minimum() {
+    let mut rng = Rng::new(1, Stream::Other(0));
+    let texts: Vec<(String, String)> = (0..60)
+        .map(|_| {
+            let label = rng.below(3);
+            let word = |rng: &mut Rng| ["w0", "w1", "w2", "v", "u"][((label + rng.below(4)) % 5) as usize];
+            ((0..5).map(|_| word(&mut rng)).collect::<Vec<_>>().join(" "), format!("label {label}"))
+        })
+        .collect();
+    let data = Labelled::new(texts).unwrap();
+    let c = 2.0;
+    let model = LogisticRegression::fit(&data, 1, 1, c);
+    for label in 0..3 {
+        let mean: f64 = data.texts().iter().map(|text| model.probabilities(text)[label]).sum::<f64>() / 60.0;
+        let share = data.labels().iter().filter(|&&l| l == label).count() as f64 / 60.0;
+        assert!((mean - share).abs() < 2e-5, "{mean} {share}");
+    }
+    let width = model.features() + 1;
+    let definition = |model: &LogisticRegression| {
+        let pairs = data.texts().iter().zip(data.labels());
+        let loss: f64 = pairs.map(|(text, &label)| -model.probabilities(text)[label].ln()).sum();
+        let weights = model.weights.chunks(width).flat_map(|w| &w[..width - 1]);
+        (loss + weights.map(|w| w * w).sum::<f64>() / (2.0 * c)) / 60.0
+    };
+    for i in 0..model.weights.len() {
+        let moved = |by: f64| {
+            let mut model = model.clone();
+            model.weights[i] += by;
+            definition(&model)
+        };
+        let slope = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+        assert!(slope.abs() < 1.1e-5, "weight {i}: slope {slope:e}");
+    }
+    assert!(Scores::of(&model, &data).accuracy > 0.5);
+}
+
+/// Rosenbrock's valley is not convex, and harder than anything here.
+#[test]
+fn lbfgs_finds_the_end_of_the_valley() {
+    let minimum = minimise(vec![-1.2, 1.0], 200, 1e-8, |x, g| {
+        let (a, b) = (1.0 - x[0], x[1] - x[0] * x[0]);
+        (g[0], g[1]) = (-2.0 * a - 400.0 * x[0] * b, 200.0 * b);
+        a * a + 100.0 * b * b
+    });
+    assert!(minimum.converged, "{minimum:?}");
+    assert!((minimum.x[0] - 1.0).abs() < 1e-6 && (minimum.x[1] - 1.0).abs() < 1e-6);
+    assert!(minimum.iterations < 60, "{}", minimum.iterations);
+}
+
+#[test]
+fn scores_by_hand() {
+    // Told 0 0 1 1 0, right 0 1 1 1 0: accuracy 4/5; F1 of 0 = 2*2/(2+3), of 1 = 2*2/(3+2).
+    let p = [0.9, 0.8, 0.2, 0.4, 0.7].map(|p| vec![p, 1.0 - p]);
+    let scores = Scores::of_probabilities(&p, &[0, 1, 1, 1, 0]);
+    assert_eq!((scores.accuracy, scores.macro_f1), (0.8, 0.8));
+    assert!((scores.auc.unwrap() - 5.0 / 6.0).abs() < 1e-15);
+    // Always the same answer: F1 of 1 is 0, the curve is the diagonal.
+    let scores = Scores::of_probabilities(&vec![vec![0.6, 0.4]; 4], &[0, 0, 0, 1]);
+    assert_eq!((scores.accuracy, scores.macro_f1, scores.auc), (0.75, 3.0 / 7.0, Some(0.5)));
+    assert_eq!(Scores::of_probabilities(&[vec![1.0]], &[0]).auc, None);
+}
+
+#[test]
+fn labels_are_checked() {
+    let train = rows(&[("a", "x"), ("b", "y")]);
+    assert_eq!(train.names(), ["x", "y"]);
+    let error = Labelled::with_names(vec![("c".into(), "z".into())], train.names()).unwrap_err().to_string();
+    assert!(error.contains("expected one of x, y") && error.contains("\"z\""), "{error}");
+    assert!(Labelled::new(Vec::new()).is_err());
+}
+
+#[test]
+fn majority_and_texts_without_words() {
+    let data = rows(&[("!!", "n"), ("??", "p"), ("", "p")]);
+    let majority = Majority::fit(&data);
+    assert_eq!(majority.predict("anything"), 1);
+    let even = NaiveBayes::fit(&data, 1, 1);
+    assert_eq!(even.predict("words"), 1, "the prior alone");
+    let regression = LogisticRegression::fit(&data, 1, 1, 1.0);
+    assert!((regression.probabilities("words")[1] - 2.0 / 3.0).abs() < 1e-4);
+}
+
+proptest! {
+    /// The area is what its definition counts, pair by pair.
+    #[test]
+    fn area_is_the_share_of_ordered_pairs(cases in prop::collection::vec((0_u8..6, any::<bool>()), 0..40)) {
+        let scores: Vec<f64> = cases.iter().map(|(score, _)| f64::from(*score)).collect();
+        let positive: Vec<bool> = cases.iter().map(|(_, positive)| *positive).collect();
+        let (mut won, mut pairs) = (0.0, 0.0);
+        for i in (0..cases.len()).filter(|&i| positive[i]) {
+            for j in (0..cases.len()).filter(|&j| !positive[j]) {
+                won += match scores[i].total_cmp(&scores[j]) {
+                    std::cmp::Ordering::Greater => 1.0,
+                    std::cmp::Ordering::Equal => 0.5,
+                    std::cmp::Ordering::Less => 0.0,
+                };
+                pairs += 1.0;
+            }
+        }
+        match area_under_curve(&scores, &positive) {
+            Some(area) => prop_assert!((area - won / pairs).abs() < 1e-12),
+            None => prop_assert_eq!(pairs, 0.0),
+        }
+    }
+
+    /// Words come out in order, are in the text, and hold nothing but letters, digits and apostrophes.
+    #[test]
+    fn words_are_in_the_text(text in "[a-c' ,.!中文ひ\n]{0,40}") {
+        let joined: String = words(&text).collect();
+        let expected: String = text.chars().filter(|c| c.is_alphanumeric() || *c == '\'').collect();
+        prop_assert_eq!(joined, expected);
+        prop_assert!(words(&text).all(|w| w.chars().count() == 1 || w.is_ascii()));
+    }
+}
