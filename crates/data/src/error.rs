@@ -154,14 +154,6 @@ pub enum DataError {
         /// What to do.
         remedy: String,
     },
-    /// A file that cannot be written; what was there before is untouched.
-    #[error("{}: cannot be written: {source}: check the directory, its permissions and the space left", path.display())]
-    Unwritable {
-        /// The path as it was given.
-        path: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
     /// A setting that makes no sense.
     #[error("{name} is {found}: expected {expected}")]
     InvalidSetting {

@@ -5,7 +5,7 @@ use data::dataset::{
     DocumentEnd, SequentialBatches, TokenFile, TokenSource, TokenWriter, char_tokenizer_of, pack_documents,
     pack_plain_ids, pack_text, split_source,
 };
-use data::{CharTokenizer, DataError, SamplingMode, WindowSampler, read_text, sequential_batches};
+use data::{CharTokenizer, DataError, SamplingMode, Tokenizer, WindowSampler, read_text, sequential_batches};
 use proptest::prelude::*;
 use random::{Rng, Stream};
 use std::fs;
@@ -180,10 +180,10 @@ fn ids_beyond_the_vocabulary_are_not_written() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
-fn packed(dir: &Path, text: &str) -> (CharTokenizer, TokenFile) {
+fn packed(dir: &Path, text: &str) -> (Tokenizer, TokenFile) {
     let (input, out) = (dir.join("in.txt"), dir.join("t.bin"));
     fs::write(&input, text).unwrap();
-    let tokenizer = char_tokenizer_of(&input, &mut silent).unwrap();
+    let tokenizer = Tokenizer::Char(char_tokenizer_of(&input, &mut silent).unwrap());
     let report = pack_text(&input, &tokenizer, &out, &mut silent).unwrap();
     let file = TokenFile::open(&out).unwrap();
     file.check(&mut silent).unwrap();
@@ -199,7 +199,7 @@ fn a_packed_text_is_the_encoded_text() {
         packed(dir.path(), &(line.repeat(1_300_000 / line.len()) + "\u{10FFFF}"));
         let text = read_text(dir.path().join("in.txt")).unwrap();
         let (tokenizer, file) = packed(dir.path(), &text);
-        assert_eq!(tokenizer, CharTokenizer::from_text(&text).unwrap());
+        assert_eq!(tokenizer, Tokenizer::Char(CharTokenizer::from_text(&text).unwrap()));
         assert!(all_of(&file) == tokenizer.encode(&text).unwrap(), "{line:?}");
         assert_eq!(file.tokenizer(), tokenizer.to_json());
     }
@@ -210,7 +210,7 @@ fn packed_documents_have_an_empty_line_between_them() {
     let dir = tempfile::tempdir().unwrap();
     let (input, out) = (dir.path().join("in.jsonl"), dir.path().join("t.bin"));
     fs::write(&input, "{\"text\": \"ab\\nb\"}\n\n{\"label\": 1, \"text\": \"b\\n\\n\"}\n").unwrap();
-    let tokenizer = CharTokenizer::from_text("ab\n").unwrap();
+    let tokenizer = Tokenizer::Char(CharTokenizer::from_text("ab\n").unwrap());
     let pack = |field| pack_documents(&input, &DocumentEnd::Line, field, &tokenizer, &out, &mut silent);
     let report = pack(Some("text")).unwrap();
     let file = TokenFile::open(&out).unwrap();
@@ -239,7 +239,7 @@ fn packed_documents_have_an_empty_line_between_them() {
 fn plain_ids_get_a_header() {
     let dir = tempfile::tempdir().unwrap();
     let (input, out) = (dir.path().join("train.bin"), dir.path().join("t.bin"));
-    let tokenizer = CharTokenizer::from_text("abc").unwrap();
+    let tokenizer = Tokenizer::Char(CharTokenizer::from_text("abc").unwrap());
     fs::write(&input, [0, 0, 2, 0, 1, 0, 1, 0]).unwrap();
     let pack = |width| pack_plain_ids(&input, width, &tokenizer, &out, &mut silent);
     pack(2).unwrap();

@@ -30,9 +30,7 @@ pub use documents::{Document, DocumentEnd, Documents, usual_document_end};
 pub use example::{Example, MaskSpec};
 pub use few_shot::k_shot;
 pub use manifest::{Manifest, PublicFile, hex, sha256_of};
-pub use pack::{
-    OnProgress, PackReport, char_tokenizer_of, pack_documents, pack_plain_ids, pack_text,
-};
+pub use pack::{OnProgress, PackReport, char_tokenizer_of, pack_documents, pack_plain_ids, pack_text};
 pub use sampler::{SamplerState, SamplingMode, WindowSampler};
 pub use source::{SourcePart, TokenSource, split_source};
 pub use split::{cut, train_val_split, train_val_split_text};

@@ -3,9 +3,9 @@
 
 use super::token_file::ids_of;
 use super::{DocumentEnd, Documents, TokenWriter};
+use crate::DataError;
 use crate::read::{TextReader, check_regular_file, io_error};
 use crate::tokenizer::{CharTokenizer, Tokenizer};
-use crate::DataError;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;

@@ -5,9 +5,7 @@ use crate::byte_progress::{ByteProgress, megabytes};
 use crate::failure::Failure;
 use crate::model::load_tokenizer;
 use data::Tokenizer;
-use data::dataset::{
-    PackReport, TokenFile, char_tokenizer_of, pack_documents, pack_plain_ids, pack_text,
-};
+use data::dataset::{PackReport, TokenFile, char_tokenizer_of, pack_documents, pack_plain_ids, pack_text};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
