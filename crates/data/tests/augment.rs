@@ -82,7 +82,7 @@ impl Opinions {
         for (side, value) in [(self.good, 1), (self.bad, -1)] {
             for word in side {
                 polarity.insert(word.to_string(), value);
-                synonyms.of(word).iter().for_each(|other| drop(polarity.insert(other.clone(), value)));
+                synonyms.of(word).iter().for_each(|other| _ = polarity.insert(other.clone(), value));
             }
         }
         polarity
