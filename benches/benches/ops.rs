@@ -169,15 +169,10 @@ fn element_wise(size: Size) -> Vec<Case> {
 fn by_rows(size: Size) -> Vec<Case> {
     let Size { layers, batch, time, width, .. } = size;
     let x: &[usize] = &[batch, time, width];
-    let rows = batch * time;
-    let (n, logits) = (rows * width, rows * samples::VOCABULARY);
-    let (labels, weights) = (samples::text(rows), vec![1.0; rows]);
+    let n = batch * time * width;
     vec![
         case("layer_norm", 2 * layers + 1, &[x, &[width]], floats(2 * n, 3 * n), |x| {
             x[0].layer_norm(x[1], None, 1e-5)
-        }),
-        case("cross_entropy", 1, &[&[rows, samples::VOCABULARY]], floats(logits, 2 * logits), move |x| {
-            x[0].cross_entropy(&labels, &weights, weights.len() as f32)
         }),
     ]
 }
@@ -203,6 +198,7 @@ fn products(size: Size) -> Vec<Case> {
     let attention = Cost { flops: [2.0 * products, 5.0 * products], floats: [4 * rows * c, 8 * rows * c] };
     let intervals = Arc::new(Intervals::causal(time));
     let v = samples::VOCABULARY;
+    let (labels, weights) = (samples::text(rows), vec![1.0; rows]);
     vec![
         case("linear (c_attn)", layers, &[x, &[3 * c, c]], linear(3 * c, c), |x| x[0].linear(x[1], None)),
         case("attention", layers, &[&[batch, time, 3 * c]], attention, move |x| {
@@ -212,7 +208,9 @@ fn products(size: Size) -> Vec<Case> {
         case("feed_forward", layers, &[x, &[4 * c, c], &[c, 4 * c]], mlp, |x| {
             x[0].feed_forward(x[1], None, x[2], None, Activation::Gelu)
         }),
-        case("linear (lm_head)", 1, &[x, &[v, c]], linear(v, c), |x| x[0].linear(x[1], None)),
+        case("linear_cross_entropy", 1, &[x, &[v, c]], linear(v, c), move |x| {
+            x[0].linear_cross_entropy(x[1], &labels, &weights, rows as f32)
+        }),
     ]
 }
 
