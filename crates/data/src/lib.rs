@@ -37,6 +37,7 @@
 
 pub mod dataset;
 mod error;
+pub mod generate;
 pub mod read;
 pub mod tokenizer;
 
