@@ -5,6 +5,7 @@ use clap::{ArgMatches, Args as _, Command, FromArgMatches};
 use std::process::ExitCode;
 
 mod eval;
+mod generate;
 mod info;
 mod sample;
 mod train;
@@ -37,6 +38,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     entry!(sample),
     entry!(eval),
     entry!(info),
+    entry!(generate),
 ];
 
 fn parse<A: FromArgMatches>(matches: &ArgMatches) -> Result<A, Failure> {
