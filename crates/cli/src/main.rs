@@ -5,6 +5,7 @@
 mod commands;
 mod failure;
 mod model;
+mod output_file;
 mod progress;
 mod settings;
 mod signals;

@@ -101,6 +101,9 @@ fn mistakes_are_explained_and_nothing_is_written() {
         (&["dyck-1", "--out", folder.path().to_str().unwrap()], "is a directory"),
         (&["dyck-1", "--out", inside.to_str().unwrap()], "cannot be written"),
         (&["pcfg", "--set", "p=1", "--spec", out], "expected no parameters"),
+        (&["mess3", "--set", "x=0.5", "--spec", out], "less than 0.5"),
+        (&["pcfg", "--spec", out, "--out", out], "cannot be used with"),
+        (&["pcfg", "--out", out, "--costs", out], "also the file for the text"),
         (&[], "NAME"),
     ];
     for (args, words) in cases {
@@ -110,4 +113,29 @@ fn mistakes_are_explained_and_nothing_is_written() {
         assert!(output.stdout.is_empty() && !message.contains("panicked"), "{args:?}: {message}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{args:?}");
     }
+}
+
+/// What was begun is removed, and the file that had the name stays.
+#[cfg(unix)]
+#[test]
+fn a_signal_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.txt");
+    fs::write(&out, "old").unwrap();
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("newleaf"))
+        .args(["generate", "markov-k", "--tokens", "1000000000000", "--out", out.to_str().unwrap()])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let files = || fs::read_dir(folder.path()).unwrap();
+    let has_begun = || files().any(|file| file.unwrap().metadata().is_ok_and(|file| file.len() > 1000));
+    while !has_begun() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let signal = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(signal.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(files().count(), 1, "no temporary file is left");
+    assert_eq!(fs::read_to_string(out).unwrap(), "old");
 }

@@ -1,9 +1,9 @@
 //! Floors worked out by hand, and what the generated texts say.
 
 use data::generate::grammar::Grammar;
-use data::generate::hmm::Hmm;
+use data::generate::hmm::{Edge, Hmm};
 use data::generate::markov::MarkovChain;
-use data::generate::{Document, Entry, Field, Format, Generator, Params, find, objectives, run, sentiment};
+use data::generate::{Document, Field, Format, Generator, find, objectives, run, sample, sentiment};
 use random::{Rng, Stream};
 
 const LN_2: f64 = std::f64::consts::LN_2;
@@ -13,15 +13,9 @@ fn near(found: f64, expected: f64) {
     assert!((found - expected).abs() < 1e-6, "{found}, expected {expected}");
 }
 
-fn params(entry: &Entry, set: &[(&str, &str)]) -> Params {
-    let mut params = entry.defaults();
-    set.iter().for_each(|(name, value)| params.set(name, value).unwrap());
-    params
-}
-
 fn generator(name: &str, set: &[(&str, &str)]) -> Box<dyn Generator> {
     let entry = find(name).unwrap();
-    (entry.build)(&params(entry, set)).unwrap()
+    (entry.build)(&entry.params(set).unwrap()).unwrap()
 }
 
 fn floor(name: &str, set: &[(&str, &str)]) -> f64 {
@@ -35,7 +29,7 @@ fn fact(name: &str, set: &[(&str, &str)], fact: &str) -> f64 {
 fn text(name: &str, set: &[(&str, &str)], tokens: u64, format: Format) -> String {
     let entry = find(name).unwrap();
     let mut out = Vec::new();
-    run(entry, &params(entry, set), 11, tokens, format, &mut out, |_, _| Ok(())).unwrap();
+    run(entry, &entry.params(set).unwrap(), 11, tokens, format, &mut out, |_, _| Ok(())).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -78,6 +72,7 @@ fn the_worked_chain() {
     for (found, expected) in chain.stationary().iter().zip([0.375, 0.375, 0.25]) {
         assert!((found - expected).abs() < 1e-12);
     }
+    near(fact("markov-k", &[], "masked_15_percent_nats"), 0.810885);
     near(objectives::masked_floor(&chain, 0.15), 0.810885);
     near(objectives::masked_causal_floor(&chain, 0.15), 0.929859);
     near(objectives::masked_causal_floor(&chain, 0.15) - objectives::masked_floor(&chain, 0.15), 0.118974);
@@ -109,13 +104,13 @@ fn a_shift_costs_its_divergence() {
     near(shift.entropy, 0.469896);
     near(shift.kl, 0.063295);
     near(shift.cross_entropy, 0.533190);
+    near(fact("golden-mean", &[("p", "0.7")], "nats_of_a_model_of_p_half"), 0.533190);
     near(Hmm::golden_mean(500_000).shift_from(&Hmm::golden_mean(500_000)).kl, 0.0);
     // Measured: the belief of the training model follows a text of the other one.
     let trained = Hmm::golden_mean(500_000);
-    let test = text("golden-mean", &[("p", "0.7")], 100_000, Format::Text);
+    let test = sample("golden-mean", &[("p", "0.7")], 11, 100_000).unwrap();
     let mut belief = trained.stationary().to_vec();
-    let cost = |c: char| -trained.update(&mut belief, c as u32 - '0' as u32).ln();
-    let mean = test.chars().map(cost).sum::<f64>() / 100_000.0;
+    let mean = test.symbols.iter().map(|&s| -trained.update(&mut belief, s).ln()).sum::<f64>() / 100_000.0;
     assert!((mean - shift.cross_entropy).abs() < 0.004, "{mean}");
 }
 
@@ -136,12 +131,71 @@ fn the_even_process_has_no_finite_memory() {
 fn a_hidden_chain_lies_below_its_blocks() {
     let mess3 = Hmm::mess3(50_000, 850_000);
     assert!(!mess3.is_unifilar() && mess3.entropy_rate().is_none());
-    let (h, sd) = mess3.measured_entropy_rate(100_000, 1);
-    let blocks = mess3.conditional_entropy(8); // falls to the entropy rate
-    assert!(sd < 0.004 && h - 4.0 * sd < blocks && blocks - h < 0.01 + 4.0 * sd, "{h} +- {sd}, {blocks}");
+    // The bounds close in on each other, and what is measured lies between them.
+    let bounds: Vec<(f64, f64)> = (1..=8).map(|k| mess3.entropy_bounds(k)).collect();
+    assert!(bounds.windows(2).all(|b| b[0].0 < b[1].0 && b[1].0 < b[1].1 && b[1].1 < b[0].1), "{bounds:?}");
+    let (below, above) = bounds[7];
+    assert!(above - below < 1e-4 && above == mess3.conditional_entropy(8), "{bounds:?}");
+    let (h, error) = mess3.measured_entropy_rate(100_000, 1);
+    let near_enough = below - 4.0 * error < h && h < above + 4.0 * error;
+    assert!(error < 0.002 && near_enough, "{h} +- {error}, {below} to {above}");
+    near(floor("mess3", &[]), 0.793458);
+    // A unifilar model gives its state away: both bounds are its entropy rate.
+    let (below, above) = Hmm::golden_mean(700_000).entropy_bounds(3);
+    near(below, 0.469896);
+    near(above, 0.469896);
     // Without hiding, alpha = 1, the state is seen: a Markov chain.
     let seen = Hmm::mess3(50_000, 1_000_000);
     near(seen.conditional_entropy(1), -0.9 * 0.9_f64.ln() - 0.1 * 0.05_f64.ln());
+}
+
+/// Brackets of two kinds, three deep at most, as a chain whose 15 states are what is open.
+#[test]
+fn bounded_brackets_are_a_unifilar_chain() {
+    let (kinds, depth) = (2, 3);
+    // Stacks in the order of a heap: below stack s lie 2 s + 1 and 2 s + 2.
+    let parent = |stack: usize| (stack - 1) / kinds;
+    let height = |stack: usize| (stack + 1).ilog2();
+    let edges = |stack: usize| {
+        let (opening, closing) = match height(stack) {
+            0 => (1, 0),
+            h if h == depth => (0, 1),
+            _ => (3, 7), // p = 0.3, a half of which each kind
+        };
+        let mut edges = Vec::new();
+        for kind in (0..kinds).filter(|_| opening > 0) {
+            edges.push(Edge { symbol: 2 * kind as u32, next: kinds * stack + 1 + kind, weight: opening });
+        }
+        if closing > 0 {
+            let kind = (stack - 1) % kinds;
+            let weight = 2 * closing;
+            edges.push(Edge { symbol: 2 * kind as u32 + 1, next: parent(stack), weight });
+        }
+        edges
+    };
+    let chain = Hmm::new((0..15).map(edges).collect());
+    let set = [("kinds", "2"), ("depth", "3"), ("p", "0.3")];
+    near(floor("dyck-k", &set), chain.entropy_rate().unwrap());
+    // The costs, too: whoever knows the chain pays as much for each symbol.
+    let text = sample("dyck-k", &set, 4, 2000).unwrap();
+    let mut belief = vec![0.0; 15];
+    belief[0] = 1.0;
+    for (&symbol, nats) in text.symbols.iter().zip(&text.nats) {
+        near(-chain.update(&mut belief, symbol).ln(), *nats);
+    }
+}
+
+/// What `sample` hands over is what `run` writes, and its costs have the floor as their mean.
+#[test]
+fn a_sample_is_the_text() {
+    let set = [("shots", "1")];
+    let sample = sample("fewshot-episodes", &set, 11, 20_000).unwrap();
+    assert_eq!(sample.text(), text("fewshot-episodes", &set, 20_000, Format::Text));
+    assert!(sample.nats.len() == sample.symbols.len() && sample.counted.len() == sample.symbols.len());
+    let counted = sample.nats.iter().zip(&sample.counted).filter(|(_, counted)| **counted);
+    let (sum, symbols) = counted.fold((0.0, 0.0), |(sum, n), (nats, _)| (sum + nats, n + 1.0));
+    assert!((sum / symbols - sample.floor_nats).abs() < 0.05, "{}", sum / symbols);
+    assert!(data::generate::sample("golden-mean", &[("q", "0.7")], 1, 10).is_err());
 }
 
 #[test]
@@ -386,7 +440,7 @@ fn records_of_every_task() {
 fn parameters_that_do_not_go_together() {
     let message = |name: &str, set: &[(&str, &str)]| {
         let entry = find(name).unwrap();
-        (entry.build)(&params(entry, set)).err().unwrap().to_string()
+        (entry.build)(&entry.params(set).unwrap()).err().unwrap().to_string()
     };
     assert!(message("markov-k", &[("order", "2")]).contains("set chain=1"));
     let large = [("order", "8"), ("symbols", "256"), ("chain", "1")];

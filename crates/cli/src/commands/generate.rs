@@ -1,16 +1,17 @@
 //! `newleaf generate`: texts whose best possible loss is known.
 
 use crate::failure::Failure;
-use data::generate::{
-    Document, Entry, Format, GENERATORS, Layout, Method, Params, Report, RunError, Spec, find,
-};
+use crate::output_file::OutputFile;
+use data::generate::{Document, Entry, Format, Generator, Params, Report, RunError, Spec, find};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+mod describe;
 
 pub(crate) const ABOUT: &str = "Write a text whose best possible loss is known
 
@@ -66,7 +67,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if args.list {
-        print(&if args.json { list_json() } else { list() })?;
+        print(&if args.json { describe::list_json() } else { describe::list() })?;
         return Ok(ExitCode::SUCCESS);
     }
     let entry = find(args.name.as_deref().unwrap_or_default())?;
@@ -79,93 +80,152 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 fn params(entry: &Entry, set: &[String]) -> Result<Params, Failure> {
-    let mut params = entry.defaults();
-    for text in set {
-        let Some((name, value)) = text.split_once('=') else {
-            return Err(Failure::input(format!(
-                "--set {text}: expected PARAMETER=VALUE, such as --set eta=0.1"
-            )));
-        };
-        params.set(name, value)?;
-    }
-    Ok(params)
+    let pair = |text: &String| -> Result<(String, String), Failure> {
+        let (name, value) = text.split_once('=').ok_or_else(|| {
+            Failure::input(format!("--set {text}: expected PARAMETER=VALUE, such as --set eta=0.1"))
+        })?;
+        Ok((name.into(), value.into()))
+    };
+    let pairs = set.iter().map(pair).collect::<Result<Vec<_>, _>>()?;
+    let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (&name[..], &value[..])).collect();
+    Ok(entry.params(&pairs)?)
 }
 
-// ---- the text
-
 fn write_text(args: &Args, entry: &Entry, params: &Params) -> Result<(), Failure> {
-    let out = match &args.out {
-        Some(path) => Out::Text(Sibling::create(path)?),
+    let generator = (entry.build)(params)?; // before any file is touched
+    refuse_one_file_for_both(args)?;
+    let mut out = match &args.out {
+        Some(path) => Out::File(OutputFile::create(path)?),
         None if args.json => Out::Nothing,
         None => Out::Standard,
     };
-    let costs = args.costs.as_deref().map(Sibling::create).transpose()?;
-    let (report, out, costs) = generate(args, entry, params, out, costs)?;
-    if let Out::Text(file) = out {
+    let mut costs = args.costs.as_deref().map(|path| Costs::create(path, &*generator)).transpose()?;
+    let report = generate(args, entry, params, &mut out, &mut costs)?;
+    if let Out::File(file) = out {
         file.finish()?;
     }
-    if let Some(file) = costs {
-        file.finish()?;
+    if let Some(costs) = costs {
+        costs.file.finish()?;
     }
     if args.json {
-        print(&format!("{}\n", to_json(args, entry, params, &report)))?;
-    } else {
-        eprintln!("{}", summary(&report));
+        return print(&format!("{}\n", describe::to_json(entry, params, args.seed, &report)));
     }
+    eprintln!("{}", describe::summary(&report));
     Ok(())
+}
+
+/// Two files that are written at once under one name would be neither.
+fn refuse_one_file_for_both(args: &Args) -> Result<(), Failure> {
+    let place = |path: &PathBuf| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        (folder.unwrap_or(Path::new(".")).canonicalize().ok(), path.file_name().map(|name| name.to_owned()))
+    };
+    match (&args.out, &args.costs) {
+        (Some(out), Some(costs)) if place(out) == place(costs) => Err(Failure::input(format!(
+            "--costs {} is also the file for the text: name another one",
+            costs.display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn generate(
     args: &Args,
     entry: &Entry,
     params: &Params,
-    mut out: Out,
-    mut costs: Option<Sibling>,
-) -> Result<(Report, Out, Option<Sibling>), Failure> {
+    out: &mut Out,
+    costs: &mut Option<Costs<'_>>,
+) -> Result<Report, Failure> {
     let format = match args.format {
         As::Text => Format::Text,
         As::Records => Format::Records,
     };
-    let generator = (entry.build)(params)?;
-    let (alphabet, parts) = (generator.alphabet(), &generator.floor().parts);
-    if let Some(file) = &mut costs {
-        file.write_all(b"document\tsymbol\tnats\tcounted\tpart\n").map_err(|e| file.failure(&e))?;
+    let waiting = Waiting::begin(args.tokens, matches!(out, Out::File(_)) || costs.is_some())?;
+    let mut unwritten = None; // what went wrong with the costs, not with the text
+    let result = data::generate::run(entry, params, args.seed, args.tokens, format, out, |document, done| {
+        waiting.go_on(done)?;
+        let Some(costs) = costs else { return Ok(()) };
+        costs.add(document).map_err(|e| {
+            unwritten = Some(costs.file.failure(&e));
+            e
+        })
+    });
+    result.map_err(|error| match (waiting.stopped(), error) {
+        (Some(stopped), _) => stopped,
+        (None, RunError::Data(error)) => error.into(),
+        (None, RunError::Output(error)) => unwritten.unwrap_or_else(|| out.failure(&error)),
+    })
+}
+
+fn write_spec(args: &Args, entry: &Entry, params: &Params, path: &Path) -> Result<(), Failure> {
+    (entry.build)(params)?; // before the file is touched
+    let mut file = OutputFile::create(path)?;
+    let waiting = Waiting::begin(args.tokens, true)?;
+    let spec = Spec::new(entry, params, args.seed, args.tokens, |done| waiting.go_on(done));
+    let spec = spec.map_err(|error| match (waiting.stopped(), error) {
+        (Some(stopped), _) => stopped,
+        (None, RunError::Data(error)) => error.into(),
+        (None, RunError::Output(error)) => Failure::output(&error),
+    })?;
+    let text = serde_json::to_string_pretty(&spec).expect("a specification is JSON");
+    writeln!(file, "{text}").map_err(|e| file.failure(&e))?;
+    file.finish()?;
+    if args.json {
+        print(&format!("{}\n", serde_json::to_string(&spec).expect("a specification is JSON")))?;
     }
-    let bar = progress(args.tokens);
-    let (mut number, mut text) = (0, String::new());
-    let mut observe = |document: &Document, tokens: u64| -> io::Result<()> {
-        bar.set_position(tokens.min(args.tokens));
-        let Some(file) = &mut costs else { return Ok(()) };
-        text.clear();
-        for ((&symbol, nats), &part) in document.symbols.iter().zip(&document.nats).zip(&document.parts) {
-            let (c, part) = (alphabet[symbol as usize].escape_debug(), &parts[usize::from(part)]);
-            let _ = writeln!(text, "{number}\t{c}\t{nats}\t{}\t{}", u8::from(part.counted), part.name);
+    Ok(())
+}
+
+/// A bar for those who wait, hidden where nobody looks; and an ear for the signal to end.
+struct Waiting {
+    bar: ProgressBar,
+    tokens: u64,
+    /// None where a signal may end the program at once: no file has been begun.
+    signal: Option<Arc<AtomicUsize>>,
+}
+
+impl Waiting {
+    fn begin(tokens: u64, has_files: bool) -> Result<Waiting, Failure> {
+        let signal = has_files.then(crate::signals::watch).transpose();
+        let signal = signal.map_err(|e| Failure::other(format!("cannot watch for signals: {e}")))?;
+        let terminal = io::stderr().is_terminal();
+        let target =
+            if terminal { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(tokens), target);
+        let style = "{bar:24} {human_pos}/{human_len} symbols | {elapsed} elapsed, {eta} left";
+        bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
+        Ok(Waiting { bar, tokens, signal })
+    }
+
+    /// Moves the bar; an error once a signal has come.
+    fn go_on(&self, done: u64) -> io::Result<()> {
+        self.bar.set_position(done.min(self.tokens));
+        match self.signal() {
+            0 => Ok(()),
+            _ => Err(io::Error::other("stopped by a signal")),
         }
-        number += 1;
-        file.write_all(text.as_bytes())
-    };
-    let result = data::generate::run(entry, params, args.seed, args.tokens, format, &mut out, &mut observe);
-    bar.finish_and_clear();
-    match result {
-        Ok(report) => Ok((report, out, costs)),
-        Err(RunError::Data(error)) => Err(error.into()),
-        Err(RunError::Output(error)) => Err(out.failure(&error)),
+    }
+
+    /// The failure if a signal has come.
+    fn stopped(&self) -> Option<Failure> {
+        let signal = self.signal();
+        (signal > 0).then(|| Failure::stopped(signal as u8))
+    }
+
+    fn signal(&self) -> usize {
+        self.signal.as_ref().map_or(0, |signal| signal.load(Ordering::Relaxed))
     }
 }
 
-/// A bar for those who wait; hidden where nobody looks.
-fn progress(tokens: u64) -> ProgressBar {
-    let terminal = io::stderr().is_terminal();
-    let target = if terminal { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
-    let bar = ProgressBar::with_draw_target(Some(tokens), target);
-    let style = "{bar:24} {human_pos}/{human_len} symbols | {elapsed} elapsed, {eta} left";
-    bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
-    bar
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
 }
 
 /// Where the text goes.
 enum Out {
-    Text(Sibling),
+    File(OutputFile),
     Standard,
     Nothing,
 }
@@ -173,7 +233,7 @@ enum Out {
 impl Out {
     fn failure(&self, error: &io::Error) -> Failure {
         match self {
-            Out::Text(file) => file.failure(error),
+            Out::File(file) => file.failure(error),
             Out::Standard | Out::Nothing => Failure::output(error),
         }
     }
@@ -182,7 +242,7 @@ impl Out {
 impl Write for Out {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Out::Text(file) => file.write(bytes),
+            Out::File(file) => file.write(bytes),
             Out::Standard => io::stdout().write(bytes),
             Out::Nothing => Ok(bytes.len()),
         }
@@ -190,168 +250,39 @@ impl Write for Out {
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Out::Text(file) => file.flush(),
+            Out::File(file) => file.flush(),
             Out::Standard => io::stdout().flush(),
             Out::Nothing => Ok(()),
         }
     }
 }
 
-/// A file that appears under its name when it is complete; until then it stands beside it.
-struct Sibling {
-    file: BufWriter<File>,
-    path: PathBuf,
-    temporary: PathBuf,
+/// The file with the cost of every symbol.
+struct Costs<'a> {
+    file: OutputFile,
+    generator: &'a dyn Generator,
+    documents: u64,
 }
 
-impl Sibling {
-    fn create(path: &Path) -> Result<Sibling, Failure> {
-        let name = path.file_name().ok_or_else(|| {
-            Failure::input(format!("{}: expected the name of a file to write", path.display()))
-        })?;
-        if path.is_dir() {
-            return Err(Failure::input(format!("{}: is a directory: name a file in it", path.display())));
+impl<'a> Costs<'a> {
+    fn create(path: &Path, generator: &'a dyn Generator) -> Result<Costs<'a>, Failure> {
+        let mut file = OutputFile::create(path)?;
+        file.write_all(b"document\tsymbol\tnats\tcounted\tpart\n").map_err(|e| file.failure(&e))?;
+        Ok(Costs { file, generator, documents: 0 })
+    }
+
+    /// A line a symbol.
+    fn add(&mut self, document: &Document) -> io::Result<()> {
+        let (alphabet, parts) = (self.generator.alphabet(), &self.generator.floor().parts);
+        let mut lines = String::new();
+        for ((&symbol, nats), &part) in document.symbols.iter().zip(&document.nats).zip(&document.parts) {
+            let (c, part) = (alphabet[symbol as usize].escape_debug(), &parts[usize::from(part)]);
+            let counted = u8::from(part.counted);
+            let _ = writeln!(lines, "{}\t{c}\t{nats}\t{counted}\t{}", self.documents, part.name);
         }
-        let temporary =
-            path.with_file_name(format!(".{}.{}.part", name.to_string_lossy(), std::process::id()));
-        let file = File::create(&temporary).map_err(|e| {
-            Failure::input(format!(
-                "{}: cannot be written: {e}: check the directory and its permissions",
-                path.display()
-            ))
-        })?;
-        Ok(Sibling { file: BufWriter::new(file), path: path.into(), temporary })
+        self.documents += 1;
+        self.file.write_all(lines.as_bytes())
     }
-
-    fn failure(&self, error: &io::Error) -> Failure {
-        Failure::other(format!("{}: cannot be written: {error}", self.path.display()))
-    }
-
-    fn finish(mut self) -> Result<(), Failure> {
-        let done = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
-        done.and_then(|()| fs::rename(&self.temporary, &self.path)).map_err(|e| self.failure(&e))
-    }
-}
-
-impl Write for Sibling {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl Drop for Sibling {
-    /// After `finish` there is nothing to remove.
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.temporary);
-    }
-}
-
-// ---- what is said about it
-
-fn to_json(args: &Args, entry: &Entry, params: &Params, report: &Report) -> Value {
-    let part = |part: &data::generate::PartReport| {
-        json!({
-            "name": part.name,
-            "counted": part.counted,
-            "floor_nats": part.floor_nats,
-            "mean_nats": part.mean_nats,
-            "standard_error": part.standard_error,
-            "tokens": part.tokens,
-        })
-    };
-    json!({
-        "generator": entry.name,
-        "parameters": params.to_json(),
-        "seed": args.seed,
-        "floor_nats": report.floor_nats,
-        "mean_nats": report.mean_nats,
-        "standard_error": report.standard_error,
-        "agrees": report.agrees,
-        "method": method(report),
-        "floor_sd": report.floor.sd(),
-        "tokens": report.tokens,
-        "documents": if entry.layout == Layout::Stream { Value::Null } else { report.documents.into() },
-        "bytes": report.bytes,
-        "sha256": report.sha256,
-        "parts": report.parts.iter().map(part).collect::<Vec<_>>(),
-        "facts": report.facts.iter().map(|&(name, x)| (name.to_string(), x.into())).collect::<serde_json::Map<_, _>>(),
-    })
-}
-
-fn method(report: &Report) -> &'static str {
-    match report.floor.method {
-        Method::Closed => "closed",
-        Method::MonteCarlo { .. } => "monte carlo",
-    }
-}
-
-fn summary(report: &Report) -> String {
-    let error = report.standard_error.map_or("unknown".into(), |se| format!("{se:.6}"));
-    let mut text = format!(
-        "floor {:.6} nats a symbol ({}), mean here {:.6}, standard error {error}; {} symbols, {} bytes, sha256 {}",
-        report.floor_nats,
-        method(report),
-        report.mean_nats,
-        report.tokens,
-        report.bytes,
-        report.sha256
-    );
-    for part in report.parts.iter().filter(|part| part.tokens > 0 && report.parts.len() > 1) {
-        let counted = if part.counted { "" } else { " (not counted)" };
-        let (name, floor, mean) = (part.name, part.floor_nats, part.mean_nats);
-        let _ =
-            write!(text, "\n  {name:<16} floor {floor:.6}, mean {mean:.6}, {} symbols{counted}", part.tokens);
-    }
-    text
-}
-
-fn write_spec(args: &Args, entry: &Entry, params: &Params, path: &Path) -> Result<(), Failure> {
-    let mut file = Sibling::create(path)?;
-    let bar = progress(args.tokens);
-    let spec =
-        Spec::new(entry, params, args.seed, args.tokens, |done| bar.set_position(done.min(args.tokens)));
-    bar.finish_and_clear();
-    let spec = spec.map_err(|error| match error {
-        RunError::Data(error) => Failure::from(error),
-        RunError::Output(error) => Failure::output(&error),
-    })?;
-    let text = serde_json::to_string_pretty(&spec).map_err(|e| Failure::other(e.to_string()))?;
-    writeln!(file, "{text}").map_err(|e| file.failure(&e))?;
-    file.finish()?;
-    if args.json {
-        print(&format!("{}\n", serde_json::to_string(&spec).map_err(|e| Failure::other(e.to_string()))?))?;
-    }
-    Ok(())
-}
-
-fn list() -> String {
-    let mut text = String::new();
-    for entry in GENERATORS {
-        let aliases = entry.aliases.iter().map(|alias| format!(", {alias}")).collect::<String>();
-        let _ = writeln!(text, "{}{aliases} ({})\n    {}", entry.name, entry.layout.name(), entry.about);
-        for param in entry.params {
-            let (name, about, default) = (param.name, param.about, param.show(param.default));
-            let _ = writeln!(text, "    --set {name}={default}  {about}: {}", param.expected());
-        }
-    }
-    text
-}
-
-fn list_json() -> String {
-    let entry = |entry: &Entry| {
-        json!({
-            "name": entry.name,
-            "aliases": entry.aliases,
-            "layout": entry.layout.name(),
-            "about": entry.about,
-            "parameters": entry.defaults().to_json(),
-        })
-    };
-    format!("{}\n", Value::from(GENERATORS.iter().map(entry).collect::<Vec<_>>()))
 }
 
 fn print(text: &str) -> Result<(), Failure> {

@@ -12,10 +12,10 @@ use super::{Entry, Field, Layout, Phrases};
 /// The line of the registry for sums.
 pub const ADD: Entry = Entry {
     name: "add",
-    aliases: &[],
+    aliases: &["arithmetic"],
     about: "sums of two numbers: 012+345=0357",
     layout: Layout::PromptAnswer,
-    params: &[count("digits", 3, 1, 18, "digits of each number")],
+    parameters: &[count("digits", 3, 1, 18, "digits of each number")],
     build: |params| {
         let digits = params.size("digits");
         let digit = (0..10).map(|d| d.to_string()).collect::<Vec<_>>();
@@ -30,7 +30,7 @@ pub const MOD_ADD: Entry = Entry {
     aliases: &["mod"],
     about: "sums modulo a number: 61+52=16 for 97",
     layout: Layout::PromptAnswer,
-    params: MOD_PARAMS,
+    parameters: MOD_PARAMS,
     build: |params| {
         let modulus = params.get("modulus");
         let width = (modulus - 1).to_string().len();

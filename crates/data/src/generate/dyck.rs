@@ -21,7 +21,7 @@ pub const ENTRY: Entry = Entry {
     aliases: &["dyck"],
     about: "an endless stream of matching brackets of k kinds, D deep at most",
     layout: Layout::Stream,
-    params: PARAMS,
+    parameters: PARAMS,
     build: |params| Ok(Box::new(Dyck::new(params)?)),
 };
 

@@ -30,7 +30,7 @@ pub const ENTRY: Entry = Entry {
     aliases: &["fewshot", "episodes"],
     about: "words with label words that are new in each episode",
     layout: Layout::Episodes,
-    params: PARAMS,
+    parameters: PARAMS,
     build: |params| Ok(Box::new(Written::new(Episodes::new(params)))),
 };
 

@@ -5,10 +5,10 @@
 pub enum Method {
     /// By a formula; exact up to rounding.
     Closed,
-    /// As the mean of a long run of its own.
-    MonteCarlo {
-        /// Standard deviation of that mean, in nats.
-        sd: f64,
+    /// As the middle between a lower and an upper bound, both computed.
+    Bounded {
+        /// Half their distance, in nats: the floor is off by no more.
+        error: f64,
     },
 }
 
@@ -34,6 +34,16 @@ pub struct Floor {
     pub method: Method,
 }
 
+impl Method {
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Closed => "closed",
+            Method::Bounded { .. } => "bounded",
+        }
+    }
+}
+
 impl Floor {
     /// The floor of a stream in which every symbol counts, after a start that does not (part 1).
     pub fn stream(nats: f64, method: Method) -> Floor {
@@ -48,11 +58,11 @@ impl Floor {
         ratio(counted().map(|part| part.nats).sum(), counted().map(|part| part.symbols).sum())
     }
 
-    /// Standard deviation of the floor itself: 0 unless it was measured.
-    pub fn sd(&self) -> f64 {
+    /// How far off the floor itself can be, in nats: 0 unless it lies between bounds.
+    pub fn error(&self) -> f64 {
         match self.method {
             Method::Closed => 0.0,
-            Method::MonteCarlo { sd } => sd,
+            Method::Bounded { error } => error,
         }
     }
 }

@@ -18,7 +18,7 @@ pub const ENTRY: Entry = Entry {
     aliases: &[],
     about: "random symbols, then the same again",
     layout: Layout::Lines,
-    params: PARAMS,
+    parameters: PARAMS,
     build: |params| Ok(Box::new(Written::new(Induction::new(params)))),
 };
 

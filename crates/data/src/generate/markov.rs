@@ -10,9 +10,11 @@
 //!
 //! P = [[.7 .2 .1] [.1 .6 .3] [.3 .3 .4]], pi = (3/8 3/8 1/4), h = 0.909637, H(pi) = 1.082196 nats.
 //!
-//! Other chains have random rows from Dirichlet(alpha), see [`dirichlet_weights`].
+//! Other chains have random rows from Dirichlet(alpha), see [`dirichlet_weights`]. What filling in masked
+//! symbols and spans of a chain costs at best is in [`objectives`](super::objectives).
 
 use super::choice::dirichlet_weights;
+use super::objectives::{masked_causal_floor, masked_floor, span_floor};
 use super::params::{Param, conflict, count};
 use super::{
     Choice, Document, Entry, Floor, Generator, Layout, Method, Params, STREAM_PIECE, plain_alphabet,
@@ -26,7 +28,7 @@ pub const ENTRY: Entry = Entry {
     aliases: &["markov", "markov3"],
     about: "each symbol depends on the k before it",
     layout: Layout::Stream,
-    params: PARAMS,
+    parameters: PARAMS,
     build: |params| Ok(Box::new(Source::new(MarkovChain::from_params(params)?))),
 };
 
@@ -239,7 +241,18 @@ impl Generator for Source {
     }
 
     fn facts(&self) -> Vec<(&'static str, f64)> {
-        vec![("unigram_entropy_nats", self.chain.unigram_entropy())]
+        let mut facts = vec![("unigram_entropy_nats", self.chain.unigram_entropy())];
+        // The other objectives' floors take powers of the matrix: for chains of one step, and small ones.
+        if self.chain.order == 1 && self.chain.symbols <= 32 {
+            facts.extend([
+                ("masked_15_percent_nats", masked_floor(&self.chain, 0.15)),
+                ("masked_15_percent_left_only_nats", masked_causal_floor(&self.chain, 0.15)),
+                ("span_of_1_nats", span_floor(&self.chain, 1)),
+                ("span_of_3_nats", span_floor(&self.chain, 3)),
+                ("span_of_8_nats", span_floor(&self.chain, 8)),
+            ]);
+        }
+        facts
     }
 
     fn append(&mut self, rng: &mut Rng, document: &mut Document) {

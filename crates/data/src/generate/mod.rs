@@ -14,7 +14,7 @@
 //! - **Costs come from the same integers**: -ln p = ln(sum of weights) - ln(weight), by [`random::ln`].
 //! - **A floor is a calculation, not a measurement** ([`Floor`]): an entropy rate, the solution of linear
 //!   equations, or an expectation over all ways to write a document ([`pen`]). Only one process here,
-//!   mess3, has no closed form; its floor says how uncertain it is.
+//!   mess3, has no closed form; its floor lies between two bounds that meet, and says how near they are.
 //! - **The two check each other**: the measured mean must lie within four standard errors of the floor.
 //!
 //! A symbol is a number below the size of the generator's alphabet and has one character as its text,
@@ -67,7 +67,7 @@ pub use floor::{Floor, Method, PartFloor};
 pub use measure::Measure;
 pub use output::{Format, Layout};
 pub use params::{Kind, Param, Params};
-pub use run::{PartReport, Report, RunError, run};
+pub use run::{PartReport, Report, RunError, Sample, run, sample};
 pub use spec::Spec;
 
 /// The generators, in the order of `newleaf generate --list`. One more is a file and a line here.
@@ -106,7 +106,7 @@ pub struct Entry {
     /// What a document of it consists of.
     pub layout: Layout,
     /// Its parameters with their defaults.
-    pub params: &'static [Param],
+    pub parameters: &'static [Param],
     /// Makes one; fails when the parameters do not go together.
     pub build: fn(&Params) -> Result<Box<dyn Generator>, DataError>,
 }
@@ -114,7 +114,19 @@ pub struct Entry {
 impl Entry {
     /// The parameters as they are without `--set`.
     pub fn defaults(&self) -> Params {
-        Params::new(self.params)
+        Params::new(self.parameters)
+    }
+
+    /// The parameters with some of them set, (name, value) as in `--set NAME=VALUE`.
+    ///
+    /// # Errors
+    /// If there is no such parameter or it cannot be that.
+    pub fn params(&self, set: &[(&str, &str)]) -> Result<Params, DataError> {
+        let mut params = self.defaults();
+        for (name, value) in set {
+            params.set(name, value)?;
+        }
+        Ok(params)
     }
 }
 

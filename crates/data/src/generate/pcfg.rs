@@ -15,7 +15,7 @@ pub const DYCK_1: Entry = Entry {
     aliases: &["dyck1"],
     about: "lines of matching brackets, as deep as it comes: S -> (S)S or nothing",
     layout: Layout::Lines,
-    params: &[share("p", 400_000, "probability of another pair; less than 0.5")],
+    parameters: &[share("p", 400_000, "probability of another pair; less than 0.5")],
     build: |params| {
         let p = params.get("p");
         if p == 0 || p >= ONE / 2 {
@@ -38,7 +38,7 @@ pub const PCFG: Entry = Entry {
     aliases: &["pcfg-small"],
     about: "lines of arithmetic expressions from a weighted grammar",
     layout: Layout::Lines,
-    params: &[],
+    parameters: &[],
     build: |_| Ok(Box::new(Lines::new(Grammar::parse(EXPRESSIONS)?))),
 };
 

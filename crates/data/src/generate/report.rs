@@ -19,7 +19,7 @@ pub const ENTRY: Entry = Entry {
     aliases: &["report", "reportgen"],
     about: "reports of sales, and the summary that follows from them",
     layout: Layout::PromptAnswer,
-    params: PARAMS,
+    parameters: PARAMS,
     build: |params| Ok(Box::new(Written::new(Report::new(params)))),
 };
 

@@ -90,6 +90,62 @@ pub fn run(
     Ok(sums.report(generator.facts()))
 }
 
+/// A generated text in memory, with what is known about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// The symbols: (T,)
+    pub symbols: Vec<u32>,
+    /// -ln p of each: (T,), nats
+    pub nats: Vec<f64>,
+    /// Whether each counts in the loss: (T,)
+    pub counted: Vec<bool>,
+    /// The text of each symbol.
+    pub alphabet: Vec<char>,
+    /// The best possible loss, in nats a counted symbol.
+    pub floor_nats: f64,
+}
+
+impl Sample {
+    /// The text.
+    pub fn text(&self) -> String {
+        self.symbols.iter().map(|&symbol| self.alphabet[symbol as usize]).collect()
+    }
+}
+
+/// A text of `tokens` symbols (documents are finished) from the generator of this name, for experiments and tests:
+/// the same symbols as `newleaf generate NAME --tokens .. --seed .. --set ..` writes.
+///
+/// ```
+/// let sample = data::generate::sample("golden-mean", &[("p", "0.7")], 1, 5000)?;
+/// assert_eq!(sample.symbols.len(), 5000);
+/// assert!(!sample.text().contains("00"));
+/// # Ok::<(), data::DataError>(())
+/// ```
+///
+/// # Errors
+/// If there is no such generator or parameter, or the parameters do not go together.
+pub fn sample(name: &str, set: &[(&str, &str)], seed: u64, tokens: u64) -> Result<Sample, DataError> {
+    let entry = super::find(name)?;
+    let params = entry.params(set)?;
+    let generator = (entry.build)(&params)?;
+    let parts = &generator.floor().parts;
+    let (mut symbols, mut nats, mut counted) = (Vec::new(), Vec::new(), Vec::new());
+    let keep = |document: &Document, _| {
+        symbols.extend(&document.symbols);
+        nats.extend(&document.nats);
+        counted.extend(document.parts.iter().map(|&part| parts[usize::from(part)].counted));
+        Ok(())
+    };
+    match run(entry, &params, seed, tokens, Format::Text, &mut io::sink(), keep) {
+        Err(RunError::Data(error)) => Err(error),
+        Err(RunError::Output(error)) => unreachable!("a sink takes everything: {error}"),
+        Ok(report) => {
+            let (alphabet, floor_nats) = (generator.alphabet().to_vec(), report.floor_nats);
+            Ok(Sample { symbols, nats, counted, alphabet, floor_nats })
+        }
+    }
+}
+
 /// What can go wrong with a run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -156,16 +212,16 @@ impl Sums {
             standard_error: measure.standard_error(),
             tokens: measure.symbols() as u64,
         };
-        let (floor_nats, sd) = (self.floor.nats_per_symbol(), self.floor.sd());
+        let (floor_nats, error) = (self.floor.nats_per_symbol(), self.floor.error());
         // The start of a stream has no floor: it comes once.
         let part_agrees = |(part, measure): (&super::PartFloor, &Measure)| {
-            part.symbols == 0.0 || measure.agrees_with(part.nats_per_symbol(), sd, LIMIT)
+            part.symbols == 0.0 || measure.agrees_with(part.nats_per_symbol(), error, LIMIT)
         };
         Report {
             floor_nats,
             mean_nats: self.counted.mean(),
             standard_error: self.counted.standard_error(),
-            agrees: self.counted.agrees_with(floor_nats, sd, LIMIT) && parts.clone().all(part_agrees),
+            agrees: self.counted.agrees_with(floor_nats, error, LIMIT) && parts.clone().all(part_agrees),
             parts: parts.map(report).collect(),
             facts,
             tokens: self.tokens,

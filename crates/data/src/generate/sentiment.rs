@@ -19,7 +19,7 @@ pub const ENTRY: Entry = Entry {
     aliases: &["sentimentgen"],
     about: "reviews with labels, a share of which is wrong: known best accuracy",
     layout: Layout::Labelled,
-    params: PARAMS,
+    parameters: PARAMS,
     build: |params| Ok(Box::new(Written::new(Sentiment::new(params)?))),
 };
 

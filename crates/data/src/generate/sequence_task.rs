@@ -15,7 +15,7 @@ pub const COPY: Entry = Entry {
     aliases: &[],
     about: "random symbols = the same symbols",
     layout: Layout::PromptAnswer,
-    params: PARAMS,
+    parameters: PARAMS,
     build: |params| build(params, |_| ()),
 };
 
@@ -25,7 +25,7 @@ pub const REVERSE: Entry = Entry {
     aliases: &[],
     about: "random symbols = the same, last first",
     layout: Layout::PromptAnswer,
-    params: PARAMS,
+    parameters: PARAMS,
     build: |params| build(params, |symbols| symbols.reverse()),
 };
 
@@ -35,7 +35,7 @@ pub const SORT: Entry = Entry {
     aliases: &[],
     about: "random symbols = the same in ascending order",
     layout: Layout::PromptAnswer,
-    params: PARAMS,
+    parameters: PARAMS,
     build: |params| build(params, |symbols| symbols.sort_unstable()),
 };
 

@@ -16,7 +16,7 @@ pub const ENTRY: Entry = Entry {
     aliases: &["slot-dialogue", "dialogue"],
     about: "dialogues: an assistant books a table, asking for what is missing",
     layout: Layout::Dialogue,
-    params: PARAMS,
+    parameters: PARAMS,
     build: |params| Ok(Box::new(Written::new(Slots::new(params)))),
 };
 

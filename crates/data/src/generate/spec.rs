@@ -5,7 +5,7 @@
 //! every generator on every machine in a moment.
 
 use super::run::RunError;
-use super::{Entry, Format, Method, Params, Report, find, run};
+use super::{Entry, Format, Params, Report, find, run};
 use crate::DataError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -31,10 +31,10 @@ pub struct Spec {
     pub mean_nats: f64,
     /// Standard error of that mean.
     pub standard_error: Option<f64>,
-    /// `closed`, or `monte carlo`: then with the standard deviation of the floor.
+    /// How the floor was found: `closed`, or `bounded` from both sides.
     pub method: String,
-    /// Standard deviation of the floor, 0 if it is closed.
-    pub floor_sd: f64,
+    /// How far off the floor can be, 0 if it is closed.
+    pub floor_error: f64,
     /// The parts of the floor.
     pub parts: Vec<Part>,
     /// Other known numbers.
@@ -79,25 +79,21 @@ const SHORT: u64 = 10_000;
 const SAMPLE: usize = 300;
 
 impl Spec {
-    /// Generates the text and describes it; `progress` is told how many symbols there are.
+    /// Generates the text and describes it; `progress` is told how many symbols there are, and may end it.
     ///
     /// # Errors
-    /// If the parameters do not go together.
+    /// If the parameters do not go together, or `progress` fails.
     pub fn new(
         entry: &Entry,
         params: &Params,
         seed: u64,
         tokens: u64,
-        progress: impl FnMut(u64),
+        mut progress: impl FnMut(u64) -> io::Result<()>,
     ) -> Result<Spec, RunError> {
         let mut text = Vec::new();
         let short = run(entry, params, seed, SHORT, Format::Text, &mut text, |_, _| Ok(()))?;
-        let full = full_report(entry, params, seed, tokens, progress)?;
+        let full = run(entry, params, seed, tokens, Format::Text, &mut io::sink(), |_, done| progress(done))?;
         let text = String::from_utf8(text).map_err(io::Error::other)?;
-        let (method, floor_sd) = match full.floor.method {
-            Method::Closed => ("closed", 0.0),
-            Method::MonteCarlo { sd } => ("monte carlo", sd),
-        };
         Ok(Spec {
             generator: entry.name.into(),
             parameters: params.to_json(),
@@ -107,8 +103,8 @@ impl Spec {
             floor_nats: full.floor_nats,
             mean_nats: full.mean_nats,
             standard_error: full.standard_error,
-            method: method.into(),
-            floor_sd,
+            method: full.floor.method.name().into(),
+            floor_error: full.floor.error(),
             parts: parts(&full),
             facts: full.facts.iter().map(|&(name, x)| (name.to_string(), x.into())).collect(),
             sample: text.chars().take(SAMPLE).collect(),
@@ -127,19 +123,6 @@ impl Spec {
         }
         Ok((entry, params))
     }
-}
-
-fn full_report(
-    entry: &Entry,
-    params: &Params,
-    seed: u64,
-    tokens: u64,
-    mut progress: impl FnMut(u64),
-) -> Result<Report, RunError> {
-    run(entry, params, seed, tokens, Format::Text, &mut io::sink(), |_, done| {
-        progress(done);
-        Ok(())
-    })
 }
 
 fn sized(tokens: u64, report: &Report) -> Extent {

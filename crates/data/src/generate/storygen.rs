@@ -37,7 +37,7 @@ pub const ENTRY: Entry = Entry {
     aliases: &["storygen-1M"],
     about: "stories with names, agreement, quotes and numbers to remember; the floor of each part",
     layout: Layout::Lines,
-    params: PARAMS,
+    parameters: PARAMS,
     build: |params| Ok(Box::new(Written::new(Storygen::new(params)))),
 };
 

@@ -25,7 +25,7 @@ pub const ENTRY: Entry = Entry {
     aliases: &["scfg", "translation"],
     about: "Chinese and English sentence pairs of a synchronous grammar",
     layout: Layout::Parallel,
-    params: PARAMS,
+    parameters: PARAMS,
     build: |params| {
         let synonyms = params.get("synonyms") == 1;
         Ok(match params.get("direction") {

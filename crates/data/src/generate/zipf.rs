@@ -17,7 +17,7 @@ pub const ENTRY: Entry = Entry {
     aliases: &["zipf"],
     about: "independent symbols with Zipf frequencies",
     layout: Layout::Stream,
-    params: PARAMS,
+    parameters: PARAMS,
     build: |params| Ok(Box::new(Zipf::new(params))),
 };
 
