@@ -8,6 +8,7 @@ mod corpus;
 mod download;
 mod failure;
 mod model;
+mod output_file;
 mod progress;
 mod settings;
 mod signals;

@@ -40,6 +40,7 @@ pub mod baseline;
 pub mod dataset;
 pub mod drift;
 mod error;
+pub mod generate;
 pub mod ngram;
 pub mod read;
 pub mod segment;

@@ -9,6 +9,7 @@ mod augment;
 mod baseline;
 mod drift;
 mod eval;
+mod generate;
 mod info;
 mod ngram;
 mod sample;
@@ -62,6 +63,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     entry!(ngram),
     entry!(baseline),
     entry!(drift),
+    entry!(generate),
 ];
 
 /// A command with others below it.
