@@ -4,6 +4,7 @@
 
 mod commands;
 mod failure;
+mod init_embedding;
 mod model;
 mod progress;
 mod settings;

@@ -39,6 +39,7 @@ pub mod dataset;
 mod error;
 pub mod read;
 pub mod tokenizer;
+pub mod word_vectors;
 
 pub use dataset::{
     Batch, Example, MaskSpec, SamplerState, SamplingMode, WindowSampler, sequential_batches,

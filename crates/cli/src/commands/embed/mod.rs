@@ -1,0 +1,121 @@
+//! `newleaf embed`: word vectors, trained and asked.
+
+use crate::failure::Failure;
+use clap::Subcommand;
+use data::word_vectors::{Format, WordVectors};
+use nn::embed::Neighbours;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+mod analogy;
+mod near;
+mod train;
+
+pub(crate) const ABOUT: &str = "Word vectors: a point for every word, words used alike near each other
+
+  newleaf embed train --data my.txt --out vectors.txt
+  newleaf embed near --vectors vectors.txt --word king
+  newleaf embed analogy --vectors vectors.txt --a king --b man --c woman
+
+They can be the start of a model's embedding: newleaf train --init-emb vectors.txt";
+
+/// What `newleaf embed` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    #[command(about = train::ABOUT)]
+    Train(train::Args),
+    #[command(about = near::ABOUT)]
+    Near(near::Args),
+    #[command(about = analogy::ABOUT)]
+    Analogy(analogy::Args),
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    match &args.action {
+        Action::Train(args) => train::run(args),
+        Action::Near(args) => near::run(args),
+        Action::Analogy(args) => analogy::run(args),
+    }
+}
+
+/// A file of vectors to ask.
+#[derive(Debug, clap::Args)]
+struct VectorsArgs {
+    /// The file with the vectors
+    #[arg(long, value_name = "FILE")]
+    vectors: PathBuf,
+    /// text, binary (both word2vec's) or glove [default: what the file looks like]
+    #[arg(long, value_name = "NAME", value_parser = parse_format)]
+    format: Option<Format>,
+}
+
+/// Vectors with their directions.
+struct Space {
+    path: PathBuf,
+    vectors: WordVectors,
+    neighbours: Neighbours,
+}
+
+impl VectorsArgs {
+    fn read(&self) -> Result<Space, Failure> {
+        let vectors = WordVectors::read(&self.vectors, self.format)?;
+        let neighbours = Neighbours::new(vectors.values(), vectors.dim());
+        Ok(Space { path: self.vectors.clone(), vectors, neighbours })
+    }
+}
+
+impl Space {
+    fn word(&self, row: u32) -> &str {
+        &self.vectors.words()[row as usize]
+    }
+
+    /// The row of a word that was asked for.
+    fn index(&self, word: &str) -> Result<u32, Failure> {
+        self.vectors.index(word).ok_or_else(|| {
+            let lower = word.to_lowercase();
+            let alike: Vec<&str> = self.vectors.words().iter().map(String::as_str).collect();
+            let alike = alike.into_iter().filter(|other| other.to_lowercase() == lower).take(3);
+            let alike: Vec<&str> = alike.collect();
+            let hint = match alike.is_empty() {
+                true => format!("it has {} words, such as {}", self.vectors.len(), self.word(0)),
+                false => format!("did you mean {}?", alike.join(", ")),
+            };
+            Failure::input(format!("{}: there is no vector for {word:?}: {hint}", self.path.display()))
+        })
+    }
+}
+
+/// The format of this name.
+pub(crate) fn parse_format(name: &str) -> Result<Format, String> {
+    match name {
+        "text" => Ok(Format::Text),
+        "binary" => Ok(Format::Binary),
+        "glove" => Ok(Format::Glove),
+        _ => Err("expected text, binary or glove".to_string()),
+    }
+}
+
+/// The folder of a file that will be written: better said before the work than after.
+fn check_writable(out: &Path) -> Result<(), Failure> {
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let problem = if out.is_dir() {
+        "expected the name of a file, found a directory"
+    } else if !folder.is_dir() {
+        "expected an existing directory to put it in: make that first"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::input(format!("--out {}: {problem}", out.display())))
+}
+
+fn print(text: &str) -> Result<ExitCode, Failure> {
+    std::io::stdout().lock().write_all(text.as_bytes()).map_err(|e| Failure::output(&e))?;
+    Ok(ExitCode::SUCCESS)
+}
