@@ -1,8 +1,8 @@
 //! `newleaf train --init-emb`: a token embedding that begins with word vectors.
 
-use crate::commands::embed::parse_format;
+use crate::commands::embed::{parse_format, read_vectors};
 use crate::failure::Failure;
-use data::word_vectors::{Format, WordVectors};
+use data::word_vectors::Format;
 use gpt::config::Config;
 use gpt::train::Trainer;
 use nn::embed::{MAX_PCA_DIM, Projection, Transplant};
@@ -25,10 +25,10 @@ pub(crate) struct InitEmbedding {
     #[arg(long, alias = "init_emb_format", value_name = "NAME", value_parser = parse_format, requires = "init_emb")]
     init_emb_format: Option<Format>,
     /// Scale the vectors to this standard deviation, or keep
-    #[arg(long, alias = "init_emb_std", value_name = "X", default_value = "0.02", value_parser = parse_std)]
+    #[arg(long, alias = "init_emb_std", requires = "init_emb", value_name = "X", default_value = "0.02", value_parser = parse_std)]
     init_emb_std: Std,
     /// Longer vectors are shortened by pca (their main axes) or random (axes)
-    #[arg(long, alias = "init_emb_projection", value_name = "NAME", default_value = "pca", value_parser = parse_projection)]
+    #[arg(long, alias = "init_emb_projection", requires = "init_emb", value_name = "NAME", default_value = "pca", value_parser = parse_projection)]
     init_emb_projection: Projection,
 }
 
@@ -53,7 +53,7 @@ impl InitEmbedding {
         token: impl Fn(u32) -> String,
     ) -> Result<Option<Start>, Failure> {
         let Some(path) = &self.init_emb else { return Ok(None) };
-        let file = WordVectors::read(path, self.init_emb_format)?;
+        let file = read_vectors(path, self.init_emb_format)?;
         let (vocab_size, n_embd, dim) = (config.model.vocab_size, config.model.n_embd, file.dim());
         if self.init_emb_projection == Projection::Pca && dim > n_embd && dim > MAX_PCA_DIM {
             return Err(Failure::input(format!(

@@ -114,7 +114,8 @@ fn a_frozen_embedding_thaws_on_time_and_resumes_exactly() {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("checkpoint");
             before.checkpoint("{}").write(&path).unwrap();
-            let mut after = Trainer::from_checkpoint(&Checkpoint::read(&path).unwrap(), text().len()).unwrap();
+            let mut after =
+                Trainer::from_checkpoint(&Checkpoint::read(&path).unwrap(), text().len()).unwrap();
             advance(&mut after, 30);
             assert_eq!(digest(&after), digest(&whole), "resumed at {at}, tied {tied}");
         }

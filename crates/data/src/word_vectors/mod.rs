@@ -16,7 +16,9 @@
 //! | [`Format::Glove`] | lines `word x1 ... xd` without a header |
 //!
 //! Reading is strict: every line has one word and d finite numbers with one space between, no word comes twice, and
-//! nothing is left over. Memory is bounded by the file's size, whatever its header claims.
+//! nothing is left over. Memory is bounded by the file's size, whatever its header claims. Words may have white space
+//! that does not separate: files trained on the web have words with a no-break space (U+00A0) or a next-line
+//! character (U+0085) in them, at which a reader that splits "at white space" goes wrong.
 
 mod read;
 mod split;
@@ -63,7 +65,7 @@ impl WordVectors {
     /// A table of these words and, row by row, their vectors of `dim` numbers.
     ///
     /// # Errors
-    /// If a word is empty, has white space or control characters in it, or comes twice, and if a number is not
+    /// If a word is empty, has ASCII white space or control characters in it, or comes twice, and if a number is not
     /// finite: such a table cannot be written to a file.
     ///
     /// # Panics
@@ -150,9 +152,9 @@ impl WordVectors {
 
 /// What a word should be, if this is none.
 fn wrong_word(word: &str) -> Option<&'static str> {
-    let separates = |c: char| c.is_whitespace() || c.is_control();
+    let separates = |c: char| c.is_ascii_whitespace() || c.is_ascii_control();
     (word.is_empty() || word.contains(separates))
-        .then_some("a word without white space or control characters in it")
+        .then_some("a word without spaces or control characters in it")
 }
 
 /// An error about a word.

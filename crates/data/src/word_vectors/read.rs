@@ -14,6 +14,9 @@ const MAX_LINE: usize = 2 << 20;
 /// The longest word, in bytes.
 const MAX_WORD: usize = 4096;
 
+/// What to do about a file that ends too early.
+const INCOMPLETE: &str = "the file is not complete: copy it again";
+
 impl WordVectors {
     /// Reads a file; without a format, the one it looks like: a first line of two whole numbers is word2vec's, and
     /// binary if what follows is not a line of text.
@@ -21,12 +24,24 @@ impl WordVectors {
     /// # Errors
     /// If the file cannot be read, or is not what its format says: the message has the line, or the byte.
     pub fn read(path: impl AsRef<Path>, format: Option<Format>) -> Result<Self, DataError> {
+        Self::read_watched(path, format, |_, _| ())
+    }
+
+    /// [`WordVectors::read`] of a file that takes a while: every thousand words `watch` gets the bytes read and the
+    /// bytes in all.
+    ///
+    /// # Errors
+    /// Those of [`WordVectors::read`].
+    pub fn read_watched(
+        path: impl AsRef<Path>,
+        format: Option<Format>,
+        mut watch: impl FnMut(u64, u64),
+    ) -> Result<Self, DataError> {
         let path = path.as_ref();
         let size = regular_size(path)?;
         let file = File::open(path).map_err(|source| DataError::Unreadable { path: path.into(), source })?;
-        let mut reader =
-            Reader { path, from: BufReader::with_capacity(1 << 16, file), size, offset: 0, line: 0 };
-        reader.read(format)
+        let from = BufReader::with_capacity(1 << 16, file);
+        Reader { path, from, size, offset: 0, line: 0, watch: &mut watch }.read(format)
     }
 }
 
@@ -66,53 +81,54 @@ struct Reader<'a> {
     offset: u64,
     /// Lines read.
     line: u64,
+    watch: &'a mut dyn FnMut(u64, u64),
 }
 
 impl Reader<'_> {
     fn read(&mut self, format: Option<Format>) -> Result<WordVectors, DataError> {
         let first = self.next_line()?.unwrap_or_default();
-        let looks_like_header = {
-            let fields: Vec<&str> = first.split(' ').collect();
-            fields.len() == 2 && fields.iter().all(|x| !x.is_empty() && x.bytes().all(|b| b.is_ascii_digit()))
-        };
         let format = match format {
             Some(format) => format,
-            None if !looks_like_header => Format::Glove,
+            None if !looks_like_header(&first) => Format::Glove,
             None if self.text_follows()? => Format::Text,
             None => Format::Binary,
         };
         let mut rows = Rows::default();
         let dim = match format {
-            Format::Glove => {
-                let dim = first.split(' ').count() - 1;
-                let expected = "a word and its numbers, with one space between";
-                self.check(dim > 0, &first, expected, "is this a file of vectors?")?;
-                self.check_dim(dim, &first)?;
-                self.add_line(&first, dim, &mut rows)?;
-                dim
-            }
-            Format::Text | Format::Binary => {
-                let (count, dim) = self.header(&first, format)?;
-                for _ in 0..count {
-                    if format == Format::Text {
-                        self.text_row(dim, count, &mut rows)?;
-                    } else {
-                        self.binary_row(dim, count, &mut rows)?;
-                    }
-                }
-                dim
-            }
+            Format::Glove => self.rows_to_the_end(&first, &mut rows)?,
+            Format::Text | Format::Binary => self.counted_rows(&first, format, &mut rows)?,
         };
-        if format == Format::Glove {
-            while let Some(line) = self.next_line()? {
-                self.add_line(&line, dim, &mut rows)?;
-            }
-        } else if !self.peek()?.is_empty() {
-            let place = format!("byte {}", self.offset);
-            let remedy = "correct the number of words in the first line, or remove what is behind them";
-            return Err(self.malformed(place, "more bytes", "the end of the file", remedy));
-        }
         Ok(WordVectors { words: rows.words, dim, values: rows.values, by_word: rows.by_word })
+    }
+
+    /// The rows of a file without a header, whose first line says how many dimensions there are.
+    fn rows_to_the_end(&mut self, first: &str, rows: &mut Rows) -> Result<usize, DataError> {
+        let dim = without_last_space(first).split(' ').count() - 1;
+        let expected = "a word and its numbers, with one space between";
+        self.check(dim > 0, first, expected, "is this a file of vectors?")?;
+        self.check_dim(dim, first)?;
+        self.add_line(first, dim, rows)?;
+        while let Some(line) = self.next_line()? {
+            self.add_line(&line, dim, rows)?;
+        }
+        Ok(dim)
+    }
+
+    /// The rows that the header promises, and not a byte more.
+    fn counted_rows(&mut self, header: &str, format: Format, rows: &mut Rows) -> Result<usize, DataError> {
+        let (count, dim) = self.header(header, format)?;
+        for _ in 0..count {
+            match format {
+                Format::Binary => self.binary_row(dim, count, rows)?,
+                _ => self.text_row(dim, count, rows)?,
+            }
+        }
+        if self.peek()?.is_empty() {
+            return Ok(dim);
+        }
+        let place = format!("byte {}", self.offset);
+        let remedy = "correct the number of words in the first line, or remove what is behind them";
+        Err(self.malformed(place, "more bytes", &format!("the end of the file after {count} words"), remedy))
     }
 
     /// `N d`
@@ -122,24 +138,15 @@ impl Reader<'_> {
         let [Some(count), Some(dim)] = fields[..] else {
             return Err(self.wrong(line, expected, "GloVe's files have no such line: read it as glove"));
         };
+        let wrong_file = "is this a file of vectors?";
         self.check(count > 0, line, "at least one word", "train the vectors again")?;
-        self.check(
-            u32::try_from(count).is_ok(),
-            line,
-            "at most 4294967295 words",
-            "is this a file of vectors?",
-        )?;
+        self.check(u32::try_from(count).is_ok(), line, "at most 4294967295 words", wrong_file)?;
         self.check_dim(dim, line)?;
-        // A word, and a space and a digit (or four bytes) a number.
+        // A word, and a space and a digit (or four bytes) a number: a promise that the file cannot keep.
         let least = if format == Format::Text { 2 * dim as u64 + 2 } else { 4 * dim as u64 + 2 };
         let fits = least.checked_mul(count as u64).is_some_and(|least| least - 1 <= self.size);
-        let remedy = "the file is not complete: copy it again";
-        self.check(
-            fits,
-            line,
-            &format!("no more than the {} bytes of the file can hold", self.size),
-            remedy,
-        )?;
+        let expected = format!("no more than the {} bytes of the file can hold", self.size);
+        self.check(fits, line, &expected, INCOMPLETE)?;
         Ok((count, dim))
     }
 
@@ -148,22 +155,17 @@ impl Reader<'_> {
     }
 
     fn text_row(&mut self, dim: usize, count: usize, rows: &mut Rows) -> Result<(), DataError> {
-        let Some(line) = self.next_line()? else {
-            self.line += 1;
-            let found = rows.words.len();
-            let expected = format!("word {} of {count}", found + 1);
-            return Err(self.wrong_at_line(
-                "the end of the file",
-                &expected,
-                "the file is not complete: copy it again",
-            ));
-        };
-        self.add_line(&line, dim, rows)
+        if let Some(line) = self.next_line()? {
+            return self.add_line(&line, dim, rows);
+        }
+        self.line += 1; // the one that is missing
+        let expected = format!("word {} of {count}", rows.words.len() + 1);
+        Err(self.wrong_at_line("the end of the file", &expected, INCOMPLETE))
     }
 
     /// `word x1 ... xd`; word2vec.c puts one more space at the end.
-    fn add_line(&self, line: &str, dim: usize, rows: &mut Rows) -> Result<(), DataError> {
-        let line = line.strip_suffix(' ').unwrap_or(line);
+    fn add_line(&mut self, line: &str, dim: usize, rows: &mut Rows) -> Result<(), DataError> {
+        let line = without_last_space(line);
         let mut fields = line.split(' ');
         let word = fields.next().unwrap_or_default();
         let found = line.split(' ').count() - 1;
@@ -186,55 +188,29 @@ impl Reader<'_> {
             .map_err(|(found, expected)| self.wrong_at_line(&found, expected, "remove or repair the line"))
     }
 
-    /// The word, a space, the numbers, and a line end that may be missing.
+    /// The word, a space, the numbers, and a line end that may be missing (word2vec.c writes it, gensim does not).
     fn binary_row(&mut self, dim: usize, count: usize, rows: &mut Rows) -> Result<(), DataError> {
-        let start = self.offset;
-        let place = || format!("byte {start}");
-        let fail = |reader: &Self, found: &str, expected: &str, remedy: &str| {
-            reader.malformed(place(), found, expected, remedy)
-        };
-        let expected = format!("word {} of {count}", rows.words.len() + 1);
-        let incomplete = "the file is not complete: copy it again";
-        let mut bytes = Vec::new();
-        self.read_until(b' ', MAX_WORD, &mut bytes)?;
-        if bytes.pop() != Some(b' ') {
-            let found = if bytes.len() < MAX_WORD - 1 {
-                "the end of the file"
-            } else {
-                "a word of more than 4096 bytes"
-            };
-            return Err(fail(self, found, &expected, incomplete));
-        }
-        let word = String::from_utf8_lossy(&bytes).into_owned();
-        if word.as_bytes() != bytes {
-            return Err(fail(
-                self,
-                &shown(&word),
-                "a word in UTF-8",
-                "train the vectors again on UTF-8 text",
-            ));
-        }
+        let place = format!("byte {}", self.offset);
+        let word = self.binary_word(&place, &format!("word {} of {count}", rows.words.len() + 1))?;
         self.add_word(&word, rows).map_err(|(found, expected)| {
-            fail(self, &found, expected, "is the number of dimensions in the first line right?")
+            let remedy = "is the number of dimensions in the first line right?";
+            self.malformed(place.clone(), &found, expected, remedy)
         })?;
         let mut bytes = vec![0; 4 * dim];
-        let end = io::Read::read_exact(&mut self.from, &mut bytes);
-        end.map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => fail(
-                self,
-                "the end of the file",
-                &format!("{dim} numbers after {}", shown(&word)),
-                incomplete,
-            ),
-            _ => DataError::Unreadable { path: self.path.into(), source: error },
+        io::Read::read_exact(&mut self.from, &mut bytes).map_err(|source| match source.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                let expected = format!("{dim} numbers after {}", shown(&word));
+                self.malformed(place.clone(), "the end of the file", &expected, INCOMPLETE)
+            }
+            _ => DataError::Unreadable { path: self.path.into(), source },
         })?;
         self.offset += bytes.len() as u64;
         let numbers = bytes.as_chunks::<4>().0.iter().map(|x| f32::from_le_bytes(*x));
-        rows.values.extend(numbers.clone());
         if let Some(number) = numbers.clone().find(|x| !x.is_finite()) {
             let found = format!("{number} in the vector of {}", shown(&word));
-            return Err(fail(self, &found, "finite numbers", "train the vectors again"));
+            return Err(self.malformed(place, &found, "finite numbers", "train the vectors again"));
         }
+        rows.values.extend(numbers);
         if self.peek()?.first() == Some(&b'\n') {
             self.from.consume(1);
             self.offset += 1;
@@ -242,8 +218,27 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// The bytes up to a space, as a word.
+    fn binary_word(&mut self, place: &str, expected: &str) -> Result<String, DataError> {
+        let mut bytes = Vec::new();
+        self.read_until(b' ', MAX_WORD + 1, &mut bytes)?;
+        let whole = bytes.pop_if(|last| *last == b' ').is_some();
+        if !whole && bytes.len() > MAX_WORD {
+            let remedy = "is the number of dimensions in the first line right?";
+            return Err(self.malformed(place.to_string(), "4096 bytes without a space", expected, remedy));
+        }
+        if !whole {
+            return Err(self.malformed(place.to_string(), "the end of the file", expected, INCOMPLETE));
+        }
+        String::from_utf8(bytes).map_err(|error| {
+            let found = shown(&String::from_utf8_lossy(error.as_bytes()));
+            let remedy = "is the number of dimensions in the first line right, and the file in UTF-8?";
+            self.malformed(place.to_string(), &found, "a word in UTF-8", remedy)
+        })
+    }
+
     /// Adds a word whose numbers are added apart; or what was found, and what was expected.
-    fn add_word(&self, word: &str, rows: &mut Rows) -> Result<(), (String, &'static str)> {
+    fn add_word(&mut self, word: &str, rows: &mut Rows) -> Result<(), (String, &'static str)> {
         if let Some(expected) = wrong_word(word) {
             return Err((shown(word), expected));
         }
@@ -252,6 +247,9 @@ impl Reader<'_> {
             return Err((format!("{} for the second time", shown(word)), "every word once"));
         }
         rows.words.push(word.to_string());
+        if row.is_multiple_of(1024) {
+            (self.watch)(self.offset, self.size);
+        }
         Ok(())
     }
 
@@ -337,6 +335,16 @@ impl Reader<'_> {
             remedy: remedy.to_string(),
         }
     }
+}
+
+/// `N d`, and nothing else.
+fn looks_like_header(line: &str) -> bool {
+    let fields: Vec<&str> = line.split(' ').collect();
+    fields.len() == 2 && fields.iter().all(|x| !x.is_empty() && x.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn without_last_space(line: &str) -> &str {
+    line.strip_suffix(' ').unwrap_or(line)
 }
 
 /// The beginning of a text, escaped, for a message.

@@ -11,11 +11,11 @@ use std::path::Path;
 /// ```
 /// use data::word_vectors::{Split, Vocabulary};
 /// let text = "the cat saw the dog\nthe dog ran";
-/// let vocabulary = Vocabulary::count(text, Split::Words, 2, &Default::default())?;
+/// let vocabulary = Vocabulary::count(text.lines(), Split::Words, 2, |word| word == "ran")?;
 /// assert_eq!(vocabulary.words(), ["the", "dog"]);
 /// assert_eq!(vocabulary.counts(), [3, 2]);
 /// let mut sentences = vec![];
-/// vocabulary.for_each_sentence(text, |numbers| sentences.push(numbers.to_vec()));
+/// vocabulary.for_each_sentence(text.lines(), |numbers| sentences.push(numbers.to_vec()));
 /// assert_eq!(sentences, [vec![0, 0, 1], vec![0, 1]]);
 /// # Ok::<(), data::DataError>(())
 /// ```
@@ -30,23 +30,22 @@ pub struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// Counts the words of a text and keeps those that occur at least `min_count` times and are no stop words.
+    /// Counts the words of a text's lines and keeps those that occur at least `min_count` times and are not to be left out
+    /// (stop words).
     ///
     /// # Errors
     /// If fewer than two words are left.
-    pub fn count(
-        text: &str,
+    pub fn count<'a>(
+        lines: impl Iterator<Item = &'a str>,
         split: Split,
         min_count: u64,
-        stop_words: &HashSet<String>,
+        leave_out: impl Fn(&str) -> bool,
     ) -> Result<Self, DataError> {
         let mut counts: HashMap<&str, u64> = HashMap::new();
-        text.lines().for_each(|line| split.for_each(line, |word| *counts.entry(word).or_default() += 1));
+        lines.for_each(|line| split.for_each(line, |word| *counts.entry(word).or_default() += 1));
         let (total, distinct) = (counts.values().sum(), counts.len());
-        let mut kept: Vec<(&str, u64)> = counts
-            .into_iter()
-            .filter(|(word, count)| *count >= min_count && !stop_words.contains(*word))
-            .collect();
+        let mut kept: Vec<(&str, u64)> =
+            counts.into_iter().filter(|(word, count)| *count >= min_count && !leave_out(word)).collect();
         if kept.len() < 2 {
             return Err(too_few(kept.len(), distinct, min_count));
         }
@@ -85,11 +84,15 @@ impl Vocabulary {
         self.distinct
     }
 
-    /// Calls `sentence` with the words' numbers for every line of the text; words that are not in the vocabulary are
+    /// Calls `sentence` with the words' numbers for every line; words that are not in the vocabulary are
     /// passed over.
-    pub fn for_each_sentence(&self, text: &str, mut sentence: impl FnMut(&[u32])) {
+    pub fn for_each_sentence<'a>(
+        &self,
+        lines: impl Iterator<Item = &'a str>,
+        mut sentence: impl FnMut(&[u32]),
+    ) {
         let mut numbers = Vec::new();
-        for line in text.lines() {
+        for line in lines {
             numbers.clear();
             self.split.for_each(line, |word| numbers.extend(self.by_word.get(word).copied()));
             sentence(&numbers);
@@ -102,7 +105,7 @@ fn too_few(kept: usize, distinct: usize, min_count: u64) -> DataError {
         what: "the text".to_string(),
         place: String::new(),
         found: format!("{kept} of {distinct} different words"),
-        expected: format!("at least 2 words that occur {min_count} times or more and are no stop words"),
+        expected: format!("at least 2 words that occur {min_count} times or more and are not left out"),
         remedy: "give a longer text or a smaller --min-count".to_string(),
     }
 }

@@ -25,9 +25,18 @@ impl Cooccurrence {
     /// Counts pairs of at most `window` words apart. About 40 bytes of memory for each pair of words that meets.
     #[must_use]
     pub fn count(corpus: &Corpus, window: usize) -> Self {
+        Self::count_watched(corpus, window, |_| ())
+    }
+
+    /// [`Cooccurrence::count`] of a text that takes a while: after each sentence `watch` gets the words read so far.
+    #[must_use]
+    pub fn count_watched(corpus: &Corpus, window: usize, mut watch: impl FnMut(usize)) -> Self {
         let mut pairs: HashMap<(u32, u32), f64> = HashMap::new(); // i <= j
+        let mut words = 0;
         for i in 0..corpus.sentences() {
             let sentence = corpus.sentence(i);
+            words += sentence.len();
+            watch(words);
             for (at, &word) in sentence.iter().enumerate() {
                 for (d, &before) in (1..=window).zip(sentence[..at].iter().rev()) {
                     // Sums of 1/d are made in the order of the text: the same bits every time.

@@ -1,6 +1,6 @@
 //! `newleaf embed analogy`: a - b + c.
 
-use super::{Space, VectorsArgs, print};
+use super::{Space, VectorsArgs, bar, print};
 use crate::failure::Failure;
 use data::DataError;
 use serde_json::{Value, json};
@@ -10,10 +10,10 @@ use std::process::ExitCode;
 pub(crate) const ABOUT: &str = "Analogies: the words nearest to a - b + c, or the score on a list of them
 
   newleaf embed analogy --vectors vectors.txt --a king --b man --c woman
-  newleaf embed analogy --vectors vectors.txt --file datasets/analogies.tsv
+  newleaf embed analogy --vectors vectors.txt --file my-analogies.tsv
 
 A list has lines of five fields with tabs between: kind, a, b, c and the word expected (a is to b as the answer
-is to c); lines that begin with # are remarks.";
+is to c), such as  family  king  man  woman  queen; lines that begin with # are remarks.";
 
 /// What `newleaf embed analogy` takes.
 #[derive(Debug, clap::Args)]
@@ -122,13 +122,17 @@ fn score(args: &Args, file: &Path) -> Result<ExitCode, Failure> {
     let space = args.vectors.read()?;
     let mut kinds: Vec<Tally> = Vec::new(); // in the order of the list
     let mut all = Tally { kind: "all".to_string(), ..Tally::default() };
+    let bar = bar("analogies");
+    bar.set_length(analogies.len() as u64);
     for analogy in &analogies {
+        bar.inc(1);
         let at = kinds.iter().position(|tally| tally.kind == analogy.kind).unwrap_or(kinds.len());
         if at == kinds.len() {
             kinds.push(Tally { kind: analogy.kind.clone(), ..Tally::default() });
         }
         kinds[at].add(&space, analogy);
     }
+    bar.finish_and_clear();
     for tally in &kinds {
         all.right += tally.right;
         all.asked += tally.asked;
@@ -166,6 +170,6 @@ fn malformed(path: &Path, place: String, found: String) -> DataError {
         place,
         found,
         expected: "lines of kind, a, b, c and the expected word with tabs between".to_string(),
-        remedy: "see datasets/analogies.tsv for an example".to_string(),
+        remedy: "newleaf embed analogy --help has an example".to_string(),
     }
 }

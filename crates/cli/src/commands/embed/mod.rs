@@ -2,9 +2,11 @@
 
 use crate::failure::Failure;
 use clap::Subcommand;
+use data::DataError;
 use data::word_vectors::{Format, WordVectors};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nn::embed::Neighbours;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -65,7 +67,7 @@ struct Space {
 
 impl VectorsArgs {
     fn read(&self) -> Result<Space, Failure> {
-        let vectors = WordVectors::read(&self.vectors, self.format)?;
+        let vectors = read_vectors(&self.vectors, self.format)?;
         let neighbours = Neighbours::new(vectors.values(), vectors.dim());
         Ok(Space { path: self.vectors.clone(), vectors, neighbours })
     }
@@ -80,9 +82,8 @@ impl Space {
     fn index(&self, word: &str) -> Result<u32, Failure> {
         self.vectors.index(word).ok_or_else(|| {
             let lower = word.to_lowercase();
-            let alike: Vec<&str> = self.vectors.words().iter().map(String::as_str).collect();
-            let alike = alike.into_iter().filter(|other| other.to_lowercase() == lower).take(3);
-            let alike: Vec<&str> = alike.collect();
+            let words = self.vectors.words().iter().map(String::as_str);
+            let alike: Vec<&str> = words.filter(|other| other.to_lowercase() == lower).take(3).collect();
             let hint = match alike.is_empty() {
                 true => format!("it has {} words, such as {}", self.vectors.len(), self.word(0)),
                 false => format!("did you mean {}?", alike.join(", ")),
@@ -90,6 +91,26 @@ impl Space {
             Failure::input(format!("{}: there is no vector for {word:?}: {hint}", self.path.display()))
         })
     }
+}
+
+/// Reads a file of vectors, with a bar: the published ones have a gigabyte.
+pub(crate) fn read_vectors(path: &Path, format: Option<Format>) -> Result<WordVectors, DataError> {
+    let bar = bar("MB of vectors read");
+    let vectors = WordVectors::read_watched(path, format, |bytes, of| {
+        bar.set_length(of >> 20);
+        bar.set_position(bytes >> 20);
+    });
+    bar.finish_and_clear();
+    vectors
+}
+
+/// A bar on a terminal, nothing elsewhere.
+fn bar(what: &'static str) -> ProgressBar {
+    let terminal = std::io::stderr().is_terminal();
+    let target = if terminal { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
+    let style = "{bar:24} {pos}/{len} {msg} | {elapsed} elapsed, {eta} left";
+    let style = ProgressStyle::with_template(style).expect("a valid template");
+    ProgressBar::with_draw_target(Some(0), target).with_style(style).with_message(what)
 }
 
 /// The format of this name.

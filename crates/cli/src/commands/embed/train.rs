@@ -1,12 +1,10 @@
 //! `newleaf embed train`: word vectors of a text.
 
-use super::{check_writable, parse_format, print};
+use super::{bar, check_writable, parse_format, print};
 use crate::failure::Failure;
 use data::word_vectors::{Format, Split, Vocabulary, WordVectors, read_stop_words};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nn::embed::{Cooccurrence, Corpus, Glove, GloveConfig, Sgns, SgnsConfig};
 use serde_json::json;
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -88,22 +86,15 @@ pub(crate) struct Args {
 struct Trained {
     values: Vec<f32>,
     loss: f64,
+    seconds: f64,
     /// Words read a second, all epochs together.
     words_per_s: f64,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     check_writable(&args.out)?;
-    let mut text = data::read_text(&args.data)?;
-    if args.lowercase {
-        text = text.to_lowercase();
-    }
-    let stop_words = args.stop_words.as_ref().map(read_stop_words).transpose()?.unwrap_or_default();
-    let vocabulary = Vocabulary::count(&text, args.tokenizer, args.min_count, &stop_words)?;
-    check_memory(args, vocabulary.words().len())?;
-    let mut corpus = Corpus::new();
-    vocabulary.for_each_sentence(&text, |sentence| corpus.push(sentence));
-    drop(text);
+    check_not_the_text(args)?;
+    let (vocabulary, corpus) = read(args)?;
     eprintln!(
         "text:  {}: {} words, {} different; {} words of the {} that stay",
         args.data.display(),
@@ -112,35 +103,22 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         corpus.words(),
         vocabulary.words().len(),
     );
-    let start = Instant::now();
-    let trained = match args.method.as_str() {
+    let Trained { values, loss, seconds, words_per_s } = match args.method.as_str() {
         "sgns" => sgns(args, &vocabulary, &corpus),
-        _ => glove(args, &vocabulary, &corpus)?,
+        _ => glove(args, &vocabulary, &corpus),
     };
-    let seconds = start.elapsed().as_secs_f64();
-    let words = vocabulary.words().to_vec();
-    let vectors = WordVectors::new(words, args.dim as usize, trained.values).map_err(|error| {
-        Failure::other(format!(
-            "the vectors cannot be saved: {error}\n  a lower --learning-rate usually helps"
-        ))
-    })?;
+    if !(loss.is_finite() && values.iter().all(|x| x.is_finite())) {
+        return Err(Failure::other(
+            "the training diverged, its numbers are not finite any more: use a lower --learning-rate (nothing was written)",
+        ));
+    }
+    let vectors = WordVectors::new(vocabulary.words().to_vec(), args.dim as usize, values)?;
     vectors
         .write(&args.out, args.format)
         .map_err(|e| Failure::other(format!("cannot write {}: {e}", args.out.display())))?;
-    finish(args, &vectors, &corpus, trained.loss, seconds, trained.words_per_s)
-}
-
-fn finish(
-    args: &Args,
-    vectors: &WordVectors,
-    corpus: &Corpus,
-    loss: f64,
-    seconds: f64,
-    words_per_s: f64,
-) -> Result<ExitCode, Failure> {
     let out = args.out.display();
     eprintln!(
-        "done:  {} vectors of {} numbers in {seconds:.1} s, loss {loss:.4}: {out}",
+        "done:  {} vectors of {} numbers in {seconds:.1} s, {words_per_s:.0} words/s, loss {loss:.4}: {out}",
         vectors.len(),
         vectors.dim()
     );
@@ -154,6 +132,32 @@ fn finish(
     print(&format!("{summary}\n"))
 }
 
+/// The text as numbers of its words.
+fn read(args: &Args) -> Result<(Vocabulary, Corpus), Failure> {
+    let stop_words = args.stop_words.as_ref().map(read_stop_words).transpose()?.unwrap_or_default();
+    let mut text = data::read_text(&args.data)?;
+    if args.lowercase {
+        text = text.to_lowercase();
+    }
+    let bar = bar("bytes read, twice");
+    bar.set_length(2 * text.len() as u64);
+    let lines = || text.lines().inspect(|line| bar.inc(line.len() as u64 + 1));
+    let left_out = |word: &str| stop_words.contains(word);
+    let vocabulary = Vocabulary::count(lines(), args.tokenizer, args.min_count, left_out)?;
+    check_memory(args, vocabulary.words().len())?;
+    let mut corpus = Corpus::new();
+    vocabulary.for_each_sentence(lines(), |sentence| corpus.push(sentence));
+    bar.finish_and_clear();
+    if (0..corpus.sentences()).all(|i| corpus.sentence(i).len() < 2) {
+        return Err(Failure::input(format!(
+            "{}: expected lines of several words, found at most one in each (of those that stay): there are no \
+             neighbours to learn from; a line should be a sentence or a paragraph",
+            args.data.display()
+        )));
+    }
+    Ok((vocabulary, corpus))
+}
+
 fn sgns(args: &Args, vocabulary: &Vocabulary, corpus: &Corpus) -> Trained {
     let config = SgnsConfig {
         dim: args.dim as usize,
@@ -165,23 +169,21 @@ fn sgns(args: &Args, vocabulary: &Vocabulary, corpus: &Corpus) -> Trained {
         epochs: args.epochs.unwrap_or(5) as usize,
         seed: args.seed,
     };
+    let (bar, start) = (bar("words"), Instant::now());
     let mut sgns = Sgns::new(config, vocabulary.counts());
-    let (bar, start) = (bar(), Instant::now());
-    let mut loss = 0.0; // smoothed
-    let mut words = 0;
+    let (mut loss, mut words_per_s) = (0.0, 0.0);
     sgns.train(corpus, |report| {
-        loss = if loss == 0.0 { report.loss } else { 0.98 * loss + 0.02 * report.loss };
-        words = report.words;
+        loss = if loss == 0.0 { report.loss } else { 0.98 * loss + 0.02 * report.loss }; // smoothed
+        words_per_s = report.words as f64 / start.elapsed().as_secs_f64();
         bar.set_length(report.total_words);
         bar.set_position(report.words);
-        let rate = report.words as f64 / start.elapsed().as_secs_f64();
-        bar.set_message(format!("words, loss {loss:.3}, {rate:.0} words/s"));
+        bar.set_message(format!("words, loss {loss:.3}, {words_per_s:.0} words/s"));
     });
     bar.finish_and_clear();
-    Trained { values: sgns.vectors(), loss, words_per_s: words as f64 / start.elapsed().as_secs_f64() }
+    Trained { values: sgns.vectors(), loss, seconds: start.elapsed().as_secs_f64(), words_per_s }
 }
 
-fn glove(args: &Args, vocabulary: &Vocabulary, corpus: &Corpus) -> Result<Trained, Failure> {
+fn glove(args: &Args, vocabulary: &Vocabulary, corpus: &Corpus) -> Trained {
     let config = GloveConfig {
         dim: args.dim as usize,
         x_max: args.x_max,
@@ -189,37 +191,39 @@ fn glove(args: &Args, vocabulary: &Vocabulary, corpus: &Corpus) -> Result<Traine
         epochs: args.epochs.unwrap_or(25) as usize,
         seed: args.seed,
     };
-    let (bar, start) = (bar(), Instant::now());
-    bar.set_message("counting pairs");
-    bar.tick();
-    let x = Cooccurrence::count(corpus, args.window.unwrap_or(15) as usize);
-    let epochs = config.epochs;
+    let start = Instant::now();
+    let counting = bar("words, counting pairs");
+    counting.set_length(corpus.words() as u64);
+    let window = args.window.unwrap_or(15) as usize;
+    let x = Cooccurrence::count_watched(corpus, window, |words| counting.set_position(words as u64));
+    counting.finish_and_clear();
+    let bar = bar("epochs");
+    bar.set_length(config.epochs as u64);
     let mut glove = Glove::new(config, &x, vocabulary.words().len());
-    let mut last = f64::NAN;
-    bar.set_length(epochs as u64);
-    glove.train(|epoch, loss| {
-        last = loss;
+    let (mut loss, mut words_per_s) = (f64::NAN, 0.0);
+    glove.train(|epoch, mean| {
+        loss = mean;
+        words_per_s = (corpus.words() * epoch) as f64 / start.elapsed().as_secs_f64();
         bar.set_position(epoch as u64);
-        let rate = (corpus.words() * epoch) as f64 / start.elapsed().as_secs_f64();
-        bar.set_message(format!("epochs, loss {loss:.4}, {} pairs, {rate:.0} words/s", x.entries().len()));
+        bar.set_message(format!(
+            "epochs of {} pairs, loss {loss:.4}, {words_per_s:.0} words/s",
+            x.entries().len()
+        ));
     });
     bar.finish_and_clear();
-    if !last.is_finite() {
-        return Err(Failure::other("the loss is not finite any more: use a lower --learning-rate"));
-    }
-    let words_per_s = (corpus.words() * epochs) as f64 / start.elapsed().as_secs_f64();
     let values = if args.keep == "sum" { glove.vectors() } else { glove.word_vectors() };
-    Ok(Trained { values, loss: last, words_per_s })
+    Trained { values, loss, seconds: start.elapsed().as_secs_f64(), words_per_s }
 }
 
-/// A bar on a terminal, nothing elsewhere.
-fn bar() -> ProgressBar {
-    let terminal = std::io::stderr().is_terminal();
-    let target = if terminal { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
-    let bar = ProgressBar::with_draw_target(None, target);
-    let style = "{bar:24} {pos}/{len} {msg} | {elapsed} elapsed, {eta} left";
-    bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
-    bar
+/// Vectors in the place of the text that they are of: certainly a slip.
+fn check_not_the_text(args: &Args) -> Result<(), Failure> {
+    match (args.data.canonicalize(), args.out.canonicalize()) {
+        (Ok(data), Ok(out)) if data == out => Err(Failure::input(format!(
+            "--out {} is the text itself: expected another file, so that the vectors do not replace it",
+            args.out.display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Tables larger than the memory would end the program without a word.
