@@ -7,6 +7,7 @@ mod commands;
 mod corpus;
 mod download;
 mod failure;
+mod init_embedding;
 mod model;
 mod output_file;
 mod progress;

@@ -46,6 +46,7 @@ pub mod read;
 pub mod segment;
 mod stop_words;
 pub mod tokenizer;
+pub mod word_vectors;
 
 pub use dataset::{
     Batch, Example, MaskSpec, SamplerState, SamplingMode, WindowSampler, sequential_batches,

@@ -84,6 +84,44 @@ fn resuming_anywhere_gives_the_same_bits() {
     }
 }
 
+/// The embedding does not move for 15 updates, then it does, and an interruption before, at or after that place
+/// changes no bit.
+#[test]
+fn a_frozen_embedding_thaws_on_time_and_resumes_exactly() {
+    for tied in ["true", "false"] {
+        let mut config = tiny();
+        config.set("freeze_emb", "15").unwrap();
+        config.set("tied", tied).unwrap();
+        let begin = || {
+            let mut trainer = Trainer::new(&config, text().len()).unwrap();
+            let wte = trainer.model.wte.weight;
+            trainer.params.data_mut(wte).iter_mut().for_each(|x| *x *= 2.0); // as if loaded
+            trainer
+        };
+        let wte = |trainer: &Trainer| trainer.params.data(trainer.model.wte.weight).to_vec();
+        let mut whole = begin();
+        let first = wte(&whole);
+        let wpe = whole.params.data(whole.model.wpe.weight).to_vec();
+        advance(&mut whole, 15);
+        assert_eq!(wte(&whole), first);
+        assert_ne!(whole.params.data(whole.model.wpe.weight), wpe, "the rest trains");
+        advance(&mut whole, 16);
+        assert_ne!(wte(&whole), first);
+        advance(&mut whole, 30);
+        for at in [1, 14, 15, 16, 22] {
+            let mut before = begin();
+            advance(&mut before, at);
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("checkpoint");
+            before.checkpoint("{}").write(&path).unwrap();
+            let mut after =
+                Trainer::from_checkpoint(&Checkpoint::read(&path).unwrap(), text().len()).unwrap();
+            advance(&mut after, 30);
+            assert_eq!(digest(&after), digest(&whole), "resumed at {at}, tied {tied}");
+        }
+    }
+}
+
 #[test]
 fn the_number_of_threads_does_not_change_a_bit() {
     // Large enough for products, norms and attention to be split.

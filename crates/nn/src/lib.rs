@@ -21,6 +21,7 @@
 //! ```
 
 mod builder;
+pub mod embed;
 mod init;
 mod layers;
 pub mod optim;

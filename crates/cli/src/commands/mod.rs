@@ -45,6 +45,7 @@ macro_rules! group {
 }
 
 mod data; // after the macros, which they use
+pub(crate) mod embed;
 mod tokenizer;
 
 /// The commands, in the order of `newleaf --help`.
@@ -64,6 +65,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     entry!(baseline),
     entry!(drift),
     entry!(generate),
+    group!(embed),
 ];
 
 /// A command with others below it.

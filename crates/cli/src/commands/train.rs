@@ -2,6 +2,7 @@
 
 use crate::corpus::Corpus;
 use crate::failure::Failure;
+use crate::init_embedding::InitEmbedding;
 use crate::model::{first_prompt, load_tokenizer};
 use crate::progress::Progress;
 use crate::{settings, signals};
@@ -67,6 +68,8 @@ pub(crate) struct Args {
     /// At the end, one JSON object on stdout instead of samples
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    embedding: InitEmbedding,
 }
 
 pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure> {
@@ -123,9 +126,15 @@ fn begin(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
     settings::apply(matches, &mut config)?;
     check_vocabulary(&config, &text)?;
     let train_tokens = check_length(&config, &text)?;
+    let bytes = |id: u32| text.tokenizer.token_bytes(id).unwrap_or_default();
+    let token = |id: u32| String::from_utf8_lossy(&bytes(id)).into_owned();
+    let start = args.embedding.prepare(&config, token)?;
     let path = args.out.clone().map_or_else(free_directory, Ok)?;
     let dir = RunDir::create(&path).map_err(run_dir_failure)?;
-    let trainer = Trainer::new(&config, train_tokens).map_err(failure)?;
+    let mut trainer = Trainer::new(&config, train_tokens).map_err(failure)?;
+    if let Some(start) = start {
+        start.put(&mut trainer);
+    }
     // Weights, two moments and the files of two checkpoints and two models, with room to spare.
     dir.require_space(trainer.params.count() as u64 * 4 * 16).map_err(run_dir_failure)?;
     dir.write_info(&RunInfo::new(std::env::args().collect(), config, text.info.clone()))

@@ -145,6 +145,10 @@ pub struct TrainConfig {
     pub patience: Option<usize>,
     /// Where all randomness starts.
     pub seed: u64,
+    /// Iterations in which the token embedding stays as it began, for one that began with word vectors. (With tied
+    /// weights the head stays with it.)
+    #[serde(default)]
+    pub freeze_emb: usize,
     /// How training windows are chosen: `crop` (anywhere, as nanoGPT) or `epoch` (each once per pass).
     pub sampler: SamplingMode,
     /// Iterations between checkpoints; 0: only at the end and when interrupted.
@@ -274,6 +278,7 @@ impl Preset {
             eval_iters,
             patience: None,
             seed: 1337,
+            freeze_emb: 0,
             sampler: SamplingMode::Crop,
             checkpoint_interval: 250,
             keep_checkpoints: 2,

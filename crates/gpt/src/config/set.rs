@@ -31,7 +31,7 @@ const fn train(name: &'static str, help: &'static str) -> Field {
 }
 
 /// All settings, in the order of the structs.
-pub const FIELDS: [Field; 34] = [
+pub const FIELDS: [Field; 35] = [
     model("n_layer", "number of blocks"),
     model("n_head", "attention heads in a block"),
     model("n_embd", "width of the model, a multiple of n_head"),
@@ -62,6 +62,7 @@ pub const FIELDS: [Field; 34] = [
     train("eval_iters", "batches in an evaluation, 0 for the whole validation part"),
     train("patience", "evaluations without improvement before stopping, or none"),
     train("seed", "where all randomness starts"),
+    train("freeze_emb", "iterations in which the token embedding stays as it began"),
     train("sampler", "crop (windows anywhere) or epoch (each once a pass)"),
     train("checkpoint_interval", "iterations between checkpoints, 0 for only at the end"),
     train("keep_checkpoints", "checkpoints kept, at least 2"),
@@ -131,6 +132,7 @@ impl Config {
             "eval_iters" => c.eval_iters.read(value),
             "patience" => c.patience.read(value),
             "seed" => c.seed.read(value),
+            "freeze_emb" => c.freeze_emb.read(value),
             "sampler" => c.sampler.read(value),
             "checkpoint_interval" => c.checkpoint_interval.read(value),
             "keep_checkpoints" => c.keep_checkpoints.read(value),

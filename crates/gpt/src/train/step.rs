@@ -89,6 +89,7 @@ impl Trainer {
     /// [`TrainError::NonFinite`] if the loss or the gradient is not finite: then nothing was changed, and the
     /// message names the first operation with such a value.
     pub fn step<S: TokenSource + ?Sized>(&mut self, train: &S) -> Result<StepReport, TrainError> {
+        self.freeze_or_thaw();
         let batch = self.sampler.read_batch(train)?;
         let loss = self.gradients(&batch);
         let grad_norm = self.grads.norm();
@@ -104,6 +105,15 @@ impl Trainer {
         self.iter += 1;
         self.tokens += batch.ids.len() as u64;
         Ok(StepReport { iter: self.iter, loss, grad_norm, lr, tokens: self.tokens })
+    }
+
+    /// The token embedding rests for its first `freeze_emb` updates. That is a function of `iter`, so a resumed
+    /// training needs no memory of it; the optimizer's moments of what is frozen stay zero.
+    fn freeze_or_thaw(&mut self) {
+        let freeze_emb = self.config.train.freeze_emb as u64;
+        if freeze_emb > 0 {
+            self.params.set_trainable(self.model.wte.weight, self.iter >= freeze_emb);
+        }
     }
 
     /// The loss of a batch; its gradient goes to `grads`. The batch is computed in micro-batches whose
