@@ -5,6 +5,7 @@
 mod byte_progress;
 mod commands;
 mod corpus;
+mod count_baseline;
 mod download;
 mod failure;
 mod init_embedding;

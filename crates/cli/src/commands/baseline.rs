@@ -56,7 +56,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let (parts, dropped) = parts(args)?;
     let names = Labelled::new(parts.train.clone())?.names().to_vec();
     let labelled = |rows: Rows, part: &str| {
-        let missing = |e: data::DataError| Failure::input(format!("the {part} part: {e}"));
+        let file = args.test.as_ref().filter(|_| part == "test").unwrap_or(&args.train).display();
+        let missing = |e: data::DataError| Failure::input(format!("{file}: the {part} part: {e}"));
         Labelled::with_names(rows, &names).map_err(missing)
     };
     let train = labelled(parts.train, "training")?;

@@ -47,13 +47,14 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    [&args.svg, &args.html].into_iter().flatten().try_for_each(|path| check_output(path, args))?;
     let (train, test) = (data::read_text(&args.train)?, data::read_text(&args.test)?);
     let options = Options { order: args.order, seed: args.seed, ..Options::default() };
     let spinner = spinner();
     let report = compare(&train, &test, &options, |stage| spinner.set_message(stage));
     spinner.finish_and_clear();
-    let report = report?;
     let names = (args.train.display().to_string(), args.test.display().to_string());
+    let report = report.map_err(|e| Failure::from(e).about(format!("{} and {}", names.0, names.1)))?;
     if let Some(path) = &args.svg {
         write(path, &picture::svg(&report, &names))?;
     }
@@ -76,6 +77,24 @@ fn spinner() -> ProgressBar {
     spinner.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}").expect("a valid template"));
     spinner.enable_steady_tick(Duration::from_millis(100));
     spinner
+}
+
+/// Refuses, before anything is measured, a picture that could not be written or would replace one of the texts.
+fn check_output(path: &Path, args: &Args) -> Result<(), Failure> {
+    let refused = |why: &str| Err(Failure::input(format!("{}: {why}", path.display())));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(".".as_ref());
+    if !folder.is_dir() {
+        return refused("its directory does not exist: make it, or give another path");
+    }
+    if path.is_dir() {
+        return refused("expected a file to write, found a directory: add a name to the path");
+    }
+    let same =
+        |text: &PathBuf| text.canonicalize().is_ok_and(|text| path.canonicalize().is_ok_and(|p| p == text));
+    if [&args.train, &args.test].into_iter().any(same) {
+        return refused("the picture would replace a text that is measured: give another path");
+    }
+    Ok(())
 }
 
 /// Writes a file whole or not at all: beside its place first, then renamed.

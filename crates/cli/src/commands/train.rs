@@ -1,6 +1,7 @@
 //! `newleaf train`: from a text to a model that writes.
 
 use crate::corpus::Corpus;
+use crate::count_baseline::CountBaseline;
 use crate::failure::Failure;
 use crate::init_embedding::InitEmbedding;
 use crate::model::{first_prompt, load_tokenizer};
@@ -84,6 +85,8 @@ pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure
     let Session { text, trainer, dir, best_val_loss, evals_without_improvement, elapsed_s } = &mut session;
     let (train, val) = text.parts();
     describe(text, trainer, dir);
+    let counts = CountBaseline::of(text)?;
+    eprintln!("count: {counts}");
     let mut progress = Progress::new(trainer.config.train.max_iters as u64, trainer.iter);
     let tokenizer = text.tokenizer.to_json();
     let keep = trainer.config.train.keep_checkpoints;
@@ -105,7 +108,7 @@ pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure
     }
     .run(&mut progress);
     progress.finish();
-    finish(args, &session, &outcome.map_err(failure)?)
+    finish(args, &session, &counts, &outcome.map_err(failure)?)
 }
 
 /// A run that is about to begin or to go on.
@@ -254,11 +257,19 @@ fn describe(text: &Corpus, trainer: &Trainer, dir: &RunDir) {
 }
 
 /// The end: a summary on stderr, and samples or JSON on stdout.
-fn finish(args: &Args, session: &Session, outcome: &Outcome) -> Result<ExitCode, Failure> {
+fn finish(
+    args: &Args,
+    session: &Session,
+    counts: &CountBaseline,
+    outcome: &Outcome,
+) -> Result<ExitCode, Failure> {
     let path = session.dir.path().display();
     let best = outcome.best_val_loss.map_or("none".to_string(), |loss| format!("{loss:.4}"));
     let seconds = outcome.elapsed_s;
-    eprintln!("done:  {} updates in {seconds:.1} s, best val loss {best}", outcome.iter);
+    eprintln!(
+        "done:  {} updates in {seconds:.1} s, best val loss {best} (counting: {:.4})",
+        outcome.iter, counts.loss
+    );
     if let Stopped::Signal(number) = outcome.stopped {
         eprintln!("stopped by a signal; go on with: newleaf train --resume --out {path}");
         return Ok(ExitCode::from(128 + number as u8));
@@ -266,9 +277,13 @@ fn finish(args: &Args, session: &Session, outcome: &Outcome) -> Result<ExitCode,
     if outcome.stopped == Stopped::NoImprovement {
         eprintln!("stopped early: the validation loss did not improve any more");
     }
+    if let Some(verdict) = outcome.best_val_loss.and_then(|loss| counts.verdict(loss)) {
+        eprintln!("note:  {verdict}");
+    }
     if args.json {
         let summary = json!({
-            "out": path.to_string(), "iter": outcome.iter, "best_val_loss": outcome.best_val_loss, "seconds": seconds,
+            "out": path.to_string(), "iter": outcome.iter, "best_val_loss": outcome.best_val_loss,
+            "count_loss": counts.loss, "seconds": seconds,
         });
         print(&format!("{summary}\n"))?;
     } else {
