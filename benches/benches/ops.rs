@@ -170,11 +170,9 @@ fn by_rows(size: Size) -> Vec<Case> {
     let Size { layers, batch, time, width, .. } = size;
     let x: &[usize] = &[batch, time, width];
     let n = batch * time * width;
-    vec![
-        case("layer_norm", 2 * layers + 1, &[x, &[width]], floats(2 * n, 3 * n), |x| {
-            x[0].layer_norm(x[1], None, 1e-5)
-        }),
-    ]
+    vec![case("layer_norm", 2 * layers + 1, &[x, &[width]], floats(2 * n, 3 * n), |x| {
+        x[0].layer_norm(x[1], None, 1e-5)
+    })]
 }
 
 /// Arithmetic is most of their work. A product's backward is two products.

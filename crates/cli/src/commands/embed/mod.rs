@@ -1,7 +1,7 @@
 //! `newleaf embed`: word vectors, trained and asked.
 
-use crate::failure::Failure;
 use super::{Entry, parse};
+use crate::failure::Failure;
 use clap::Args as _;
 use data::DataError;
 use data::word_vectors::{Format, WordVectors};
