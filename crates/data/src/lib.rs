@@ -35,6 +35,7 @@
 //! [`DataError`] that says what was expected, what was found, where, and what to do. Only a mistake
 //! in the calling program, such as a batch cut at a row it does not have, panics.
 
+pub mod clean;
 pub mod dataset;
 mod error;
 pub mod read;
