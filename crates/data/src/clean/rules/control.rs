@@ -5,13 +5,12 @@
 //! | `\r\n`, `\r`, vertical tab, form feed, U+0085, U+2028, U+2029 | `\n` |
 //! | other C0 and C1 controls but `\t`, and U+007F | nothing |
 //! | zero-width space, marks of direction (U+200B, U+200E-200F, U+202A-202E, U+2060-2069), U+FEFF, soft hyphen, U+FFF9-FFFB, noncharacters | nothing |
-//! | joiner and non-joiner (U+200C, U+200D) | stay between two letters of a script that joins, and in emoji; else nothing |
+//! | joiner and non-joiner (U+200C, U+200D) | stay between two letters of a script that joins (Arabic to Vedic) or emoji; else nothing |
 //!
 //! The joiner makes 👩‍🚀 of 👩 and 🚀, and Persian and the Indic scripts are misspelt without them.
 
 use super::{Rule, Verdict, without_setting};
 use crate::DataError;
-use crate::clean::script::is_han;
 
 struct Control;
 
@@ -57,7 +56,10 @@ fn cleaned(text: &str) -> String {
     out
 }
 
-/// A character that a joiner can stand beside: neither ASCII nor Latin nor Han nor invisible nor a space.
+/// A character that a joiner can stand beside: a letter from Arabic to Vedic, an emoji, or its variation mark.
+/// NFKC makes none of these into anything else than these, so cleaning twice changes nothing.
 fn joins(c: char) -> bool {
-    c > '\u{2FF}' && is_plain(c) && !is_han(c) && !c.is_whitespace()
+    matches!(u32::from(c),
+        0x600..=0x10FF | 0x1200..=0x1CFF | 0x2194..=0x2199 | 0x2600..=0x27BF | 0x2B00..=0x2BFF | 0xFE0F
+        | 0x1F300..=0x1FAFF)
 }
