@@ -5,7 +5,9 @@
 mod commands;
 mod failure;
 mod model;
+mod output_file;
 mod progress;
+mod reading;
 mod settings;
 mod signals;
 

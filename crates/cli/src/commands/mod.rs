@@ -4,8 +4,10 @@ use crate::failure::Failure;
 use clap::{ArgMatches, Args as _, Command, FromArgMatches};
 use std::process::ExitCode;
 
+mod clean;
 mod eval;
 mod info;
+mod leak;
 mod sample;
 mod train;
 
@@ -37,6 +39,8 @@ pub(crate) const COMMANDS: &[Entry] = &[
     entry!(sample),
     entry!(eval),
     entry!(info),
+    entry!(clean),
+    entry!(leak),
 ];
 
 fn parse<A: FromArgMatches>(matches: &ArgMatches) -> Result<A, Failure> {

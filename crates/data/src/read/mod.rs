@@ -17,10 +17,12 @@ mod jsonl;
 mod lines;
 mod plain;
 mod text;
+mod writer;
 
 pub use document::{Document, Documents, FORMATS, Format, Options, format_of};
 pub use encoding::Detected;
 pub use text::read_text;
+pub use writer::{DocumentWriter, OutFormat};
 
 use crate::DataError;
 use std::io;
