@@ -5,7 +5,7 @@ use data::Batch;
 use gpt::{Block, Gpt};
 use nn::Norm;
 use tensor::kernels::attention::{self, Intervals};
-use tensor::kernels::cross_entropy::cross_entropy_backward;
+use tensor::kernels::cross_entropy::cross_entropy_gradient_in_place;
 use tensor::kernels::embedding::scatter_rows;
 use tensor::kernels::feed_forward::{WeightGrads, feed_forward_backward};
 use tensor::kernels::gemm::{Init, Mat, gemm};
@@ -18,9 +18,9 @@ impl Hand {
         let Self { params, grads, model, intervals, kept, scratch, .. } = self;
         let (c, t, v) = (model.config.n_embd, model.config.block_size, model.config.vocab_size);
         let stats = (&kept.max[..], &kept.sum[..]);
-        cross_entropy_backward(&kept.logits, v, targets(batch), stats, 1.0, &mut set(&mut scratch.dlogits));
+        cross_entropy_gradient_in_place(&mut kept.logits, v, targets(batch), stats);
         let head = model.lm_head.weight;
-        linear(head, params, &kept.ln_f.y, &scratch.dlogits, &mut scratch.dnormed, grads);
+        linear(head, params, &kept.ln_f.y, &kept.logits, &mut scratch.dnormed, grads);
         let x = kept.blocks.last().map_or(&kept.embedded, |block| &block.out);
         norm(&model.ln_f, params, x, &kept.ln_f, scratch, Accum::Replace, grads);
         for i in (0..model.h.len()).rev() {

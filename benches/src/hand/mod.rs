@@ -45,7 +45,7 @@ struct Kept {
     embedded: AlignedVec, // (B, T, C)
     blocks: Vec<KeptBlock>,
     ln_f: KeptNorm,
-    logits: AlignedVec, // (B, T, V)
+    logits: AlignedVec, // (B, T, V); in the backward their gradient
     max: AlignedVec,    // (B, T)
     sum: AlignedVec,    // (B, T)
 }
@@ -73,7 +73,6 @@ struct KeptNorm {
 struct Scratch {
     a: AlignedVec,       // (B, T, F)
     dh: AlignedVec,      // (B, T, F)
-    dlogits: AlignedVec, // (B, T, V)
     dx: AlignedVec,      // (B, T, C): the gradient of the residual stream
     dnormed: AlignedVec, // (B, T, C)
     dy: AlignedVec,      // (B, T, C)
@@ -187,7 +186,6 @@ impl Scratch {
         Self {
             a: of(f),
             dh: of(f),
-            dlogits: of(model.config.vocab_size),
             dx: of(c),
             dnormed: of(c),
             dy: of(c),

@@ -128,6 +128,19 @@ impl Gpt {
         intervals: &Arc<Intervals>,
         seeds: &DropoutSeeds,
     ) -> Var<'t> {
+        self.lm_head.forward(self.hidden(tape, ids, shape, intervals, seeds)) // (B, T, V)
+    }
+
+    /// What the head reads: ids of shape (B, T) to the normalised residual stream (B, T, C) after the last block.
+    #[track_caller]
+    fn hidden<'t>(
+        &self,
+        tape: &'t Tape<'_>,
+        ids: &[u32],
+        shape: [usize; 2],
+        intervals: &Arc<Intervals>,
+        seeds: &DropoutSeeds,
+    ) -> Var<'t> {
         let (t, block_size) = (shape[1], self.config.block_size);
         assert!(
             t <= block_size,
@@ -140,7 +153,7 @@ impl Gpt {
             x = block.forward(x, intervals, seeds);
             tape.free_since(mark, x); // on a tape that does not record, or that computes again what it forgets
         }
-        self.lm_head.forward(self.ln_f.forward(x)) // (B, T, V)
+        self.ln_f.forward(x)
     }
 
     /// The mean cross-entropy of a batch, weighted: sum(w CE) / sum(w), in nats.
@@ -163,7 +176,7 @@ impl Gpt {
     ) -> Var<'t> {
         let shape = [part.batch_size, part.block_size];
         let intervals = Arc::new(Intervals::causal(part.block_size));
-        let logits = self.logits(tape, &part.ids, shape, &intervals, seeds);
-        logits.cross_entropy(&part.labels, &part.weights, total_weight)
+        let x = self.hidden(tape, &part.ids, shape, &intervals, seeds);
+        self.lm_head.cross_entropy(x, &part.labels, &part.weights, total_weight)
     }
 }

@@ -84,7 +84,24 @@ pub fn check(op: &dyn Op, inputs: &[ArrayD<f32>], seed: u64) -> Result<(), Misma
     for (i, numeric) in numeric.iter().enumerate() {
         numeric.compare(&format!("{}: gradient of input {i}", op.name()), &dx[i], scale)?;
     }
+    check_passing_on(op, inputs, &cotangent, &dx)?;
     check_accumulation(op, inputs, &run, &cotangent, &dx)
+}
+
+/// Where the operation says that dL/dx is dy ([`Op::passes_on`]), it is, to the bit.
+fn check_passing_on(
+    op: &dyn Op,
+    inputs: &[ArrayD<f32>],
+    cotangent: &[f32],
+    dx: &[Vec<f32>],
+) -> Result<(), Mismatch> {
+    let dy: Vec<f64> = cotangent.iter().map(|&c| f64::from(c)).collect();
+    for (i, dx) in dx.iter().enumerate() {
+        if op.passes_on() && inputs[i].len() == dy.len() && dx[..] != *cotangent {
+            compare(&format!("{}: input {i}, to which dy is passed on", op.name()), dx, &dy, 0.0)?;
+        }
+    }
+    Ok(())
 }
 
 /// Gradients added to what is there, and gradients asked for one input alone, agree with `dx`.

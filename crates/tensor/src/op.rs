@@ -137,6 +137,11 @@ pub trait Op: Debug + Send {
     /// [`Grad::accum`] says. There is no default: an operation without a gradient does not compile.
     fn backward(&self, x: &[View<'_>], y: &[f32], dy: &[f32], saved: &Saved, dx: &mut [Option<Grad<'_>>]);
 
+    /// Whether dL/dx is dy itself for each input as large as the output (`add`): the sweep hands dy on, uncopied.
+    fn passes_on(&self) -> bool {
+        false
+    }
+
     /// The truth, in f64 and as plainly as possible. It is what a learner reads first, what the
     /// numeric gradient differentiates, and what the fast forward is compared with.
     fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64>;

@@ -8,7 +8,7 @@
 
 use crate::op::{Saved, View};
 use crate::params::Params;
-use crate::tape::{Node, Tape, Value};
+use crate::tape::{Node, Tape, Value, Var};
 use crate::workspace::Workspace;
 use std::cell::Ref;
 
@@ -33,6 +33,24 @@ impl<'p> Tape<'p> {
         let mut tape = Self::new(params, workspace);
         tape.recompute = true;
         tape
+    }
+
+    /// How many values there are so far: a mark for [`Tape::free_since`].
+    #[must_use]
+    pub fn mark(&self) -> usize {
+        self.nodes.borrow().len()
+    }
+
+    /// Gives back the buffers of all values computed since [`Tape::mark`] except `keep`: called after each block,
+    /// evaluation needs the memory of one. A tape that records needs them, and does nothing, unless it computes
+    /// them again in the backward ([`Tape::recomputing`]).
+    pub fn free_since(&self, mark: usize, keep: Var<'_>) {
+        let free = |node: &Node| !self.is_recording() || (self.recompute && node.op.is_some());
+        for (i, node) in self.nodes.borrow_mut().iter_mut().enumerate().skip(mark) {
+            if i != keep.index as usize && matches!(node.value, Value::Here(_)) && free(node) {
+                (node.value, node.saved) = (Value::Freed, None);
+            }
+        }
     }
 
     /// The nodes, among them all that the backward of node `index` reads: what was forgotten is computed again.

@@ -131,24 +131,6 @@ impl<'p> Tape<'p> {
         })
     }
 
-    /// How many values there are so far: a mark for [`Tape::free_since`].
-    #[must_use]
-    pub fn mark(&self) -> usize {
-        self.nodes.borrow().len()
-    }
-
-    /// Gives back the buffers of all values computed since [`Tape::mark`] except `keep`: called after each block,
-    /// evaluation needs the memory of one. A tape that records needs them, and does nothing, unless it computes
-    /// them again in the backward ([`Tape::recomputing`]).
-    pub fn free_since(&self, mark: usize, keep: Var<'_>) {
-        let free = |node: &Node| !self.recording || (self.recompute && node.op.is_some());
-        for (i, node) in self.nodes.borrow_mut().iter_mut().enumerate().skip(mark) {
-            if i != keep.index as usize && matches!(node.value, Value::Here(_)) && free(node) {
-                (node.value, node.saved) = (Value::Freed, None);
-            }
-        }
-    }
-
     fn push(&self, node: Node) -> Var<'_> {
         let mut nodes = self.nodes.borrow_mut();
         nodes.push(node);
@@ -251,7 +233,7 @@ impl<'t> Var<'t> {
             let node = &nodes[index as usize];
             match (&node.op, &node.value) {
                 (Some(op), _) if node.wants_grad => {
-                    tape.backward_node(&nodes, node, op.as_ref(), &dy, &mut adjoints, grads);
+                    tape.backward_node(&nodes, node, op.as_ref(), dy, &mut adjoints, grads);
                 }
                 // Only when the sweep starts at a parameter: otherwise its users send to `grads` directly.
                 (None, Value::Param(id)) if node.wants_grad => add_to(grads.arrive(*id), &dy),
@@ -285,17 +267,24 @@ impl Tape<'_> {
         nodes: &[Node],
         node: &Node,
         op: &dyn Op,
-        dy: &[f32],
+        dy: Buffer,
         adjoints: &mut [Option<Buffer>],
         grads: &mut Grads,
     ) {
+        // y = a + b: da = dy. The last input that is given once, and nothing yet, takes the buffer itself.
+        let heir = node.inputs.iter().rposition(|&i| {
+            let input = &nodes[i as usize];
+            let once = node.inputs.iter().filter(|&&j| j == i).count() == 1 && adjoints[i as usize].is_none();
+            let computed = input.wants_grad && input.param().is_none();
+            op.passes_on() && once && computed && input.shape.elements() == dy.len()
+        });
         let views: Vec<View<'_>> = node.inputs.iter().map(|&i| nodes[i as usize].view(self.params)).collect();
         let mut places: Vec<(Destination, Accum)> = Vec::with_capacity(node.inputs.len());
         for (position, &i) in node.inputs.iter().enumerate() {
             let input = &nodes[i as usize];
             let same =
                 |&j: &u32| j == i || input.param().is_some_and(|id| nodes[j as usize].param() == Some(id));
-            places.push(if !input.wants_grad {
+            places.push(if !input.wants_grad || heir == Some(position) {
                 (Destination::Nowhere, Accum::Replace)
             } else if let Some(first) = node.inputs[..position].iter().position(same) {
                 let part = self.workspace.take(input.shape.elements());
@@ -316,7 +305,7 @@ impl Tape<'_> {
             .collect();
         let saved = node.saved.as_ref().expect("a recorded node keeps what its forward saved");
         let View { data: y, .. } = node.view(self.params);
-        op.backward(&views, y, dy, saved, &mut dx);
+        op.backward(&views, y, &dy, saved, &mut dx);
 
         for position in 1..places.len() {
             let (before, this) = places.split_at_mut(position);
@@ -331,6 +320,9 @@ impl Tape<'_> {
                 (Destination::Param(data), Value::Param(id)) => grads.put_back(*id, data),
                 _ => {}
             }
+        }
+        if let Some(position) = heir {
+            adjoints[node.inputs[position] as usize] = Some(dy);
         }
     }
 }

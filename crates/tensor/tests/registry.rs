@@ -134,6 +134,8 @@ enum Fault {
     Zeroed,
     Transposed,
     Nan,
+    /// The backward is right, but the operation says that it passes dy on.
+    ClaimsToPassOn,
 }
 
 impl Fault {
@@ -144,6 +146,7 @@ impl Fault {
             Self::Scaled => dx.iter_mut().for_each(|g| *g *= 1.001),
             Self::SignFlipped => dx.iter_mut().for_each(|g| *g = -*g),
             Self::Zeroed => dx.fill(0.0),
+            Self::ClaimsToPassOn => {}
             Self::Nan => dx.iter_mut().take(1).for_each(|g| *g = f32::NAN),
             Self::Transposed => {
                 let (rows, width) = shape.rows_and_width();
@@ -173,6 +176,9 @@ impl Op for Wrong {
                 self.fault.apply(dx.to, x.shape);
             }
         }
+    }
+    fn passes_on(&self) -> bool {
+        self.fault == Fault::ClaimsToPassOn || self.inner.passes_on()
     }
     fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64> {
         self.inner.definition(x)
@@ -207,6 +213,23 @@ fn every_wrong_backward_is_caught() {
         for (count, fault) in injected.iter().zip(Fault::ALL) {
             let must = fault != Fault::Transposed; // some operations have no input with two long axes
             assert!(!must || *count > 0, "{}: no case with {fault:?}", case.name);
+        }
+    }
+}
+
+#[test]
+fn an_operation_that_only_claims_to_pass_dy_on_is_caught() {
+    for case in OPS {
+        for seed in 0..32 {
+            let sample = (case.sample)(&mut Draw::new(seed));
+            let shapes: Vec<Shape> = sample.inputs.iter().map(|x| x.shape().into()).collect();
+            let elements = sample.op.output_shape(&shapes).unwrap().elements();
+            let concerns = |x: &ndarray::ArrayD<f32>| x.len() == elements && elements > 1;
+            // A gradient may be dy by chance: dropout of 0, a mean of one.
+            if ["exp", "tanh", "mul"].contains(&case.name) && sample.inputs.iter().any(concerns) {
+                let op = Wrong { inner: sample.op, fault: Fault::ClaimsToPassOn };
+                assert!(gradcheck::check(&op, &sample.inputs, seed).is_err(), "{}, seed {seed}", case.name);
+            }
         }
     }
 }

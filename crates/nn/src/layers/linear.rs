@@ -31,6 +31,24 @@ impl Linear {
         x.linear(weight, bias)
     }
 
+    /// The cross-entropy of this layer's outputs as logits, for x (.., n_in): sum(weight * -ln p(target)) /
+    /// `total_weight`. The bits of `forward(x).cross_entropy(..)`, in less memory where a backward will follow.
+    #[track_caller]
+    #[must_use]
+    pub fn cross_entropy<'t>(
+        &self,
+        x: Var<'t>,
+        targets: &[u32],
+        weights: &[f32],
+        total_weight: f32,
+    ) -> Var<'t> {
+        if x.tape().is_recording() && self.bias.is_none() {
+            let weight = x.tape().param(self.weight);
+            return x.linear_cross_entropy(weight, targets, weights, total_weight);
+        }
+        self.forward(x).cross_entropy(targets, weights, total_weight)
+    }
+
     /// The parameters as values on the tape of `x`, for operations that fuse this layer with others.
     pub(super) fn on_tape<'t>(&self, x: Var<'t>) -> (Var<'t>, Option<Var<'t>>) {
         let tape = x.tape();

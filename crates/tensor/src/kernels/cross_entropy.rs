@@ -1,10 +1,10 @@
 //! Cross-entropy of the rows of a matrix of logits. The formulas are in `ops/cross_entropy.rs`.
 
-use super::parallel;
 use super::rows::for_each_piece;
 use super::simd::{Kernel, LANES, Simd, dispatch};
 use super::softmax::{largest, sum_of_exp, write_exp};
 use super::vmath::exp;
+use super::{parallel, scratch};
 use crate::op::{Accum, Grad};
 
 /// What the rows should have been, and how much each counts. A row of weight 0 is ignored, with its target.
@@ -125,21 +125,111 @@ impl Kernel for Backward<'_> {
     fn run<S: Simd>(self, s: S) {
         let rows = self.logits.chunks_exact(self.width).zip(self.dlogits.chunks_exact_mut(self.width));
         for (i, (z, dz)) in rows.enumerate() {
-            let scale = self.targets.weights[i] * self.scale;
-            if scale == 0.0 {
-                if self.accum == Accum::Replace {
-                    dz.fill(0.0);
-                }
-                continue;
-            }
-            let target = self.targets.ids[i] as usize;
-            let (max, factor) = (self.max[i], scale / self.sum[i]);
-            let before = if self.accum == Accum::Add { dz[target] } else { 0.0 };
-            write_exp(s, z, max, factor, dz, self.accum);
-            // The target's element again, with the -1: from what was there, so that only the sum is rounded.
-            let mut e = [0.0; LANES];
-            s.store(exp(s, s.splat(z[target] - max)), &mut e);
-            dz[target] = before + (e[0] * factor - scale);
+            let row = Row::new(self.targets, self.max, self.sum, i, self.scale);
+            row.gradient(s, z, dz, self.accum);
         }
+    }
+}
+
+/// One row's target and statistics.
+struct Row {
+    target: u32,
+    max: f32,
+    sum: f32,
+    scale: f32, // dy weight / total weight
+}
+
+impl Row {
+    #[inline(always)]
+    fn new(targets: Targets<'_>, max: &[f32], sum: &[f32], i: usize, scale: f32) -> Self {
+        Self { target: targets.ids[i], max: max[i], sum: sum[i], scale: targets.weights[i] * scale }
+    }
+
+    /// dz = scale (softmax(z) - onehot(target)), or +=
+    #[inline(always)]
+    fn gradient<S: Simd>(&self, s: S, z: &[f32], dz: &mut [f32], accum: Accum) {
+        if self.scale == 0.0 {
+            if accum == Accum::Replace {
+                dz.fill(0.0);
+            }
+            return;
+        }
+        let target = self.target as usize;
+        let factor = self.scale / self.sum;
+        let before = if accum == Accum::Add { dz[target] } else { 0.0 };
+        write_exp(s, z, self.max, factor, dz, accum);
+        // The target's element again, with the -1: from what was there, so that only the sum is rounded.
+        let mut e = [0.0; LANES];
+        s.store(exp(s, s.splat(z[target] - self.max)), &mut e);
+        dz[target] = before + (e[0] * factor - self.scale);
+    }
+}
+
+/// Replaces logits by the gradient that [`cross_entropy_backward`] gives for dy = 1, in the same memory.
+pub fn cross_entropy_gradient_in_place(
+    logits: &mut [f32],
+    width: usize,
+    targets: Targets<'_>,
+    (max, sum): (&[f32], &[f32]),
+) {
+    let rows = parallel::rows_per_chunk(width);
+    let scale = if targets.total_weight == 0.0 { 0.0 } else { 1.0 / targets.total_weight };
+    parallel::for_each_chunk(logits, rows * width, |i, logits| {
+        let first = i * rows;
+        scratch::with([width], |[z]| {
+            dispatch(InPlace { logits, width, targets, max, sum, scale, first, z });
+        });
+    });
+}
+
+struct InPlace<'a> {
+    logits: &'a mut [f32],
+    width: usize,
+    targets: Targets<'a>,
+    max: &'a [f32],
+    sum: &'a [f32],
+    scale: f32,
+    first: usize,     // the first row of this chunk
+    z: &'a mut [f32], // one row's logits
+}
+
+impl Kernel for InPlace<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for (i, dz) in self.logits.chunks_exact_mut(self.width).enumerate() {
+            self.z.copy_from_slice(dz);
+            let row = Row::new(self.targets, self.max, self.sum, self.first + i, self.scale);
+            row.gradient(s, self.z, dz, Accum::Replace);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gradcheck::Draw;
+    use crate::kernels::simd::on_every_path;
+
+    #[test]
+    fn in_place_has_the_bits_of_the_backward() {
+        on_every_path(|path| {
+            for (rows, width) in [(1, 1), (3, 16), (5, 65), (700, 37)] {
+                let mut draw = Draw::new(7);
+                let logits: Vec<f32> = (0..rows * width).map(|_| draw.normal() * 4.0).collect();
+                let ids: Vec<u32> = (0..rows).map(|_| draw.size(0, width - 1) as u32).collect();
+                let weights: Vec<f32> = (0..rows).map(|i| [1.0, 0.0, 0.3][i % 3]).collect();
+                let targets = Targets { ids: &ids, weights: &weights, total_weight: 3.5 };
+                let (mut max, mut sum) = (vec![0.0; rows], vec![0.0; rows]);
+                let _ = cross_entropy_forward(&logits, width, targets, &mut max, &mut sum);
+                let mut apart = vec![f32::NAN; logits.len()];
+                let mut to = Grad { to: &mut apart, accum: Accum::Replace };
+                cross_entropy_backward(&logits, width, targets, (&max, &sum), 1.0, &mut to);
+                let mut in_place = logits.clone();
+                cross_entropy_gradient_in_place(&mut in_place, width, targets, (&max, &sum));
+                assert_eq!(in_place, apart, "{path}, {rows} rows of {width}");
+            }
+        });
     }
 }

@@ -60,7 +60,7 @@ pub struct CrossEntropy {
 }
 
 impl CrossEntropy {
-    fn targets(&self) -> Targets<'_> {
+    pub(super) fn targets(&self) -> Targets<'_> {
         Targets { ids: &self.targets, weights: &self.weights, total_weight: self.total_weight }
     }
 }

@@ -53,7 +53,7 @@ registry! {
     reshape, transpose, slice, concat, gather, broadcast,
     // fused
     embedding, layer_norm, rms_norm, cross_entropy, gelu, dropout,
-    linear, feed_forward, attention,
+    linear, linear_cross_entropy, feed_forward, attention,
 }
 
 /// A boxed operation is an operation, so that registries and wrappers can hold them.
@@ -69,6 +69,9 @@ impl Op for Box<dyn Op> {
     }
     fn backward(&self, x: &[View<'_>], y: &[f32], dy: &[f32], saved: &Saved, dx: &mut [Option<Grad<'_>>]) {
         (**self).backward(x, y, dy, saved, dx);
+    }
+    fn passes_on(&self) -> bool {
+        (**self).passes_on()
     }
     fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64> {
         (**self).definition(x)

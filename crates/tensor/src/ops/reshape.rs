@@ -56,6 +56,10 @@ impl Op for Reshape {
         vmath::map(vmath::Scaled(1.0), [dy], dx.to, dx.accum);
     }
 
+    fn passes_on(&self) -> bool {
+        true
+    }
+
     fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64> {
         x[0].to_shape(&self.shape[..]).expect("as many elements").into_owned()
     }

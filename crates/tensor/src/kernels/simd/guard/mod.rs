@@ -58,7 +58,11 @@ const CASES: &[Case] = &[
     Case { names: &["rms_norm::rms_norm_forward", "rms_norm::rms_norm_backward"], run: rms_norms },
     Case { names: &["softmax::softmax_forward", "softmax::softmax_backward"], run: softmaxes },
     Case {
-        names: &["cross_entropy::cross_entropy_forward", "cross_entropy::cross_entropy_backward"],
+        names: &[
+            "cross_entropy::cross_entropy_forward",
+            "cross_entropy::cross_entropy_backward",
+            "cross_entropy::cross_entropy_gradient_in_place",
+        ],
         run: cross_entropies,
     },
     Case {

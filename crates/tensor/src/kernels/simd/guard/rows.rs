@@ -1,7 +1,9 @@
 //! The cases of kernels that work row by row.
 
 use super::memory::{ACCUMS, Bench, tails, widths};
-use crate::kernels::cross_entropy::{Targets, cross_entropy_backward, cross_entropy_forward};
+use crate::kernels::cross_entropy::{
+    Targets, cross_entropy_backward, cross_entropy_forward, cross_entropy_gradient_in_place,
+};
 use crate::kernels::layer_norm::{layer_norm_backward, layer_norm_forward, layer_norm_scratch};
 use crate::kernels::rms_norm::{rms_norm_backward, rms_norm_forward, rms_norm_scratch};
 use crate::kernels::{columns, embedding, rows, softmax};
@@ -102,6 +104,10 @@ pub(super) fn cross_entropies(bench: &mut Bench) {
                     cross_entropy_backward(logits, width, targets, (max, sum), 0.7, &mut Grad { to, accum });
                 });
             }
+            bench.check([weights, max, sum], ids, [logits], |[weights, max, sum], ids, [logits]| {
+                let targets = Targets { ids, weights, total_weight };
+                cross_entropy_gradient_in_place(logits, width, targets, (max, sum));
+            });
         }
     }
 }
