@@ -20,6 +20,11 @@ impl Failure {
         Self { message: message.into(), code: 1 }
     }
 
+    /// A signal asked for the end, and what was begun is removed. Exit code 128 and the signal, as shells have it.
+    pub(crate) fn stopped(signal: u8) -> Self {
+        Self { message: "stopped by a signal; nothing was written".into(), code: 128 + signal }
+    }
+
     /// Prints the message and answers the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         if !self.message.is_empty() {

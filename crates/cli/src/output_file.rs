@@ -17,12 +17,19 @@ impl OutputFile {
     /// Begins a file. One that has the name already stays until the new one is complete.
     pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
         let input = |what: &str| Failure::input(format!("{}: {what}", path.display()));
+        let found = match fs::metadata(path) {
+            Ok(there) if there.is_dir() => Some("a directory: name a file in it"),
+            Ok(there) if !there.is_file() => Some("a pipe or device: name a file"), // /dev/null stays what it is
+            _ => None,
+        };
+        if let Some(found) = found {
+            return Err(input(&format!("expected the name of a file to write, found {found}")));
+        }
+        // A link stays one: the file it leads to is replaced.
+        let path = &path.canonicalize().unwrap_or_else(|_| path.into());
         let Some(name) = path.file_name() else {
             return Err(input("expected the name of a file to write, found none: name one with --out"));
         };
-        if path.is_dir() {
-            return Err(input("expected the name of a file to write, found a directory: name a file in it"));
-        }
         let mut sibling = name.to_os_string();
         sibling.push(format!(".tmp.{}", std::process::id()));
         let temporary = path.with_file_name(sibling);

@@ -1,7 +1,6 @@
 //! The flags of commands that read documents, and the bar that they show meanwhile.
 
 use crate::failure::Failure;
-use data::DataError;
 use data::read::{Document, Documents, Options};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::path::{Path, PathBuf};
@@ -54,32 +53,37 @@ impl ReadArgs {
 
 /// The documents of several files, one after the other, with a bar on stderr while they are read.
 pub(crate) struct Reading {
-    files: std::vec::IntoIter<(PathBuf, Documents)>,
+    options: Options,
+    /// Files that are not opened yet: of thousands, only one is open at a time.
+    files: std::vec::IntoIter<PathBuf>,
     current: Option<(PathBuf, Documents)>,
     /// Bytes of the files that are done.
     done: u64,
+    /// Bytes that the bar shows.
+    shown: u64,
     bar: ProgressBar,
     stop: Arc<AtomicUsize>,
-    documents: u64,
 }
 
+/// Bytes after which the bar moves.
+const STEP: u64 = 1 << 20;
+
 impl Reading {
-    /// Opens the files, finds their encodings and says on stderr which they are.
+    /// Sees that the files are there, and opens the first.
     pub(crate) fn open(paths: &[PathBuf], options: &Options) -> Result<Self, Failure> {
         let stop = crate::signals::watch();
         let stop = stop.map_err(|e| Failure::other(format!("cannot watch for signals: {e}")))?;
-        let mut files = Vec::new();
         let mut bytes = 0;
         for path in paths {
-            let documents = Documents::open(path, options)?;
-            bytes += std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-            eprintln!("{}: {}, {}", path.display(), documents.format().name, documents.encoding());
-            files.push((path.clone(), documents));
+            bytes += data::read::file_length(path)?;
         }
         let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr_with_hz(8));
-        let style = "{bar:24} {bytes}/{total_bytes} {msg} | {elapsed} elapsed, {eta} left";
+        let style = "{bar:24} {bytes}/{total_bytes} | {elapsed} elapsed, {eta} left";
         bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
-        Ok(Self { files: files.into_iter(), current: None, done: 0, bar, stop, documents: 0 })
+        let (options, files) = (options.clone(), paths.to_vec().into_iter());
+        let mut reading = Self { options, files, current: None, done: 0, shown: 0, bar, stop };
+        reading.open_next()?;
+        Ok(reading)
     }
 
     /// The file that is being read, for messages.
@@ -92,37 +96,47 @@ impl Reading {
         self.done + self.current.as_ref().map_or(0, |(_, documents)| documents.bytes_read())
     }
 
-    /// The number of the signal that asks for the end, if one came.
-    pub(crate) fn stopped(&self) -> Option<u8> {
-        match self.stop.load(Ordering::Relaxed) {
-            0 => None,
-            number => Some(number as u8),
+    /// Opens the next file, finds its encoding and says on stderr which it is.
+    fn open_next(&mut self) -> Result<(), Failure> {
+        self.done = self.bytes_read();
+        self.current = None;
+        if let Some(path) = self.files.next() {
+            let documents = Documents::open(&path, &self.options)?;
+            let (format, encoding) = (documents.format().name, documents.encoding());
+            self.bar.suspend(|| eprintln!("{}: {format}, {encoding}", path.display()));
+            self.current = Some((path, documents));
         }
+        Ok(())
     }
 
-    /// Removes the bar.
-    pub(crate) fn finish(&self) {
-        self.bar.finish_and_clear();
+    /// The next document; an error if a signal asks for the end.
+    fn next_document(&mut self) -> Result<Option<Document>, Failure> {
+        let signal = self.stop.load(Ordering::Relaxed);
+        if signal > 0 {
+            return Err(Failure::stopped(signal as u8));
+        }
+        if self.bytes_read() >= self.shown + STEP {
+            self.shown = self.bytes_read();
+            self.bar.set_position(self.shown);
+        }
+        while let Some((_, documents)) = &mut self.current {
+            if let Some(document) = documents.next() {
+                return Ok(Some(document?));
+            }
+            self.open_next()?;
+        }
+        Ok(None)
     }
 }
 
 impl Iterator for Reading {
-    type Item = Result<Document, DataError>;
+    type Item = Result<Document, Failure>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.documents += 1;
-        if self.documents % 256 == 0 {
-            self.bar.set_position(self.bytes_read());
+        let next = self.next_document().transpose();
+        if !matches!(next, Some(Ok(_))) {
+            self.bar.finish_and_clear();
         }
-        loop {
-            if let Some((_, documents)) = &mut self.current {
-                if let Some(next) = documents.next() {
-                    return Some(next);
-                }
-                self.done += documents.bytes_read();
-            }
-            self.current = self.files.next();
-            self.current.as_ref()?;
-        }
+        next
     }
 }

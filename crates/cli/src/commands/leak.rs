@@ -42,18 +42,15 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let options = args.read.options()?;
     let mut check = LeakCheck::new(args.ngram as usize);
-    let mut test = Reading::open(std::slice::from_ref(&args.test), &options)?;
-    let mut train = Reading::open(std::slice::from_ref(&args.train), &options)?;
-    for document in test.by_ref() {
+    data::read::file_length(&args.train)?; // better said now than after a long test text
+    for document in Reading::open(std::slice::from_ref(&args.test), &options)? {
         let document = document?;
         check.add_test(&document.text, document.line);
     }
-    test.finish();
-    for document in train.by_ref() {
+    for document in Reading::open(std::slice::from_ref(&args.train), &options)? {
         let document = document?;
         check.see_train(&document.text, document.line);
     }
-    train.finish();
     let report = check.report();
     let text = if args.json {
         serde_json::to_string(&report).expect("a report is JSON") + "\n"

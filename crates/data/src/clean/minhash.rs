@@ -84,9 +84,10 @@ const MOST_ALIKE: usize = 64;
 ///
 /// Per text it holds the signature (256 bytes) and an entry of 4 bytes in each of 16 tables that are between
 /// 35 and 70 % full: 350 to 440 bytes.
+#[derive(Default)]
 pub struct Lsh {
     chunks: Vec<Vec<Signature>>,
-    tables: Vec<Table>,
+    tables: [Table; BANDS],
 }
 
 /// The texts by one band: open addressing with linear probing. The key of an entry is not stored, but read
@@ -100,10 +101,12 @@ struct Table {
 const EMPTY: u32 = u32::MAX;
 
 impl Lsh {
+    /// Bytes of memory that a text takes at most, when there are many.
+    pub const MOST_BYTES: usize = size_of::<Signature>() + BANDS * 4 * 20 / 7;
+
     /// Without texts.
-    #[expect(clippy::new_without_default, reason = "an index is made on purpose")]
     pub fn new() -> Self {
-        Self { chunks: Vec::new(), tables: (0..BANDS).map(|_| Table::default()).collect() }
+        Self::default()
     }
 
     /// How many texts there are.
@@ -151,6 +154,11 @@ impl Lsh {
         found.sort_unstable();
         found.dedup();
         found
+    }
+
+    /// Whether there is a text whose estimated similarity is at least so much.
+    pub fn has_similar(&self, signature: &Signature, least: f64) -> bool {
+        !self.all_similar(signature, least).is_empty()
     }
 
     /// The candidates whose estimated similarity is at least so much, in ascending order, with the estimates.

@@ -16,6 +16,7 @@
 //! # Ok::<(), data::DataError>(())
 //! ```
 
+mod generations;
 #[cfg(feature = "html")]
 mod html;
 mod leak;
@@ -67,6 +68,11 @@ pub trait Rule: Send {
 
     /// Bytes of memory that it holds; more than none only if it remembers documents.
     fn memory(&self) -> usize {
+        0
+    }
+
+    /// How many of the documents that it remembered it had to forget, to keep its memory bounded.
+    fn forgotten(&self) -> u64 {
         0
     }
 }
@@ -164,5 +170,10 @@ impl Cleaner {
     /// Bytes of memory held by rules that remember documents.
     pub fn memory(&self) -> usize {
         self.rules.iter().map(|rule| rule.memory()).sum()
+    }
+
+    /// Documents that rules had to forget, so that a duplicate of one of them may have been kept.
+    pub fn forgotten(&self) -> u64 {
+        self.rules.iter().map(|rule| rule.forgotten()).sum()
     }
 }

@@ -143,7 +143,8 @@ impl Blocks {
         self.raw.truncate(self.at + read);
         self.input_ended = read == 0;
         match self.size {
-            Some(size) if self.input_ended && size != self.offset => {
+            // Not only at the end: a file that somebody goes on writing may never end.
+            Some(size) if self.offset > size || (self.input_ended && self.offset < size) => {
                 Err(changed_while_read(&self.name, size, self.offset))
             }
             _ => Ok(()),

@@ -28,8 +28,18 @@ use crate::DataError;
 use std::io;
 use std::path::Path;
 
+/// The length of a file in bytes.
+///
+/// # Errors
+/// If there is none, or something else than a regular file.
+pub fn file_length(path: impl AsRef<Path>) -> Result<u64, DataError> {
+    let path = path.as_ref();
+    check_regular_file(path)?;
+    Ok(std::fs::metadata(path).map_err(|source| io_error(path, source))?.len())
+}
+
 /// Refuses what reading would fail on with an obscure message, or wait on for ever (a pipe).
-fn check_regular_file(path: &Path) -> Result<(), DataError> {
+pub(crate) fn check_regular_file(path: &Path) -> Result<(), DataError> {
     let kind = std::fs::metadata(path).map_err(|source| io_error(path, source))?.file_type();
     let (found, remedy) = if kind.is_file() {
         return Ok(());
@@ -41,7 +51,7 @@ fn check_regular_file(path: &Path) -> Result<(), DataError> {
     Err(DataError::NotAFile { path: path.into(), found, remedy })
 }
 
-fn io_error(path: &Path, source: io::Error) -> DataError {
+pub(crate) fn io_error(path: &Path, source: io::Error) -> DataError {
     let path = path.into();
     match source.kind() {
         io::ErrorKind::NotFound => DataError::NotFound { path },

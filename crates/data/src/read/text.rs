@@ -2,7 +2,7 @@
 
 use super::blocks::changed_while_read;
 use super::encoding::MARKS;
-use super::{check_regular_file, io_error};
+use super::{file_length, io_error};
 use crate::DataError;
 use std::fs;
 use std::path::Path;
@@ -24,8 +24,7 @@ use std::path::Path;
 /// ```
 pub fn read_text(path: impl AsRef<Path>) -> Result<String, DataError> {
     let path = path.as_ref();
-    check_regular_file(path)?;
-    let size = fs::metadata(path).map_err(|source| io_error(path, source))?.len();
+    let size = file_length(path)?;
     let bytes = fs::read(path).map_err(|source| io_error(path, source))?;
     if bytes.len() as u64 != size {
         return Err(changed_while_read(&path.display().to_string(), size, bytes.len() as u64));

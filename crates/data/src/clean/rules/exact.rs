@@ -1,33 +1,58 @@
 //! Texts that were there before, byte by byte.
 //!
-//! Finding them and constant memory exclude each other. What is remembered of a text is a hash of 64 bits,
-//! in a table that is at least 7/16 full: 9 to 21 bytes a distinct document, half as much again for a moment
-//! while the table grows. The price of hashes is that n distinct documents lose one wrongly with a chance of
-//! about n^2 / 2^65: 3 in a million for ten million documents.
+//! Finding them all and constant memory exclude each other. What is remembered of a text is a hash of 64 bits,
+//! 9 to 21 bytes in the table, and of more texts than the memory allows the oldest are forgotten
+//! (generations.rs); a text that comes again stays in mind. The setting is the memory in megabytes: the usual
+//! 100 are enough for the last 3.6 million different texts.
+//!
+//! The price of hashes is that of n distinct texts one is lost wrongly with a chance of about n^2 / 2^65: 3 in
+//! a million for ten million texts.
 
-use super::{Rule, Verdict, without_setting};
+use super::{MEGABYTES, Rule, Verdict, megabytes};
 use crate::DataError;
+use crate::clean::generations::Generations;
 use crate::clean::script::hash64;
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 
-#[derive(Default)]
+type Hashes = HashSet<u64, BuildHasherDefault<AsItIs>>;
+
 struct Exact {
-    seen: HashSet<u64, BuildHasherDefault<AsItIs>>,
+    seen: Generations<Hashes>,
 }
 
+/// Bytes of a place in a table: a hash and a byte of control.
+const PLACE: usize = 9;
+
 pub(super) fn build(setting: &str) -> Result<Box<dyn Rule>, DataError> {
-    without_setting(setting, Exact::default())
+    let bytes = if setting.is_empty() { MEGABYTES * 1_000_000 } else { megabytes(setting)? };
+    let places = 1 << (bytes / 2 / PLACE).ilog2(); // a table has a power of two of them
+    Ok(Box::new(Exact { seen: Generations::new(usable(places)) }))
+}
+
+/// How many of the places in a table may be taken.
+fn usable(places: usize) -> usize {
+    places / 8 * 7
 }
 
 impl Rule for Exact {
     fn apply(&mut self, text: &mut String) -> Verdict {
-        Verdict::drop_if(!self.seen.insert(hash64(text.as_bytes())))
+        let hash = hash64(text.as_bytes());
+        let [young, old] = self.seen.both();
+        if young.contains(&hash) {
+            return Verdict::Dropped;
+        }
+        let known = old.contains(&hash);
+        self.seen.room().insert(hash);
+        Verdict::drop_if(known)
     }
 
-    /// A power of two of places, 7/8 of which may be used, each with a hash and a byte of control.
     fn memory(&self) -> usize {
-        self.seen.capacity() / 7 * 8 * 9
+        self.seen.both().iter().map(|hashes| hashes.capacity() * 8 / 7 * PLACE).sum()
+    }
+
+    fn forgotten(&self) -> u64 {
+        self.seen.forgotten()
     }
 }
 

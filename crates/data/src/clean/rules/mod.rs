@@ -79,6 +79,16 @@ pub(super) fn wrong_setting(found: &str, expected: &str) -> DataError {
     }
 }
 
+/// Memory of a rule that remembers documents, unless its setting says another, in megabytes.
+const MEGABYTES: usize = 100;
+
+/// A setting that is a number of megabytes, in bytes.
+fn megabytes(setting: &str) -> Result<usize, DataError> {
+    let number = setting.parse().ok().filter(|megabytes| (1..=1_000_000).contains(megabytes));
+    let number: usize = number.ok_or_else(|| wrong_setting(setting, "megabytes of memory, 1 to 1000000"))?;
+    Ok(number * 1_000_000)
+}
+
 /// For rules without a setting.
 fn without_setting(setting: &str, rule: impl Rule + 'static) -> Result<Box<dyn Rule>, DataError> {
     if setting.is_empty() {

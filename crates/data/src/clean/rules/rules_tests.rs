@@ -51,6 +51,10 @@ fn settings_are_checked() {
         ("too-short", "few"),
         ("near-duplicates", "2"),
         ("near-duplicates", "nan"),
+        ("near-duplicates", "0.7,0"),
+        ("near-duplicates", "0.7,100,"),
+        ("exact-duplicates", "-1"),
+        ("exact-duplicates", "99999999999999999999"),
     ] {
         assert!(Cleaner::with(&[(name, setting)]).is_err(), "{name}:{setting}");
     }
@@ -213,6 +217,26 @@ fn duplicates() {
     assert!(near.clean("quite another text, of which not one shingle is the same as before").is_some());
     assert!(near.clean("。。。").is_some() && near.clean("。。。").is_some()); // nothing to compare
     assert_eq!(near.report().rules[0].dropped, 2);
+}
+
+/// A megabyte remembers the last 28,672 texts exactly and the last 1,141 nearly; more are forgotten in turn.
+#[test]
+fn duplicates_in_little_memory() {
+    for (rule, setting, sure) in [("exact-duplicates", "1", 28_672), ("near-duplicates", "0.7,1", 1_141)] {
+        let mut cleaner = Cleaner::only(&[(rule, setting)]).unwrap();
+        let text = |i: usize| format!("text {i} of {} that {} are {} all {}", 3 * i, 5 * i, 7 * i, 11 * i);
+        let always = "this one comes again and again and is never forgotten";
+        assert!(cleaner.clean(always).is_some());
+        for i in 0..5 * sure {
+            assert!(cleaner.clean(text(i)).is_some(), "{rule}: {i}");
+            if i >= sure / 2 && i % 8 == 0 {
+                assert!(cleaner.clean(text(i - sure / 2)).is_none(), "{rule}: {i} was forgotten");
+                assert!(cleaner.clean(always).is_none(), "{rule}: forgotten at {i}");
+            }
+        }
+        assert!(cleaner.clean(text(0)).is_some(), "{rule}");
+        assert!(cleaner.forgotten() >= 3 * sure as u64, "{rule}: {}", cleaner.forgotten());
+    }
 }
 
 /// Everything that changes texts, in the order of the registry.
