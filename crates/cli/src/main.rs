@@ -12,6 +12,7 @@ mod init_embedding;
 mod model;
 mod output_file;
 mod progress;
+mod reading;
 mod settings;
 mod signals;
 

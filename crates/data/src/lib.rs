@@ -37,6 +37,7 @@
 
 pub mod augment;
 pub mod baseline;
+pub mod clean;
 pub mod dataset;
 pub mod drift;
 mod error;

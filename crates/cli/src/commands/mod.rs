@@ -7,10 +7,12 @@ use std::process::ExitCode;
 
 mod augment;
 mod baseline;
+mod clean;
 mod drift;
 mod eval;
 mod generate;
 mod info;
+mod leak;
 mod ngram;
 mod sample;
 mod train;
@@ -58,6 +60,8 @@ pub(crate) const COMMANDS: &[Entry] = &[
     entry!(sample),
     entry!(eval),
     entry!(info),
+    entry!(clean),
+    entry!(leak),
     group!(data),
     entry!(augment),
     group!(tokenizer),

@@ -1,8 +1,79 @@
 //! Reading: from the bytes of a file to text.
+//!
+//! Two doors. [`read_text`] reads a whole UTF-8 file, for training, and takes nothing else. [`Documents`]
+//! reads a file of any size in constant memory: in the encoding that it finds or is told (encoding.rs), a
+//! block at a time (blocks.rs), cut into documents as the format says. A format is a file here and a line
+//! in [`FORMATS`].
 
+mod blocks;
+mod csv;
+mod document;
+#[cfg(test)]
+mod document_tests;
+mod encoding;
+#[cfg(feature = "html")]
+mod html;
+mod jsonl;
+mod lines;
+mod plain;
 mod text;
 mod text_reader;
+mod writer;
 
+pub use document::{Document, Documents, FORMATS, Format, Options, format_of};
+pub use encoding::Detected;
 pub use text::read_text;
-pub(crate) use text::{check_regular_file, io_error, refuse_wide_encodings};
+pub(crate) use text::refuse_wide_encodings;
 pub use text_reader::TextReader;
+pub use writer::{DocumentWriter, OutFormat};
+
+use crate::DataError;
+use std::io;
+use std::path::Path;
+
+/// The length of a file in bytes.
+///
+/// # Errors
+/// If there is none, or something else than a regular file.
+pub fn file_length(path: impl AsRef<Path>) -> Result<u64, DataError> {
+    let path = path.as_ref();
+    check_regular_file(path)?;
+    Ok(std::fs::metadata(path).map_err(|source| io_error(path, source))?.len())
+}
+
+/// Refuses what reading would fail on with an obscure message, or wait on for ever (a pipe).
+pub(crate) fn check_regular_file(path: &Path) -> Result<(), DataError> {
+    let kind = std::fs::metadata(path).map_err(|source| io_error(path, source))?.file_type();
+    let (found, remedy) = if kind.is_file() {
+        return Ok(());
+    } else if kind.is_dir() {
+        ("directory", "name one file in it, or join them: cat DIRECTORY/*.txt > all.txt")
+    } else {
+        ("pipe or device", "write its content to a file first")
+    };
+    Err(DataError::NotAFile { path: path.into(), found, remedy })
+}
+
+pub(crate) fn io_error(path: &Path, source: io::Error) -> DataError {
+    let path = path.into();
+    match source.kind() {
+        io::ErrorKind::NotFound => DataError::NotFound { path },
+        _ => DataError::Unreadable { path, source },
+    }
+}
+
+fn malformed(
+    what: &str,
+    place: impl Into<String>,
+    expected: impl Into<String>,
+    found: impl Into<String>,
+    remedy: impl Into<String>,
+) -> DataError {
+    DataError::Malformed {
+        what: what.into(),
+        place: place.into(),
+        found: found.into(),
+        expected: expected.into(),
+        remedy: remedy.into(),
+    }
+}

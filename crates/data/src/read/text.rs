@@ -1,8 +1,10 @@
 //! Reading a text file: UTF-8 in, clean `String` out, or an error that helps.
 
+use super::blocks::changed_while_read;
+use super::encoding::MARKS;
+use super::{file_length, io_error};
 use crate::DataError;
 use std::fs;
-use std::io;
 use std::path::Path;
 
 /// Reads a UTF-8 text file.
@@ -22,30 +24,12 @@ use std::path::Path;
 /// ```
 pub fn read_text(path: impl AsRef<Path>) -> Result<String, DataError> {
     let path = path.as_ref();
-    check_regular_file(path)?;
+    let size = file_length(path)?;
     let bytes = fs::read(path).map_err(|source| io_error(path, source))?;
-    decode(path, bytes)
-}
-
-/// Refuses what `fs::read` would fail on with an obscure message, or wait on for ever (a pipe).
-pub(crate) fn check_regular_file(path: &Path) -> Result<(), DataError> {
-    let kind = fs::metadata(path).map_err(|source| io_error(path, source))?.file_type();
-    let (found, remedy) = if kind.is_file() {
-        return Ok(());
-    } else if kind.is_dir() {
-        ("directory", "name one file in it, or join them: cat DIRECTORY/*.txt > all.txt")
-    } else {
-        ("pipe or device", "write its content to a file first")
-    };
-    Err(DataError::NotAFile { path: path.into(), found, remedy })
-}
-
-pub(crate) fn io_error(path: &Path, source: io::Error) -> DataError {
-    let path = path.into();
-    match source.kind() {
-        io::ErrorKind::NotFound => DataError::NotFound { path },
-        _ => DataError::Unreadable { path, source },
+    if bytes.len() as u64 != size {
+        return Err(changed_while_read(&path.display().to_string(), size, bytes.len() as u64));
     }
+    decode(path, bytes)
 }
 
 /// Checks the bytes of a file and makes them a text; the path is for the messages.
@@ -71,16 +55,9 @@ fn decode(path: &Path, mut bytes: Vec<u8>) -> Result<String, DataError> {
 }
 
 pub(crate) fn refuse_wide_encodings(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
-    // UTF-32LE first: its mark begins with that of UTF-16LE.
-    let marks: [(&[u8], _, _); 4] = [
-        (b"\xFF\xFE\0\0", "UTF-32LE", "FF FE 00 00"),
-        (b"\0\0\xFE\xFF", "UTF-32BE", "00 00 FE FF"),
-        (b"\xFF\xFE", "UTF-16LE", "FF FE"),
-        (b"\xFE\xFF", "UTF-16BE", "FE FF"),
-    ];
-    match marks.into_iter().find(|(mark, ..)| bytes.starts_with(mark)) {
-        Some((_, encoding, bytes)) => Err(DataError::WideEncoding { path: path.into(), encoding, bytes }),
-        None => Ok(()),
+    match MARKS.iter().find(|(mark, ..)| bytes.starts_with(mark)) {
+        Some((_, "UTF-8", _)) | None => Ok(()),
+        Some(&(_, encoding, bytes)) => Err(DataError::WideEncoding { path: path.into(), encoding, bytes }),
     }
 }
 

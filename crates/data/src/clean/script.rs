@@ -1,0 +1,140 @@
+//! Which script a character is of, and the units a text is made of: words, or single characters where a
+//! script has no spaces.
+
+use unicode_normalization::UnicodeNormalization;
+
+/// A Han character (Chinese, and the kanji and hanja of Japanese and Korean).
+pub(crate) fn is_han(c: char) -> bool {
+    matches!(u32::from(c), 0x3400..=0x4DBF | 0x4E00..=0x9FFF | 0xF900..=0xFAFF | 0x20000..=0x3FFFD | 0x3005 | 0x3007)
+}
+
+/// A character that is a word by itself: Han and kana are written without spaces.
+fn is_unspaced(c: char) -> bool {
+    is_han(c) || matches!(u32::from(c), 0x3040..=0x30FF)
+}
+
+/// Whether most letters are Han: rules on words of letters between spaces do not apply to such a text.
+pub(crate) fn is_mostly_han(text: &str) -> bool {
+    let (mut letters, mut han) = (0usize, 0usize);
+    for c in text.chars().filter(|c| c.is_alphabetic()) {
+        letters += 1;
+        han += usize::from(is_han(c));
+    }
+    2 * han > letters
+}
+
+/// The number of words; a Han character or kana counts as one.
+pub(crate) fn count_words(text: &str) -> usize {
+    let (mut words, mut within) = (0, false);
+    for c in text.chars() {
+        let word = c.is_alphanumeric();
+        words += usize::from(word && (is_unspaced(c) || !within));
+        within = word && !is_unspaced(c);
+    }
+    words
+}
+
+/// A hash of each unit of a text, in order. A unit is a run of letters and digits, or one Han character or
+/// kana. Width (NFKC), case, punctuation and white space make no difference.
+pub(crate) fn unit_hashes(text: &str) -> Vec<u64> {
+    let mut units = Units::default();
+    if text.is_ascii() {
+        text.bytes().for_each(|b| units.push(b.to_ascii_lowercase().into()));
+    } else {
+        text.nfkc().flat_map(char::to_lowercase).for_each(|c| units.push(c));
+    }
+    units.end();
+    units.hashes
+}
+
+/// Hashes units as their characters come.
+#[derive(Default)]
+struct Units {
+    hashes: Vec<u64>,
+    /// Hash of the unit so far; 0 if none has begun.
+    unit: u64,
+}
+
+impl Units {
+    fn push(&mut self, c: char) {
+        if !c.is_alphanumeric() {
+            return self.end();
+        }
+        if is_unspaced(c) {
+            self.end();
+        }
+        self.unit = mix64(self.unit ^ u64::from(c)).max(1);
+        if is_unspaced(c) {
+            self.end();
+        }
+    }
+
+    fn end(&mut self) {
+        if self.unit != 0 {
+            self.hashes.push(std::mem::take(&mut self.unit));
+        }
+    }
+}
+
+/// A hash of each run of `n` units. A shorter text is one run; one without units has none.
+pub(crate) fn ngram_hashes(units: &[u64], n: usize) -> Vec<u64> {
+    let hash = |run: &[u64]| run.iter().fold(0, |hash, &unit| mix64(hash ^ unit));
+    match units.len() {
+        0 => Vec::new(),
+        len if len < n => vec![hash(units)],
+        _ => units.windows(n).map(hash).collect(),
+    }
+}
+
+/// Spreads 64 bits over 64 bits, one to one: the finaliser of SplitMix64 (Steele, Lea, Flood 2014).
+pub(crate) fn mix64(x: u64) -> u64 {
+    let x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    x ^ (x >> 31)
+}
+
+/// A 64-bit hash of bytes, the same on every machine: eight bytes at a time through [`mix64`].
+pub(crate) fn hash64(bytes: &[u8]) -> u64 {
+    let mut words = bytes.chunks_exact(8);
+    let mut hash = mix64(bytes.len() as u64);
+    for word in words.by_ref() {
+        hash = mix64(hash ^ u64::from_le_bytes(word.try_into().expect("eight bytes")));
+    }
+    let mut last = [0; 8];
+    last[..words.remainder().len()].copy_from_slice(words.remainder());
+    mix64(hash ^ u64::from_le_bytes(last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_ignore_what_makes_no_difference() {
+        let same = |a: &str, b: &str| unit_hashes(a) == unit_hashes(b);
+        assert!(same("The cat, the DOG!", "the cat the dog"));
+        assert!(same("你好，世界！", "你好世界"));
+        assert!(same("ＡＢＣ１２３", "abc123"));
+        assert!(!same("the cat", "cat the"));
+        assert!(!same("thecat", "the cat"));
+        assert_eq!(unit_hashes("GPT模型 is 好").len(), 5);
+        assert!(unit_hashes(" ,.! ").is_empty());
+        assert_eq!(count_words("GPT模型 is 好"), 5);
+    }
+
+    #[test]
+    fn ngrams_of_short_texts() {
+        assert_eq!(ngram_hashes(&[], 5).len(), 0);
+        assert_eq!(ngram_hashes(&[1, 2], 5).len(), 1);
+        assert_eq!(ngram_hashes(&[1, 2, 3, 4, 5, 6], 5).len(), 2);
+    }
+
+    /// Fixed for ever: hashes may be saved.
+    #[test]
+    fn hashes_are_the_same_everywhere() {
+        assert_eq!(mix64(0), 0xE220_A839_7B1D_CDAF); // first output of SplitMix64 with seed 0
+        assert_ne!(hash64(b"a"), hash64(b"a\0"));
+        assert_ne!(hash64(b""), hash64(b"\0\0\0\0\0\0\0\0"));
+    }
+}

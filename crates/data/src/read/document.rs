@@ -1,0 +1,210 @@
+//! Documents: what a file of any format is cut into, one after the other, in constant memory.
+
+use super::blocks::Blocks;
+use super::encoding::Detected;
+use super::{check_regular_file, csv, io_error, jsonl, malformed, plain};
+use crate::DataError;
+use serde_json::{Map, Value};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// A text with what stands beside it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Document {
+    /// The text.
+    pub text: String,
+    /// The line of the file on which it begins, from 1.
+    pub line: u64,
+    /// The fields of its row or object, in their order; none in plain text. Where the text stood there is
+    /// an empty value.
+    pub fields: Map<String, Value>,
+    /// The name of the field with the text; empty in plain text.
+    pub text_field: String,
+}
+
+impl Document {
+    /// A document without fields.
+    pub fn plain(text: String, line: u64) -> Self {
+        Self { text, line, ..Self::default() }
+    }
+}
+
+/// How to read a file.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The format's name, one of [`FORMATS`]; by the file's extension if none.
+    pub format: Option<String>,
+    /// The encoding's name in the WHATWG Encoding Standard; detected if none.
+    pub encoding: Option<String>,
+    /// The column or field with the text; `text` if none.
+    pub text_column: Option<String>,
+    /// What separates the fields of a CSV row, an ASCII character; that of the format if none.
+    pub delimiter: Option<u8>,
+    /// The longest line, row or document allowed, in bytes of UTF-8. This is what bounds the memory.
+    pub longest: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { format: None, encoding: None, text_column: None, delimiter: None, longest: 16 << 20 }
+    }
+}
+
+/// What cuts a text into documents.
+pub(super) trait Source: Send {
+    /// The next document; none at the end.
+    fn next(&mut self) -> Result<Option<Document>, DataError>;
+    /// The text that is cut.
+    fn blocks(&self) -> &Blocks;
+}
+
+/// A format: its name, the extensions of its files, and what reads it.
+pub struct Format {
+    /// Its name for [`Options::format`].
+    pub name: &'static str,
+    /// In lower case, without a dot.
+    pub extensions: &'static [&'static str],
+    /// What a document is in it.
+    pub about: &'static str,
+    open: fn(Blocks, &Options) -> Result<Box<dyn Source>, DataError>,
+}
+
+/// The formats. The first is that of a file whose extension is not listed.
+pub const FORMATS: &[Format] = &[
+    Format {
+        name: "text",
+        extensions: &["txt", "text", "md"],
+        about: "documents separated by blank lines",
+        open: plain::Paragraphs::open,
+    },
+    Format { name: "lines", extensions: &[], about: "a document a line", open: plain::LineDocuments::open },
+    Format { name: "csv", extensions: &["csv"], about: "a document a row", open: csv::Csv::open },
+    Format { name: "tsv", extensions: &["tsv"], about: "a document a row", open: csv::Csv::open_tsv },
+    Format {
+        name: "jsonl",
+        extensions: &["jsonl", "ndjson", "json"],
+        about: "a document a line",
+        open: jsonl::Jsonl::open,
+    },
+    #[cfg(feature = "html")]
+    Format {
+        name: "html",
+        extensions: &["html", "htm", "xhtml"],
+        about: "the page is a document",
+        open: super::html::Page::open,
+    },
+];
+
+/// The format of a file with this name.
+pub fn format_of(path: &Path) -> &'static Format {
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("").to_lowercase();
+    FORMATS.iter().find(|format| format.extensions.contains(&extension.as_str())).unwrap_or(&FORMATS[0])
+}
+
+/// The documents of a file, read as they are asked for. After an error there are none.
+///
+/// ```
+/// use data::read::{Documents, Options};
+/// let csv = "label,text\n1,\"good, and quick\"\n0,cold\n";
+/// let options = Options { format: Some("csv".into()), ..Options::default() };
+/// let documents = Documents::from_reader("reviews", csv.as_bytes(), &options)?;
+/// let documents: Vec<_> = documents.collect::<Result<_, _>>()?;
+/// assert_eq!(documents[0].text, "good, and quick");
+/// assert_eq!((documents[1].line, documents[1].fields["label"].as_str()), (3, Some("0")));
+/// # Ok::<(), data::DataError>(())
+/// ```
+pub struct Documents {
+    source: Box<dyn Source>,
+    format: &'static Format,
+    ended: bool,
+}
+
+impl Documents {
+    /// Opens a file and finds its encoding.
+    ///
+    /// # Errors
+    /// If the file is missing, not a regular file, unreadable or empty, if its encoding is doubtful, or if
+    /// the format does not know its header.
+    pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Self, DataError> {
+        let path = path.as_ref();
+        check_regular_file(path)?;
+        let file = File::open(path).map_err(|source| io_error(path, source))?;
+        let size = file.metadata().map_err(|source| io_error(path, source))?.len();
+        let name = path.display().to_string();
+        Self::read(name, Box::new(file), Some(size), format_of(path), options)
+    }
+
+    /// The documents of anything that can be read; `name` is for messages. The format is that of the
+    /// options, or plain text.
+    ///
+    /// # Errors
+    /// As [`Documents::open`].
+    pub fn from_reader(
+        name: &str,
+        input: impl Read + Send + 'static,
+        options: &Options,
+    ) -> Result<Self, DataError> {
+        Self::read(name.into(), Box::new(input), None, &FORMATS[0], options)
+    }
+
+    fn read(
+        name: String,
+        input: Box<dyn Read + Send>,
+        size: Option<u64>,
+        usual: &'static Format,
+        options: &Options,
+    ) -> Result<Self, DataError> {
+        let format = match &options.format {
+            Some(asked) => find_format(asked)?,
+            None => usual,
+        };
+        let blocks = Blocks::new(name, input, size, options.encoding.as_deref())?;
+        Ok(Self { source: (format.open)(blocks, options)?, format, ended: false })
+    }
+
+    /// The encoding that is read, and how it is known.
+    pub fn encoding(&self) -> &Detected {
+        self.source.blocks().detected()
+    }
+
+    /// The format that is read.
+    pub fn format(&self) -> &'static Format {
+        self.format
+    }
+
+    /// Bytes of the file read so far, for showing progress.
+    pub fn bytes_read(&self) -> u64 {
+        self.source.blocks().offset()
+    }
+}
+
+impl Iterator for Documents {
+    type Item = Result<Document, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let next = self.source.next().transpose();
+        self.ended = !matches!(next, Some(Ok(_)));
+        next
+    }
+}
+
+fn find_format(name: &str) -> Result<&'static Format, DataError> {
+    FORMATS.iter().find(|format| format.name == name).ok_or_else(|| {
+        let names = listed(FORMATS.iter().map(|format| format.name));
+        malformed("--format", "", format!("one of {names}"), format!("{name:?}"), "name one of them")
+    })
+}
+
+/// Names in a message, at most ten of them.
+pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.map(|name| format!("{name:?}")).collect();
+    match names.len() {
+        0 => "(none)".into(),
+        n if n > 10 => format!("{} and {} more", names[..10].join(", "), n - 10),
+        _ => names.join(", "),
+    }
+}

@@ -1,0 +1,138 @@
+//! Documents to a file: what [`super::Documents`] reads again.
+
+use super::{Document, format_of, malformed};
+use crate::DataError;
+use serde_json::Value;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// A format to write.
+///
+/// | format | a document is | what does not fit in |
+/// |---|---|---|
+/// | `text` | lines, with a blank line between documents | blank lines within become line ends; fields are left out |
+/// | `lines` | a line | line ends within become spaces; fields are left out |
+/// | `csv`, `tsv` | a row, with the columns of the input | nothing is lost |
+/// | `jsonl` | an object with the fields of the input, or with `text` alone | nothing is lost |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutFormat {
+    /// Documents separated by blank lines.
+    Text,
+    /// A document a line.
+    Lines,
+    /// Rows with this delimiter.
+    Rows(u8),
+    /// An object a line.
+    Jsonl,
+}
+
+impl OutFormat {
+    /// The format for a file of this name, of documents that come from `input`, a format's name.
+    ///
+    /// # Errors
+    /// If rows are to be written of what has no columns.
+    pub fn of(path: &Path, input: &str) -> Result<Self, DataError> {
+        let tabular = ["csv", "tsv"].contains(&input);
+        match format_of(path).name {
+            "jsonl" => Ok(OutFormat::Jsonl),
+            "csv" if tabular => Ok(OutFormat::Rows(b',')),
+            "tsv" if tabular => Ok(OutFormat::Rows(b'\t')),
+            "csv" | "tsv" => Err(malformed(
+                &path.display().to_string(),
+                "",
+                "a name that ends in .txt or .jsonl",
+                format!("a table, for documents from the format {input}, which has no columns"),
+                "choose another name",
+            )),
+            _ if input == "lines" => Ok(OutFormat::Lines),
+            _ => Ok(OutFormat::Text),
+        }
+    }
+}
+
+/// Writes documents one after the other.
+///
+/// ```
+/// use data::read::{Document, DocumentWriter, OutFormat};
+/// let mut out = Vec::new();
+/// let mut writer = DocumentWriter::new(&mut out, OutFormat::Text);
+/// writer.write(&Document::plain("one\ntwo".into(), 1))?;
+/// writer.write(&Document::plain("three".into(), 4))?;
+/// assert_eq!(out, b"one\ntwo\n\nthree\n");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct DocumentWriter<W> {
+    out: W,
+    format: OutFormat,
+    /// No document has been written.
+    at_start: bool,
+}
+
+impl<W: Write> DocumentWriter<W> {
+    /// A writer that has written nothing.
+    pub fn new(out: W, format: OutFormat) -> Self {
+        Self { out, format, at_start: true }
+    }
+
+    /// Writes a document.
+    ///
+    /// # Errors
+    /// Those of the writer underneath.
+    pub fn write(&mut self, document: &Document) -> io::Result<()> {
+        let first = std::mem::take(&mut self.at_start);
+        let lines = document.text.lines().map(str::trim_end).filter(|line| !line.is_empty());
+        match self.format {
+            OutFormat::Text => {
+                if !first {
+                    self.out.write_all(b"\n")?;
+                }
+                lines.into_iter().try_for_each(|line| writeln!(self.out, "{line}"))
+            }
+            OutFormat::Lines => {
+                for (i, line) in lines.enumerate() {
+                    write!(self.out, "{}{line}", if i > 0 { " " } else { "" })?;
+                }
+                self.out.write_all(b"\n")
+            }
+            OutFormat::Rows(delimiter) => {
+                if first {
+                    self.row(document.fields.keys().map(String::as_str), delimiter)?;
+                }
+                let values = document.fields.iter().map(|(name, value)| match value {
+                    _ if *name == document.text_field => &document.text,
+                    Value::String(text) => text,
+                    _ => "", // a row has strings alone
+                });
+                self.row(values, delimiter)
+            }
+            OutFormat::Jsonl => {
+                let mut fields = document.fields.clone();
+                let name = if document.text_field.is_empty() { "text" } else { &document.text_field };
+                fields.insert(name.into(), Value::String(document.text.clone()));
+                serde_json::to_writer(&mut self.out, &fields)?;
+                self.out.write_all(b"\n")
+            }
+        }
+    }
+
+    /// Writes a row as RFC 4180 wants it.
+    fn row<'a>(&mut self, fields: impl Iterator<Item = &'a str>, delimiter: u8) -> io::Result<()> {
+        for (i, field) in fields.enumerate() {
+            if i > 0 {
+                self.out.write_all(&[delimiter])?;
+            }
+            // A row that is one empty field would be a blank line.
+            if field.is_empty() || field.bytes().any(|b| [delimiter, b'"', b'\n', b'\r'].contains(&b)) {
+                write!(self.out, "\"{}\"", field.replace('"', "\"\""))?;
+            } else {
+                self.out.write_all(field.as_bytes())?;
+            }
+        }
+        self.out.write_all(b"\n")
+    }
+
+    /// Hands back what was written to.
+    pub fn into_inner(self) -> W {
+        self.out
+    }
+}
