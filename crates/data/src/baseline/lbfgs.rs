@@ -91,7 +91,6 @@ fn newton_direction(gradient: &[f64], history: &VecDeque<(Vec<f64>, Vec<f64>)>) 
 
 /// Halves the step until it lowers the value by a part of what the slope promises (Armijo's rule). None
 /// if none does.
-#[expect(clippy::type_complexity, reason = "place, gradient, value")]
 fn step(
     x: &[f64],
     value: f64,

@@ -141,3 +141,10 @@ fn short_texts_are_refused() {
     let few = compare(&story(100, &OLD, 1), &story(8, &OLD, 2), &Options::default(), |_| ()).unwrap();
     assert_eq!(few.domain, None);
 }
+
+#[test]
+fn words_without_end_are_cut() {
+    let shift = vocabulary_shift("a", &format!("{} {}", "é".repeat(40), "é".repeat(41)));
+    let [same, cut] = &shift.new_words[..] else { panic!("two new words: {shift:?}") };
+    assert_eq!((same.0.as_str(), cut.0.as_str()), (&*"é".repeat(40), &*("é".repeat(40) + "...")));
+}

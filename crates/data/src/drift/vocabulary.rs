@@ -19,7 +19,7 @@ pub struct VocabularyShift {
     pub oov_types_percent: f64,
     /// Different words in both texts, divided by those in either.
     pub jaccard: f64,
-    /// The most frequent new words with their counts, at most 20.
+    /// The most frequent new words with their counts, at most 20; a long one is cut.
     pub new_words: Vec<(String, usize)>,
     /// Percent of the test's characters that the training text does not have.
     pub oov_chars_percent: f64,
@@ -58,10 +58,19 @@ pub fn vocabulary_shift(train: &str, test: &str) -> VocabularyShift {
         oov_words_percent: percent(new_word_count, test_words),
         oov_types_percent: percent(new_words.len(), found.len()),
         jaccard: both as f64 / (known.len() + new_words.len()).max(1) as f64,
-        new_words: new_words.into_iter().take(20).map(|(word, n)| (word.to_string(), n)).collect(),
+        new_words: new_words.into_iter().take(20).map(|(word, n)| (shortened(word), n)).collect(),
         oov_chars_percent: percent(new_char_count, chars),
         new_char_types: new_chars.len(),
         new_chars: new_chars.into_iter().take(50).collect(),
+    }
+}
+
+/// A word as a person reads it: of digits or letters without end, as in artificial texts, the beginning.
+fn shortened(word: &str) -> String {
+    const LONGEST: usize = 40;
+    match word.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &word[..end]),
+        None => word.to_string(),
     }
 }
 
