@@ -19,6 +19,9 @@ impl OutputFile {
         let input = |what: &str| Failure::input(format!("{}: {what}", path.display()));
         let found = match fs::metadata(path) {
             Ok(there) if there.is_dir() => Some("a directory: name a file in it"),
+            _ if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+                Some("a directory: name a file in it")
+            }
             Ok(there) if !there.is_file() => Some("a pipe or device: name a file"), // /dev/null stays what it is
             _ => None,
         };

@@ -51,6 +51,15 @@ impl ReadArgs {
     }
 }
 
+/// Files without a document are a mistake: another format, or a text that got lost.
+pub(crate) fn nothing_in(paths: &[PathBuf]) -> Failure {
+    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let names = names.join(", ");
+    Failure::input(format!(
+        "{names}: expected at least one document with text in it, found none: check the file, or name its --format"
+    ))
+}
+
 /// The documents of several files, one after the other, with a bar on stderr while they are read.
 pub(crate) struct Reading {
     options: Options,

@@ -42,7 +42,7 @@ pub enum DataError {
         source: io::Error,
     },
     /// No text in the file, or nothing but a byte order mark.
-    #[error("{}: expected a text, found an empty file", path.display())]
+    #[error("{}: expected a text, found an empty file: check how it was made, or name another", path.display())]
     EmptyFile {
         /// The path as it was given.
         path: PathBuf,

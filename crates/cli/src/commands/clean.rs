@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::output_file::OutputFile;
-use crate::reading::{ReadArgs, Reading};
+use crate::reading::{ReadArgs, Reading, nothing_in};
 use data::clean::{Cleaner, RULES, Report, When};
 use data::read::{Document, DocumentWriter, Options, OutFormat};
 use serde_json::json;
@@ -21,7 +21,7 @@ pub(crate) const ABOUT: &str = "Clean a text and say what was changed and droppe
 Always: UTF-8, \\n line ends, no control and zero-width characters, no superfluous white space, no empty
 documents. The output is text, .csv, .tsv or .jsonl, by its extension; fields beside the text are kept in
 the last three. Memory does not grow with the file: of --dedup, what --dedup-memory allows is remembered, by
-default the last 3.6 million different documents for exact and the last 110,000 for minhash.";
+default the last 3.6 million different documents for exact and the last 80,000 for minhash.";
 
 /// What `newleaf clean` takes.
 #[derive(Debug, clap::Args)]
@@ -82,11 +82,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         writer.write(&document).map_err(|e| Failure::other(format!("{}: {e}", args.out.display())))?;
     }
     if cleaner.report().documents_in == 0 {
-        let files: Vec<String> = args.inputs.iter().map(|path| path.display().to_string()).collect();
-        return Err(Failure::input(format!(
-            "{}: expected at least one document, found none: check the file, or name its --format",
-            files.join(", ")
-        )));
+        return Err(nothing_in(&args.inputs));
     }
     writer.into_inner().finish()?;
     report(args, &cleaner, reading.bytes_read(), started.elapsed().as_secs_f64())

@@ -1,7 +1,7 @@
 //! `newleaf leak`: is the test text among what a model was trained on?
 
 use crate::failure::Failure;
-use crate::reading::{ReadArgs, Reading};
+use crate::reading::{ReadArgs, Reading, nothing_in};
 use data::clean::{LeakCheck, LeakReport};
 use std::fmt::Write as _;
 use std::io::Write;
@@ -52,6 +52,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         check.see_train(&document.text, document.line);
     }
     let report = check.report();
+    for (documents, path) in [(report.test_documents, &args.test), (report.train_documents, &args.train)] {
+        if documents == 0 {
+            return Err(nothing_in(std::slice::from_ref(path)));
+        }
+    }
     let text = if args.json {
         serde_json::to_string(&report).expect("a report is JSON") + "\n"
     } else {

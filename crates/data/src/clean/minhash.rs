@@ -34,10 +34,13 @@ pub const ROWS: usize = HASHES / BANDS;
 /// raises an estimate of J by at most 0.00002.
 pub type Signature = [u16; HASHES];
 
-/// The k hash functions `x -> a x + b mod 2^64`, a odd, on shingles that are well mixed already.
+/// The k hash functions `x -> a x + b mod 2^32`, a odd, on shingles that are well mixed already.
+///
+/// With 32 bits a vector instruction does four of them at once, and of a text of a million shingles hardly
+/// two are the same.
 pub struct MinHash {
-    factors: [u64; HASHES],
-    offsets: [u64; HASHES],
+    factors: [u32; HASHES],
+    offsets: [u32; HASHES],
 }
 
 impl MinHash {
@@ -45,20 +48,21 @@ impl MinHash {
     #[expect(clippy::new_without_default, reason = "128 drawn numbers are no default")]
     pub fn new() -> Self {
         let mut rng = Rng::new(128, Stream::Other(0x6d69_6e68_6173_6821)); // "minhash!"
-        let mut draw = || std::array::from_fn(|_| rng.next_u64());
-        let factors: [u64; HASHES] = draw();
+        let mut draw = || std::array::from_fn(|_| rng.next_u32());
+        let factors: [u32; HASHES] = draw();
         Self { factors: factors.map(|a| a | 1), offsets: draw() }
     }
 
     /// The signature of a set of shingles, each a well-mixed hash. Repeated ones make no difference.
     pub fn signature(&self, shingles: &[u64]) -> Signature {
-        let mut minima = [u64::MAX; HASHES];
+        let mut minima = [i32::MAX; HASHES]; // signed, since SSE2 compares no others
         for &x in shingles {
+            let x = (x >> 32) as u32;
             for ((minimum, a), b) in minima.iter_mut().zip(&self.factors).zip(&self.offsets) {
-                *minimum = (*minimum).min(x.wrapping_mul(*a).wrapping_add(*b));
+                *minimum = (*minimum).min(x.wrapping_mul(*a).wrapping_add(*b) as i32);
             }
         }
-        minima.map(|minimum| mix64(minimum) as u16)
+        minima.map(|minimum| mix64(minimum as u64) as u16)
     }
 
     /// The signature of a text; none if there is no letter or digit in it.
@@ -82,27 +86,29 @@ const MOST_ALIKE: usize = 64;
 
 /// Signatures, to be found by one that is alike. A text is a number, from 0 in the order of insertion.
 ///
-/// Per text it holds the signature (256 bytes) and an entry of 4 bytes in each of 16 tables that are between
-/// 35 and 70 % full: 350 to 440 bytes.
+/// Per text it holds the signature (256 bytes) and an entry of 8 bytes in each of 16 tables that are between
+/// 35 and 70 % full: 440 to 620 bytes.
 #[derive(Default)]
 pub struct Lsh {
     chunks: Vec<Vec<Signature>>,
     tables: [Table; BANDS],
 }
 
-/// The texts by one band: open addressing with linear probing. The key of an entry is not stored, but read
-/// off the signature of its text.
+/// The texts by one band: open addressing with linear probing. With a text stands the hash of its band, so
+/// that hardly ever the signature of another text is looked at: each is somewhere else in memory.
 #[derive(Default)]
 struct Table {
-    slots: Vec<u32>,
+    /// A hash and a text.
+    slots: Vec<(u32, u32)>,
     used: usize,
 }
 
+/// In the place of a text.
 const EMPTY: u32 = u32::MAX;
 
 impl Lsh {
     /// Bytes of memory that a text takes at most, when there are many.
-    pub const MOST_BYTES: usize = size_of::<Signature>() + BANDS * 4 * 20 / 7;
+    pub const MOST_BYTES: usize = size_of::<Signature>() + BANDS * 8 * 20 / 7;
 
     /// Without texts.
     pub fn new() -> Self {
@@ -121,7 +127,7 @@ impl Lsh {
 
     /// Bytes of memory.
     pub fn memory(&self) -> usize {
-        let tables: usize = self.tables.iter().map(|table| 4 * table.slots.capacity()).sum();
+        let tables: usize = self.tables.iter().map(|table| 8 * table.slots.capacity()).sum();
         tables + self.chunks.len() * CHUNK * size_of::<Signature>()
     }
 
@@ -137,10 +143,7 @@ impl Lsh {
         }
         self.chunks.last_mut().expect("pushed above").push(signature);
         for (band, table) in self.tables.iter_mut().enumerate() {
-            if 10 * (table.used + 1) > 7 * table.slots.len() {
-                table.grow(&self.chunks, band);
-            }
-            table.insert(&self.chunks, band, id as u32);
+            table.insert(hash_of(band_of(&signature, band)), id as u32);
         }
         id
     }
@@ -148,8 +151,16 @@ impl Lsh {
     /// The texts that share a band with the signature, in ascending order.
     pub fn candidates(&self, signature: &Signature) -> Vec<usize> {
         let mut found = Vec::new();
-        for (band, table) in self.tables.iter().enumerate() {
-            table.with_key(&self.chunks, band, key(signature, band), |id| found.push(id as usize));
+        let hashes: [u32; BANDS] = std::array::from_fn(|band| hash_of(band_of(signature, band)));
+        // All first slots at once: each is far from the others, and so the waits for memory overlap.
+        let taken: [bool; BANDS] = std::array::from_fn(|band| self.tables[band].is_taken(hashes[band]));
+        for band in (0..BANDS).filter(|&band| taken[band]) {
+            let wanted = band_of(signature, band);
+            self.tables[band].find(hashes[band], |id| {
+                if band_of(self.signature(id as usize), band) == wanted {
+                    found.push(id as usize);
+                }
+            });
         }
         found.sort_unstable();
         found.dedup();
@@ -164,62 +175,65 @@ impl Lsh {
     /// The candidates whose estimated similarity is at least so much, in ascending order, with the estimates.
     pub fn all_similar(&self, signature: &Signature, least: f64) -> Vec<(usize, f64)> {
         let candidates = self.candidates(signature).into_iter();
-        let estimated = candidates.map(|id| (id, similarity(signature, at(&self.chunks, id))));
+        let estimated = candidates.map(|id| (id, similarity(signature, self.signature(id))));
         estimated.filter(|(_, similarity)| *similarity >= least).collect()
+    }
+
+    fn signature(&self, id: usize) -> &Signature {
+        &self.chunks[id / CHUNK][id % CHUNK]
     }
 }
 
-fn at(chunks: &[Vec<Signature>], id: usize) -> &Signature {
-    &chunks[id / CHUNK][id % CHUNK]
-}
-
-fn key(signature: &Signature, band: usize) -> &[u16] {
+/// The band of a signature.
+fn band_of(signature: &Signature, band: usize) -> &[u16] {
     &signature[band * ROWS..][..ROWS]
 }
 
+fn hash_of(band: &[u16]) -> u32 {
+    let words =
+        band.chunks_exact(4).map(|four| four.iter().fold(0, |word, &row| (word << 16) | u64::from(row)));
+    words.fold(0, |hash, word| mix64(hash ^ word)) as u32
+}
+
 impl Table {
-    /// Calls `each` for the texts with the key, and answers the free slot where another would go.
-    fn with_key(
-        &self,
-        chunks: &[Vec<Signature>],
-        band: usize,
-        wanted: &[u16],
-        mut each: impl FnMut(u32),
-    ) -> Option<usize> {
-        if self.slots.is_empty() {
-            return None;
-        }
-        let hash = wanted.chunks_exact(4).fold(0, |hash, four| {
-            mix64(hash ^ four.iter().fold(0, |word, &row| (word << 16) | u64::from(row)))
-        });
-        let mask = self.slots.len() - 1; // a power of two, less one
+    /// Whether there is a text in the slot where the search for a hash begins.
+    fn is_taken(&self, hash: u32) -> bool {
+        let slot = self.slots.get(hash as usize & self.slots.len().wrapping_sub(1));
+        slot.is_some_and(|slot| slot.1 != EMPTY)
+    }
+
+    /// Calls `each` for the texts with the hash, and answers the free slot where another would go.
+    fn find(&self, hash: u32, mut each: impl FnMut(u32)) -> Option<usize> {
+        let mask = self.slots.len().checked_sub(1)?; // a power of two, less one
         let mut slot = hash as usize & mask;
-        while self.slots[slot] != EMPTY {
-            let id = self.slots[slot];
-            if key(at(chunks, id as usize), band) == wanted {
-                each(id);
+        while self.slots[slot].1 != EMPTY {
+            if self.slots[slot].0 == hash {
+                each(self.slots[slot].1);
             }
             slot = (slot + 1) & mask;
         }
         Some(slot)
     }
 
-    fn insert(&mut self, chunks: &[Vec<Signature>], band: usize, id: u32) {
-        let wanted = key(at(chunks, id as usize), band);
+    fn insert(&mut self, hash: u32, id: u32) {
+        if 10 * (self.used + 1) > 7 * self.slots.len() {
+            self.grow();
+        }
         let mut alike = 0;
-        let slot = self.with_key(chunks, band, wanted, |_| alike += 1).expect("grown before");
+        let slot = self.find(hash, |_| alike += 1).expect("grown above");
         if alike < MOST_ALIKE {
-            self.slots[slot] = id;
+            self.slots[slot] = (hash, id);
             self.used += 1;
         }
     }
 
-    fn grow(&mut self, chunks: &[Vec<Signature>], band: usize) {
-        let old = std::mem::take(&mut self.slots);
-        self.slots = vec![EMPTY; (2 * old.len()).max(16)];
-        self.used = 0;
-        for id in old.into_iter().filter(|&id| id != EMPTY) {
-            self.insert(chunks, band, id);
+    fn grow(&mut self) {
+        let larger = vec![(0, EMPTY); (2 * self.slots.len()).max(16)];
+        for (hash, id) in std::mem::replace(&mut self.slots, larger) {
+            if id != EMPTY {
+                let slot = self.find(hash, |_| {}).expect("grown above");
+                self.slots[slot] = (hash, id);
+            }
         }
     }
 }

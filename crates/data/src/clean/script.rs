@@ -15,12 +15,18 @@ fn is_unspaced(c: char) -> bool {
 
 /// Whether most letters are Han: rules on words of letters between spaces do not apply to such a text.
 pub(crate) fn is_mostly_han(text: &str) -> bool {
-    let (mut letters, mut han) = (0usize, 0usize);
-    for c in text.chars().filter(|c| c.is_alphabetic()) {
-        letters += 1;
-        han += usize::from(is_han(c));
+    if text.is_ascii() {
+        return false;
     }
-    2 * han > letters
+    let (mut han, mut others) = (0usize, 0usize);
+    for c in text.chars() {
+        if is_han(c) {
+            han += 1;
+        } else if c.is_alphabetic() {
+            others += 1;
+        }
+    }
+    han > others
 }
 
 /// The number of words; a Han character or kana counts as one.
@@ -38,10 +44,19 @@ pub(crate) fn count_words(text: &str) -> usize {
 /// kana. Width (NFKC), case, punctuation and white space make no difference.
 pub(crate) fn unit_hashes(text: &str) -> Vec<u64> {
     let mut units = Units::default();
-    if text.is_ascii() {
-        text.bytes().for_each(|b| units.push(b.to_ascii_lowercase().into()));
-    } else {
-        text.nfkc().flat_map(char::to_lowercase).for_each(|c| units.push(c));
+    // NFKC leaves unified Han characters as they are, whatever stands beside them, and so can be left out.
+    let is_unified = |c: char| matches!(c, '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}');
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (run, others) = rest.split_at(rest.find(is_unified).unwrap_or(rest.len()));
+        if run.is_ascii() {
+            run.bytes().for_each(|b| units.push(b.to_ascii_lowercase().into()));
+        } else {
+            run.nfkc().flat_map(char::to_lowercase).for_each(|c| units.push(c));
+        }
+        let (han, others) = others.split_at(others.find(|c| !is_unified(c)).unwrap_or(others.len()));
+        han.chars().for_each(|c| units.push_alone(c));
+        rest = others;
     }
     units.end();
     units.hashes
@@ -61,12 +76,15 @@ impl Units {
             return self.end();
         }
         if is_unspaced(c) {
-            self.end();
+            return self.push_alone(c);
         }
         self.unit = mix64(self.unit ^ u64::from(c)).max(1);
-        if is_unspaced(c) {
-            self.end();
-        }
+    }
+
+    /// A character that is a unit by itself.
+    fn push_alone(&mut self, c: char) {
+        self.end();
+        self.hashes.push(mix64(u64::from(c)).max(1));
     }
 
     fn end(&mut self) {
@@ -121,6 +139,12 @@ mod tests {
         assert_eq!(unit_hashes("GPT模型 is 好").len(), 5);
         assert!(unit_hashes(" ,.! ").is_empty());
         assert_eq!(count_words("GPT模型 is 好"), 5);
+        // Characters that join with others under NFKC also do so beside Han.
+        assert!(same("中e\u{301}文ｶﾞ", "中\u{E9}文ガ"));
+        assert_eq!(
+            unit_hashes("Ｇ中\u{F900}"),
+            [unit_hashes("g"), unit_hashes("中"), unit_hashes("豈")].concat()
+        );
     }
 
     #[test]

@@ -155,8 +155,7 @@ impl Blocks {
     fn undecodable(&self, length: u64, after: u64) -> DataError {
         let start = self.offset - length - after;
         let from = self.at - (length + after) as usize;
-        let shown: String =
-            self.raw[from..from + length as usize].iter().map(|b| format!(" {b:02X}")).collect();
+        let shown = hexadecimal(&self.raw[from..from + length as usize]);
         let incomplete = if self.input_ended { " (the file ends in the middle of a character)" } else { "" };
         malformed(
             &self.name,
@@ -228,10 +227,17 @@ fn doubtful(name: &str, prefix: &[u8], doubt: Doubt) -> DataError {
         ),
         Doubt::ZeroByte(at) => malformed(
             name,
-            format!("byte offset {at}, line {}", 1 + line_ends_of_bytes(&prefix[..at])),
+            place_in(prefix, at),
             "a text",
             "a zero byte",
             "this is a binary file; if it is a text, name its encoding with --encoding (UTF-16LE, ...)",
+        ),
+        Doubt::Damaged { at, length } => malformed(
+            name,
+            place_in(prefix, at),
+            "UTF-8, as most of the file is",
+            format!("the bytes{}", hexadecimal(&prefix[at..at + length])),
+            "the file is cut short or damaged there: mend it, or name its encoding with --encoding if it has another",
         ),
         Doubt::Unsure { found, likely } => {
             malformed(name, "", "a text in a known encoding", found, remedy(likely))
@@ -239,6 +245,11 @@ fn doubtful(name: &str, prefix: &[u8], doubt: Doubt) -> DataError {
     }
 }
 
-fn line_ends_of_bytes(bytes: &[u8]) -> usize {
-    memchr::memchr_iter(b'\n', bytes).count()
+/// The place of a byte near the beginning of a file.
+fn place_in(prefix: &[u8], at: usize) -> String {
+    format!("byte offset {at}, line {}", 1 + memchr::memchr_iter(b'\n', &prefix[..at]).count())
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!(" {b:02X}")).collect()
 }

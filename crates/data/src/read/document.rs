@@ -148,7 +148,7 @@ impl Documents {
         Self::read(name.into(), Box::new(input), None, &FORMATS[0], options)
     }
 
-    fn read(
+    pub(super) fn read(
         name: String,
         input: Box<dyn Read + Send>,
         size: Option<u64>,

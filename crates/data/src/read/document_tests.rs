@@ -155,6 +155,20 @@ fn damaged_bytes_are_located() {
     check_error(b"\xEF\xBB\xBF", &format("lines"), &["empty"]);
 }
 
+/// A file that grows or shrinks meanwhile is not what was asked for, whatever it holds.
+#[test]
+fn files_that_change() {
+    let bytes = b"a line\n".repeat(300_000);
+    for size in [bytes.len() + 1, bytes.len() - 1, 7] {
+        let input = Slow { bytes: bytes.clone(), at: 0, step: 1 << 16 };
+        let documents =
+            Documents::read("a".into(), Box::new(input), Some(size as u64), &FORMATS[1], &Options::default());
+        let error = documents.unwrap().find_map(Result::err).unwrap().to_string();
+        let place = format!("byte offset {}", size.min(bytes.len()));
+        assert!(error.contains(&place) && error.contains("changed while it was read"), "{error}");
+    }
+}
+
 #[test]
 fn what_is_too_long() {
     for (name, text) in [

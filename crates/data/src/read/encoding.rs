@@ -5,6 +5,7 @@
 //! | the user says so | as sure as the user |
 //! | a byte order mark (UTF-8, UTF-16) | certain |
 //! | valid UTF-8 with characters beyond ASCII | practically certain: other encodings break its rules in a few bytes |
+//! | UTF-8 but for less than a tenth of the characters beyond ASCII | an error with the place: the file is damaged |
 //! | ASCII alone | any of these encodings reads it alike; UTF-8 is assumed and checked to the end of the file |
 //! | zero bytes that make sense as UTF-16 in one byte order and not in the other | sure, if the shares are far apart |
 //! | double bytes that fall on frequent characters in GB18030 but not in Big5, or the reverse | sure, if chardetng agrees |
@@ -100,6 +101,8 @@ pub(super) enum Doubt {
     Utf32(&'static str),
     /// A zero byte where no text has one: its offset.
     ZeroByte(usize),
+    /// UTF-8, but for a few bytes, of which these are the first.
+    Damaged { at: usize, length: usize },
     /// The bytes allow several readings.
     Unsure { found: String, likely: &'static str },
 }
@@ -148,8 +151,22 @@ pub(super) fn detect(prefix: &[u8], complete: bool) -> Result<Detected, Doubt> {
         Ok(_) => Ok(Detected::new(UTF_8, 0, Evidence::ValidUtf8)),
         // The prefix may end in the middle of a character.
         Err(e) if e.error_len().is_none() && !complete => Ok(Detected::new(UTF_8, 0, Evidence::ValidUtf8)),
+        Err(e) if is_mostly_utf8(prefix) => {
+            let at = e.valid_up_to();
+            Err(Doubt::Damaged { at, length: e.error_len().unwrap_or(prefix.len() - at) })
+        }
         Err(e) => chinese(prefix, complete, e.valid_up_to()),
     }
+}
+
+/// Whether ten characters beyond ASCII or more are valid for each sequence that is not.
+fn is_mostly_utf8(prefix: &[u8]) -> bool {
+    let (mut characters, mut broken) = (0usize, 0usize);
+    for chunk in prefix.utf8_chunks() {
+        characters += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
+        broken += usize::from(!chunk.invalid().is_empty());
+    }
+    characters >= 10 * broken
 }
 
 /// UTF-16 without a mark: one byte order must make sense and the other must not.
@@ -157,37 +174,51 @@ fn utf16(prefix: &[u8], complete: bool, zero: usize) -> Result<Detected, Doubt> 
     if complete && prefix.len() % 2 != 0 {
         return Err(Doubt::ZeroByte(zero));
     }
-    let little = implausible_utf16(prefix, u16::from_le_bytes);
-    let big = implausible_utf16(prefix, u16::from_be_bytes);
-    let sure = |right: f64, swapped: f64| right <= 0.01 && swapped >= 0.1;
-    if sure(little, big) {
-        return Ok(Detected::new(UTF_16LE, 0, Evidence::Utf16 { implausible: little, swapped: big }));
-    }
-    if sure(big, little) {
-        return Ok(Detected::new(UTF_16BE, 0, Evidence::Utf16 { implausible: big, swapped: little }));
-    }
-    if little.min(big) > 0.01 {
+    let little = Wide::read(prefix, u16::from_le_bytes);
+    let big = Wide::read(prefix, u16::from_be_bytes);
+    let (encoding, right, swapped) = match little.implausible <= big.implausible {
+        true => (UTF_16LE, little, big),
+        false => (UTF_16BE, big, little),
+    };
+    // Without ASCII, at least line ends, the zeros are none of UTF-16: pairs of Latin letters look like Han.
+    if right.implausible > 0.01 || right.ascii == 0 {
         return Err(Doubt::ZeroByte(zero));
     }
-    let found = "zero bytes that make sense as UTF-16 in either byte order".into();
-    Err(Doubt::Unsure { found, likely: if little <= big { "UTF-16LE" } else { "UTF-16BE" } })
+    if swapped.implausible < 0.1 || right.characters < FEWEST_CHARACTERS {
+        let found = "zero bytes that could be UTF-16 in either byte order".into();
+        return Err(Doubt::Unsure { found, likely: encoding.name() });
+    }
+    let evidence = Evidence::Utf16 { implausible: right.implausible, swapped: swapped.implausible };
+    Ok(Detected::new(encoding, 0, evidence))
 }
 
-/// The share of characters that ordinary text does not have; 1 if it is not UTF-16 at all.
-fn implausible_utf16(prefix: &[u8], unit: fn([u8; 2]) -> u16) -> f64 {
-    let units = prefix.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
-    let (mut characters, mut implausible) = (0usize, 0usize);
-    for c in char::decode_utf16(units) {
-        characters += 1;
-        match c {
-            Ok('\0') => return 1.0,
-            Ok(c) => implausible += usize::from(!is_ordinary(c)),
-            // A pair may be cut at the end of the prefix; anywhere else this is not UTF-16.
-            Err(_) if characters * 2 + 2 > prefix.len() => {}
-            Err(_) => return 1.0,
+/// What a reading as UTF-16 finds.
+struct Wide {
+    characters: usize,
+    /// How many of them are ASCII.
+    ascii: usize,
+    /// The share that ordinary text does not have; 1 if this is not UTF-16 at all.
+    implausible: f64,
+}
+
+impl Wide {
+    fn read(prefix: &[u8], unit: fn([u8; 2]) -> u16) -> Self {
+        let units = prefix.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
+        let (mut characters, mut ascii, mut implausible) = (0usize, 0usize, 0usize);
+        for c in char::decode_utf16(units) {
+            characters += 1;
+            match c {
+                Ok(c) if c != '\0' => {
+                    ascii += usize::from(c.is_ascii());
+                    implausible += usize::from(!is_ordinary(c));
+                }
+                // A pair may be cut at the end of the prefix; anywhere else this is not UTF-16.
+                Err(_) if characters * 2 + 2 > prefix.len() => {}
+                _ => return Self { characters, ascii, implausible: 1.0 },
+            }
         }
+        Self { characters, ascii, implausible: implausible as f64 / characters.max(1) as f64 }
     }
-    implausible as f64 / characters.max(1) as f64
 }
 
 /// Characters that make up practically all text: Latin, Greek, Cyrillic, Arabic and Indic letters,
@@ -293,6 +324,9 @@ mod tests {
         assert_eq!(detect(cut, false).unwrap().name(), "UTF-8");
         assert!(detect(cut, true).is_err());
         assert!(detect(b"plain", true).unwrap().evidence().contains("ASCII"));
+        let broken = [SIMPLIFIED.as_bytes(), b"\xFF", SIMPLIFIED.as_bytes()].concat();
+        let damaged = Doubt::Damaged { at: SIMPLIFIED.len(), length: 1 };
+        assert_eq!(detect(&broken, true), Err(damaged));
     }
 
     #[test]
@@ -307,9 +341,10 @@ mod tests {
 
     #[test]
     fn utf16_without_a_mark() {
-        for text in
-            ["Shall I compare thee to a summer's day?\nThou art more lovely.\n", "一天，\n他说：\n好。\n"]
-        {
+        for text in [
+            "Shall I compare thee to a summer's day?\nThou art more lovely.\n",
+            "一天，他从山上下来，\n他说：\n今天好。\n",
+        ] {
             assert_eq!(found(&utf16_bytes(text, u16::to_le_bytes)), "UTF-16LE", "{text}");
             assert_eq!(found(&utf16_bytes(text, u16::to_be_bytes)), "UTF-16BE", "{text}");
         }
@@ -319,6 +354,7 @@ mod tests {
             Err(Doubt::Unsure { likely: "UTF-16LE", .. })
         ));
         assert_eq!(detect(b"ab\0cd", true), Err(Doubt::ZeroByte(2)));
+        assert_eq!(detect(b"one\ntwo\0", true), Err(Doubt::ZeroByte(7))); // four Han characters, big-endian
         assert_eq!(detect(b"\x7fELF\x02\x01\x01\0\0\0\0\0", true), Err(Doubt::ZeroByte(7)));
     }
 

@@ -20,19 +20,18 @@ impl Jsonl {
     }
 
     /// The document on a line that was just read.
-    fn document(&self, value: serde_json::Result<Value>) -> Result<Document, DataError> {
+    fn document(&self, value: serde_json::Result<Value>, is_array: bool) -> Result<Document, DataError> {
         let line = self.lines.number();
         let wrong = |expected: &str, found: String, remedy: String| {
             malformed(self.lines.blocks.name(), format!("line {line}"), expected, found, remedy)
         };
+        let remedy = if is_array { ARRAY } else { "mend or remove the line" };
         let value = value.map_err(|e| {
             let (message, column) = (e.to_string(), e.column());
             let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(what, _)| what);
-            wrong("a JSON object", format!("at column {column}: {message}"), "mend or remove the line".into())
+            wrong("a JSON object", format!("at column {column}: {message}"), remedy.into())
         })?;
         let Value::Object(mut fields) = value else {
-            let remedy =
-                "each line must be an object; an array of objects is split by: jq -c '.[]' INPUT > OUTPUT";
             return Err(wrong("a JSON object", kind(&value).into(), remedy.into()));
         };
         match fields.get_mut(&self.text_field).map(Value::take) {
@@ -53,6 +52,10 @@ impl Jsonl {
     }
 }
 
+/// The remedy for a file that is one array.
+const ARRAY: &str =
+    "each line must be an object; an array of objects is split by: jq -c '.[]' INPUT > OUTPUT";
+
 fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -69,8 +72,8 @@ impl Source for Jsonl {
         loop {
             let Some(line) = self.lines.next()? else { return Ok(None) };
             if !line.trim().is_empty() {
-                let value = serde_json::from_str(line);
-                return self.document(value).map(Some);
+                let (value, is_array) = (serde_json::from_str(line), line.trim_start().starts_with('['));
+                return self.document(value, is_array).map(Some);
             }
         }
     }

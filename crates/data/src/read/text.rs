@@ -137,7 +137,10 @@ mod tests {
 
     #[test]
     fn empty_texts() {
-        assert_eq!(message_of(b""), "a.txt: expected a text, found an empty file");
+        assert_eq!(
+            message_of(b""),
+            "a.txt: expected a text, found an empty file: check how it was made, or name another"
+        );
         assert_eq!(message_of(b"\xEF\xBB\xBF"), message_of(b""));
     }
 

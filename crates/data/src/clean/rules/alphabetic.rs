@@ -4,7 +4,7 @@
 
 use super::{Rule, Verdict, without_setting};
 use crate::DataError;
-use crate::clean::script::is_mostly_han;
+use crate::clean::script::{is_han, is_mostly_han};
 
 struct Alphabetic;
 
@@ -16,7 +16,7 @@ impl Rule for Alphabetic {
     fn apply(&mut self, text: &mut String) -> Verdict {
         if is_mostly_han(text) {
             let visible = text.chars().filter(|c| !c.is_whitespace()).count();
-            let letters = text.chars().filter(|c| c.is_alphabetic()).count();
+            let letters = text.chars().filter(|&c| is_han(c) || c.is_alphabetic()).count();
             return Verdict::drop_if(2 * letters < visible);
         }
         let (mut words, mut lettered) = (0usize, 0usize);

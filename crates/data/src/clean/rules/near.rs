@@ -3,8 +3,8 @@
 //!
 //! The setting is the least estimated Jaccard similarity at which a text is dropped, and after a comma the
 //! memory in megabytes: `0.7,100`. Pairs well above 0.7 are found nearly always, pairs below 0.5 hardly ever:
-//! `1 - (1 - s^8)^16`. About 400 bytes a text are remembered; of more than the memory allows the oldest are
-//! forgotten (generations.rs), so 100 megabytes are enough for the last 110,000 texts.
+//! `1 - (1 - s^8)^16`. about 500 bytes a text are remembered; of more than the memory allows the oldest are
+//! forgotten (generations.rs), so 100 megabytes are enough for the last 80,000 texts.
 
 use super::{MEGABYTES, Rule, Verdict, megabytes, wrong_setting};
 use crate::DataError;
@@ -22,9 +22,9 @@ pub(super) fn build(setting: &str) -> Result<Box<dyn Rule>, DataError> {
         Some((least, memory)) => (least, megabytes(memory)?),
         None => (setting, MEGABYTES * 1_000_000),
     };
-    let least = if least.is_empty() { Ok(0.7) } else { least.parse() };
-    let least = least.ok().filter(|least| (0.0..=1.0).contains(least));
-    let least = least.ok_or_else(|| wrong_setting(setting, "a similarity from 0 to 1, as in minhash:0.7"))?;
+    let number = if least.is_empty() { Ok(0.7) } else { least.parse() };
+    let number = number.ok().filter(|number| (0.0..=1.0).contains(number));
+    let least = number.ok_or_else(|| wrong_setting(least, "a similarity from 0 to 1, as in minhash:0.7"))?;
     let full = memory / 2 / Lsh::MOST_BYTES;
     Ok(Box::new(Near { hashes: MinHash::new(), seen: Generations::new(full), least }))
 }

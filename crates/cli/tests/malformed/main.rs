@@ -1,0 +1,135 @@
+//! Malformed files: exit code 2, a message that names the file, the place and the remedy, nothing written.
+//!
+//! A table is a file here with a function `cases`, and a name in `tables!`. A case is a file, the commands
+//! that are to refuse it, and words of the message. Each ends within a second on an idle machine; so that
+//! the tests hold on a busy one too, they only give up after [`PATIENCE`].
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What a command may take before it counts as hanging.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Declares the tables: a module, a test and a place in [`TABLES`] each.
+macro_rules! tables {
+    ($($table:ident)*) => {
+        $(mod $table;)*
+        const TABLES: &[fn() -> Vec<Case>] = &[$($table::cases),*];
+        $(#[test] fn $table() {
+            let wrong: Vec<String> = $table::cases().iter().flat_map(Case::check).collect();
+            assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        })*
+    };
+}
+
+tables! { encodings tables_and_objects texts_for_training paths settings }
+
+#[test]
+fn there_are_enough() {
+    let cases: usize = TABLES.iter().map(|table| table().len()).sum();
+    assert!(cases >= 60, "{cases} cases");
+}
+
+/// The command lines that read a file. `FILE` is the malformed one, `GOOD` a good one, `OUT` what would be
+/// written.
+const CLEAN: &str = "clean --in FILE --out OUT";
+const CLEAN_SECOND: &str = "clean --in GOOD FILE --out OUT";
+const LEAK_TRAIN: &str = "leak --train FILE --test GOOD";
+const LEAK_TEST: &str = "leak --train GOOD --test FILE";
+const TRAIN: &str =
+    "train --data FILE --out OUT --n-layer=1 --n-head=1 --n-embd=8 --block-size=8 --max-iters=2";
+
+/// Those that read documents.
+const READERS: &[&str] = &[CLEAN, LEAK_TRAIN, LEAK_TEST];
+
+/// What stands at the path of the malformed file.
+enum Content {
+    /// A file with these bytes.
+    Bytes(Vec<u8>),
+    /// Whatever this function makes there; false if this machine cannot.
+    Made(fn(&Path) -> bool),
+    /// Nothing is made: the name is a path of its own.
+    Elsewhere,
+}
+
+/// A malformed file.
+struct Case {
+    name: String,
+    /// Its name; its extension says the format.
+    file: &'static str,
+    content: Content,
+    commands: Vec<String>,
+    /// What the message must contain; in all of them `FILE` is replaced as in the commands.
+    words: Vec<&'static str>,
+}
+
+impl Case {
+    fn new(file: &'static str, bytes: impl Into<Vec<u8>>, commands: &[&str], words: &[&'static str]) -> Self {
+        Self::with(file, Content::Bytes(bytes.into()), commands, words)
+    }
+
+    fn with(file: &'static str, content: Content, commands: &[&str], words: &[&'static str]) -> Self {
+        let commands = commands.iter().map(|command| command.to_string()).collect();
+        Self { name: format!("{file}: {}", words.join(", ")), file, content, commands, words: words.to_vec() }
+    }
+
+    /// Every command refuses the file, says why, and leaves everything as it was; else what is wrong.
+    fn check(&self) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        // A path of its own is in the file system already, and joining it to the folder gives just that.
+        let (file, good, out) = (path(self.file), path("good.txt"), path("out.txt"));
+        fs::write(&good, "a good text\n\nof two documents\n").unwrap();
+        match &self.content {
+            Content::Bytes(bytes) => fs::write(&file, bytes).unwrap(),
+            Content::Made(make) if !make(&file) => return Vec::new(),
+            _ => {}
+        }
+        let before = contents(folder.path());
+        let mut wrong = Vec::new();
+        for line in &self.commands {
+            let replaced = |word: &str| match word {
+                "FILE" => file.clone().into_os_string(),
+                "GOOD" => good.clone().into_os_string(),
+                "OUT" => out.clone().into_os_string(),
+                word => word.into(),
+            };
+            let mut command = assert_cmd::Command::cargo_bin("newleaf").expect("the program is built");
+            command.args(line.split(' ').map(replaced)).current_dir(folder.path()).timeout(PATIENCE);
+            let output = command.output().unwrap();
+            let message = String::from_utf8(output.stderr).expect("messages are UTF-8");
+            let mut check = |good: bool, what: &str| {
+                if !good {
+                    wrong.push(format!("{}\n  {line}\n  {what}: {message}", self.name));
+                }
+            };
+            check(output.status.code() == Some(2), &format!("exit code {:?}", output.status.code()));
+            for word in &self.words {
+                let word = word.replace("FILE", file.to_str().unwrap());
+                check(message.contains(&word), &format!("{word:?} is not in the message"));
+            }
+            check(!message.contains("panicked"), "a panic");
+            check(output.stdout.is_empty(), "something on standard output");
+            check(before == contents(folder.path()), "something was written");
+        }
+        wrong
+    }
+}
+
+/// Everything in a folder: names, and the bytes of files.
+fn contents(folder: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let kind = fs::symlink_metadata(&path).unwrap().file_type();
+        if kind.is_dir() {
+            found.extend(contents(&path));
+        }
+        let small = kind.is_file() && fs::metadata(&path).unwrap().len() < 1 << 28;
+        let bytes = if small { fs::read(&path).ok() } else { None };
+        found.push((path, bytes));
+    }
+    found.sort();
+    found
+}
