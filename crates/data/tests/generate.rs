@@ -3,7 +3,7 @@
 
 use data::generate::{Document, Entry, Format, GENERATORS, Layout, Measure, Params, Report, find, run};
 use random::{Rng, Stream};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 fn report(entry: &Entry, params: &Params, seed: u64, tokens: u64) -> Report {
     let mut out = std::io::sink();
@@ -84,43 +84,50 @@ fn row(name: &str, part: &str, symbols: u64, floor: f64, mean: f64, standard_err
 /// A choice that does not show in the text, or shows late, fails here.
 #[test]
 fn costs_are_conditional_probabilities() {
-    const LONGEST: usize = 100;
     for (entry, params) in variants() {
-        let mut next: HashMap<Vec<u32>, HashMap<u32, f64>> = HashMap::new();
-        let from_start = if entry.layout == Layout::Stream { 6 } else { LONGEST };
+        let name = describe(entry, &params);
+        let is_stream = entry.layout == Layout::Stream;
+        // Streams begin anew with every generator. That of mess3 takes longer: it works out its bounds.
+        let seeds = if entry.name == "mess3" { 5 } else { 300 };
+        let longest = if is_stream { 6 } else { 80 };
         let mut generator = (entry.build)(&params).unwrap();
-        for seed in 0..600 {
-            if entry.layout == Layout::Stream {
-                if entry.name == "mess3" && seed >= 20 {
-                    break; // each one works out its bounds
-                }
+        let mut beginnings = Beginnings::new();
+        for seed in 0..seeds {
+            if is_stream {
                 generator = (entry.build)(&params).unwrap();
             }
             let mut document = Document::default();
             generator.append(&mut Rng::new(seed, Stream::Other(5)), &mut document);
-            let ids = &document.symbols;
-            for t in 0..ids.len().min(from_start) {
-                let costs = next.entry(ids[..t].to_vec()).or_default();
-                let old = *costs.entry(ids[t]).or_insert(document.nats[t]);
-                assert!(
-                    (old - document.nats[t]).abs() < 1e-9,
-                    "{}: after {:?}, {:?} costs {old} and {}",
-                    describe(entry, &params),
-                    document.text(generator.alphabet()).chars().take(t).collect::<String>(),
-                    generator.alphabet()[ids[t] as usize],
-                    document.nats[t]
-                );
-            }
+            document.truncate(longest);
+            let text = document.text(generator.alphabet());
+            add(&mut beginnings, &document, &format!("{name}: {text:?}"));
         }
-        for (prefix, costs) in &next {
-            let total: f64 = costs.values().map(|nats| (-nats).exp()).sum();
-            assert!(total < 1.0 + 1e-9, "{}: {total} after {prefix:?}", describe(entry, &params));
+        let totals = beginnings.iter().map(|next| next.values().map(|(nats, _)| (-nats).exp()).sum::<f64>());
+        let totals: Vec<f64> = totals.collect();
+        assert!(totals.iter().all(|total| *total < 1.0 + 1e-9), "{name}");
+        // Of many symbols not every one came up in so few documents.
+        if !["iid-zipf", "induction"].contains(&entry.name) {
+            assert!((totals[0] - 1.0).abs() < 1e-9, "{name}: {} at the start", totals[0]);
         }
-        // Where not every first symbol came up in so few documents there is nothing to add up.
-        if !["markov-k", "iid-zipf", "scfg-zh-en", "mess3"].contains(&entry.name) {
-            let total: f64 = next[&Vec::new()].values().map(|nats| (-nats).exp()).sum();
-            assert!((total - 1.0).abs() < 1e-9, "{}: {total} at the start", describe(entry, &params));
+    }
+}
+
+/// A tree of what was written: for each beginning the next symbols, with their nats and the longer beginning.
+type Beginnings = Vec<BTreeMap<u32, (f64, usize)>>;
+
+fn add(beginnings: &mut Beginnings, document: &Document, what: &str) {
+    if beginnings.is_empty() {
+        beginnings.push(BTreeMap::new());
+    }
+    let mut at = 0;
+    for (t, (&symbol, &nats)) in document.symbols.iter().zip(&document.nats).enumerate() {
+        let new = beginnings.len();
+        let (old, next) = *beginnings[at].entry(symbol).or_insert((nats, new));
+        assert!((old - nats).abs() < 1e-9, "{what}: symbol {t} costs {old} and {nats}");
+        if next == new {
+            beginnings.push(BTreeMap::new());
         }
+        at = next;
     }
 }
 

@@ -142,20 +142,28 @@ impl MarkovChain {
         entropy(&frequency)
     }
 
-    /// -ln p of each symbol of a text that this chain may or may not have written; the first `order` are
-    /// scored as one stationary context, on the last of them. None if some symbol cannot follow.
+    /// -ln p of each symbol of a text that this chain may or may not have written, from somewhere in the middle: the
+    /// first `order` symbols are as likely as contexts that begin with them. None if some symbol cannot follow.
     pub fn score(&self, text: &[u32]) -> Option<Vec<f64>> {
-        let mut context = 0;
+        let (mut context, mut before) = (0, 1.0);
         let mut nats = Vec::with_capacity(text.len());
-        for (t, &symbol) in text.iter().enumerate() {
+        for (t, &symbol) in (0..).zip(text) {
             let symbol = Some(symbol as usize).filter(|&s| s < self.symbols)?;
-            if t >= self.order as usize {
-                nats.push(self.rows[context].nats(symbol));
-            } else if t + 1 == self.order as usize {
-                nats.push(-ln(self.stationary[self.after(context, symbol)]));
+            let cost = if t < self.order {
+                // Contexts that begin alike are neighbours: the first symbol is the highest digit.
+                let alike = self.symbols.pow(self.order - 1 - t);
+                let first = (context * self.symbols + symbol) * alike;
+                let p: f64 = self.stationary[first..first + alike].iter().sum();
+                if !p.is_normal() {
+                    return None; // ln takes positive numbers only
+                }
+                let cost = ln(before) - ln(p);
+                before = p;
+                cost
             } else {
-                nats.push(0.0);
-            }
+                self.rows[context].nats(symbol)
+            };
+            nats.push(cost);
             context = self.after(context, symbol);
         }
         nats.iter().all(|n| n.is_finite()).then_some(nats)

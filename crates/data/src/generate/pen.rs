@@ -16,7 +16,7 @@
 
 use super::{Choice, Document, Field, Floor, Generator, Method, PartFloor, Phrases};
 use random::Rng;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The number of a part in [`Writing::PARTS`].
 pub type Part = u8;
@@ -70,7 +70,12 @@ pub trait Pen {
         body: &mut dyn FnMut(&mut dyn Pen, usize),
     );
 
-    /// A part of the document on which nothing later depends: its branches are counted by themselves.
+    /// Writes one phrase a step, of `step[i]` if the one before it was number `i` (`first` before the first step):
+    /// a Markov chain. Returns what it wrote; the rest of the document may depend on it as on a [`Pen::pick`].
+    fn chain(&mut self, steps: &[Vec<Phrases>], first: usize, part: Part) -> String;
+
+    /// A part of the document whose branches are counted by themselves: the rest may depend on them as on a
+    /// [`Pen::pick`].
     fn scope(&mut self, body: &mut dyn FnMut(&mut dyn Pen));
 
     /// What comes next belongs to this field.
@@ -135,6 +140,16 @@ impl Pen for Sampler<'_> {
             }
             body(self, i);
         }
+    }
+
+    fn chain(&mut self, steps: &[Vec<Phrases>], first: usize, part: Part) -> String {
+        let (mut last, mut text) = (first, String::new());
+        for step in steps {
+            let phrases = &step[last];
+            last = self.pick(phrases, part);
+            text.push_str(phrases.text(last));
+        }
+        text
     }
 
     fn scope(&mut self, body: &mut dyn FnMut(&mut dyn Pen)) {
@@ -272,6 +287,28 @@ impl Pen for Adder<'_> {
                 self.add_expected(times, |pen| body(pen, i));
             }
         }
+    }
+
+    fn chain(&mut self, steps: &[Vec<Phrases>], first: usize, part: Part) -> String {
+        assert_eq!(self.pending, 0.0, "a decision must show before a chain begins");
+        let (mut last, mut text) = (first, String::new());
+        // The probability of each phrase of the step before.
+        let mut before = BTreeMap::from([(first, 1.0)]);
+        for step in steps {
+            let mut now = BTreeMap::new();
+            for (i, p) in before {
+                let choice = step[i].choice();
+                self.add_group(&step[i], None, p, part);
+                for j in (0..choice.len()).filter(|&j| choice.weight(j) > 0) {
+                    *now.entry(j).or_insert(0.0) += p * choice.probability(j);
+                }
+            }
+            before = now;
+            let phrases = &step[last];
+            last = phrases.representatives()[0];
+            text.push_str(phrases.text(last));
+        }
+        text
     }
 
     fn scope(&mut self, body: &mut dyn FnMut(&mut dyn Pen)) {

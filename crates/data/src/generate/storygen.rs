@@ -246,19 +246,26 @@ impl Storygen {
         pen.write(".\n", RECALL);
     }
 
-    /// The names of two persons, with what is written around them.
+    /// The names of two persons, with what is written between them. All names are equally long.
     fn names(&self, pen: &mut dyn Pen, new: bool, met: &str) -> [String; 2] {
-        if new {
-            let (first, initial) = self.spelling.write(pen, &self.spelling.initials);
-            pen.write(met, GRAMMAR);
-            let (second, _) = self.spelling.write(pen, &self.spelling.without[initial]);
-            return [first, second];
-        }
-        let i = pen.branch(&self.known.names, NAMES);
+        let mut names = Default::default();
+        pen.scope(&mut |pen| names = if new { self.new_names(pen, met) } else { self.known_names(pen, met) });
+        names
+    }
+
+    fn new_names(&self, pen: &mut dyn Pen, met: &str) -> [String; 2] {
+        let (first, initial) = self.spelling.write(pen, &self.spelling.initials);
         pen.write(met, GRAMMAR);
-        let others = &self.known.without[i];
+        let (second, _) = self.spelling.write(pen, &self.spelling.without[initial]);
+        [first, second]
+    }
+
+    fn known_names(&self, pen: &mut dyn Pen, met: &str) -> [String; 2] {
+        let first = pen.branch(&self.known.names, NAMES);
+        pen.write(met, GRAMMAR);
+        let others = &self.known.without[first];
         let second = others.text(pen.pick(others, NAMES));
-        [self.known.names.text(i).to_string(), second.to_string()]
+        [self.known.names.text(first).to_string(), second.to_string()]
     }
 }
 
@@ -335,16 +342,7 @@ impl Spelling {
     fn write(&self, pen: &mut dyn Pen, initials: &Phrases) -> (String, usize) {
         let first = initials.text(pen.branch(initials, NAMES)).to_string();
         let initial = INITIALS.find(&first).expect("one of the initials");
-        let mut name = String::new();
-        pen.scope(&mut |pen| {
-            name.clone_from(&first);
-            let mut last = initial;
-            for step in &self.steps {
-                last = pen.branch(&step[last], NAMES);
-                name.push_str(step_text(step, last));
-            }
-        });
-        (name, initial)
+        (first + &pen.chain(&self.steps, initial, NAMES), initial)
     }
 
     /// A name drawn outside of any story.
@@ -352,16 +350,12 @@ impl Spelling {
         let mut last = self.initials.choice().draw(rng);
         let mut name = self.initials.text(last).to_string();
         for step in &self.steps {
-            last = step[last].choice().draw(rng);
-            name.push_str(step_text(step, last));
+            let letters = &step[last];
+            last = letters.choice().draw(rng);
+            name.push_str(letters.text(last));
         }
         name
     }
-}
-
-/// The letter of a step; all its distributions are over the same letters.
-fn step_text(step: &[Phrases], i: usize) -> &str {
-    step[0].text(i)
 }
 
 /// The persons of the stories with old friends, and for each of them those with another initial.
