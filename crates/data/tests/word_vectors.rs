@@ -89,6 +89,13 @@ fn formats_are_recognised() {
         table.write_to(&mut bytes, format).unwrap();
         assert_eq!(bits(&read(&bytes, None).unwrap()), bits(&table), "{format:?}");
     }
+    // Numbers whose bytes have a line end and otherwise only letters in them.
+    let letters = b"abc\nefgh\n\n\n\n\xf0\x9f\x99\x42";
+    let binary = [b"2 2\na ".as_slice(), &letters[..8], b"\nb ", &letters[8..]].concat();
+    assert_eq!(read(&binary, None).unwrap().words(), ["a", "b"]);
+    // A text in another encoding is still seen to be a text.
+    let error = read(b"2 2\nc\xe9t .25 .75\ndog 1 1\n", None).unwrap_err().to_string();
+    assert!(error.contains("byte 5, line 2") && error.contains("iconv"), "{error}");
 }
 
 #[test]

@@ -90,7 +90,7 @@ impl Reader<'_> {
         let format = match format {
             Some(format) => format,
             None if !looks_like_header(&first) => Format::Glove,
-            None if self.text_follows()? => Format::Text,
+            None if self.text_follows(&first)? => Format::Text,
             None => Format::Binary,
         };
         let mut rows = Rows::default();
@@ -300,17 +300,24 @@ impl Reader<'_> {
         self.from.fill_buf().map_err(|source| DataError::Unreadable { path: path.into(), source })
     }
 
-    /// Whether what comes next, up to a line end, is text: numbers in binary nearly always have bytes that are not.
-    fn text_follows(&mut self) -> Result<bool, DataError> {
+    /// Whether what comes after the header is text: a line of a word and d numbers, or at least bytes (as many as are
+    /// in the buffer) that numbers in binary hardly ever are. A damaged text is still a text, and the message about
+    /// it should be.
+    fn text_follows(&mut self, header: &str) -> Result<bool, DataError> {
         let next = self.peek()?;
-        let line = next.split(|&b| b == b'\n').next().unwrap_or_default();
-        let whole = line.len() < next.len();
-        let control = line.iter().any(|&b| b < b' ' && b != b'\r' && b != b'\t');
-        let utf8 = match std::str::from_utf8(line) {
+        let line = String::from_utf8_lossy(next.split(|&b| b == b'\n').next().unwrap_or_default());
+        let numbers: Option<Vec<f32>> = without_last_space(line.trim_end_matches('\r'))
+            .split(' ')
+            .skip(1)
+            .map(|x| x.parse().ok())
+            .collect();
+        let is_row = numbers.is_some_and(|numbers| header.ends_with(&format!(" {}", numbers.len())));
+        let control = next.iter().any(|&b| b < b' ' && !b.is_ascii_whitespace());
+        let utf8 = match std::str::from_utf8(next) {
             Ok(_) => true,
-            Err(error) => !whole && error.error_len().is_none(), // cut in the middle of a character
+            Err(error) => error.error_len().is_none(), // cut in the middle of a character
         };
-        Ok(utf8 && !control)
+        Ok(is_row || (utf8 && !control))
     }
 
     fn check(&self, ok: bool, found: &str, expected: &str, remedy: &str) -> Result<(), DataError> {
