@@ -89,7 +89,7 @@ impl Reading {
         let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr_with_hz(8));
         let style = "{bar:24} {bytes}/{total_bytes} | {elapsed} elapsed, {eta} left";
         bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
-        let (options, files) = (options.clone(), paths.to_vec().into_iter());
+        let (options, files) = (options.clone(), Vec::from(paths).into_iter());
         let mut reading = Self { options, files, current: None, done: 0, shown: 0, bar, stop };
         reading.open_next()?;
         Ok(reading)

@@ -37,7 +37,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let (file, mut answers, log) = (file.to_vec(), answers.to_vec().into_iter(), Arc::clone(&requests));
+        let (file, mut answers, log) = (file.to_vec(), Vec::from(answers).into_iter(), Arc::clone(&requests));
         std::thread::spawn(move || {
             for connection in listener.incoming().flatten() {
                 let answer = answers.next().unwrap_or(Answer::File);

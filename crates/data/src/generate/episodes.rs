@@ -90,7 +90,7 @@ impl Episodes {
     }
 
     /// Writes the label of a class, choosing one when the class is new.
-    fn label<'a>(&self, pen: &mut dyn Pen, given: &mut [Option<&'a str>; 2], class: usize, part: Part) {
+    fn label(&self, pen: &mut dyn Pen, given: &mut [Option<&str>; 2], class: usize, part: Part) {
         if let Some(label) = given[class] {
             return pen.write(label, part);
         }

@@ -138,7 +138,7 @@ fn samples_follow_the_distribution() {
     for context in [&[][..], &[0], &[0, 1], &[7, 7]] {
         let p = model.distribution(context);
         let draws = 40_000;
-        let mut seen = vec![0_u32; 8];
+        let mut seen = [0_u32; 8];
         (0..draws).for_each(|_| seen[model.sample(context, &mut rng) as usize] += 1);
         let chi2: f64 = seen
             .iter()

@@ -67,8 +67,10 @@ pub struct Format {
     pub extensions: &'static [&'static str],
     /// What a document is in it.
     pub about: &'static str,
-    open: fn(Blocks, &Options) -> Result<Box<dyn Source>, DataError>,
+    open: Open,
 }
+
+type Open = fn(Blocks, &Options) -> Result<Box<dyn Source>, DataError>;
 
 /// The formats. The first is that of a file whose extension is not listed.
 pub const FORMATS: &[Format] = &[

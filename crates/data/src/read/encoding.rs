@@ -171,7 +171,7 @@ fn is_mostly_utf8(prefix: &[u8]) -> bool {
 
 /// UTF-16 without a mark: one byte order must make sense and the other must not.
 fn utf16(prefix: &[u8], complete: bool, zero: usize) -> Result<Detected, Doubt> {
-    if complete && prefix.len() % 2 != 0 {
+    if complete && !prefix.len().is_multiple_of(2) {
         return Err(Doubt::ZeroByte(zero));
     }
     let little = Wide::read(prefix, u16::from_le_bytes);

@@ -47,6 +47,7 @@ const MAX_TOKENS: usize = 1 << 20;
 /// # Ok::<(), data::DataError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a program has one of them")]
 pub enum Tokenizer {
     /// A token is a character.
     Char(CharTokenizer),

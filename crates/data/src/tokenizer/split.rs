@@ -82,10 +82,10 @@ enum Class {
 /// The length in bytes of the first piece of a text that is not empty.
 fn first_piece(text: &str) -> usize {
     let bytes = text.as_bytes();
-    if bytes[0] == b'\'' {
-        if let Some(len) = contraction(bytes) {
-            return len;
-        }
+    if bytes[0] == b'\''
+        && let Some(len) = contraction(bytes)
+    {
+        return len;
     }
     // ` ?`: one space, if what follows is not white space.
     let start = usize::from(bytes[0] == b' ');

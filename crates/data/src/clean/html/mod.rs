@@ -46,7 +46,8 @@ pub fn html_to_text(page: &str) -> String {
 /// Consecutive pieces of about `size` bytes.
 fn pieces(mut text: &str, size: usize) -> impl Iterator<Item = &str> {
     std::iter::from_fn(move || {
-        let (piece, rest) = text.split_at(text.floor_char_boundary(size));
+        let end = (0..=size.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+        let (piece, rest) = text.split_at(end);
         text = rest;
         (!piece.is_empty()).then_some(piece)
     })
