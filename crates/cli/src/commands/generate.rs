@@ -145,10 +145,7 @@ fn generate(
     let result = data::generate::run(entry, params, args.seed, args.tokens, format, out, |document, done| {
         waiting.go_on(done)?;
         let Some(costs) = costs else { return Ok(()) };
-        costs.add(document).map_err(|e| {
-            unwritten = Some(costs.file.failure(&e));
-            e
-        })
+        costs.add(document).inspect_err(|e| unwritten = Some(costs.file.failure(e)))
     });
     result.map_err(|error| match (waiting.stopped(), error) {
         (Some(stopped), _) => stopped,

@@ -27,7 +27,7 @@ use super::{Entry, Field, Layout, Params, Phrases};
 /// The line of the registry.
 pub const ENTRY: Entry = Entry {
     name: "fewshot-episodes",
-    aliases: &["fewshot", "episodes"],
+    aliases: &["fewshot", "few-shot", "episodes"],
     about: "words with label words that are new in each episode",
     layout: Layout::Episodes,
     parameters: PARAMS,
@@ -90,7 +90,7 @@ impl Episodes {
     }
 
     /// Writes the label of a class, choosing one when the class is new.
-    fn label<'a>(&self, pen: &mut dyn Pen, given: &mut [Option<&'a str>; 2], class: usize, part: Part) {
+    fn label(&self, pen: &mut dyn Pen, given: &mut [Option<&str>; 2], class: usize, part: Part) {
         if let Some(label) = given[class] {
             return pen.write(label, part);
         }

@@ -42,8 +42,11 @@ const PARAMS: &[Param] = &[
 
 // Two translations of a word are divided by a bar; the first is the one in sources.
 
-/// Measure words, each with its nouns: (Chinese, English, English plural).
-const NOUNS: [(&str, &[(&str, &str, &str)]); 6] = [
+/// A noun: Chinese, English, English plural.
+type NounForms = (&'static str, &'static str, &'static str);
+
+/// Measure words, each with its nouns.
+const NOUNS: [(&str, &[NounForms]); 6] = [
     (
         "只",
         &[
