@@ -18,7 +18,7 @@ use random::{Rng, ln};
 /// The line of the registry.
 pub const ENTRY: Entry = Entry {
     name: "dyck-k",
-    aliases: &["dyck"],
+    aliases: &[],
     about: "an endless stream of matching brackets of k kinds, D deep at most",
     layout: Layout::Stream,
     parameters: PARAMS,

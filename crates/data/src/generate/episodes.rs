@@ -27,7 +27,7 @@ use super::{Entry, Field, Layout, Params, Phrases};
 /// The line of the registry.
 pub const ENTRY: Entry = Entry {
     name: "fewshot-episodes",
-    aliases: &["fewshot", "episodes"],
+    aliases: &["fewshot", "few-shot", "episodes"],
     about: "words with label words that are new in each episode",
     layout: Layout::Episodes,
     parameters: PARAMS,

@@ -12,7 +12,7 @@ use random::Rng;
 /// The line of the registry for brackets of one kind.
 pub const DYCK_1: Entry = Entry {
     name: "dyck-1",
-    aliases: &["dyck1"],
+    aliases: &["dyck", "dyck1"],
     about: "lines of matching brackets, as deep as it comes: S -> (S)S or nothing",
     layout: Layout::Lines,
     parameters: &[share("p", 400_000, "probability of another pair; less than 0.5")],

@@ -16,7 +16,7 @@ use super::{Entry, Field, Layout, Params, Phrases};
 /// The line of the registry.
 pub const ENTRY: Entry = Entry {
     name: "report-summary",
-    aliases: &["report", "reportgen"],
+    aliases: &["report", "reportgen", "report-to-summary"],
     about: "reports of sales, and the summary that follows from them",
     layout: Layout::PromptAnswer,
     parameters: PARAMS,

@@ -42,7 +42,7 @@ const PARAMS: &[Param] = &[
 
 // Two translations of a word are divided by a bar; the first is the one in sources.
 
-/// A noun in the lexicon: Chinese, English, English plural.
+/// A noun: Chinese, English, English plural.
 type NounForms = (&'static str, &'static str, &'static str);
 
 /// Measure words, each with its nouns.
