@@ -31,8 +31,12 @@ fn locate(path: &Path) -> Result<PathBuf, Failure> {
     })
 }
 
-/// Loads the tokenizer of a directory: one for tokenizers, a model's or a run's.
+/// Loads the tokenizer of a directory (one for tokenizers, a model's or a run's), or of a tokenizer.json.
 pub(crate) fn load_tokenizer(path: &Path) -> Result<Tokenizer, Failure> {
+    if path.is_file() {
+        let tokenizer = Tokenizer::from_json(&data::read_text(path)?);
+        return tokenizer.map_err(|e| Failure::input(format!("{}: {e}", path.display())));
+    }
     let has_tokenizer = |dir: &PathBuf| dir.join("tokenizer.json").exists();
     let found = [path.to_path_buf(), path.join("best"), path.join("last")].into_iter().find(has_tokenizer);
     Ok(Tokenizer::load(found.as_deref().unwrap_or(path))?)

@@ -195,10 +195,13 @@ fn servers_that_have_no_file() {
     let place = Place::of(&server);
     place.fetch(&[]).assert().success();
     place.is_right();
-    for raw in [&b""[..], b"SSH-2.0-OpenSSH\r\n\r\n", b"HTTP/1.1 200 OK\r\n", b"\0\0\0\0\0"] {
+    // The third is an answer: a file without a byte, which is another file than expected.
+    let answers =
+        [(&b""[..], 1), (b"SSH-2.0-OpenSSH\r\n\r\n", 1), (b"HTTP/1.1 200 OK\r\n", 2), (b"\0\0\0\0\0", 1)];
+    for (raw, code) in answers {
         let server = Server::new(b"", &[Answer::Raw(raw)]);
         let place = Place::of(&server);
-        place.refuses(&mut place.fetch(&["--retries=0"]), 1, &["thing"]);
+        place.refuses(&mut place.fetch(&["--retries=0"]), code, &["thing"]);
     }
 }
 

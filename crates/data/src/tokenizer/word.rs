@@ -19,8 +19,8 @@ use std::collections::HashMap;
 /// let mut counts = PieceCounts::new(None);
 /// counts.add("the cat and the dog and the bird");
 /// let tokenizer = WordTokenizer::from_counts(&counts, 2, None)?; // words that occur twice
-/// let ids = tokenizer.encode("the cat and");
-/// assert_eq!(tokenizer.decode(&ids)?, "the<unk> and");
+/// let ids = tokenizer.encode(" the cat and"); // a word has the space before it
+/// assert_eq!(tokenizer.decode(&ids)?, " the<unk> and");
 /// assert_eq!(tokenizer.unknown(&ids), 1);
 /// # Ok::<(), data::DataError>(())
 /// ```

@@ -34,7 +34,7 @@ pub(super) struct Args {
     /// The text, UTF-8
     #[arg(long = "in", value_name = "FILE")]
     input: PathBuf,
-    /// A directory with a tokenizer, a model or a run [default: the characters of the text]
+    /// A directory with a tokenizer, a model or a run, or a tokenizer.json [default: the characters of the text]
     #[arg(long, value_name = "DIR")]
     tokenizer: Option<PathBuf>,
     /// The token file
