@@ -202,7 +202,7 @@ fn negation_contrast_and_degree_stay() {
     let text = "I don't think it was cheap, but the food was very good and the waiter was not slow.";
     for seed in 0..100 {
         for variant in built_in().paraphrases(text, 8, &mut rng(seed)).unwrap() {
-            for kept in ["don't think it was ", ", but ", "very ", "not s"] {
+            for kept in ["don't ", " it was ", ", but ", "very ", "not s"] {
                 assert!(variant.contains(kept), "{kept:?} is not in: {variant}");
             }
         }
