@@ -40,7 +40,7 @@ pub(crate) struct Args {
     /// Normal form NFKC: ＡＢＣ to ABC, but also ，！？ to ,!? so not for a model that writes Chinese
     #[arg(long)]
     nfkc: bool,
-    /// E-mail addresses, telephone numbers and long numbers to [EMAIL], [PHONE], [NUMBER]
+    /// E-mail addresses, telephone numbers and long numbers become their kind in brackets
     #[arg(long)]
     mask_pii: bool,
     /// Quality filters, with commas, or all: word-length, symbols, alphabetic, repeated-lines, replacement-characters

@@ -22,7 +22,7 @@ The directory then holds tokenizer.json, which Hugging Face's tokenizers library
 enum Kind {
     /// A character
     Char,
-    /// A word; rare words are one token, <unk>
+    /// A word; rare words are one token together
     Word,
     /// A frequent sequence of bytes (byte-level byte-pair encoding, as GPT-2's)
     Bpe,
