@@ -3,7 +3,7 @@
 //! A state emits a symbol and moves on, both in one draw from its edges (symbol, next state). Who knows
 //! the model follows a *belief* b, the distribution of the state given the symbols so far:
 //!
-//! p(x) = sum_ij b_i T_x[i][j],   b'_j = sum_i b_i T_x[i][j] / p(x)
+//! p(x) = sum_ij b_i T_x(i, j),   b'_j = sum_i b_i T_x(i, j) / p(x)
 //!
 //! If each state has at most one edge a symbol (*unifilar*), the belief sooner or later is one state and
 //! stays one, and the floor is closed: h = sum_s pi(s) H(edges of s). Otherwise beliefs spread over
