@@ -10,6 +10,7 @@ use nn::optim::{Adam, AdamConfig, AdamW, AdamWConfig, Optimizer, Sgd, SgdConfig,
 use nn::{DropoutSeeds, Schedule};
 use random::{Rng, Stream};
 use std::collections::BTreeMap;
+use tensor::kernels::parallel;
 use tensor::{Grads, Params, Tape, Workspace};
 
 /// Tokens that are computed at a time where the configuration does not say: enough rows for the matrix
@@ -91,10 +92,15 @@ impl Trainer {
     pub fn step<S: TokenSource + ?Sized>(&mut self, train: &S) -> Result<StepReport, TrainError> {
         self.freeze_or_thaw();
         let batch = self.sampler.read_batch(train)?;
-        let loss = self.gradients(&batch);
+        parallel::awake(|| self.update(&batch))
+    }
+
+    /// The gradient of a batch and the update of the weights.
+    fn update(&mut self, batch: &Batch) -> Result<StepReport, TrainError> {
+        let loss = self.gradients(batch);
         let grad_norm = self.grads.norm();
         if !(loss.is_finite() && grad_norm.is_finite()) {
-            return Err(self.non_finite(&batch));
+            return Err(self.non_finite(batch));
         }
         let lr = self.schedule.lr(self.iter);
         let factor = match self.config.train.grad_clip {

@@ -111,7 +111,7 @@ pub fn gemm(c: &mut [f32], a: Mat<'_>, b: Mat<'_>, init: Init<'_>) {
         assert_eq!(bias.len(), n, "gemm: one bias a column");
     }
     let threads = if m * n * k < SERIAL_BELOW { 1 } else { rayon::current_num_threads() };
-    let (rows, columns) = grid(m, n, threads, a.col == 1);
+    let (rows, columns) = grid(m, n, threads);
     let parts: Vec<_> =
         rectangles(c, n, rows, columns).into_iter().zip(corners(m, n, rows, columns)).collect();
     let block = depth_of_block(k);
@@ -141,15 +141,13 @@ fn corners(m: usize, n: usize, rows: usize, columns: usize) -> impl Iterator<Ite
     (0..m).step_by(rows).flat_map(move |i| (0..n).step_by(columns).map(move |j| (i, j)))
 }
 
-/// The size of the parts into which C is cut: about one a thread, in whole tiles. Parts beside each other
-/// pack different columns of B, parts below each other different rows of A: so the cuts go along N where
-/// only B must be packed, and along M where A must be too.
-fn grid(m: usize, n: usize, threads: usize, along_n: bool) -> (usize, usize) {
+/// The size of the parts into which C is cut: about one a thread, in whole tiles. The cuts go along M rather than N: a
+/// thread then works on the rows that it made in the operation before, which are in its own cache.
+fn grid(m: usize, n: usize, threads: usize) -> (usize, usize) {
     let (tiles_m, tiles_n) = (m.div_ceil(TILE_M).max(1), n.div_ceil(TILE_N).max(1));
     let mut best = (usize::MAX, m, n);
-    for cuts in 1..=threads {
-        let (cuts_m, cuts_n) = if along_n { (cuts, threads / cuts) } else { (threads / cuts, cuts) };
-        let (part_m, part_n) = (tiles_m.div_ceil(cuts_m), tiles_n.div_ceil(cuts_n));
+    for cuts_n in 1..=threads {
+        let (part_m, part_n) = (tiles_m.div_ceil(threads / cuts_n), tiles_n.div_ceil(cuts_n));
         if part_m * part_n < best.0 {
             best = (part_m * part_n, part_m * TILE_M, part_n * TILE_N);
         }

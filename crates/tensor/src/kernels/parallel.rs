@@ -4,9 +4,55 @@
 //! where partial sums are combined, the chunks have a fixed size and are combined in order.
 
 use rayon::prelude::*;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// Elements below which a loop over floats stays on one thread: a fork costs about as much.
 const CHUNK: usize = 16 * 1024;
+
+/// How long a thread of [`awake`] looks for work in vain. Between two kernels lie some microseconds.
+const PATIENCE: Duration = Duration::from_micros(300);
+
+/// Runs `work`, which calls many kernels one after the other, on a thread of the pool, while the pool's other threads
+/// stay awake for the next kernel. By themselves they would go to sleep after each, and waking them up costs tens of
+/// microseconds, as much as a small kernel.
+pub fn awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    if rayon::current_num_threads() == 1 {
+        return work();
+    }
+    let done = &AtomicBool::new(false);
+    rayon::scope(|scope| {
+        let _done = SetOnDrop(done); // also if `work` panics
+        let this_thread = rayon::current_thread_index();
+        scope.spawn_broadcast(move |_, context| {
+            if Some(context.index()) != this_thread {
+                look_for_work(done);
+            }
+        });
+        work()
+    })
+}
+
+/// Takes other tasks of the pool until `done`, or until there was none for long: the task that waits for this thread
+/// may be one that this thread was in the middle of.
+fn look_for_work(done: &AtomicBool) {
+    let mut last = Instant::now();
+    while !done.load(Ordering::Relaxed) && last.elapsed() < PATIENCE {
+        if rayon::yield_now() == Some(rayon::Yield::Executed) {
+            last = Instant::now();
+        } else {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// Rows per chunk for work on rows of `width` floats, from the shape alone.
 #[must_use]
@@ -45,4 +91,46 @@ pub fn collect<T: Send>(count: usize, part: impl Fn(usize) -> T + Sync + Send) -
 #[must_use]
 pub fn chunk_len() -> usize {
     CHUNK
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sums of squares, by way of many small tasks.
+    fn work() -> u64 {
+        (0..50).map(|round| collect(40, |i| (i * round) as u64).iter().sum::<u64>()).sum()
+    }
+
+    #[test]
+    fn awake_runs_the_work_inside_and_outside_of_the_pool_and_inside_of_itself() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("a pool");
+        let expected = work();
+        assert_eq!(awake(work), expected);
+        assert_eq!(pool.install(|| awake(work)), expected);
+        assert_eq!(pool.install(|| awake(|| awake(work))), expected);
+    }
+
+    #[test]
+    fn many_may_be_awake_in_one_pool() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().expect("a pool");
+        let expected = work();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..20 {
+                        assert_eq!(pool.install(|| awake(work)), expected);
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn a_panic_comes_through_and_lets_the_others_rest() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("a pool");
+        let attempt = std::panic::AssertUnwindSafe(|| pool.install(|| awake(|| panic!("as asked"))));
+        assert!(std::panic::catch_unwind(attempt).is_err());
+        assert_eq!(pool.install(|| awake(work)), work());
+    }
 }

@@ -118,6 +118,10 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
+    fn prefetch(self, at: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+    #[inline(always)]
     unsafe fn run_tile(self, rows: usize, t: &Tile) {
         unsafe { tile::by_rows!(self, 1, rows, t, 1 2 3 4 5 6) }
     }

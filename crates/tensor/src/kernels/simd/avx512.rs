@@ -116,6 +116,10 @@ impl Simd for Avx512 {
         unsafe { _mm512_storeu_ps(to, x) }
     }
     #[inline(always)]
+    fn prefetch(self, at: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+    #[inline(always)]
     unsafe fn run_tile(self, rows: usize, t: &Tile) {
         unsafe { tile::by_rows!(self, 2, rows, t, 1 2 3 4 5 6 7 8 9 10 11 12) }
     }

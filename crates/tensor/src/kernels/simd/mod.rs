@@ -82,6 +82,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// # Safety
     /// Sixteen floats are writable at `to`.
     unsafe fn store_at(self, x: Self::V, to: *mut f32);
+    /// Asks for the cache line at an address that will be written soon. Any address may be given.
+    #[inline(always)]
+    fn prefetch(self, _: *const f32) {}
 
     /// The rows and columns of the tile of C that the registers of this path hold.
     const TILE: (usize, usize);

@@ -121,6 +121,7 @@ impl Product<'_> {
             };
             for tile in 0..tiles {
                 let row = tile * tile_rows;
+                let next = if tile + 1 < tiles { (row + tile_rows) * c_row + column } else { column + width };
                 let t = Tile {
                     depth: self.depth,
                     a: self.a.data.as_ptr().wrapping_add(tile * self.a.tile_stride),
@@ -132,6 +133,7 @@ impl Product<'_> {
                     c_row,
                     columns: width.min(self.columns - column),
                     start,
+                    next: c.wrapping_add(next),
                 };
                 // SAFETY: the extents of A, B and the bias were checked above, that of C is the caller's
                 // promise; with a depth of 0 no element of A or B is read.

@@ -42,6 +42,8 @@ pub struct Tile {
     pub columns: usize,
     /// Where the sums start.
     pub start: Start,
+    /// Where the next tile of C will be. It need not exist.
+    pub next: *const f32,
 }
 
 /// Computes a tile of `ROWS` by `NV` vectors.
@@ -77,6 +79,12 @@ pub(crate) unsafe fn run<S: Simd, const ROWS: usize, const NV: usize>(s: S, t: &
                         acc[i][j] = load_some(s, t.c.add(i * t.c_row), j, t.columns);
                     }
                 }
+            }
+        }
+        // The next tile of C is fetched while this one's sums are computed: it is often in no cache yet.
+        for i in 0..ROWS {
+            for j in 0..NV {
+                s.prefetch(t.next.wrapping_add(i * t.c_row + j * LANES));
             }
         }
         let (mut a, mut b) = (t.a, t.b);
