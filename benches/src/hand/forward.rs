@@ -28,7 +28,7 @@ impl Hand {
         }
         norm(&model.ln_f, params, x, &mut kept.ln_f);
         linear(model.lm_head.weight, params, &kept.ln_f.y, &mut kept.logits);
-        cross_entropy_forward(&kept.logits, v, targets(batch), &mut kept.max, &mut kept.sum)
+        cross_entropy_forward(&kept.logits, v, targets(batch), &mut kept.max, &mut kept.rest)
     }
 }
 

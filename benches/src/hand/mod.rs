@@ -47,7 +47,7 @@ struct Kept {
     ln_f: KeptNorm,
     logits: AlignedVec, // (B, T, V); in the backward their gradient
     max: AlignedVec,    // (B, T)
-    sum: AlignedVec,    // (B, T)
+    rest: AlignedVec,   // (B, T)
 }
 
 /// What the forward keeps of one block.
@@ -174,7 +174,7 @@ impl Kept {
             ln_f: norm(),
             logits: of(model.config.vocab_size),
             max: of(1),
-            sum: of(1),
+            rest: of(1),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::rows::for_each_piece;
 use super::simd::{Kernel, LANES, Simd, dispatch};
-use super::softmax::{largest, sum_of_exp, write_exp};
+use super::softmax::{largest, sum_of_exp_less_one, write_exp};
 use super::vmath::exp;
 use super::{parallel, scratch};
 use crate::op::{Accum, Grad};
@@ -19,8 +19,9 @@ pub struct Targets<'a> {
 }
 
 /// The sum over rows of `weight * (log-sum-exp(row) - row[target])`, divided by the total weight. `max` and
-/// `sum` receive two numbers for each row that counts: its largest logit, and the sum of e^(z - largest).
-/// They say more than the log-sum-exp: at a logit of 10^4 that has only three decimals left.
+/// `rest` receive two numbers for each row that counts: its largest logit, and the sum of e^(z - largest) less one.
+/// They say more than the log-sum-exp: at a logit of 10^4 that has only three decimals left, and a small loss is lost
+/// beside the 1.
 ///
 /// # Panics
 /// If the lengths do not fit, or a row that counts has a target outside.
@@ -30,14 +31,14 @@ pub fn cross_entropy_forward(
     width: usize,
     targets: Targets<'_>,
     max: &mut [f32],
-    sum: &mut [f32],
+    rest: &mut [f32],
 ) -> f32 {
-    assert!(logits.len() == width * max.len() && max.len() == sum.len(), "cross_entropy: lengths");
+    assert!(logits.len() == width * max.len() && max.len() == rest.len(), "cross_entropy: lengths");
     assert!(targets.ids.len() == max.len() && targets.weights.len() == max.len(), "cross_entropy: targets");
     let rows = parallel::rows_per_chunk(width);
-    for_each_piece([&mut *max, &mut *sum], [rows, rows], |i, [max, sum]| {
+    for_each_piece([&mut *max, &mut *rest], [rows, rows], |i, [max, rest]| {
         let logits = &logits[i * rows * width..][..max.len() * width];
-        dispatch(Statistics { logits, width, weights: &targets.weights[i * rows..], max, sum });
+        dispatch(Statistics { logits, width, weights: &targets.weights[i * rows..], max, rest });
     });
     if targets.total_weight == 0.0 {
         return 0.0;
@@ -47,15 +48,15 @@ pub fn cross_entropy_forward(
     for (i, (&id, &weight)) in targets.ids.iter().zip(targets.weights).enumerate() {
         if weight != 0.0 {
             let below_max = f64::from(max[i]) - f64::from(logits[i * width..][..width][id as usize]);
-            loss += f64::from(weight) * (below_max + logarithm(sum[i]));
+            loss += f64::from(weight) * (below_max + log_of_sum(rest[i]));
         }
     }
     (loss / f64::from(targets.total_weight)) as f32
 }
 
-/// ln of a sum of exponentials, which is at least 1 unless the logits were not numbers.
-fn logarithm(sum: f32) -> f64 {
-    if sum.is_finite() { random::ln(f64::from(sum)) } else { f64::NAN }
+/// ln of the sum of exponentials that is `rest` above 1, unless the logits were not numbers.
+fn log_of_sum(rest: f32) -> f64 {
+    if rest.is_finite() { random::ln(1.0 + f64::from(rest)) } else { f64::NAN }
 }
 
 struct Statistics<'a> {
@@ -63,7 +64,7 @@ struct Statistics<'a> {
     width: usize,
     weights: &'a [f32],
     max: &'a mut [f32],
-    sum: &'a mut [f32],
+    rest: &'a mut [f32],
 }
 
 impl Kernel for Statistics<'_> {
@@ -72,22 +73,22 @@ impl Kernel for Statistics<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let rows = self.logits.chunks_exact(self.width).zip(self.weights);
-        for (((z, &weight), max), sum) in rows.zip(self.max).zip(self.sum) {
+        for (((z, &weight), max), rest) in rows.zip(self.max).zip(self.rest) {
             if weight != 0.0 {
                 *max = largest(s, z);
-                *sum = sum_of_exp(s, z, *max) as f32;
+                *rest = sum_of_exp_less_one(s, z, *max) as f32;
             }
         }
     }
 }
 
 /// `dlogits = dy * weight / total_weight * (softmax - onehot(target))`, or `+=`; exactly 0 in the rows that
-/// do not count. `max` and `sum` are the forward's.
+/// do not count. `max` and `rest` are the forward's.
 pub fn cross_entropy_backward(
     logits: &[f32],
     width: usize,
     targets: Targets<'_>,
-    (max, sum): (&[f32], &[f32]),
+    (max, rest): (&[f32], &[f32]),
     dy: f32,
     dlogits: &mut Grad<'_>,
 ) {
@@ -102,8 +103,8 @@ pub fn cross_entropy_backward(
             weights: &targets.weights[rows.clone()],
             total_weight: targets.total_weight,
         };
-        let (max, sum) = (&max[rows.clone()], &sum[rows]);
-        dispatch(Backward { logits, width, targets, max, sum, scale, dlogits, accum });
+        let (max, rest) = (&max[rows.clone()], &rest[rows]);
+        dispatch(Backward { logits, width, targets, max, rest, scale, dlogits, accum });
     });
 }
 
@@ -112,7 +113,7 @@ struct Backward<'a> {
     width: usize,
     targets: Targets<'a>,
     max: &'a [f32],
-    sum: &'a [f32],
+    rest: &'a [f32],
     scale: f32, // dy / total weight
     dlogits: &'a mut [f32],
     accum: Accum,
@@ -125,7 +126,7 @@ impl Kernel for Backward<'_> {
     fn run<S: Simd>(self, s: S) {
         let rows = self.logits.chunks_exact(self.width).zip(self.dlogits.chunks_exact_mut(self.width));
         for (i, (z, dz)) in rows.enumerate() {
-            let row = Row::new(self.targets, self.max, self.sum, i, self.scale);
+            let row = Row::new(self.targets, self.max, self.rest, i, self.scale);
             row.gradient(s, z, dz, self.accum);
         }
     }
@@ -135,14 +136,14 @@ impl Kernel for Backward<'_> {
 struct Row {
     target: u32,
     max: f32,
-    sum: f32,
+    rest: f32,
     scale: f32, // dy weight / total weight
 }
 
 impl Row {
     #[inline(always)]
-    fn new(targets: Targets<'_>, max: &[f32], sum: &[f32], i: usize, scale: f32) -> Self {
-        Self { target: targets.ids[i], max: max[i], sum: sum[i], scale: targets.weights[i] * scale }
+    fn new(targets: Targets<'_>, max: &[f32], rest: &[f32], i: usize, scale: f32) -> Self {
+        Self { target: targets.ids[i], max: max[i], rest: rest[i], scale: targets.weights[i] * scale }
     }
 
     /// dz = scale (softmax(z) - onehot(target)), or +=
@@ -155,13 +156,14 @@ impl Row {
             return;
         }
         let target = self.target as usize;
-        let factor = self.scale / self.sum;
+        let factor = self.scale / (1.0 + self.rest);
         let before = if accum == Accum::Add { dz[target] } else { 0.0 };
         write_exp(s, z, self.max, factor, dz, accum);
-        // The target's element again, with the -1: from what was there, so that only the sum is rounded.
+        // The target's element again, with the -1, which the numerator takes before it is rounded:
+        // softmax(z)[t] - 1 = (e - (1 + rest)) / (1 + rest) with e = e^(z[t] - max), 1 where the target is the largest
         let mut e = [0.0; LANES];
         s.store(exp(s, s.splat(z[target] - self.max)), &mut e);
-        dz[target] = before + (e[0] * factor - self.scale);
+        dz[target] = before + factor * ((e[0] - 1.0) - self.rest);
     }
 }
 
@@ -170,14 +172,14 @@ pub fn cross_entropy_gradient_in_place(
     logits: &mut [f32],
     width: usize,
     targets: Targets<'_>,
-    (max, sum): (&[f32], &[f32]),
+    (max, rest): (&[f32], &[f32]),
 ) {
     let rows = parallel::rows_per_chunk(width);
     let scale = if targets.total_weight == 0.0 { 0.0 } else { 1.0 / targets.total_weight };
     parallel::for_each_chunk(logits, rows * width, |i, logits| {
         let first = i * rows;
         scratch::with([width], |[z]| {
-            dispatch(InPlace { logits, width, targets, max, sum, scale, first, z });
+            dispatch(InPlace { logits, width, targets, max, rest, scale, first, z });
         });
     });
 }
@@ -187,7 +189,7 @@ struct InPlace<'a> {
     width: usize,
     targets: Targets<'a>,
     max: &'a [f32],
-    sum: &'a [f32],
+    rest: &'a [f32],
     scale: f32,
     first: usize,     // the first row of this chunk
     z: &'a mut [f32], // one row's logits
@@ -200,7 +202,7 @@ impl Kernel for InPlace<'_> {
     fn run<S: Simd>(self, s: S) {
         for (i, dz) in self.logits.chunks_exact_mut(self.width).enumerate() {
             self.z.copy_from_slice(dz);
-            let row = Row::new(self.targets, self.max, self.sum, self.first + i, self.scale);
+            let row = Row::new(self.targets, self.max, self.rest, self.first + i, self.scale);
             row.gradient(s, self.z, dz, Accum::Replace);
         }
     }
@@ -221,13 +223,13 @@ mod tests {
                 let ids: Vec<u32> = (0..rows).map(|_| draw.size(0, width - 1) as u32).collect();
                 let weights: Vec<f32> = (0..rows).map(|i| [1.0, 0.0, 0.3][i % 3]).collect();
                 let targets = Targets { ids: &ids, weights: &weights, total_weight: 3.5 };
-                let (mut max, mut sum) = (vec![0.0; rows], vec![0.0; rows]);
-                let _ = cross_entropy_forward(&logits, width, targets, &mut max, &mut sum);
+                let (mut max, mut rest) = (vec![0.0; rows], vec![0.0; rows]);
+                let _ = cross_entropy_forward(&logits, width, targets, &mut max, &mut rest);
                 let mut apart = vec![f32::NAN; logits.len()];
                 let mut to = Grad { to: &mut apart, accum: Accum::Replace };
-                cross_entropy_backward(&logits, width, targets, (&max, &sum), 1.0, &mut to);
+                cross_entropy_backward(&logits, width, targets, (&max, &rest), 1.0, &mut to);
                 let mut in_place = logits.clone();
-                cross_entropy_gradient_in_place(&mut in_place, width, targets, (&max, &sum));
+                cross_entropy_gradient_in_place(&mut in_place, width, targets, (&max, &rest));
                 assert_eq!(in_place, apart, "{path}, {rows} rows of {width}");
             }
         });

@@ -39,6 +39,33 @@ pub(crate) fn sum_of_exp<S: Simd>(s: S, z: &[f32], max: f32) -> f64 {
     total + f64::from(s.sum(rest))
 }
 
+/// The sum of e^(z - max) over a row, less one: the largest element's own 1. Its logarithm of one more is the loss of a
+/// confident prediction, of which a sum that is rounded beside that 1 keeps few digits.
+#[inline(always)]
+pub(crate) fn sum_of_exp_less_one<S: Simd>(s: S, z: &[f32], max: f32) -> f64 {
+    let m = s.splat(max);
+    let (whole, tail) = z.as_chunks::<LANES>();
+    let (mut total, mut largest) = (0.0, 0.0);
+    for block in whole.chunks(BLOCK) {
+        let (mut sum, mut count) = (s.splat(0.0), s.splat(0.0));
+        for z in block {
+            let (rest, ones) = exp_below(s, s.load(z), m);
+            (sum, count) = (s.add(sum, rest), s.add(count, ones));
+        }
+        (total, largest) = (total + f64::from(s.sum(sum)), largest + f64::from(s.sum(count)));
+    }
+    let (rest, ones) = exp_below(s, s.load(&padded_with(tail, f32::NEG_INFINITY)), m);
+    total + f64::from(s.sum(rest)) + (largest + f64::from(s.sum(ones)) - 1.0)
+}
+
+/// e^(z - max), without the 1 of an element that is as large as the largest; and that 1. A NaN is not less, and stays.
+#[inline(always)]
+fn exp_below<S: Simd>(s: S, z: S::V, max: S::V) -> (S::V, S::V) {
+    let e = exp(s, s.sub(z, max));
+    let (zero, one) = (s.splat(0.0), s.splat(1.0));
+    (s.if_less(z, max, e, s.sub(e, one)), s.if_less(z, max, zero, one))
+}
+
 /// Writes `factor e^(z - max)` over a row, or adds it.
 #[inline(always)]
 pub(crate) fn write_exp<S: Simd>(s: S, z: &[f32], max: f32, factor: f32, y: &mut [f32], accum: Accum) {

@@ -15,7 +15,7 @@
 //! unequal the pieces are. A row of weight 0 is ignored: its target may be anything, and its gradient is
 //! exactly 0. With W = 0 loss and gradients are 0.
 //!
-//! Saved: m and the sum of exponentials, two floats a row; the probabilities are computed again. The
+//! Saved: m and the sum of exponentials less one, two floats a row; the probabilities are computed again. The
 //! softmax is never stored, which for V = 50,257 would be as large as the logits. One exponential an
 //! element forward, one backward.
 
@@ -87,8 +87,8 @@ impl Op for CrossEntropy {
 
     fn forward(&self, x: &[View<'_>], y: &mut [f32], saved: &mut Saved) {
         let (rows, width) = x[0].shape.rows_and_width();
-        let [max, sum] = saved.keep([rows, rows]);
-        y[0] = cross_entropy_forward(x[0].data, width, self.targets(), max, sum);
+        let [max, rest] = saved.keep([rows, rows]);
+        y[0] = cross_entropy_forward(x[0].data, width, self.targets(), max, rest);
     }
 
     fn backward(&self, x: &[View<'_>], _: &[f32], dy: &[f32], saved: &Saved, dx: &mut [Option<Grad<'_>>]) {

@@ -71,15 +71,15 @@ impl Op for LinearCrossEntropy {
     fn forward(&self, x: &[View<'_>], y: &mut [f32], saved: &mut Saved) {
         let (rows, width) = x[0].shape.rows_and_width();
         let classes = x[1].shape[0];
-        let (mut max, mut sum) = (saved.scratch(rows), saved.scratch(rows));
+        let (mut max, mut rest) = (saved.scratch(rows), saved.scratch(rows));
         let [z] = saved.keep([rows * classes]);
         // z = x W^T
         let weight = Mat::new(x[1].data, classes, width);
         gemm(z, Mat::new(x[0].data, rows, width), weight.t(), Init::Zero);
         let targets = self.loss.targets();
-        y[0] = cross_entropy_forward(z, classes, targets, &mut max, &mut sum);
+        y[0] = cross_entropy_forward(z, classes, targets, &mut max, &mut rest);
         // L = w (lse(z) - z_t) / W: G = w / W (softmax(z) - onehot(t)), in the place of z
-        cross_entropy_gradient_in_place(z, classes, targets, (&max, &sum));
+        cross_entropy_gradient_in_place(z, classes, targets, (&max, &rest));
     }
 
     fn backward(&self, x: &[View<'_>], _: &[f32], dy: &[f32], saved: &Saved, dx: &mut [Option<Grad<'_>>]) {
