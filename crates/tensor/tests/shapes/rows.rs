@@ -194,8 +194,8 @@ fn cross_entropies() {
             .collect();
         let total_weight: f32 = weights.iter().sum();
         let targets = Targets { ids: &ids, weights: &weights, total_weight };
-        let (mut max, mut sum) = (vec![f32::NAN; rows], vec![f32::NAN; rows]);
-        let loss = cross_entropy_forward(&logits, width, targets, &mut max, &mut sum);
+        let (mut max, mut rest) = (vec![f32::NAN; rows], vec![f32::NAN; rows]);
+        let loss = cross_entropy_forward(&logits, width, targets, &mut max, &mut rest);
         let statistics: Vec<(F, F)> = logits.chunks(width).map(max_and_sum).collect();
         let terms = (0..rows).filter(|&i| weights[i] != 0.0).map(|i| {
             let (max, sum) = statistics[i];
@@ -204,10 +204,11 @@ fn cross_entropies() {
         let exact = if total_weight == 0.0 { F::default() } else { terms.sum::<F>() / f(total_weight) };
         check(&format!("{what}: loss"), &[loss], [exact]);
         for i in (0..rows).filter(|&i| weights[i] != 0.0) {
+            let (exact_max, sum) = statistics[i];
             check(
-                &format!("{what}: max and sum of row {i}"),
-                &[max[i], sum[i]],
-                <[F; 2]>::from(statistics[i]),
+                &format!("{what}: max of row {i}, and its sum less one"),
+                &[max[i], rest[i]],
+                [exact_max, sum - f(1.0)],
             );
         }
 
@@ -218,7 +219,7 @@ fn cross_entropies() {
             &logits,
             width,
             targets,
-            (&max, &sum),
+            (&max, &rest),
             dy,
             &mut Grad { to: &mut dlogits, accum },
         );
