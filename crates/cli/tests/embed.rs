@@ -190,9 +190,9 @@ fn a_list_of_analogies_may_have_a_header() {
         let kind = |tally: &Value| (tally["kind"].as_str().unwrap().to_string(), tally["unknown"].as_u64());
         score["kinds"].as_array().unwrap().iter().map(kind).collect::<Vec<_>>()
     };
-    let family = ("family".to_string(), Some(0));
-    assert_eq!(kinds(row.into()), [family.clone()]);
-    assert_eq!(kinds(format!("# ours\nrelation\ta\tb\tc\td\n{row}")), [family.clone()]);
+    let family = [("family".to_string(), Some(0))];
+    assert_eq!(kinds(row.into()), family);
+    assert_eq!(kinds(format!("# ours\nrelation\ta\tb\tc\td\n{row}")), family);
     for other in ["relation\tw\tx\ty\tz\n".to_string(), format!("{row}relation\ta\tb\tc\td\n")] {
         assert!(kinds(other.clone() + row).contains(&("relation".to_string(), Some(1))), "{other:?}");
     }

@@ -51,7 +51,7 @@ fn binaries() -> Vec<Case> {
         case(file("2 2\n", &[cat.clone(), dog[..8].to_vec()]), &["2 numbers after \"dog\"", "copy it again"]),
         case(file("2 2\n", &[cat.clone(), dog]), &["byte 17", "NaN in the vector of \"dog\"", "train the vectors again"]),
         case(file("2 2\n", &[cat.clone(), cat.clone()]), &["\"cat\" for the second time", "dimensions in the first line"]),
-        case(file("9 2\n", &[cat.clone()]), &["line 1", "copy it again"]),
+        case(file("9 2\n", std::slice::from_ref(&cat)), &["line 1", "copy it again"]),
         case(file("1 2\n", &[cat.clone(), cat]), &["end of the file after 1 words", "correct the number"]),
     ]
 }
