@@ -50,7 +50,7 @@ impl Corpus {
             _ => None,
         };
         if let Some(path) = path.as_ref().filter(|path| TokenFile::is_one(path)) {
-            return Self::of_token_file(path, expected, tokenizer);
+            return Self::of_token_file(path, expected, tokenizer).map_err(|e| e.about(path.display()));
         }
         let text = match &path {
             Some(path) => data::read_text(path)?,
@@ -63,7 +63,8 @@ impl Corpus {
         let path = path.map_or(inside, |path| path.display().to_string());
         let info = DataInfo { path, sha256, bytes: text.len() as u64 };
         check_same(&info, expected)?;
-        Self::of_text(&text, info, tokenizer)
+        let path = info.path.clone();
+        Self::of_text(&text, info, tokenizer).map_err(|e| e.about(path))
     }
 
     /// The training part is the first 90 % of the characters, whatever the tokenizer.

@@ -63,9 +63,9 @@ pub(crate) fn load(path: &Path) -> Result<Model, Failure> {
     let (found, expected) = (tokenizer.vocab_size(), loaded.config.vocab_size);
     if found != expected {
         return Err(input(format!(
-            "{}: the tokenizer has {found} tokens, but config.json says vocab_size {expected}; \
-             the files are of different models",
-            path.display()
+            "{}: expected {expected} tokens, the vocab_size in config.json, found {found}: the files are of \
+             different models; use the tokenizer.json saved with the weights",
+            path.join("tokenizer.json").display()
         )));
     }
     let (gpt, params) =

@@ -178,6 +178,30 @@ fn analogies_are_answered_and_scored() {
     assert!(lines.ends_with("50.0 %  1 of 2 right, 1 with unknown words\tall\n"), "{lines}");
 }
 
+/// The names of columns are no question; below the first line, and under other names, they are one.
+#[test]
+fn a_list_of_analogies_may_have_a_header() {
+    let place = Place::new();
+    let vectors = place.write("v.txt", "king 1 0 2\nqueen 0 1 2\nman 1 0 0\nwoman 0 1 0\n");
+    let row = "family\tking\tman\twoman\tqueen\n";
+    let kinds = |list: String| {
+        let list = place.write("list.tsv", list);
+        let score = json(&mut Place::ask("analogy", &vectors, &["--json", "--file", list.to_str().unwrap()]));
+        let kind = |tally: &Value| (tally["kind"].as_str().unwrap().to_string(), tally["unknown"].as_u64());
+        score["kinds"].as_array().unwrap().iter().map(kind).collect::<Vec<_>>()
+    };
+    let family = [("family".to_string(), Some(0))];
+    assert_eq!(kinds(row.into()), family);
+    assert_eq!(kinds(format!("# ours\nrelation\ta\tb\tc\td\n{row}")), family);
+    for other in ["relation\tw\tx\ty\tz\n".to_string(), format!("{row}relation\ta\tb\tc\td\n")] {
+        assert!(kinds(other.clone() + row).contains(&("relation".to_string(), Some(1))), "{other:?}");
+    }
+    let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/../../datasets/analogies.tsv");
+    assert!(kinds(fs::read_to_string(ours).unwrap()).iter().all(|(kind, _)| kind != "relation"));
+    let only = place.write("list.tsv", "relation\ta\tb\tc\td\n");
+    place.refuses(&mut Place::ask("analogy", &vectors, &["--file", only.to_str().unwrap()]), &["no analogy"]);
+}
+
 /// What a person may hand over as vectors, and what the message has to say about it.
 #[test]
 fn damaged_vectors_are_refused() {

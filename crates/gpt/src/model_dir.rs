@@ -213,7 +213,7 @@ fn malformed(path: &Path, name: &str, problem: String) -> CheckpointError {
     CheckpointError::Format {
         path: path.join(name),
         problem,
-        remedy: "use another copy, or the config saved with it",
+        remedy: "use another copy, or the one saved with the weights",
     }
 }
 

@@ -48,14 +48,15 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
     let model = model::load(&args.model)?;
     let text = data::read_text(&args.data)?;
-    let (train, val) = data::train_val_split_text(&text, 0.9)?;
+    let about = |failure: Failure| failure.about(args.data.display());
+    let (train, val) = data::train_val_split_text(&text, 0.9).map_err(|e| about(e.into()))?;
     let text = match args.split {
         Split::All => &text[..],
         Split::Train => train,
         Split::Val => val,
     };
-    let part = &model.tokenizer.encode(text)?[..];
-    let f32_loss = gpt::train::evaluate(&model.gpt, &model.params, part, 0)?;
+    let part = &model.tokenizer.encode(text).map_err(|e| about(e.into()))?[..];
+    let f32_loss = gpt::train::evaluate(&model.gpt, &model.params, part, 0).map_err(|e| about(e.into()))?;
     let loss = if args.int8 {
         let int8 = Int8Weights::new(&model.gpt, &model.params);
         Decoder::new(&model.gpt, &model.params).with_int8(&int8).loss(part)

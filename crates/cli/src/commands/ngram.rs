@@ -62,7 +62,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let (train, test) = texts(args)?;
     // The vocabulary has the characters of both texts, as a model's would; those that only the test has
     // get the floor of what was never seen.
-    let tokenizer = CharTokenizer::from_text(&format!("{train}{test}"))?;
+    let tokenizer = CharTokenizer::from_text(&format!("{train}{test}"))
+        .map_err(|e| Failure::from(e).about(args.train.display()))?;
     let (train, test) = (tokenizer.encode(&train)?, tokenizer.encode(&test)?);
     let begin = Instant::now();
     let model = KneserNey::fit(&train, args.order, tokenizer.vocab_size())?;
@@ -100,7 +101,8 @@ fn texts(args: &Args) -> Result<(String, String), Failure> {
         Split::Shuffled => data::drift::shuffled_split(&text, 0.9, &mut Rng::new(args.seed, Stream::Data)),
         Split::Contiguous => {
             let chars: Vec<char> = text.chars().collect();
-            let (train, test) = data::train_val_split(&chars, 0.9)?;
+            let (train, test) = data::train_val_split(&chars, 0.9)
+                .map_err(|e| Failure::from(e).about(args.train.display()))?;
             (train.iter().collect(), test.iter().collect())
         }
     };

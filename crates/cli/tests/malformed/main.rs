@@ -23,16 +23,19 @@ macro_rules! tables {
     };
 }
 
-tables! { encodings tables_and_objects texts_for_training paths settings }
+tables! {
+    encodings tables_and_objects texts_for_training paths settings
+    tokenizers token_files vectors manifests word_lists models
+}
 
 #[test]
 fn there_are_enough() {
     let cases: usize = TABLES.iter().map(|table| table().len()).sum();
-    assert!(cases >= 60, "{cases} cases");
+    assert!(cases >= 240, "{cases} cases");
 }
 
-/// The command lines that read a file. `FILE` is the malformed one, `GOOD` a good one, `OUT` what would be
-/// written.
+/// The command lines that read a file. `FILE` is the malformed one, `DIR` its directory, `GOOD` a good one,
+/// `BESIDE` the one beside it, `OUT` what would be written.
 const CLEAN: &str = "clean --in FILE --out OUT";
 const CLEAN_SECOND: &str = "clean --in GOOD FILE --out OUT";
 const LEAK_TRAIN: &str = "leak --train FILE --test GOOD";
@@ -59,6 +62,8 @@ struct Case {
     /// Its name; its extension says the format.
     file: &'static str,
     content: Content,
+    /// Good files in its directory: names and bytes.
+    beside: Vec<(&'static str, Vec<u8>)>,
     commands: Vec<String>,
     /// What the message must contain; in all of them `FILE` is replaced as in the commands.
     words: Vec<&'static str>,
@@ -71,7 +76,14 @@ impl Case {
 
     fn with(file: &'static str, content: Content, commands: &[&str], words: &[&'static str]) -> Self {
         let commands = commands.iter().map(|command| command.to_string()).collect();
-        Self { name: format!("{file}: {}", words.join(", ")), file, content, commands, words: words.to_vec() }
+        let name = format!("{file}: {}", words.join(", "));
+        Self { name, file, content, beside: Vec::new(), commands, words: words.to_vec() }
+    }
+
+    /// With a good file in the same directory.
+    fn beside(mut self, name: &'static str, bytes: impl Into<Vec<u8>>) -> Self {
+        self.beside.push((name, bytes.into()));
+        self
     }
 
     /// Every command refuses the file, says why, and leaves everything as it was; else what is wrong.
@@ -82,15 +94,22 @@ impl Case {
         let (file, good, out) = (path(self.file), path("good.txt"), path("out.txt"));
         fs::write(&good, "a good text\n\nof two documents\n").unwrap();
         match &self.content {
-            Content::Bytes(bytes) => fs::write(&file, bytes).unwrap(),
+            Content::Bytes(bytes) => {
+                fs::create_dir_all(file.parent().unwrap()).unwrap();
+                fs::write(&file, bytes).unwrap();
+            }
             Content::Made(make) if !make(&file) => return Vec::new(),
             _ => {}
         }
+        let dir = file.parent().unwrap().to_path_buf();
+        self.beside.iter().for_each(|(name, bytes)| fs::write(dir.join(name), bytes).unwrap());
         let before = contents(folder.path());
         let mut wrong = Vec::new();
         for line in &self.commands {
             let replaced = |word: &str| match word {
                 "FILE" => file.clone().into_os_string(),
+                "DIR" => dir.clone().into_os_string(),
+                "BESIDE" => dir.join(self.beside[0].0).into_os_string(),
                 "GOOD" => good.clone().into_os_string(),
                 "OUT" => out.clone().into_os_string(),
                 word => word.into(),
@@ -115,6 +134,32 @@ impl Case {
         }
         wrong
     }
+}
+
+/// A text that a model can be trained on.
+const GOOD_TEXT: &str = "the cat sat on the mat, and the dog ran to the man\n";
+
+/// The files that a command makes of [`GOOD_TEXT`], to be damaged: `IN` is that text, `OUT` what is written.
+fn made(command: &str, files: &[&str]) -> Vec<Vec<u8>> {
+    let folder = tempfile::tempdir().unwrap();
+    let (text, out) = (folder.path().join("text.txt"), folder.path().join("out"));
+    fs::write(&text, GOOD_TEXT.repeat(20)).unwrap();
+    let replaced = |word: &str| match word {
+        "IN" => text.clone().into_os_string(),
+        "OUT" => out.clone().into_os_string(),
+        word => word.into(),
+    };
+    let mut newleaf = assert_cmd::Command::cargo_bin("newleaf").expect("the program is built");
+    newleaf.args(command.split(' ').map(replaced)).timeout(PATIENCE).assert().success();
+    files
+        .iter()
+        .map(|name| fs::read(if name.is_empty() { out.clone() } else { out.join(name) }).unwrap())
+        .collect()
+}
+
+/// Bytes with others in their place.
+fn patched(bytes: &[u8], at: usize, new: &[u8]) -> Vec<u8> {
+    [&bytes[..at], new, &bytes[at + new.len()..]].concat()
 }
 
 /// Everything in a folder: names, and the bytes of files.

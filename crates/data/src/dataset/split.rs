@@ -40,7 +40,7 @@ pub fn cut(len: usize, train_fraction: f64) -> Result<usize, DataError> {
         return Err(DataError::InvalidSetting {
             name: "train_fraction",
             found: format!("{train_fraction} for a text of {len} tokens"),
-            expected: "a fraction and a text that leave at least one token in each part",
+            expected: "a fraction and a text that leave at least one token in each part: use a longer text",
         });
     }
     Ok(n)

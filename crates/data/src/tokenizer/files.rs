@@ -27,7 +27,7 @@ impl Tokenizer {
         }
         if path(VOCAB).exists() && path(MERGES).exists() {
             let tokenizer = BpeTokenizer::from_gpt2(&read(&path(VOCAB))?, &read(&path(MERGES))?);
-            return tokenizer.map(Tokenizer::Bpe).map_err(|error| at(dir, error));
+            return tokenizer.map(Tokenizer::Bpe).map_err(|error| in_dir(dir, error));
         }
         Err(DataError::Malformed {
             what: dir.display().to_string(),
@@ -154,12 +154,17 @@ fn at(path: &Path, error: DataError) -> DataError {
             "a tokenizer that newleaf writes, or byte-level BPE as GPT-2's".into(),
             "use an undamaged copy, or make one with newleaf tokenizer train".into(),
         ),
-        DataError::Malformed { what, found, expected, remedy, .. } => {
-            (format!("{found} ({what})"), expected, remedy)
-        }
         other => return other,
     };
     DataError::Malformed { what: path.display().to_string(), place: String::new(), found, expected, remedy }
+}
+
+/// Names the directory too, in an error that names a file of it.
+fn in_dir(dir: &Path, mut error: DataError) -> DataError {
+    if let DataError::Malformed { what, .. } = &mut error {
+        *what = dir.join(&*what).display().to_string();
+    }
+    error
 }
 
 /// Writes a file beside its place and renames it: a crash leaves the old one or the new one.

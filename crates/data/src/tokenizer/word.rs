@@ -56,7 +56,8 @@ impl WordTokenizer {
         if words.is_empty() {
             let found =
                 format!("{min_count} for a text of {} words, none of which is so frequent", counts.total());
-            let expected = "a count that some words of the text reach";
+            let expected =
+                "a count that some words of the text reach: use a smaller --min-count or a longer text";
             return Err(DataError::InvalidSetting { name: "min_count", found, expected });
         }
         Ok(Self::new(std::iter::once(Self::UNKNOWN.as_bytes()).chain(words).collect())

@@ -39,7 +39,7 @@ pub enum TensorsError {
     /// Too few bytes for a header, or a header longer than allowed or than the file.
     #[error(
         "expected a safetensors file, whose first 8 bytes are the length of its header (at most 16 MiB and \
-         the rest of the file, {rest} bytes), found {found}; the file is cut off or of another kind"
+         the rest of the file, {rest} bytes), found {found}; the file is cut off or of another kind: use another copy"
     )]
     HeaderLength {
         /// The length that the file states, or why there is none.
@@ -81,7 +81,9 @@ pub enum TensorsError {
         found: usize,
     },
     /// Other tensors than the model has.
-    #[error("the tensors are not those of this model: {0}; is the config another model's?")]
+    #[error(
+        "the tensors are not those of this model: {0}; use the config.json and model.safetensors of one model"
+    )]
     Mismatch(String),
 }
 

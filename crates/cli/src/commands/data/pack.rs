@@ -100,7 +100,8 @@ fn pack(args: &Args, tokenizer: &Tokenizer, bar: &ByteProgress) -> Result<PackRe
 fn tokenizer(args: &Args) -> Result<Tokenizer, Failure> {
     let Some(path) = &args.tokenizer else {
         let bar = ByteProgress::new("characters", 0, std::fs::metadata(&args.input).ok().map(|m| m.len()));
-        let tokenizer = char_tokenizer_of(&args.input, &mut |done, _| bar.set(done))?;
+        let tokenizer = char_tokenizer_of(&args.input, &mut |done, _| bar.set(done))
+            .map_err(|e| Failure::from(e).about(args.input.display()))?;
         bar.finish(0);
         return Ok(Tokenizer::Char(tokenizer));
     };

@@ -6,7 +6,7 @@ use crate::download;
 use crate::failure::Failure;
 use data::dataset::{PublicFile, TokenFile, sha256_of};
 use serde_json::{Value, json};
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
@@ -109,7 +109,7 @@ fn verify(file: &PublicFile, path: &Path) -> Option<String> {
 
 /// The lines `SHA-256  name` of a file as `sha256sum` writes it.
 fn read_sums(path: &Path) -> Result<Vec<PublicFile>, Failure> {
-    let text = fs::read_to_string(path).map_err(|e| Failure::input(format!("{}: {e}", path.display())))?;
+    let text = data::read_text(path)?;
     let parse = |(number, line): (usize, &str)| {
         let file = line.split_once("  ").and_then(|(sha256, name)| {
             let inside = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
@@ -117,8 +117,11 @@ fn read_sums(path: &Path) -> Result<Vec<PublicFile>, Failure> {
             (inside && hex).then(|| as_public_file(name, sha256))
         });
         file.ok_or_else(|| {
-            let expected = "expected a SHA-256, two spaces and the name of a file below";
-            Failure::input(format!("{}, line {number}: {expected}, found {line:?}", path.display()))
+            Failure::input(format!(
+                "{}, line {number}: expected a SHA-256, two spaces and the name of a file below, found {line:?}: \
+                 correct the line, or make the file again with sha256sum",
+                path.display()
+            ))
         })
     };
     (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()).map(parse).collect()

@@ -13,7 +13,8 @@ pub(crate) const ABOUT: &str = "Analogies: the words nearest to a - b + c, or th
   newleaf embed analogy --vectors vectors.txt --file my-analogies.tsv
 
 A list has lines of five fields with tabs between: kind, a, b, c and the word expected (a is to b as the answer
-is to c), such as  family  king  man  woman  queen; lines that begin with # are remarks.";
+is to c), such as  family  king  man  woman  queen; lines that begin with # are remarks.
+A first line whose last four fields are a, b, c and d names the columns.";
 
 /// What `newleaf embed analogy` takes.
 #[derive(Debug, clap::Args)]
@@ -148,14 +149,16 @@ fn score(args: &Args, file: &Path) -> Result<ExitCode, Failure> {
 fn read_list(path: &Path) -> Result<Vec<Analogy>, DataError> {
     let text = data::read_text(path)?;
     let mut list = Vec::new();
-    for (i, line) in
-        text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'))
-    {
+    let rows = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
+    for (row, (i, line)) in rows.enumerate() {
         let fields: Vec<String> = line.split('\t').map(|field| field.trim().to_string()).collect();
         let found = fields.len();
         let Ok([kind, a, b, c, expected]) = <[String; 5]>::try_from(fields) else {
             return Err(malformed(path, format!("line {}", i + 1), format!("{found} fields")));
         };
+        if row == 0 && [&a, &b, &c, &expected] == ["a", "b", "c", "d"] {
+            continue; // names of columns
+        }
         list.push(Analogy { kind, a, b, c, expected });
     }
     if list.is_empty() {

@@ -143,7 +143,8 @@ fn read(args: &Args) -> Result<(Vocabulary, Corpus), Failure> {
     bar.set_length(2 * text.len() as u64);
     let lines = || text.lines().inspect(|line| bar.inc(line.len() as u64 + 1));
     let left_out = |word: &str| stop_words.contains(word);
-    let vocabulary = Vocabulary::count(lines(), args.tokenizer, args.min_count, left_out)?;
+    let vocabulary = Vocabulary::count(lines(), args.tokenizer, args.min_count, left_out)
+        .map_err(|e| Failure::from(e).about(args.data.display()))?;
     check_memory(args, vocabulary.words().len())?;
     let mut corpus = Corpus::new();
     vocabulary.for_each_sentence(lines(), |sentence| corpus.push(sentence));

@@ -65,30 +65,33 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         ));
     }
     let text = data::read_text(&args.data)?;
-    let tokenizer = match args.kind {
-        Kind::Char => Tokenizer::Char(characters(args, &text)?),
-        Kind::Word => Tokenizer::Word(WordTokenizer::from_counts(
-            &counted(&text, None),
-            args.min_count,
-            args.vocab_size,
-        )?),
-        Kind::Bpe => Tokenizer::Bpe(byte_pairs(args, &text)?),
-    };
+    let about = |failure: Failure| failure.about(args.data.display());
+    let tokenizer = trained(args, &text).map_err(about)?;
+    let facts = facts(args, &tokenizer, &text).map_err(about)?; // before anything is written
     let path = tokenizer.save(&args.out)?;
-    let facts = facts(args, &tokenizer, &text)?;
     let report = if args.json { format!("{facts}\n") } else { String::new() };
     eprintln!("{}: {}", path.display(), sentence(&facts));
     std::io::stdout().write_all(report.as_bytes()).map_err(|e| Failure::output(&e))?;
     Ok(ExitCode::SUCCESS)
 }
 
+fn trained(args: &Args, text: &str) -> Result<Tokenizer, Failure> {
+    Ok(match args.kind {
+        Kind::Char => Tokenizer::Char(characters(args, text)?),
+        Kind::Word => {
+            let counts = counted(text, None);
+            Tokenizer::Word(WordTokenizer::from_counts(&counts, args.min_count, args.vocab_size)?)
+        }
+        Kind::Bpe => Tokenizer::Bpe(byte_pairs(args, text)?),
+    })
+}
+
 fn characters(args: &Args, text: &str) -> Result<CharTokenizer, Failure> {
     let tokenizer = CharTokenizer::from_text(text)?;
     match args.vocab_size {
         Some(size) if tokenizer.vocab_size() > size => Err(Failure::input(format!(
-            "--vocab-size {size}: {} has {} different characters, and each is a token; leave --vocab-size out, \
-             or use --kind bpe",
-            args.data.display(),
+            "--vocab-size {size}: the text has {} different characters, and each is a token; leave --vocab-size \
+             out, or use --kind bpe",
             tokenizer.vocab_size()
         ))),
         _ => Ok(tokenizer),

@@ -3,20 +3,23 @@
 //! | in the page | in the text |
 //! |---|---|
 //! | `<script>`, `<style>`, `<iframe>`, comments | nothing |
-//! | block tags (`p`, `div`, `h1`, `li`, `tr`, ...), `<br>` | a line end |
-//! | table cells | a tab between them |
+//! | block tags (`p`, `div`, `h1`, `li`, `tr`, ...), `<br>`, `</br>` | a line end |
+//! | table cells | a tab between them; an empty cell keeps its tab, but no row ends with one |
 //! | inline tags (`b`, `a`, `span`, unknown ones) | nothing: `un<b>believ</b>able` is one word |
 //! | entities | their character, decoded once: `&amp;lt;` is `&lt;` |
 //! | `a < b` | itself: a tag begins with a letter |
 //! | white space | one space; as it is in `<pre>` and `<textarea>` |
+//! | white space with a line end, between Han, kana or their punctuation | nothing: such lines are wrapped anywhere |
 //!
 //! Only the tokenizer is used, not the tree: text needs no tree, and the repairs of badly nested tags that
 //! building one demands take quadratic time on hostile pages. What is left of that is in long_tags.rs.
 //!
-//! Source: WHATWG HTML Standard, section 13.2.5 (tokenization); `innerText` for the tab and the line ends.
+//! Source: WHATWG HTML Standard, section 13.2.5 (tokenization) and 13.2.6.4.7 (`</br>`); `innerText` for the tab and
+//! the line ends; CSS Text Module Level 3, section 4.1.3 (line ends between wide characters).
 
 mod long_tags;
 
+use super::script::is_wide;
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
 use html5ever::tokenizer::{
@@ -77,7 +80,10 @@ enum Gap {
     #[default]
     None,
     Space,
-    Tab,
+    /// A space that has a line end in it.
+    Wrapped,
+    /// Cells ended, and so many began: as many tabs, at least one.
+    Tabs(usize),
     /// So many line ends.
     Lines(usize),
 }
@@ -87,6 +93,8 @@ enum Gap {
 struct Text {
     out: String,
     gap: Gap,
+    /// Cells that began since the row did, if nothing was written in it yet.
+    first_cells: Option<usize>,
     /// Within an element whose content is not text, up to its end tag.
     dropped: bool,
     /// Depth of elements with white space as it is.
@@ -104,26 +112,31 @@ impl Text {
             let first = std::mem::take(&mut self.at_start_of_pre);
             match c {
                 '\n' if first => {}
-                ' ' | '\t' | '\n' | '\r' | '\x0C' if self.preformatted == 0 => self.widen(Gap::Space),
+                '\n' if self.preformatted == 0 => self.widen(Gap::Wrapped),
+                ' ' | '\t' | '\r' | '\x0C' if self.preformatted == 0 => self.widen(Gap::Space),
                 _ => {
-                    self.close_gap();
+                    self.close_gap(c);
                     self.out.push(c);
                 }
             }
         }
     }
 
-    fn close_gap(&mut self) {
+    /// Writes what is between the last character and `next`.
+    fn close_gap(&mut self, next: char) {
         let gap = std::mem::take(&mut self.gap);
-        if self.out.is_empty() {
-            return; // nothing before the first character
+        // Nothing is before the first character, but for the tabs of empty cells.
+        if let Some(last) = self.out.chars().next_back() {
+            match gap {
+                Gap::Wrapped if is_wide(last) && is_wide(next) => {}
+                Gap::None => {}
+                Gap::Space | Gap::Wrapped => self.out.push(' '),
+                Gap::Tabs(n) => self.out.extend(std::iter::repeat_n('\t', n.max(1))),
+                Gap::Lines(n) => self.out.extend(std::iter::repeat_n('\n', n)),
+            }
         }
-        match gap {
-            Gap::None => {}
-            Gap::Space => self.out.push(' '),
-            Gap::Tab => self.out.push('\t'),
-            Gap::Lines(n) => self.out.extend(std::iter::repeat_n('\n', n)),
-        }
+        let empty_cells = self.first_cells.take().map_or(0, |cells| cells.saturating_sub(1));
+        self.out.extend(std::iter::repeat_n('\t', empty_cells));
     }
 
     /// The wider of two gaps is the one that is seen.
@@ -139,11 +152,11 @@ impl Text {
         let start = tag.kind == TagKind::StartTag;
         let name = &*tag.name;
         match name {
-            "br" if start || self.out.is_empty() => match self.gap {
+            "br" => match self.gap {
                 Gap::Lines(1) => self.gap = Gap::Lines(2), // two make a blank line, more do not make more
                 gap => self.widen(if gap < Gap::Lines(1) { Gap::Lines(1) } else { gap }),
             },
-            "td" | "th" => self.widen(Gap::Tab),
+            "td" | "th" => self.cell(start),
             "pre" | "textarea" | "listing" | "xmp" | "plaintext" => {
                 self.widen(Gap::Lines(1));
                 self.at_start_of_pre = start;
@@ -153,7 +166,21 @@ impl Text {
             _ if BLOCKS.contains(&name) => self.widen(Gap::Lines(1)),
             _ => {}
         }
+        match name {
+            "tr" if start => self.first_cells = Some(0),
+            "tr" | "table" | "tbody" | "thead" | "tfoot" => self.first_cells = None,
+            _ => {}
+        }
         if start { self.raw_content(name) } else { TokenSinkResult::Continue }
+    }
+
+    /// A cell begins or ends. What is shown of an empty one is the tab before it.
+    fn cell(&mut self, start: bool) {
+        match (&mut self.first_cells, self.gap) {
+            (Some(cells), _) => *cells += usize::from(start),
+            (None, Gap::Tabs(cells)) => self.gap = Gap::Tabs(cells + usize::from(start)),
+            (None, _) => self.widen(Gap::Tabs(usize::from(start))),
+        }
     }
 
     /// Elements whose content is not markup: the tokenizer is told, and some are no text either.
