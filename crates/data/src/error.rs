@@ -78,7 +78,8 @@ pub enum DataError {
     /// Bytes that are not UTF-8.
     #[error(
         "{}: expected UTF-8, found the bytes {bytes} at byte offset {offset}, line {line}{detail}: convert it \
-         from the encoding it is in, for instance a Chinese text with: iconv -f GB18030 -t UTF-8 INPUT > OUTPUT",
+         with newleaf clean, which detects the encoding, or for instance a Chinese text with: iconv -f GB18030 -t UTF-8 \
+         INPUT > OUTPUT",
         path.display()
     )]
     InvalidUtf8 {

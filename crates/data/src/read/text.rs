@@ -117,8 +117,9 @@ mod tests {
     fn invalid_utf8_is_located() {
         assert_eq!(
             message_of(b"one\r\ntwo\rthree \xC4\xE3\xBA\xC3"),
-            "a.txt: expected UTF-8, found the bytes C4 at byte offset 15, line 3: convert it from the encoding \
-             it is in, for instance a Chinese text with: iconv -f GB18030 -t UTF-8 INPUT > OUTPUT"
+            "a.txt: expected UTF-8, found the bytes C4 at byte offset 15, line 3: convert it with newleaf \
+             clean, which detects the encoding, or for instance a Chinese text with: iconv -f GB18030 -t \
+             UTF-8 INPUT > OUTPUT"
         );
         let truncated = message_of("\u{FEFF}中".as_bytes().split_last().unwrap().1);
         assert!(truncated.contains("bytes E4 B8 at byte offset 3, line 1 (the file ends in"), "{truncated}");
