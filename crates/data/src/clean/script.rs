@@ -16,6 +16,7 @@ fn is_unspaced(c: char) -> bool {
 /// A character that takes the room of a Han character beside it: Han, kana, their punctuation, full-width forms.
 /// Lines of these are wrapped without regard to words. Korean is wide too, but has spaces; quotes, dashes and
 /// dots that Chinese shares with English are not.
+#[cfg(feature = "html")]
 pub(crate) fn is_wide(c: char) -> bool {
     is_unspaced(c)
         || matches!(u32::from(c), 0x3000..=0x303F | 0x31F0..=0x31FF | 0xFF01..=0xFF9F | 0xFFE0..=0xFFE6)
