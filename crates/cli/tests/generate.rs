@@ -99,7 +99,7 @@ fn mistakes_are_explained_and_nothing_is_written() {
         (&["sentiment", "--set", "eta=1e-3", "--out", out], "at most six decimals"),
         (&["dyck-1", "--tokens", "0", "--out", out], "0 is not in"),
         (&["dyck-1", "--out", folder.path().to_str().unwrap()], "found a directory"),
-        (&["dyck-1", "--out", inside.to_str().unwrap()], "make its directory"),
+        (&["dyck-1", "--out", inside.to_str().unwrap()], "cannot be written"),
         (&["pcfg", "--set", "p=1", "--spec", out], "expected no parameters"),
         (&["mess3", "--set", "x=0.5", "--spec", out], "less than 0.5"),
         (&["pcfg", "--spec", out, "--out", out], "cannot be used with"),
