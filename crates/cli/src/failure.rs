@@ -55,7 +55,9 @@ impl Failure {
 impl From<data::DataError> for Failure {
     fn from(error: data::DataError) -> Self {
         match &error {
-            data::DataError::Unwritable { source, .. } if !is_wrong_path(source) => {
+            data::DataError::Unwritable { source, .. }
+                if source.kind() == std::io::ErrorKind::StorageFull =>
+            {
                 Self::other(error.to_string())
             }
             _ => Self::input(error.to_string()),
@@ -67,19 +69,4 @@ impl From<gpt::config::ConfigError> for Failure {
     fn from(error: gpt::config::ConfigError) -> Self {
         Self::input(error.to_string())
     }
-}
-
-/// Whether a file cannot be written because of its name: another one helps. Else the disk is full, or fails.
-fn is_wrong_path(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind;
-    matches!(
-        error.kind(),
-        ErrorKind::NotFound
-            | ErrorKind::PermissionDenied
-            | ErrorKind::NotADirectory
-            | ErrorKind::IsADirectory
-            | ErrorKind::ReadOnlyFilesystem
-            | ErrorKind::InvalidFilename
-            | ErrorKind::InvalidInput
-    )
 }

@@ -10,6 +10,7 @@ mod download;
 mod failure;
 mod init_embedding;
 mod model;
+mod output_file;
 mod progress;
 mod reading;
 mod settings;

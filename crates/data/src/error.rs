@@ -41,16 +41,6 @@ pub enum DataError {
         /// What the operating system says.
         source: io::Error,
     },
-    /// Where a file is to be written there is, or is named, something else.
-    #[error("{}: expected the name of a file to write, found {found}: {remedy}", path.display())]
-    NoFileToWrite {
-        /// The path as it was given.
-        path: PathBuf,
-        /// What is there instead.
-        found: &'static str,
-        /// What to do.
-        remedy: &'static str,
-    },
     /// No text in the file, or nothing but a byte order mark.
     #[error("{}: expected a text, found an empty file: check how it was made, or name another", path.display())]
     EmptyFile {

@@ -42,7 +42,6 @@ pub mod dataset;
 pub mod drift;
 mod error;
 pub mod generate;
-mod new_file;
 pub mod ngram;
 pub mod read;
 pub mod segment;
@@ -55,7 +54,6 @@ pub use dataset::{
     sequential_windows, train_val_split, train_val_split_text,
 };
 pub use error::{DataError, UnknownCharacters};
-pub use new_file::NewFile;
 pub use read::read_text;
 pub use stop_words::StopWords;
 pub use tokenizer::{CharTokenizer, Tokenizer};

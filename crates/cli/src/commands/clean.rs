@@ -1,8 +1,8 @@
 //! `newleaf clean`: from a messy file to clean documents.
 
 use crate::failure::Failure;
+use crate::output_file::OutputFile;
 use crate::reading::{ReadArgs, Reading, nothing_in};
-use data::NewFile;
 use data::clean::{Cleaner, RULES, Report, When};
 use data::read::{Document, DocumentWriter, Options, OutFormat};
 use serde_json::json;
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     refuse_own_output(args)?;
     let mut reading = Reading::open(&args.inputs, &options)?;
     let out_format = out_format(args, &options)?;
-    let mut writer = DocumentWriter::new(NewFile::create(&args.out)?, out_format);
+    let mut writer = DocumentWriter::new(OutputFile::create(&args.out)?, out_format);
     let mut columns: Option<Vec<String>> = None;
     while let Some(document) = reading.next() {
         let mut document = document?;

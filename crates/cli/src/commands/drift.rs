@@ -3,7 +3,6 @@
 mod picture;
 
 use crate::failure::Failure;
-use data::NewFile;
 use data::drift::{Options, Report, compare};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
@@ -98,10 +97,18 @@ fn check_output(path: &Path, args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Writes a file whole or not at all: beside its place first, then renamed.
 fn write(path: &Path, content: &str) -> Result<(), Failure> {
-    let mut file = NewFile::create(path)?;
-    file.put(content.as_bytes())?;
-    Ok(file.finish()?)
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.tmp", std::process::id()));
+    let written = std::fs::write(&beside, content).and_then(|()| std::fs::rename(&beside, path));
+    written.map_err(|e| {
+        let _ = std::fs::remove_file(&beside); // the first error is the one to tell
+        Failure::input(format!(
+            "{}: cannot be written: {e}: check that the directory exists and has space",
+            path.display()
+        ))
+    })
 }
 
 /// The report for a person.

@@ -1,7 +1,7 @@
 //! `newleaf generate`: texts whose best possible loss is known.
 
 use crate::failure::Failure;
-use data::NewFile;
+use crate::output_file::OutputFile;
 use data::generate::{Document, Entry, Format, Generator, Params, Report, RunError, Spec, find};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fmt::Write as _;
@@ -95,7 +95,7 @@ fn write_text(args: &Args, entry: &Entry, params: &Params) -> Result<(), Failure
     let generator = (entry.build)(params)?; // before any file is touched
     refuse_one_file_for_both(args)?;
     let mut out = match &args.out {
-        Some(path) => Out::File(NewFile::create(path)?),
+        Some(path) => Out::File(OutputFile::create(path)?),
         None if args.json => Out::Nothing,
         None => Out::Standard,
     };
@@ -141,25 +141,22 @@ fn generate(
         As::Records => Format::Records,
     };
     let waiting = Waiting::begin(args.tokens, matches!(out, Out::File(_)) || costs.is_some())?;
-    let mut in_costs = false; // whether it was their file that could not be written
+    let mut unwritten = None; // what went wrong with the costs, not with the text
     let result = data::generate::run(entry, params, args.seed, args.tokens, format, out, |document, done| {
         waiting.go_on(done)?;
-        let Some(costs) = costs.as_mut() else { return Ok(()) };
-        costs.add(document).inspect_err(|_| in_costs = true)
+        let Some(costs) = costs else { return Ok(()) };
+        costs.add(document).inspect_err(|e| unwritten = Some(costs.file.failure(e)))
     });
     result.map_err(|error| match (waiting.stopped(), error) {
         (Some(stopped), _) => stopped,
         (None, RunError::Data(error)) => error.into(),
-        (None, RunError::Output(error)) => match costs {
-            Some(costs) if in_costs => costs.file.failure(error).into(),
-            _ => out.failure(error),
-        },
+        (None, RunError::Output(error)) => unwritten.unwrap_or_else(|| out.failure(&error)),
     })
 }
 
 fn write_spec(args: &Args, entry: &Entry, params: &Params, path: &Path) -> Result<(), Failure> {
     (entry.build)(params)?; // before the file is touched
-    let mut file = NewFile::create(path)?;
+    let mut file = OutputFile::create(path)?;
     let waiting = Waiting::begin(args.tokens, true)?;
     let spec = Spec::new(entry, params, args.seed, args.tokens, |done| waiting.go_on(done));
     let spec = spec.map_err(|error| match (waiting.stopped(), error) {
@@ -168,7 +165,7 @@ fn write_spec(args: &Args, entry: &Entry, params: &Params, path: &Path) -> Resul
         (None, RunError::Output(error)) => Failure::output(&error),
     })?;
     let text = serde_json::to_string_pretty(&spec).expect("a specification is JSON");
-    writeln!(file, "{text}").map_err(|e| file.failure(e))?;
+    writeln!(file, "{text}").map_err(|e| file.failure(&e))?;
     file.finish()?;
     if args.json {
         print(&format!("{}\n", serde_json::to_string(&spec).expect("a specification is JSON")))?;
@@ -225,16 +222,16 @@ impl Drop for Waiting {
 
 /// Where the text goes.
 enum Out {
-    File(NewFile),
+    File(OutputFile),
     Standard,
     Nothing,
 }
 
 impl Out {
-    fn failure(&self, error: io::Error) -> Failure {
+    fn failure(&self, error: &io::Error) -> Failure {
         match self {
-            Out::File(file) => file.failure(error).into(),
-            Out::Standard | Out::Nothing => Failure::output(&error),
+            Out::File(file) => file.failure(error),
+            Out::Standard | Out::Nothing => Failure::output(error),
         }
     }
 }
@@ -259,15 +256,15 @@ impl Write for Out {
 
 /// The file with the cost of every symbol.
 struct Costs<'a> {
-    file: NewFile,
+    file: OutputFile,
     generator: &'a dyn Generator,
     documents: u64,
 }
 
 impl<'a> Costs<'a> {
     fn create(path: &Path, generator: &'a dyn Generator) -> Result<Costs<'a>, Failure> {
-        let mut file = NewFile::create(path)?;
-        file.write_all(b"document\tsymbol\tnats\tcounted\tpart\n").map_err(|e| file.failure(e))?;
+        let mut file = OutputFile::create(path)?;
+        file.write_all(b"document\tsymbol\tnats\tcounted\tpart\n").map_err(|e| file.failure(&e))?;
         Ok(Costs { file, generator, documents: 0 })
     }
 

@@ -11,9 +11,9 @@
 //!   n f +- sqrt(n f (1-f)).
 
 use super::documents::part_name;
+use super::new_file::{NewFile, unwritable};
 use super::{Document, DocumentEnd, Documents};
 use crate::DataError;
-use crate::new_file::{NewFile, unwritable};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -101,7 +101,7 @@ pub fn split_file(
     while let Some(document) = documents.next_document()? {
         let (file, report) = parts[rule.part(&document.text)].as_mut().expect("a part that is wanted");
         let text = rendered(&document, end, report.documents == 0);
-        file.put(text.as_bytes())?;
+        file.write(text.as_bytes())?;
         report.documents += 1;
         report.bytes += text.len() as u64;
         let (done, all) = documents.progress();
@@ -121,7 +121,7 @@ pub fn split_file(
     let mut reports = Vec::new();
     for (file, mut report) in parts {
         let name = report.path.file_name().map(PathBuf::from).expect("a name of ours");
-        file.finish()?;
+        file.finish(b"")?;
         report.path = out.join(name);
         reports.push(report);
     }
@@ -140,7 +140,7 @@ fn open_parts(documents: &Documents, rule: &SplitRule, dir: &Path) -> Result<Vec
         let path = dir.join(part_name(part, documents.path()));
         let mut file = NewFile::create(&path)?;
         let header = documents.header().unwrap_or_default();
-        file.put(header.as_bytes())?;
+        file.write(header.as_bytes())?;
         Ok(Some((file, PartReport { part, path, documents: 0, bytes: header.len() as u64 })))
     };
     PARTS.into_iter().zip(rule.fractions).map(open).collect()

@@ -1,8 +1,8 @@
 //! Writing a token file, in memory that does not grow with it.
 
+use super::new_file::{NewFile, unwritable};
 use super::token_file::{HEADER, Header, bytes_per_id};
 use crate::DataError;
-use crate::new_file::{NewFile, unwritable};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, Write};
@@ -70,7 +70,7 @@ impl TokenWriter {
             starts,
             begun: false,
         };
-        writer.file.put(&[0; HEADER])?; // replaced at the end
+        writer.file.write(&[0; HEADER])?; // replaced at the end
         writer.write(tokenizer.as_bytes())?;
         writer.pad(tokenizer.len() as u64)?;
         Ok(writer)
@@ -123,7 +123,7 @@ impl TokenWriter {
         self.append_starts()?;
         self.sha256.update(self.header.to_bytes()); // with zeros in place of the sum
         self.header.sha256 = self.sha256.finalize().into();
-        self.file.finish_with(&self.header.to_bytes())?;
+        self.file.finish(&self.header.to_bytes())?;
         Ok((self.header.tokens, self.header.documents))
     }
 
@@ -143,7 +143,7 @@ impl TokenWriter {
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), DataError> {
         self.sha256.update(bytes);
-        self.file.put(bytes)
+        self.file.write(bytes)
     }
 
     /// Zeros after `len` bytes, up to a multiple of 8.

@@ -113,7 +113,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         ));
     }
     let vectors = WordVectors::new(vocabulary.words().to_vec(), args.dim as usize, values)?;
-    vectors.write(&args.out, args.format)?;
+    vectors
+        .write(&args.out, args.format)
+        .map_err(|e| Failure::other(format!("cannot write {}: {e}", args.out.display())))?;
     let out = args.out.display();
     eprintln!(
         "done:  {} vectors of {} numbers in {seconds:.1} s, {words_per_s:.0} words/s, loss {loss:.4}: {out}",
