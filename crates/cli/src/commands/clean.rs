@@ -1,10 +1,10 @@
 //! `newleaf clean`: from a messy file to clean documents.
 
 use crate::failure::Failure;
-use crate::output_file::OutputFile;
 use crate::reading::{ReadArgs, Reading, nothing_in};
 use data::clean::{Cleaner, RULES, Report, When};
 use data::read::{Document, DocumentWriter, Options, OutFormat};
+use data::{DataError, NewFile};
 use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     refuse_own_output(args)?;
     let mut reading = Reading::open(&args.inputs, &options)?;
     let out_format = out_format(args, &options)?;
-    let mut writer = DocumentWriter::new(OutputFile::create(&args.out)?, out_format);
+    let mut writer = DocumentWriter::new(NewFile::create(&args.out)?, out_format);
     let mut columns: Option<Vec<String>> = None;
     while let Some(document) = reading.next() {
         let mut document = document?;
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         }
         let Some(text) = cleaner.clean(std::mem::take(&mut document.text)) else { continue };
         document.text = text;
-        writer.write(&document).map_err(|e| Failure::other(format!("{}: {e}", args.out.display())))?;
+        writer.write(&document).map_err(|source| DataError::Unwritable { path: args.out.clone(), source })?;
     }
     if cleaner.report().documents_in == 0 {
         return Err(nothing_in(&args.inputs));

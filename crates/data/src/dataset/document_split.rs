@@ -11,11 +11,12 @@
 //!   n f +- sqrt(n f (1-f)).
 
 use super::documents::part_name;
-use super::new_file::{NewFile, unwritable};
 use super::{Document, DocumentEnd, Documents};
 use crate::DataError;
+use crate::new_file::{NewFile, unwritable};
 use sha2::{Digest, Sha256};
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The parts by name, in the order of the fractions.
@@ -101,7 +102,7 @@ pub fn split_file(
     while let Some(document) = documents.next_document()? {
         let (file, report) = parts[rule.part(&document.text)].as_mut().expect("a part that is wanted");
         let text = rendered(&document, end, report.documents == 0);
-        file.write(text.as_bytes())?;
+        file.write_all(text.as_bytes()).map_err(|e| file.unwritable(e))?;
         report.documents += 1;
         report.bytes += text.len() as u64;
         let (done, all) = documents.progress();
@@ -121,7 +122,7 @@ pub fn split_file(
     let mut reports = Vec::new();
     for (file, mut report) in parts {
         let name = report.path.file_name().map(PathBuf::from).expect("a name of ours");
-        file.finish(b"")?;
+        file.finish()?;
         report.path = out.join(name);
         reports.push(report);
     }
@@ -140,7 +141,7 @@ fn open_parts(documents: &Documents, rule: &SplitRule, dir: &Path) -> Result<Vec
         let path = dir.join(part_name(part, documents.path()));
         let mut file = NewFile::create(&path)?;
         let header = documents.header().unwrap_or_default();
-        file.write(header.as_bytes())?;
+        file.write_all(header.as_bytes()).map_err(|e| file.unwritable(e))?;
         Ok(Some((file, PartReport { part, path, documents: 0, bytes: header.len() as u64 })))
     };
     PARTS.into_iter().zip(rule.fractions).map(open).collect()

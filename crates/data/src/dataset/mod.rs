@@ -15,7 +15,6 @@ mod documents;
 mod example;
 mod few_shot;
 mod manifest;
-mod new_file;
 mod pack;
 mod sampler;
 mod source;

@@ -102,19 +102,6 @@ pub(crate) fn parse_format(name: &str) -> Result<Format, String> {
     }
 }
 
-/// The folder of a file that will be written: better said before the work than after.
-fn check_writable(out: &Path) -> Result<(), Failure> {
-    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let problem = if out.is_dir() {
-        "expected the name of a file, found a directory"
-    } else if !folder.is_dir() {
-        "expected an existing directory to put it in: make that first"
-    } else {
-        return Ok(());
-    };
-    Err(Failure::input(format!("--out {}: {problem}", out.display())))
-}
-
 fn print(text: &str) -> Result<ExitCode, Failure> {
     std::io::stdout().lock().write_all(text.as_bytes()).map_err(|e| Failure::output(&e))?;
     Ok(ExitCode::SUCCESS)

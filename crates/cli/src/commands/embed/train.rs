@@ -1,7 +1,8 @@
 //! `newleaf embed train`: word vectors of a text.
 
-use super::{bar, check_writable, parse_format, print};
+use super::{bar, parse_format, print};
 use crate::failure::Failure;
+use data::NewFile;
 use data::word_vectors::{Format, Split, Vocabulary, WordVectors, read_stop_words};
 use nn::embed::{Cooccurrence, Corpus, Glove, GloveConfig, Sgns, SgnsConfig};
 use serde_json::json;
@@ -92,7 +93,7 @@ struct Trained {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    check_writable(&args.out)?;
+    NewFile::check(&args.out)?; // better said before the work than after
     check_not_the_text(args)?;
     let (vocabulary, corpus) = read(args)?;
     eprintln!(
@@ -113,9 +114,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         ));
     }
     let vectors = WordVectors::new(vocabulary.words().to_vec(), args.dim as usize, values)?;
-    vectors
-        .write(&args.out, args.format)
-        .map_err(|e| Failure::other(format!("cannot write {}: {e}", args.out.display())))?;
+    vectors.write(&args.out, args.format)?;
     let out = args.out.display();
     eprintln!(
         "done:  {} vectors of {} numbers in {seconds:.1} s, {words_per_s:.0} words/s, loss {loss:.4}: {out}",
