@@ -11,7 +11,6 @@
 pub(crate) mod batch;
 mod bucket;
 mod document_split;
-mod documents;
 mod example;
 mod few_shot;
 mod manifest;
@@ -25,7 +24,6 @@ mod token_writer;
 pub use batch::{Batch, SequentialBatches, sequential_batches, sequential_windows};
 pub use bucket::bucket_by_length;
 pub use document_split::{PARTS, PartReport, SplitRule, split_file};
-pub use documents::{Document, DocumentEnd, Documents, usual_document_end};
 pub use example::{Example, MaskSpec};
 pub use few_shot::k_shot;
 pub use manifest::{Manifest, PublicFile, hex, sha256_of};
