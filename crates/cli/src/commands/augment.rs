@@ -1,5 +1,6 @@
 //! `newleaf augment`: more labelled examples from few.
 
+use super::print;
 use crate::failure::Failure;
 use data::NewFile;
 use data::augment::{Eda, Paraphrase, Protection, Rows, Synonyms};
@@ -80,8 +81,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
             args.out.display()
         )
     };
-    writeln!(std::io::stdout(), "{line}").map_err(|e| Failure::output(&e))?;
-    Ok(ExitCode::SUCCESS)
+    print(&line)
 }
 
 /// Reads `a=.1,n=4`.

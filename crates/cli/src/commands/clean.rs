@@ -1,12 +1,12 @@
 //! `newleaf clean`: from a messy file to clean documents.
 
+use super::print;
 use crate::failure::Failure;
 use crate::reading::{ReadArgs, Reading, nothing_in};
 use data::clean::{Cleaner, RULES, Report, When};
 use data::read::{Document, DocumentWriter, Options, OutFormat};
 use data::{DataError, NewFile};
 use serde_json::json;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -209,8 +209,7 @@ fn report(args: &Args, cleaner: &Cleaner, bytes: u64, seconds: f64) -> Result<Ex
     if report.documents_out == 0 {
         eprintln!("warning: every document was dropped, {} is empty", args.out.display());
     }
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(|e| Failure::output(&e))?;
-    Ok(ExitCode::SUCCESS)
+    print(&text)
 }
 
 /// Counts a rule, a line each; the drops and what is left add up to what came in.

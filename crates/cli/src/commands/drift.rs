@@ -2,6 +2,7 @@
 
 mod picture;
 
+use super::print;
 use crate::failure::Failure;
 use data::NewFile;
 use data::drift::{Options, Report, compare};
@@ -66,8 +67,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         true => json!(report).to_string(),
         false => text(&report),
     };
-    writeln!(std::io::stdout(), "{}", text.trim_end()).map_err(|e| Failure::output(&e))?;
-    Ok(ExitCode::SUCCESS)
+    print(&text)
 }
 
 /// Shows what is being measured, on a terminal.

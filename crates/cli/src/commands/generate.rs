@@ -1,5 +1,6 @@
 //! `newleaf generate`: texts whose best possible loss is known.
 
+use super::print;
 use crate::failure::Failure;
 use data::NewFile;
 use data::generate::{Document, Entry, Format, Generator, Params, Report, RunError, Spec, find};
@@ -67,8 +68,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if args.list {
-        print(&if args.json { describe::list_json() } else { describe::list() })?;
-        return Ok(ExitCode::SUCCESS);
+        return print(&if args.json { describe::list_json() } else { describe::list() });
     }
     let entry = find(args.name.as_deref().unwrap_or_default())?;
     let params = params(entry, &args.set)?;
@@ -108,7 +108,8 @@ fn write_text(args: &Args, entry: &Entry, params: &Params) -> Result<(), Failure
         costs.file.finish()?;
     }
     if args.json {
-        return print(&format!("{}\n", describe::to_json(entry, params, args.seed, &report)));
+        print(&describe::to_json(entry, params, args.seed, &report).to_string())?;
+        return Ok(());
     }
     eprintln!("{}", describe::summary(&report));
     Ok(())
@@ -283,8 +284,4 @@ impl<'a> Costs<'a> {
         self.documents += 1;
         self.file.write_all(lines.as_bytes())
     }
-}
-
-fn print(text: &str) -> Result<(), Failure> {
-    io::stdout().write_all(text.as_bytes()).map_err(|e| Failure::output(&e))
 }

@@ -1,15 +1,14 @@
 //! `newleaf embed`: word vectors, trained and asked.
 
-use super::{Entry, parse};
+use super::{Entry, parse, print};
 use crate::failure::Failure;
 use clap::Args as _;
 use data::DataError;
 use data::word_vectors::{Format, WordVectors};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nn::embed::Neighbours;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 mod analogy;
 mod near;
@@ -100,9 +99,4 @@ pub(crate) fn parse_format(name: &str) -> Result<Format, String> {
         "glove" => Ok(Format::Glove),
         _ => Err("expected text, binary or glove".to_string()),
     }
-}
-
-fn print(text: &str) -> Result<ExitCode, Failure> {
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(|e| Failure::output(&e))?;
-    Ok(ExitCode::SUCCESS)
 }

@@ -2,8 +2,8 @@
 
 use super::{bar, parse_format, print};
 use crate::failure::Failure;
-use data::NewFile;
-use data::word_vectors::{Format, Split, Vocabulary, WordVectors, read_stop_words};
+use data::word_vectors::{Format, Split, Vocabulary, WordVectors};
+use data::{NewFile, StopWords};
 use nn::embed::{Cooccurrence, Corpus, Glove, GloveConfig, Sgns, SgnsConfig};
 use serde_json::json;
 use std::path::PathBuf;
@@ -133,7 +133,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 
 /// The text as numbers of its words.
 fn read(args: &Args) -> Result<(Vocabulary, Corpus), Failure> {
-    let stop_words = args.stop_words.as_ref().map(read_stop_words).transpose()?.unwrap_or_default();
+    let stop_words = args.stop_words.as_ref().map(StopWords::load).transpose()?.unwrap_or_default();
     let mut text = data::read_text(&args.data)?;
     if args.lowercase {
         text = text.to_lowercase();
