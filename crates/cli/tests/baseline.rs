@@ -60,6 +60,15 @@ fn words_that_tell_the_label_are_found_in_every_format() {
         found
     });
     assert!(figures[0] == figures[1] && figures[0] == figures[2], "{figures:?}");
+    // The encoding and what separates fields may be others.
+    let chinese = table(";", "\r\n").replace("soup", "汤");
+    let rows = |bytes: &[u8], encoding: &str| {
+        fs::write(path.join("b.csv"), bytes).unwrap();
+        let flags = ["--train", "b.csv", "--text-column", "review", "--delimiter", ";", "--json"];
+        json(newleaf(path, &flags).args(["--encoding", encoding]))["rows"].take()
+    };
+    let gb18030 = encoding_rs::GB18030.encode(&chinese).0.into_owned();
+    assert_eq!(rows(&gb18030, "gbk"), rows(chinese.as_bytes(), "utf-8"));
     let found = &figures[0];
     let rows = ["train", "validation", "test"].map(|part| found["rows"][part].as_u64().unwrap());
     assert_eq!(rows.iter().sum::<u64>(), 600);

@@ -3,7 +3,6 @@
 use data::DataError;
 use data::word_vectors::{Format, Split, Vocabulary, WordVectors};
 use proptest::prelude::*;
-use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 use tempfile::TempDir;
