@@ -12,8 +12,11 @@ const WITH_FIELDS: [&str; 3] = ["csv", "tsv", "jsonl"];
 pub(super) fn read(path: &Path, options: &Options, label: &str) -> Result<Vec<(String, String)>, DataError> {
     if !WITH_FIELDS.contains(&options.format.as_deref().unwrap_or(format_of(path).name)) {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
+        let found = match &options.format {
+            Some(format) => format!("--format {format}"),
+            None => format!("the ending {extension:?}"),
+        };
         let remedy = "rename the file, convert it, or name its --format: csv, tsv or jsonl";
-        let found = format!("the ending {extension:?}");
         return Err(malformed(path, "", &found, "a .csv, .tsv or .jsonl file", remedy));
     }
     let documents = Documents::open(path, options)?;

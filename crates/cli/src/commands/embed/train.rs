@@ -47,7 +47,7 @@ pub(crate) struct Args {
     /// Make no difference between capital and small letters
     #[arg(long)]
     lowercase: bool,
-    /// A list of words to leave out, one a line
+    /// A list of words to leave out, in capital or small letters, one a line
     #[arg(long, alias = "stop_words", value_name = "FILE")]
     stop_words: Option<PathBuf>,
     /// text, binary (both word2vec's) or glove
