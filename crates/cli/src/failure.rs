@@ -54,12 +54,14 @@ impl Failure {
 
 impl From<data::DataError> for Failure {
     fn from(error: data::DataError) -> Self {
+        use std::io::ErrorKind::*;
         match &error {
-            data::DataError::Unwritable { source, .. }
-                if source.kind() == std::io::ErrorKind::StorageFull =>
-            {
-                Self::other(error.to_string())
-            }
+            data::DataError::Unwritable { source, .. } => match source.kind() {
+                // The path is wrong, and not the disk full or broken.
+                NotFound | NotADirectory | IsADirectory | PermissionDenied | ReadOnlyFilesystem
+                | InvalidFilename | InvalidInput => Self::input(error.to_string()),
+                _ => Self::other(error.to_string()),
+            },
             _ => Self::input(error.to_string()),
         }
     }

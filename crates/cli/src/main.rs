@@ -10,7 +10,6 @@ mod download;
 mod failure;
 mod init_embedding;
 mod model;
-mod output_file;
 mod progress;
 mod reading;
 mod settings;

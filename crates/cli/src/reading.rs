@@ -17,7 +17,7 @@ pub(crate) struct ReadArgs {
     #[arg(long, value_name = "NAME")]
     encoding: Option<String>,
     /// The column or field with the text [default: text]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, alias = "text_column", value_name = "NAME")]
     text_column: Option<String>,
     /// What separates the fields of a row [default: a comma; in .tsv a tab]
     #[arg(long, value_name = "CHAR")]

@@ -60,6 +60,15 @@ fn words_that_tell_the_label_are_found_in_every_format() {
         found
     });
     assert!(figures[0] == figures[1] && figures[0] == figures[2], "{figures:?}");
+    // The encoding and what separates fields may be others.
+    let chinese = table(";", "\r\n").replace("soup", "汤");
+    let rows = |bytes: &[u8], encoding: &str| {
+        fs::write(path.join("b.csv"), bytes).unwrap();
+        let flags = ["--train", "b.csv", "--text-column", "review", "--delimiter", ";", "--json"];
+        json(newleaf(path, &flags).args(["--encoding", encoding]))["rows"].take()
+    };
+    let gb18030 = encoding_rs::GB18030.encode(&chinese).0.into_owned();
+    assert_eq!(rows(&gb18030, "gbk"), rows(chinese.as_bytes(), "utf-8"));
     let found = &figures[0];
     let rows = ["train", "validation", "test"].map(|part| found["rows"][part].as_u64().unwrap());
     assert_eq!(rows.iter().sum::<u64>(), 600);
@@ -106,12 +115,20 @@ fn files_that_are_not_labelled_texts_are_refused() {
         (
             "a.csv",
             "label,review\n1,good\n",
-            &["a.csv", "line 1", "\"text\"", "label, review", "--text-column"],
+            &["a.csv", "line 1", "\"text\"", "\"label\", \"review\"", "--text-column"],
         ),
         ("b.csv", "label,text\n1,good\n1,very, very good\n", &["b.csv", "line 3", "3 fields", "quote"]),
-        ("c.csv", "label,text\n1,\"two\nlines\"\n0\n", &["c.csv", "line 4", "1 fields"]),
-        ("d.csv", "label,text\n1,fine\n0,\"never closed\n1,x\n", &["d.csv", "line 3", "never ends"]),
-        ("e.csv", "label,text\n1,a \"word\" quoted\n", &["e.csv", "line 2", "in a field", "double"]),
+        ("c.csv", "label,text\n1,\"two\nlines\"\n0\n", &["c.csv", "line 4", "found 1 field:"]),
+        (
+            "d.csv",
+            "label,text\n1,fine\n0,\"never closed\n1,x\n",
+            &["d.csv", "line 3", "closes the field", "the end of the file"],
+        ),
+        (
+            "e.csv",
+            "label,text\n1,\"a\" word quoted\n",
+            &["e.csv", "line 2", "after a closing quote", "double"],
+        ),
         ("f.csv", "label,text\n", &["f.csv", "no row"]),
         ("g.csv", "label,text\n1,\n0,  \n", &["g.csv", "no row with a text"]),
         ("h.csv", "", &["h.csv", "empty"]),
@@ -120,7 +137,7 @@ fn files_that_are_not_labelled_texts_are_refused() {
         ("b.jsonl", "{\"text\":\"x\",\"label\":1}\n\n[1]\n", &["b.jsonl", "line 3", "an object"]),
         ("c.jsonl", "{\"text\":5,\"label\":1}\n", &["c.jsonl", "line 1", "a string"]),
         ("d.jsonl", "{\"text\":\"x\",\"label\":null}\n", &["d.jsonl", "line 1", "null"]),
-        ("e.jsonl", "{\"text\":\"x\",\n", &["e.jsonl", "line 1", "one JSON object"]),
+        ("e.jsonl", "{\"text\":\"x\",\n", &["e.jsonl", "line 1", "a JSON object"]),
         ("a.txt", "some text", &["a.txt", ".jsonl", "rename"]),
     ];
     for (name, content, words) in cases {

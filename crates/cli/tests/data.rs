@@ -173,6 +173,48 @@ fn packed_documents() {
         .refuses("data pack --in ids.bin --raw u32 --tokenizer run/best --out x.bin", &["ids.bin", "131073"]);
 }
 
+/// A file in another encoding is what the same file in UTF-8 is, in every format; the parts are in UTF-8.
+#[test]
+fn other_encodings() {
+    let place = Place::new();
+    let gb18030 = |text: &str| encoding_rs::GB18030.encode(text).0.into_owned();
+    let poem = |i: usize| format!("春眠不觉晓，处处闻啼鸟{i}。");
+    let poems = |write: &dyn Fn(String) -> String| (0..60).map(|i| write(poem(i))).collect::<String>();
+    for (name, by, text) in [
+        ("a.txt", "line", poems(&|poem| poem + "\r\n")),
+        ("b.txt", "doc --mark 完", poems(&|poem| poem + "\n\n夜来风雨声。\n完\n")),
+        ("c.csv", "doc", "诗,作者\n".to_string() + &poems(&|poem| format!("\"“{poem}”\n夜来\",孟\n"))),
+        ("d.jsonl", "doc", poems(&|poem| format!("{{ \"text\":\"{poem}\", \"by\":\"孟\" }}\n"))),
+    ] {
+        let split = |name: &str, out: &str| {
+            place.json(&format!("data split --in {name} --by {by} --frac .5,.5 --out {out}"));
+            let part = |part: &str| {
+                let path = place.path(out).join(part).with_extension(&name[2..]);
+                fs::read_to_string(path).unwrap()
+            };
+            (part("train"), part("val"))
+        };
+        place.write(name, &text);
+        let expected = split(name, "utf-8");
+        fs::write(place.path(name), gb18030(&text)).unwrap();
+        let found = split(name, "gb18030");
+        assert!(found == expected && found.0.contains("春眠") && found.1.contains("春眠"), "{name}");
+        let lines = |text: &str| text.lines().map(String::from).collect::<std::collections::HashSet<_>>();
+        assert!(lines(&(found.0 + &found.1)) == lines(&text), "{name}: every line is as it was");
+        fs::remove_dir_all(place.path("utf-8")).unwrap();
+        fs::remove_dir_all(place.path("gb18030")).unwrap();
+
+        place.json(&format!("data pack --in {name} --out gb18030.bin"));
+        place.json(&format!("data pack --in {name} --encoding GB18030 --by {by} --out documents.bin"));
+        let documents = fs::read(place.path("documents.bin")).unwrap();
+        place.write(name, &text);
+        place.json(&format!("data pack --in {name} --out utf-8.bin"));
+        place.json(&format!("data pack --in {name} --by {by} --out documents.bin"));
+        let read = |name: &str| fs::read(place.path(name)).unwrap();
+        assert!(read("gb18030.bin") == read("utf-8.bin") && documents == read("documents.bin"), "{name}");
+    }
+}
+
 #[test]
 fn input_that_makes_no_sense() {
     let place = Place::new();
@@ -195,9 +237,14 @@ fn input_that_makes_no_sense() {
         ("data split --in no.txt --out p", &["no.txt"]),
         ("data split --in full --by line --out p", &["full", "director"]),
         ("data split --in empty.txt --by line --out p", &["empty.txt", "empty"]),
-        ("data split --in gbk.txt --by line --out p", &["gbk.txt", "byte offset 4, line 2", "iconv"]),
+        (
+            "data split --in gbk.txt --by line --out p",
+            &["gbk.txt", "byte offset 4", "say which", "--encoding"],
+        ),
+        ("data split --in gbk.txt --by line --encoding UTF-8 --out p", &["gbk.txt, byte offset 4, line 2"]),
+        ("data split --in a.txt --by line --encoding utf-88 --out p", &["a.txt", "utf-88"]),
         ("data split --in nul.txt --by line --out p", &["nul.txt", "byte offset 4, line 2"]),
-        ("data split --in utf16.txt --by line --out p", &["utf16.txt", "UTF-16LE"]),
+        ("data split --in utf16.txt --by line --out p", &["utf16.txt", "UTF-16LE", "1 documents"]),
         ("data split --in a.txt --by doc --out p", &["a.txt", "<|endoftext|>", "--mark"]),
         ("data split --in marked.txt --by doc --out p", &["marked.txt", "0 documents"]),
         ("data split --in q.csv --by doc --out p", &["q.csv, line 2", "never closed"]),
@@ -222,7 +269,8 @@ fn input_that_makes_no_sense() {
         ("data pack --in no.txt --out t", &["no.txt"]),
         ("data pack --in full --out t", &["full", "director"]),
         ("data pack --in empty.txt --out t", &["empty.txt", "empty"]),
-        ("data pack --in gbk.txt --out t", &["gbk.txt", "byte offset 4, line 2"]),
+        ("data pack --in gbk.txt --out t", &["gbk.txt", "byte offset 4", "say which", "--encoding"]),
+        ("data pack --in gbk.txt --encoding UTF-8 --out t", &["gbk.txt, byte offset 4, line 2"]),
         ("data pack --in nul.txt --out t", &["nul.txt", "line 2"]),
         ("data pack --in a.txt --out a.txt", &["a.txt", "overwrite"]),
         ("data pack --in a.txt --out no/t", &["no/t"]),

@@ -34,7 +34,7 @@ pub enum DataError {
         source: io::Error,
     },
     /// The operating system refuses or fails to write the file.
-    #[error("{}: cannot be written: {source}: check the permissions (ls -ld) and the space on the disk", path.display())]
+    #[error("{}: cannot be written: {source}: {}", path.display(), remedy_for_writing(source))]
     Unwritable {
         /// The path as it was given.
         path: PathBuf,
@@ -173,6 +173,13 @@ pub enum DataError {
         /// What to do.
         remedy: &'static str,
     },
+}
+
+fn remedy_for_writing(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::NotFound => "make its directory, or name a file in an existing directory",
+        _ => "check the permissions (ls -ld) and the space on the disk",
+    }
 }
 
 /// A place in a message: nothing, or a comma and the place.

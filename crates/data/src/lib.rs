@@ -42,6 +42,7 @@ pub mod dataset;
 pub mod drift;
 mod error;
 pub mod generate;
+mod new_file;
 pub mod ngram;
 pub mod read;
 pub mod segment;
@@ -54,6 +55,7 @@ pub use dataset::{
     sequential_windows, train_val_split, train_val_split_text,
 };
 pub use error::{DataError, UnknownCharacters};
+pub use new_file::NewFile;
 pub use read::read_text;
 pub use stop_words::StopWords;
 pub use tokenizer::{CharTokenizer, Tokenizer};

@@ -40,7 +40,7 @@ impl StopWords {
             what: path.display().to_string(),
             place,
             found,
-            expected: "a list of stop words, one a line".into(),
+            expected: "a list of stop words, one word a line".into(),
             remedy: "put every word on a line of its own".into(),
         };
         let several = |line: &str| !line.starts_with('#') && line.split_whitespace().nth(1).is_some();

@@ -1,9 +1,8 @@
 //! Documents, their division into parts, few-shot choices, buckets, and the manifest.
 
 use data::DataError;
-use data::dataset::{
-    DocumentEnd, Documents, Manifest, PARTS, SplitRule, bucket_by_length, k_shot, split_file,
-};
+use data::dataset::{Manifest, PARTS, SplitRule, bucket_by_length, k_shot, split_file};
+use data::read::{RecordEnd, Records};
 use proptest::prelude::*;
 use random::{Rng, Stream};
 use std::collections::BTreeMap;
@@ -12,10 +11,10 @@ use std::path::Path;
 
 fn silent(_: u64, _: u64) {}
 
-fn documents_of(path: &Path, end: DocumentEnd) -> Result<Vec<(u64, String)>, DataError> {
-    let mut documents = Documents::open(path, end)?;
+fn documents_of(path: &Path, end: RecordEnd) -> Result<Vec<(u64, String)>, DataError> {
+    let mut documents = Records::open(path, end, None)?;
     let mut found = Vec::new();
-    while let Some(document) = documents.next_document()? {
+    while let Some(document) = documents.next_record()? {
         found.push((document.line, document.text));
     }
     Ok(found)
@@ -25,14 +24,14 @@ fn documents_of(path: &Path, end: DocumentEnd) -> Result<Vec<(u64, String)>, Dat
 fn documents_and_their_lines() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.txt");
-    let mark = DocumentEnd::Mark("* * *".into());
+    let mark = RecordEnd::Mark("* * *".into());
     let cases = [
-        (DocumentEnd::Line, "a\r\n\nb", vec![(1, "a\n"), (3, "b\n")]),
-        (DocumentEnd::EmptyLine, "\n\na\nb\n \n\nc\n\n", vec![(3, "a\nb\n"), (7, "c\n")]),
+        (RecordEnd::Line, "a\r\n\nb", vec![(1, "a\n"), (3, "b\n")]),
+        (RecordEnd::EmptyLine, "\n\na\nb\n \n\nc\n\n", vec![(3, "a\nb\n"), (7, "c\n")]),
         (mark.clone(), "a\n\nb\n\n* * *\n\nc", vec![(1, "a\n\nb\n"), (7, "c\n")]),
         (mark.clone(), "* * *\na\n* * *\n* * *\n", vec![(2, "a\n")]),
         (
-            DocumentEnd::CsvRecord,
+            RecordEnd::CsvRecord,
             "h,i\n1,\"a\nb\"\n\n2,\"x\"\"\ny\"\n",
             vec![(2, "1,\"a\nb\"\n"), (5, "2,\"x\"\"\ny\"\n")],
         ),
@@ -43,12 +42,12 @@ fn documents_and_their_lines() {
         assert_eq!(documents_of(&path, end).unwrap(), expected, "{text:?}");
     }
     fs::write(&path, "a,b\n1,\"2\n3,4\n").unwrap();
-    let message = documents_of(&path, DocumentEnd::CsvRecord).unwrap_err().to_string();
+    let message = documents_of(&path, RecordEnd::CsvRecord).unwrap_err().to_string();
     assert!(message.contains("a.txt, line 2") && message.contains("never closed"), "{message}");
     let message = documents_of(&path, mark).unwrap_err().to_string();
     assert!(message.contains("--mark"), "{message}");
     fs::write(&path, "a".repeat((64 << 20) + 1)).unwrap();
-    let message = documents_of(&path, DocumentEnd::Line).unwrap_err().to_string();
+    let message = documents_of(&path, RecordEnd::Line).unwrap_err().to_string();
     assert!(message.contains("more than 64 MiB"), "{message}");
 }
 
@@ -60,7 +59,9 @@ fn split(dir: &Path, lines: &[String], fractions: [f64; 3], out: &str) -> BTreeM
     let input = dir.join("in.jsonl");
     fs::write(&input, lines.join("\n")).unwrap();
     let rule = SplitRule::new(fractions, 7).unwrap();
-    let reports = split_file(&input, &DocumentEnd::Line, &rule, &dir.join(out), &mut silent).unwrap();
+    let reports =
+        split_file(Records::open(&input, RecordEnd::Line, None).unwrap(), &rule, &dir.join(out), &mut silent)
+            .unwrap();
     let mut part_of = BTreeMap::new();
     for report in reports {
         let text = fs::read_to_string(&report.path).unwrap();
@@ -99,20 +100,21 @@ fn what_stands_between_documents_is_kept() {
     let story = |i: usize| format!("story {i}\n\nit ends\n");
     let rule = SplitRule::new([0.5, 0.0, 0.5], 0).unwrap();
     for (end, between, header) in [
-        (DocumentEnd::Mark("***".into()), "***\n", ""),
-        (DocumentEnd::EmptyLine, "\n", ""),
-        (DocumentEnd::CsvRecord, "", "text\n"),
+        (RecordEnd::Mark("***".into()), "***\n", ""),
+        (RecordEnd::EmptyLine, "\n", ""),
+        (RecordEnd::CsvRecord, "", "text\n"),
     ] {
         let body = |i: usize| match end {
-            DocumentEnd::Mark(_) => story(i),
-            DocumentEnd::EmptyLine => format!("story {i}\nends\n"),
+            RecordEnd::Mark(_) => story(i),
+            RecordEnd::EmptyLine => format!("story {i}\nends\n"),
             _ => format!("\"story {i}\n\"\n"),
         };
         let input = dir.path().join("in.txt");
         let text: Vec<String> = (0..40).map(body).collect();
         fs::write(&input, header.to_string() + &text.join(between)).unwrap();
         let out = dir.path().join("parts");
-        let reports = split_file(&input, &end, &rule, &out, &mut silent).unwrap();
+        let reports =
+            split_file(Records::open(&input, end.clone(), None).unwrap(), &rule, &out, &mut silent).unwrap();
         assert_eq!(reports.iter().map(|r| r.part).collect::<Vec<_>>(), ["train", "test"]);
         let mut again: Vec<String> = Vec::new();
         for report in &reports {
@@ -158,7 +160,9 @@ fn impossible_splits_are_errors() {
     let input = dir.path().join("in.jsonl");
     fs::write(&input, "only one\n").unwrap();
     let out = dir.path().join("out");
-    let split = |out: &Path| split_file(&input, &DocumentEnd::Line, &always, out, &mut silent);
+    let split = |out: &Path| {
+        split_file(Records::open(&input, RecordEnd::Line, None).unwrap(), &always, out, &mut silent)
+    };
     let message = split(&out).unwrap_err().to_string();
     assert!(message.contains("1 documents, none of which falls to"), "{message}");
     assert!(split(dir.path()).unwrap_err().to_string().contains("something is there already"));

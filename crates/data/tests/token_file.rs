@@ -2,9 +2,10 @@
 //! from a file as from memory.
 
 use data::dataset::{
-    DocumentEnd, SequentialBatches, TokenFile, TokenSource, TokenWriter, char_tokenizer_of, pack_documents,
+    SequentialBatches, TokenFile, TokenSource, TokenWriter, char_tokenizer_of, pack_documents,
     pack_plain_ids, pack_text, split_source,
 };
+use data::read::{RecordEnd, Records, TextReader};
 use data::{CharTokenizer, DataError, SamplingMode, Tokenizer, WindowSampler, read_text, sequential_batches};
 use proptest::prelude::*;
 use random::{Rng, Stream};
@@ -183,8 +184,9 @@ fn ids_beyond_the_vocabulary_are_not_written() {
 fn packed(dir: &Path, text: &str) -> (Tokenizer, TokenFile) {
     let (input, out) = (dir.join("in.txt"), dir.join("t.bin"));
     fs::write(&input, text).unwrap();
-    let tokenizer = Tokenizer::Char(char_tokenizer_of(&input, &mut silent).unwrap());
-    let report = pack_text(&input, &tokenizer, &out, &mut silent).unwrap();
+    let text = || TextReader::open(&input, None).unwrap();
+    let tokenizer = Tokenizer::Char(char_tokenizer_of(text(), &mut silent).unwrap());
+    let report = pack_text(text(), &tokenizer, &out, &mut silent).unwrap();
     let file = TokenFile::open(&out).unwrap();
     file.check(&mut silent).unwrap();
     assert_eq!((report.tokens, report.documents), (file.len() as u64, 1));
@@ -211,7 +213,8 @@ fn packed_documents_have_an_empty_line_between_them() {
     let (input, out) = (dir.path().join("in.jsonl"), dir.path().join("t.bin"));
     fs::write(&input, "{\"text\": \"ab\\nb\"}\n\n{\"label\": 1, \"text\": \"b\\n\\n\"}\n").unwrap();
     let tokenizer = Tokenizer::Char(CharTokenizer::from_text("ab\n").unwrap());
-    let pack = |field| pack_documents(&input, &DocumentEnd::Line, field, &tokenizer, &out, &mut silent);
+    let documents = || Records::open(&input, RecordEnd::Line, None).unwrap();
+    let pack = |field| pack_documents(documents(), field, &tokenizer, &out, &mut silent);
     let report = pack(Some("text")).unwrap();
     let file = TokenFile::open(&out).unwrap();
     assert_eq!(tokenizer.decode(&all_of(&file)).unwrap(), "ab\nb\n\nb\n\n");

@@ -1,9 +1,8 @@
 //! Files of word vectors: what is written is read back to the last bit, and what is damaged is refused with its place.
 
 use data::DataError;
-use data::word_vectors::{Format, Split, Vocabulary, WordVectors, read_stop_words};
+use data::word_vectors::{Format, Split, Vocabulary, WordVectors};
 use proptest::prelude::*;
-use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -235,13 +234,4 @@ fn vocabularies_are_counted_in_one_order() {
     assert_eq!((vocabulary.counts(), vocabulary.total(), vocabulary.distinct()), (&[2, 2, 2, 1][..], 8, 5));
     let error = Vocabulary::count(text.lines(), Split::Words, 3, particle).unwrap_err().to_string();
     assert!(error.contains("0 of 5") && error.contains("--min-count"), "{error}");
-}
-
-#[test]
-fn stop_words_are_one_a_line() {
-    let (_folder, path) = file("# frequent words\nthe\n\n的\n".as_bytes());
-    assert_eq!(read_stop_words(path).unwrap(), HashSet::from(["the".to_string(), "的".to_string()]));
-    let (_folder, path) = file(b"the\nof and\n");
-    let error = read_stop_words(path).unwrap_err().to_string();
-    assert!(error.contains("line 2") && error.contains("one word a line"), "{error}");
 }

@@ -1,13 +1,14 @@
 //! `newleaf augment`: more labelled examples from few.
 
+use super::print;
 use crate::failure::Failure;
+use data::NewFile;
 use data::augment::{Eda, Paraphrase, Protection, Rows, Synonyms};
 use data::segment::{Dict, Segmenter};
 use indicatif::{ProgressBar, ProgressStyle};
 use random::{Rng, Stream};
 use serde_json::json;
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -68,7 +69,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let eda = eda(args, alpha)?;
     let text = data::read_text(&args.input)?;
     let (rows, header) = layout(args, &text)?;
-    let report = write_whole(&args.out, |out| augment(args, &text, &rows, header, n, &eda, out))?;
+    let mut out = NewFile::create(&args.out)?;
+    let report = augment(args, &text, &rows, header, n, &eda, &mut out)?;
+    out.finish()?;
     let line = if args.json {
         json!({ "examples": report.examples, "variants": report.variants, "fewer": report.fewer }).to_string()
     } else {
@@ -78,8 +81,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
             args.out.display()
         )
     };
-    writeln!(std::io::stdout(), "{line}").map_err(|e| Failure::output(&e))?;
-    Ok(ExitCode::SUCCESS)
+    print(&line)
 }
 
 /// Reads `a=.1,n=4`.
@@ -160,19 +162,17 @@ fn augment(
     header: bool,
     n: usize,
     method: &dyn Paraphrase,
-    out: &mut dyn Write,
+    out: &mut NewFile,
 ) -> Result<Report, Failure> {
     let bar = ProgressBar::new(text.lines().count() as u64); // hidden by itself where stderr is no terminal
     bar.set_style(
         ProgressStyle::with_template("{bar:24} {pos}/{len} lines | {elapsed} elapsed, {eta} left")
             .expect("a valid template"),
     );
-    let write_failure =
-        |e: std::io::Error| Failure::other(format!("{}: cannot write: {e}", args.out.display()));
     let mut report = Report::default();
     for (i, line) in text.lines().enumerate() {
         bar.inc(1);
-        writeln!(out, "{line}").map_err(write_failure)?;
+        writeln!(out, "{line}").map_err(|e| out.unwritable(e))?;
         if line.trim().is_empty() || (header && i == 0) {
             continue;
         }
@@ -180,7 +180,7 @@ fn augment(
         let mut rng = Rng::new(args.seed, Stream::Other(i as u64));
         let variants = method.paraphrases(&example, n, &mut rng)?;
         for variant in &variants {
-            writeln!(out, "{}", rows.with_text(line, variant)).map_err(write_failure)?;
+            writeln!(out, "{}", rows.with_text(line, variant)).map_err(|e| out.unwritable(e))?;
         }
         report.examples += 1;
         report.variants += variants.len();
@@ -188,32 +188,4 @@ fn augment(
     }
     bar.finish_and_clear();
     Ok(report)
-}
-
-/// Writes a file beside its place and moves it there when it is whole; on failure nothing stays.
-fn write_whole<T>(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let failure = |e: std::io::Error| Failure::input(format!("{}: cannot be written: {e}", path.display()));
-    let Some(file_name) = path.file_name().filter(|_| !path.is_dir()) else {
-        return Err(Failure::input(format!(
-            "{}: expected a file to write, found a directory",
-            path.display()
-        )));
-    };
-    let mut part_name = file_name.to_os_string();
-    part_name.push(format!(".part-{}", std::process::id()));
-    let part = path.with_file_name(part_name);
-    let mut file = BufWriter::new(File::create(&part).map_err(failure)?);
-    let written = write(&mut file).and_then(|result| {
-        file.flush().and_then(|()| file.get_ref().sync_all()).map_err(failure)?;
-        std::fs::rename(&part, path).map_err(failure)?;
-        Ok(result)
-    });
-    if written.is_err() {
-        // The failure itself is what the user should read; a part that cannot be removed adds nothing.
-        let _ = std::fs::remove_file(&part);
-    }
-    written
 }

@@ -2,11 +2,12 @@
 
 mod table;
 
+use super::print;
 use crate::failure::Failure;
+use crate::reading::ReadArgs;
 use data::baseline::{Classifier, Labelled, LogisticRegression, Majority, NaiveBayes, Scores};
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -31,9 +32,8 @@ pub(crate) struct Args {
     /// Labelled texts to test on [default: 1 in 10 of the others]
     #[arg(long, value_name = "FILE")]
     test: Option<PathBuf>,
-    /// The column (or JSON field) with the text
-    #[arg(long, alias = "text_column", value_name = "NAME", default_value = "text")]
-    text_column: String,
+    #[command(flatten)]
+    read: ReadArgs,
     /// The column (or JSON field) with the label
     #[arg(long, alias = "label_column", value_name = "NAME", default_value = "label")]
     label_column: String,
@@ -83,8 +83,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     result["logistic_regression"]["features"] = regression.features().into();
     result["logistic_regression"]["c"] = c.into();
     let text = if args.json { result.to_string() } else { table(&result) };
-    writeln!(std::io::stdout(), "{text}").map_err(|e| Failure::output(&e))?;
-    Ok(ExitCode::SUCCESS)
+    print(&text)
 }
 
 /// The scores of a classifier on the test part, and the seconds since fitting it began.
@@ -113,7 +112,8 @@ struct Parts {
 
 /// The parts of the file or files, and how many rows were left out because their text was there before.
 fn parts(args: &Args) -> Result<(Parts, usize), Failure> {
-    let read = |path| table::read(path, &args.text_column, &args.label_column);
+    let options = args.read.options()?;
+    let read = |path| table::read(path, &options, &args.label_column);
     let rows = read(&args.train)?;
     let mut seen = HashSet::new();
     let total = rows.len();

@@ -1,12 +1,12 @@
 //! `newleaf clean`: from a messy file to clean documents.
 
+use super::print;
 use crate::failure::Failure;
-use crate::output_file::OutputFile;
 use crate::reading::{ReadArgs, Reading, nothing_in};
 use data::clean::{Cleaner, RULES, Report, When};
 use data::read::{Document, DocumentWriter, Options, OutFormat};
+use data::{DataError, NewFile};
 use serde_json::json;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     refuse_own_output(args)?;
     let mut reading = Reading::open(&args.inputs, &options)?;
     let out_format = out_format(args, &options)?;
-    let mut writer = DocumentWriter::new(OutputFile::create(&args.out)?, out_format);
+    let mut writer = DocumentWriter::new(NewFile::create(&args.out)?, out_format);
     let mut columns: Option<Vec<String>> = None;
     while let Some(document) = reading.next() {
         let mut document = document?;
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         }
         let Some(text) = cleaner.clean(std::mem::take(&mut document.text)) else { continue };
         document.text = text;
-        writer.write(&document).map_err(|e| Failure::other(format!("{}: {e}", args.out.display())))?;
+        writer.write(&document).map_err(|source| DataError::Unwritable { path: args.out.clone(), source })?;
     }
     if cleaner.report().documents_in == 0 {
         return Err(nothing_in(&args.inputs));
@@ -209,8 +209,7 @@ fn report(args: &Args, cleaner: &Cleaner, bytes: u64, seconds: f64) -> Result<Ex
     if report.documents_out == 0 {
         eprintln!("warning: every document was dropped, {} is empty", args.out.display());
     }
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(|e| Failure::output(&e))?;
-    Ok(ExitCode::SUCCESS)
+    print(&text)
 }
 
 /// Counts a rule, a line each; the drops and what is left add up to what came in.

@@ -2,7 +2,9 @@
 
 mod picture;
 
+use super::print;
 use crate::failure::Failure;
+use data::NewFile;
 use data::drift::{Options, Report, compare};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
@@ -65,8 +67,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         true => json!(report).to_string(),
         false => text(&report),
     };
-    writeln!(std::io::stdout(), "{}", text.trim_end()).map_err(|e| Failure::output(&e))?;
-    Ok(ExitCode::SUCCESS)
+    print(&text)
 }
 
 /// Shows what is being measured, on a terminal.
@@ -81,34 +82,23 @@ fn spinner() -> ProgressBar {
 
 /// Refuses, before anything is measured, a picture that could not be written or would replace one of the texts.
 fn check_output(path: &Path, args: &Args) -> Result<(), Failure> {
-    let refused = |why: &str| Err(Failure::input(format!("{}: {why}", path.display())));
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(".".as_ref());
-    if !folder.is_dir() {
-        return refused("its directory does not exist: make it, or give another path");
-    }
-    if path.is_dir() {
-        return refused("expected a file to write, found a directory: add a name to the path");
-    }
+    NewFile::check(path)?;
     let same =
         |text: &PathBuf| text.canonicalize().is_ok_and(|text| path.canonicalize().is_ok_and(|p| p == text));
     if [&args.train, &args.test].into_iter().any(same) {
-        return refused("the picture would replace a text that is measured: give another path");
+        return Err(Failure::input(format!(
+            "{}: the picture would replace a text that is measured: give another path",
+            path.display()
+        )));
     }
     Ok(())
 }
 
-/// Writes a file whole or not at all: beside its place first, then renamed.
+/// Writes a file whole or not at all.
 fn write(path: &Path, content: &str) -> Result<(), Failure> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.tmp", std::process::id()));
-    let written = std::fs::write(&beside, content).and_then(|()| std::fs::rename(&beside, path));
-    written.map_err(|e| {
-        let _ = std::fs::remove_file(&beside); // the first error is the one to tell
-        Failure::input(format!(
-            "{}: cannot be written: {e}: check that the directory exists and has space",
-            path.display()
-        ))
-    })
+    let mut file = NewFile::create(path)?;
+    file.write_all(content.as_bytes()).map_err(|e| file.unwritable(e))?;
+    Ok(file.finish()?)
 }
 
 /// The report for a person.

@@ -1,10 +1,10 @@
 //! `newleaf eval`: the loss of a model on a text.
 
+use super::print;
 use crate::failure::Failure;
 use crate::model;
 use gpt::{Decoder, Int8Weights};
 use serde_json::json;
-use std::io::Write;
 use std::path::PathBuf;
 
 pub(crate) const ABOUT: &str = "The loss of a model on a text
@@ -90,6 +90,5 @@ pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
             if args.int8 { int8() } else { String::new() }
         )
     };
-    writeln!(std::io::stdout(), "{text}").map_err(|e| Failure::output(&e))?;
-    Ok(std::process::ExitCode::SUCCESS)
+    print(&text)
 }

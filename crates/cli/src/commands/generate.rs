@@ -1,7 +1,8 @@
 //! `newleaf generate`: texts whose best possible loss is known.
 
+use super::print;
 use crate::failure::Failure;
-use crate::output_file::OutputFile;
+use data::NewFile;
 use data::generate::{Document, Entry, Format, Generator, Params, Report, RunError, Spec, find};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fmt::Write as _;
@@ -67,8 +68,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if args.list {
-        print(&if args.json { describe::list_json() } else { describe::list() })?;
-        return Ok(ExitCode::SUCCESS);
+        return print(&if args.json { describe::list_json() } else { describe::list() });
     }
     let entry = find(args.name.as_deref().unwrap_or_default())?;
     let params = params(entry, &args.set)?;
@@ -95,7 +95,7 @@ fn write_text(args: &Args, entry: &Entry, params: &Params) -> Result<(), Failure
     let generator = (entry.build)(params)?; // before any file is touched
     refuse_one_file_for_both(args)?;
     let mut out = match &args.out {
-        Some(path) => Out::File(OutputFile::create(path)?),
+        Some(path) => Out::File(NewFile::create(path)?),
         None if args.json => Out::Nothing,
         None => Out::Standard,
     };
@@ -108,7 +108,8 @@ fn write_text(args: &Args, entry: &Entry, params: &Params) -> Result<(), Failure
         costs.file.finish()?;
     }
     if args.json {
-        return print(&format!("{}\n", describe::to_json(entry, params, args.seed, &report)));
+        print(&describe::to_json(entry, params, args.seed, &report).to_string())?;
+        return Ok(());
     }
     eprintln!("{}", describe::summary(&report));
     Ok(())
@@ -145,18 +146,21 @@ fn generate(
     let result = data::generate::run(entry, params, args.seed, args.tokens, format, out, |document, done| {
         waiting.go_on(done)?;
         let Some(costs) = costs else { return Ok(()) };
-        costs.add(document).inspect_err(|e| unwritten = Some(costs.file.failure(e)))
+        costs.add(document).map_err(|e| {
+            unwritten = Some(costs.file.unwritable(e).into());
+            io::Error::other("the costs cannot be written") // what is kept says why
+        })
     });
     result.map_err(|error| match (waiting.stopped(), error) {
         (Some(stopped), _) => stopped,
         (None, RunError::Data(error)) => error.into(),
-        (None, RunError::Output(error)) => unwritten.unwrap_or_else(|| out.failure(&error)),
+        (None, RunError::Output(error)) => unwritten.unwrap_or_else(|| out.failure(error)),
     })
 }
 
 fn write_spec(args: &Args, entry: &Entry, params: &Params, path: &Path) -> Result<(), Failure> {
     (entry.build)(params)?; // before the file is touched
-    let mut file = OutputFile::create(path)?;
+    let mut file = NewFile::create(path)?;
     let waiting = Waiting::begin(args.tokens, true)?;
     let spec = Spec::new(entry, params, args.seed, args.tokens, |done| waiting.go_on(done));
     let spec = spec.map_err(|error| match (waiting.stopped(), error) {
@@ -165,7 +169,7 @@ fn write_spec(args: &Args, entry: &Entry, params: &Params, path: &Path) -> Resul
         (None, RunError::Output(error)) => Failure::output(&error),
     })?;
     let text = serde_json::to_string_pretty(&spec).expect("a specification is JSON");
-    writeln!(file, "{text}").map_err(|e| file.failure(&e))?;
+    writeln!(file, "{text}").map_err(|e| file.unwritable(e))?;
     file.finish()?;
     if args.json {
         print(&format!("{}\n", serde_json::to_string(&spec).expect("a specification is JSON")))?;
@@ -222,16 +226,16 @@ impl Drop for Waiting {
 
 /// Where the text goes.
 enum Out {
-    File(OutputFile),
+    File(NewFile),
     Standard,
     Nothing,
 }
 
 impl Out {
-    fn failure(&self, error: &io::Error) -> Failure {
+    fn failure(&self, error: io::Error) -> Failure {
         match self {
-            Out::File(file) => file.failure(error),
-            Out::Standard | Out::Nothing => Failure::output(error),
+            Out::File(file) => file.unwritable(error).into(),
+            Out::Standard | Out::Nothing => Failure::output(&error),
         }
     }
 }
@@ -256,15 +260,15 @@ impl Write for Out {
 
 /// The file with the cost of every symbol.
 struct Costs<'a> {
-    file: OutputFile,
+    file: NewFile,
     generator: &'a dyn Generator,
     documents: u64,
 }
 
 impl<'a> Costs<'a> {
     fn create(path: &Path, generator: &'a dyn Generator) -> Result<Costs<'a>, Failure> {
-        let mut file = OutputFile::create(path)?;
-        file.write_all(b"document\tsymbol\tnats\tcounted\tpart\n").map_err(|e| file.failure(&e))?;
+        let mut file = NewFile::create(path)?;
+        file.write_all(b"document\tsymbol\tnats\tcounted\tpart\n").map_err(|e| file.unwritable(e))?;
         Ok(Costs { file, generator, documents: 0 })
     }
 
@@ -280,8 +284,4 @@ impl<'a> Costs<'a> {
         self.documents += 1;
         self.file.write_all(lines.as_bytes())
     }
-}
-
-fn print(text: &str) -> Result<(), Failure> {
-    io::stdout().write_all(text.as_bytes()).map_err(|e| Failure::output(&e))
 }

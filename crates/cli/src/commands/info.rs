@@ -1,10 +1,10 @@
 //! `newleaf info`: this machine, and what is in a model.
 
+use super::print;
 use crate::failure::Failure;
 use crate::model;
 use data::Tokenizer;
 use serde_json::{Value, json};
-use std::io::Write;
 use std::path::PathBuf;
 use tensor::kernels::simd::Path as Simd;
 
@@ -44,8 +44,7 @@ pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
         }
     }
     let text = if args.json { facts.to_string() } else { lines(&facts, "") };
-    writeln!(std::io::stdout(), "{}", text.trim_end()).map_err(|e| Failure::output(&e))?;
-    Ok(std::process::ExitCode::SUCCESS)
+    print(&text)
 }
 
 /// A JSON object as indented lines.

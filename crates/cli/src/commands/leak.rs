@@ -1,10 +1,10 @@
 //! `newleaf leak`: is the test text among what a model was trained on?
 
+use super::print;
 use crate::failure::Failure;
 use crate::reading::{ReadArgs, Reading, nothing_in};
 use data::clean::{LeakCheck, LeakReport};
 use std::fmt::Write as _;
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -62,8 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     } else {
         for_people(&report)
     };
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(|e| Failure::output(&e))?;
-    Ok(ExitCode::SUCCESS)
+    print(&text)
 }
 
 fn for_people(report: &LeakReport) -> String {

@@ -3,6 +3,7 @@
 
 use crate::failure::Failure;
 use clap::{ArgMatches, Args as _, Command, FromArgMatches};
+use std::io::Write;
 use std::process::ExitCode;
 
 mod augment;
@@ -83,6 +84,14 @@ pub(crate) fn run_subcommand(entries: &[Entry], matches: &ArgMatches) -> Result<
     let (name, matches) = matches.subcommand().expect("clap requires one");
     let entry = entries.iter().find(|entry| entry.name == name).expect("clap knows no others");
     (entry.run)(matches)
+}
+
+/// The result of a command on stdout; the end of its last line is added if it lacks one.
+fn print(text: &str) -> Result<ExitCode, Failure> {
+    let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    let mut out = std::io::stdout().lock();
+    write!(out, "{text}{end}").map_err(|e| Failure::output(&e))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn parse<A: FromArgMatches>(matches: &ArgMatches) -> Result<A, Failure> {

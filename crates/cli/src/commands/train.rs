@@ -1,5 +1,6 @@
 //! `newleaf train`: from a text to a model that writes.
 
+use super::print;
 use crate::corpus::Corpus;
 use crate::count_baseline::CountBaseline;
 use crate::failure::Failure;
@@ -20,7 +21,6 @@ use gpt::train::{Outcome, Run, Stopped, TrainError, Trainer};
 use gpt::{Generator, Gpt};
 use random::{Rng, Stream};
 use serde_json::json;
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tensor::Params;
@@ -305,10 +305,6 @@ fn write_sample(session: &Session, length: usize) -> Result<String, Failure> {
     let sampler = Sampler { temperature: 0.8, ..Sampler::default() };
     let ids: Vec<u32> = Generator::new(model, params, &start, sampler, rng).take(length).collect();
     Ok(tokenizer.decode(&ids)?)
-}
-
-fn print(text: &str) -> Result<(), Failure> {
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(|e| Failure::output(&e))
 }
 
 /// Texts, settings and checkpoints are input; what happens while training is not.

@@ -8,6 +8,7 @@ mod curl;
 use crate::byte_progress::ByteProgress;
 use crate::failure::Failure;
 use curl::{CurlError, Request, Response};
+use data::NewFile;
 use data::dataset::{PublicFile, sha256_of};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -91,7 +92,9 @@ pub(crate) fn fetch(
     transfer.part.rename(&path)?;
     if file.sha256.is_none() {
         let record = dir.join(format!("{}.sha256", file.file));
-        fs::write(&record, format!("{sha256}  {}\n", file.file)).map_err(unwritable)?;
+        let mut record = NewFile::create(record)?;
+        writeln!(record, "{sha256}  {}", file.file).map_err(|e| record.unwritable(e))?;
+        record.finish()?;
     }
     Ok(Fetched { path, bytes, sha256, was_there: false })
 }

@@ -10,12 +10,12 @@
 //! - the parts have the wanted sizes only on average: n documents at a fraction f are
 //!   n f +- sqrt(n f (1-f)).
 
-use super::documents::part_name;
-use super::new_file::{NewFile, unwritable};
-use super::{Document, DocumentEnd, Documents};
 use crate::DataError;
+use crate::new_file::{NewFile, unwritable};
+use crate::read::{Record, RecordEnd, Records};
 use sha2::{Digest, Sha256};
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The parts by name, in the order of the fractions.
@@ -82,26 +82,24 @@ pub struct PartReport {
     pub bytes: u64,
 }
 
-/// Splits a file by documents into `train`, `val` and `test` with its own extension, in the new
+/// Splits a file by documents into `train`, `val` and `test` with its own extension, in UTF-8, in the new
 /// directory `out`. `progress` is told the bytes read so far, and in all.
 ///
 /// # Errors
 /// If the file cannot be read or has no documents for a part that is wanted, or `out` cannot be
 /// written or has files in it. Then nothing is written.
 pub fn split_file(
-    input: &Path,
-    end: &DocumentEnd,
+    mut documents: Records,
     rule: &SplitRule,
     out: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Vec<PartReport>, DataError> {
-    let mut documents = Documents::open(input, end.clone())?;
     let temporary = TemporaryDir::create(out)?;
     let mut parts = open_parts(&documents, rule, &temporary.path)?;
-    while let Some(document) = documents.next_document()? {
+    while let Some(document) = documents.next_record()? {
         let (file, report) = parts[rule.part(&document.text)].as_mut().expect("a part that is wanted");
-        let text = rendered(&document, end, report.documents == 0);
-        file.write(text.as_bytes())?;
+        let text = rendered(&document, documents.end(), report.documents == 0);
+        file.write_all(text.as_bytes()).map_err(|e| file.unwritable(e))?;
         report.documents += 1;
         report.bytes += text.len() as u64;
         let (done, all) = documents.progress();
@@ -111,7 +109,7 @@ pub fn split_file(
     let found: u64 = parts.iter().map(|(_, report)| report.documents).sum();
     if let Some((_, empty)) = parts.iter().find(|(_, report)| report.documents == 0) {
         return Err(DataError::Malformed {
-            what: input.display().to_string(),
+            what: documents.path().display().to_string(),
             place: String::new(),
             found: format!("{found} documents, none of which falls to {}", empty.part),
             expected: "documents enough for every part".into(),
@@ -121,7 +119,7 @@ pub fn split_file(
     let mut reports = Vec::new();
     for (file, mut report) in parts {
         let name = report.path.file_name().map(PathBuf::from).expect("a name of ours");
-        file.finish(b"")?;
+        file.finish()?;
         report.path = out.join(name);
         reports.push(report);
     }
@@ -132,7 +130,7 @@ pub fn split_file(
 type OpenPart = Option<(NewFile, PartReport)>;
 
 /// The files of the parts that are wanted, with the header of a CSV file in each.
-fn open_parts(documents: &Documents, rule: &SplitRule, dir: &Path) -> Result<Vec<OpenPart>, DataError> {
+fn open_parts(documents: &Records, rule: &SplitRule, dir: &Path) -> Result<Vec<OpenPart>, DataError> {
     let open = |(part, fraction): (&'static str, f64)| {
         if fraction == 0.0 {
             return Ok(None);
@@ -140,19 +138,26 @@ fn open_parts(documents: &Documents, rule: &SplitRule, dir: &Path) -> Result<Vec
         let path = dir.join(part_name(part, documents.path()));
         let mut file = NewFile::create(&path)?;
         let header = documents.header().unwrap_or_default();
-        file.write(header.as_bytes())?;
+        file.write_all(header.as_bytes()).map_err(|e| file.unwritable(e))?;
         Ok(Some((file, PartReport { part, path, documents: 0, bytes: header.len() as u64 })))
     };
     PARTS.into_iter().zip(rule.fractions).map(open).collect()
 }
 
 /// A document as it stands in a part: what separates documents comes before all but the first.
-fn rendered(document: &Document, end: &DocumentEnd, first: bool) -> String {
+fn rendered(document: &Record, end: &RecordEnd, first: bool) -> String {
     match end {
-        DocumentEnd::Mark(mark) if !first => format!("{mark}\n{}", document.text),
-        DocumentEnd::EmptyLine if !first => format!("\n{}", document.text),
+        RecordEnd::Mark(mark) if !first => format!("{mark}\n{}", document.text),
+        RecordEnd::EmptyLine if !first => format!("\n{}", document.text),
         _ => document.text.clone(),
     }
+}
+
+/// The name of a part of a dataset: `train` of `poems.txt` is `train.txt`.
+fn part_name(part: &str, of: &Path) -> PathBuf {
+    let mut name = PathBuf::from(part);
+    name.set_extension(of.extension().unwrap_or("txt".as_ref()));
+    name
 }
 
 /// A directory beside the one that is wanted, removed unless it takes its place.

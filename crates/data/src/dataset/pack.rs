@@ -1,10 +1,10 @@
 //! From a text of any size to a token file, in constant memory: the text is read and encoded in parts, and
 //! the ids are those of the whole text encoded at once ([`Tokenizer::encoder`]).
 
+use super::TokenWriter;
 use super::token_file::ids_of;
-use super::{DocumentEnd, Documents, TokenWriter};
 use crate::DataError;
-use crate::read::{TextReader, check_regular_file, io_error};
+use crate::read::{Records, TextReader, check_regular_file, io_error};
 use crate::tokenizer::{CharTokenizer, Tokenizer};
 use std::fs::File;
 use std::io::Read;
@@ -27,17 +27,16 @@ pub struct PackReport {
 /// Told the bytes read so far, and in all.
 pub type OnProgress<'a> = &'a mut dyn FnMut(u64, u64);
 
-/// Encodes a whole text as one document: the ids are those of `encode(read_text(input))`.
+/// Encodes a whole text as one document: the ids are those of the text encoded at once.
 ///
 /// # Errors
 /// If the text cannot be read or encoded, or `out` not be written. Then `out` is as it was before.
 pub fn pack_text(
-    input: &Path,
+    mut reader: TextReader,
     tokenizer: &Tokenizer,
     out: &Path,
     progress: OnProgress<'_>,
 ) -> Result<PackReport, DataError> {
-    let mut reader = TextReader::open(input)?;
     let mut writer = TokenWriter::create(out, tokenizer.vocab_size(), &tokenizer.to_json())?;
     writer.begin_document();
     let (mut encoder, mut ids) = (tokenizer.encoder(), Vec::new());
@@ -59,22 +58,20 @@ pub fn pack_text(
 /// that field is encoded.
 ///
 /// # Errors
-/// As [`pack_text`], and as [`Documents::next_document`] and [`Document::json_field`](super::Document::json_field).
+/// As [`pack_text`], and as [`Records::next_record`] and [`Record::json_field`](crate::read::Record::json_field).
 pub fn pack_documents(
-    input: &Path,
-    end: &DocumentEnd,
+    mut documents: Records,
     field: Option<&str>,
     tokenizer: &Tokenizer,
     out: &Path,
     progress: OnProgress<'_>,
 ) -> Result<PackReport, DataError> {
-    let mut documents = Documents::open(input, end.clone())?;
     let mut writer = TokenWriter::create(out, tokenizer.vocab_size(), &tokenizer.to_json())?;
     let (mut encoder, mut ids) = (tokenizer.encoder(), Vec::new());
     let ends_with = tokenizer.special(END_OF_DOCUMENT);
-    while let Some(document) = documents.next_document()? {
+    while let Some(document) = documents.next_record()? {
         let mut text = match field {
-            Some(field) => document.json_field(field, input)?,
+            Some(field) => document.json_field(field, documents.path())?,
             None => document.text,
         };
         if ends_with.is_none() {
@@ -144,8 +141,10 @@ pub fn pack_plain_ids(
 ///
 /// # Errors
 /// If the text cannot be read, or has fewer than two distinct characters.
-pub fn char_tokenizer_of(input: &Path, progress: OnProgress<'_>) -> Result<CharTokenizer, DataError> {
-    let mut reader = TextReader::open(input)?;
+pub fn char_tokenizer_of(
+    mut reader: TextReader,
+    progress: OnProgress<'_>,
+) -> Result<CharTokenizer, DataError> {
     let mut seen = vec![false; 1 + char::MAX as usize];
     while let Some(piece) = reader.next_piece()? {
         piece.chars().for_each(|c| seen[c as usize] = true);

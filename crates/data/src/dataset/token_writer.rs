@@ -1,12 +1,12 @@
 //! Writing a token file, in memory that does not grow with it.
 
-use super::new_file::{NewFile, unwritable};
 use super::token_file::{HEADER, Header, bytes_per_id};
 use crate::DataError;
+use crate::new_file::{NewFile, unwritable};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Writes ids as they come. The file takes its name when it is complete
 /// ([`TokenWriter::finish`]); dropped before that, it leaves nothing.
@@ -29,7 +29,6 @@ use std::path::{Path, PathBuf};
 /// # Ok::<(), data::DataError>(())
 /// ```
 pub struct TokenWriter {
-    path: PathBuf,
     file: NewFile,
     header: Header,
     sha256: Sha256,
@@ -62,7 +61,6 @@ impl TokenWriter {
         };
         let starts = BufWriter::new(nameless_file(path)?);
         let mut writer = TokenWriter {
-            path: path.into(),
             file: NewFile::create(path)?,
             header,
             sha256: Sha256::new(),
@@ -70,7 +68,7 @@ impl TokenWriter {
             starts,
             begun: false,
         };
-        writer.file.write(&[0; HEADER])?; // replaced at the end
+        writer.file.write_all(&[0; HEADER]).map_err(|e| writer.file.unwritable(e))?; // replaced at the end
         writer.write(tokenizer.as_bytes())?;
         writer.pad(tokenizer.len() as u64)?;
         Ok(writer)
@@ -96,7 +94,7 @@ impl TokenWriter {
         }
         if std::mem::take(&mut self.begun) {
             let start = self.header.tokens.to_le_bytes();
-            self.starts.write_all(&start).map_err(|source| unwritable(&self.path, source))?;
+            self.starts.write_all(&start).map_err(|e| self.file.unwritable(e))?;
             self.header.documents += 1;
         }
         let mut bytes = std::mem::take(&mut self.bytes);
@@ -123,18 +121,17 @@ impl TokenWriter {
         self.append_starts()?;
         self.sha256.update(self.header.to_bytes()); // with zeros in place of the sum
         self.header.sha256 = self.sha256.finalize().into();
-        self.file.finish(&self.header.to_bytes())?;
+        self.file.finish_with_header(&self.header.to_bytes())?;
         Ok((self.header.tokens, self.header.documents))
     }
 
     fn append_starts(&mut self) -> Result<(), DataError> {
-        let refused = |source| unwritable(&self.path, source);
-        self.starts.flush().map_err(refused)?;
-        self.starts.get_mut().rewind().map_err(refused)?;
+        let rewound = self.starts.flush().and_then(|()| self.starts.get_mut().rewind());
+        rewound.map_err(|e| self.file.unwritable(e))?;
         let mut bytes = vec![0; 1 << 16];
         loop {
             let read = self.starts.get_mut().read(&mut bytes);
-            match read.map_err(|source| unwritable(&self.path, source))? {
+            match read.map_err(|e| self.file.unwritable(e))? {
                 0 => return Ok(()),
                 n => self.write(&bytes[..n])?,
             }
@@ -143,7 +140,7 @@ impl TokenWriter {
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), DataError> {
         self.sha256.update(bytes);
-        self.file.write(bytes)
+        self.file.write_all(bytes).map_err(|e| self.file.unwritable(e))
     }
 
     /// Zeros after `len` bytes, up to a multiple of 8.

@@ -1,9 +1,16 @@
 //! Reading: from the bytes of a file to text.
 //!
-//! Two doors. [`read_text`] reads a whole UTF-8 file, for training, and takes nothing else. [`Documents`]
-//! reads a file of any size in constant memory: in the encoding that it finds or is told (encoding.rs), a
-//! block at a time (blocks.rs), cut into documents as the format says. A format is a file here and a line
-//! in [`FORMATS`].
+//! [`read_text`] reads a whole UTF-8 file, for training, and takes nothing else. The others read a file of any
+//! size in constant memory, in the encoding that they find or are told (encoding.rs), a block at a time
+//! (blocks.rs):
+//!
+//! | to get | use |
+//! |---|---|
+//! | the text in pieces | [`TextReader`] |
+//! | the documents as they stand in the file, to write them again | [`Records`] |
+//! | what is in the documents: their texts and fields | [`Documents`] |
+//!
+//! A format of [`Documents`] is a file here and a line in [`FORMATS`].
 
 mod blocks;
 mod csv;
@@ -16,14 +23,15 @@ mod html;
 mod jsonl;
 mod lines;
 mod plain;
+mod records;
 mod text;
 mod text_reader;
 mod writer;
 
 pub use document::{Document, Documents, FORMATS, Format, Options, format_of};
 pub use encoding::Detected;
+pub use records::{Record, RecordEnd, Records, usual_record_end};
 pub use text::read_text;
-pub(crate) use text::refuse_wide_encodings;
 pub use text_reader::TextReader;
 pub use writer::{DocumentWriter, OutFormat};
 

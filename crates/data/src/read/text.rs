@@ -54,7 +54,7 @@ fn decode(path: &Path, mut bytes: Vec<u8>) -> Result<String, DataError> {
     String::from_utf8(bytes).map_err(|error| invalid_utf8(path, error.as_bytes(), error.utf8_error()))
 }
 
-pub(crate) fn refuse_wide_encodings(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
+fn refuse_wide_encodings(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
     match MARKS.iter().find(|(mark, ..)| bytes.starts_with(mark)) {
         Some((_, "UTF-8", _)) | None => Ok(()),
         Some(&(_, encoding, bytes)) => Err(DataError::WideEncoding { path: path.into(), encoding, bytes }),

@@ -1,53 +1,33 @@
-//! Reading a text of any size, a piece at a time, with the checks and messages of [`read_text`](super::read_text).
+//! Reading a text of any size, a piece at a time, in any encoding.
 
-use super::{check_regular_file, io_error, refuse_wide_encodings};
+use super::blocks::Blocks;
+use super::{Detected, check_regular_file, io_error};
 use crate::DataError;
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Bytes that are read at a time.
-const PIECE: usize = 1 << 20;
-
-/// A UTF-8 text, piece after piece: together exactly what [`read_text`](super::read_text) gives, in
-/// constant memory.
+/// A text, piece after piece, in constant memory: of a UTF-8 file together exactly what
+/// [`read_text`](super::read_text) gives.
 pub struct TextReader {
-    input: File,
+    blocks: Blocks,
     path: PathBuf,
-    /// Bytes that were read and not handed out: at most the beginning of one character.
-    rest: Vec<u8>,
-    /// Offset of `rest` in the file.
-    offset: u64,
-    /// Line in which `rest` begins, from 1.
-    line: u64,
-    /// The last piece ended with `\r`: a `\n` that follows belongs to it.
-    after_cr: bool,
     /// Bytes in the file, when it was opened.
     bytes: u64,
-    started: bool,
 }
 
 impl TextReader {
-    /// Opens a text.
+    /// Opens a text. The encoding is found if none is named.
     ///
     /// # Errors
-    /// If the path is missing, not a regular file, or unreadable.
-    pub fn open(path: impl AsRef<Path>) -> Result<TextReader, DataError> {
+    /// If the path is missing, not a regular file, unreadable or empty, or if its encoding is doubtful.
+    pub fn open(path: impl AsRef<Path>, encoding: Option<&str>) -> Result<TextReader, DataError> {
         let path = path.as_ref();
         check_regular_file(path)?;
         let unreadable = |source| io_error(path, source);
         let input = File::open(path).map_err(unreadable)?;
         let bytes = input.metadata().map_err(unreadable)?.len();
-        Ok(TextReader {
-            input,
-            path: path.into(),
-            rest: Vec::new(),
-            offset: 0,
-            line: 1,
-            after_cr: false,
-            bytes,
-            started: false,
-        })
+        let blocks = Blocks::new(path.display().to_string(), Box::new(input), Some(bytes), encoding)?;
+        Ok(TextReader { blocks, path: path.into(), bytes })
     }
 
     /// The path as it was given.
@@ -55,107 +35,28 @@ impl TextReader {
         &self.path
     }
 
+    /// The encoding that is read, and how it is known.
+    pub fn encoding(&self) -> &Detected {
+        self.blocks.detected()
+    }
+
     /// Bytes of the file that were read so far, and in all: for a progress bar.
     pub fn progress(&self) -> (u64, u64) {
-        (self.offset + self.rest.len() as u64, self.bytes)
+        (self.blocks.offset(), self.bytes)
     }
 
-    /// The next piece, about a megabyte, never empty; `None` at the end.
+    /// The next piece, never empty; `None` at the end. Every line end in it is `\n`.
     ///
     /// # Errors
-    /// If the file is empty, cannot be read, or is not UTF-8 text, with the place.
+    /// If the file cannot be read, or is not a text in its encoding, with the place.
     pub fn next_piece(&mut self) -> Result<Option<String>, DataError> {
-        loop {
-            let at_end = self.fill()?;
-            let bytes = std::mem::take(&mut self.rest);
-            if bytes.is_empty() && at_end {
-                return if self.started { Ok(None) } else { Err(self.empty()) };
-            }
-            let mut piece = self.checked(bytes, at_end)?;
-            if !self.started && !piece.is_empty() {
-                self.started = true;
-                if piece.starts_with('\u{FEFF}') {
-                    piece.drain(..'\u{FEFF}'.len_utf8());
-                    if piece.is_empty() && at_end {
-                        return Err(self.empty());
-                    }
-                }
-            }
-            let piece = self.with_line_ends(piece);
+        let mut piece = String::new();
+        while self.blocks.read_into(&mut piece)? {
             if !piece.is_empty() {
-                self.line += piece.bytes().filter(|&b| b == b'\n').count() as u64;
-                return Ok(Some(piece));
+                return Ok(Some(if piece.contains('\r') { piece.replace('\r', "\n") } else { piece }));
             }
         }
-    }
-
-    fn empty(&self) -> DataError {
-        DataError::EmptyFile { path: self.path.clone() }
-    }
-
-    /// Fills `rest` up to a piece; answers whether the file is at its end.
-    fn fill(&mut self) -> Result<bool, DataError> {
-        let wanted = PIECE - self.rest.len();
-        let read = (&mut self.input).take(wanted as u64).read_to_end(&mut self.rest);
-        let read = read.map_err(|source| io_error(&self.path, source))?;
-        if self.offset == 0 {
-            refuse_wide_encodings(&self.path, &self.rest)?;
-        }
-        Ok(read < wanted)
-    }
-
-    /// The bytes as text; the beginning of a character at their end goes back to `rest`.
-    fn checked(&mut self, mut bytes: Vec<u8>, at_end: bool) -> Result<String, DataError> {
-        let valid = match std::str::from_utf8(&bytes) {
-            Ok(_) => bytes.len(),
-            Err(error) if error.error_len().is_none() && !at_end => error.valid_up_to(),
-            Err(error) => return Err(self.invalid_utf8(&bytes, error)),
-        };
-        if let Some(at) = bytes[..valid].iter().position(|&b| b == 0) {
-            let (offset, line) = self.place(&bytes[..at]);
-            return Err(DataError::ZeroByte { path: self.path.clone(), offset, line });
-        }
-        self.rest = bytes.split_off(valid);
-        self.offset += valid as u64;
-        // Checked above, so this cannot fail; and if it could, it would be an error and no panic.
-        String::from_utf8(bytes).map_err(|error| self.invalid_utf8(error.as_bytes(), error.utf8_error()))
-    }
-
-    fn invalid_utf8(&self, bytes: &[u8], error: std::str::Utf8Error) -> DataError {
-        let at = error.valid_up_to();
-        let (len, detail) = match error.error_len() {
-            Some(len) => (len, ""),
-            None => (bytes.len() - at, " (the file ends in the middle of a character: is it complete?)"),
-        };
-        let hex: Vec<String> = bytes[at..at + len].iter().map(|b| format!("{b:02X}")).collect();
-        let (offset, line) = self.place(&bytes[..at]);
-        DataError::InvalidUtf8 { path: self.path.clone(), offset, line, bytes: hex.join(" "), detail }
-    }
-
-    /// Offset in the file and line of what comes after `before`, which begins where `rest` did.
-    fn place(&self, before: &[u8]) -> (usize, usize) {
-        let ends = |i: usize| match before[i] {
-            b'\r' => before.get(i + 1) != Some(&b'\n'),
-            b'\n' => i > 0 || !self.after_cr,
-            _ => false,
-        };
-        let lines = (0..before.len()).filter(|&i| ends(i)).count();
-        (self.offset as usize + before.len(), self.line as usize + lines)
-    }
-
-    /// `\r\n` and `\r` to `\n`, also where the two are in different pieces.
-    fn with_line_ends(&mut self, mut piece: String) -> String {
-        if piece.is_empty() {
-            return piece;
-        }
-        let after_cr = std::mem::replace(&mut self.after_cr, piece.ends_with('\r'));
-        if after_cr && piece.starts_with('\n') {
-            piece.remove(0);
-        }
-        if !piece.contains('\r') {
-            return piece;
-        }
-        piece.replace("\r\n", "\n").replace('\r', "\n")
+        Ok(None)
     }
 }
 
@@ -166,8 +67,11 @@ mod tests {
     use proptest::prelude::*;
     use std::fs;
 
-    fn read_in_pieces(path: &Path) -> Result<String, DataError> {
-        let mut reader = TextReader::open(path)?;
+    /// A place where blocks meet.
+    const PIECE: usize = 1 << 20;
+
+    fn read_in_pieces(path: &Path, encoding: Option<&str>) -> Result<String, DataError> {
+        let mut reader = TextReader::open(path, encoding)?;
         let mut text = String::new();
         while let Some(piece) = reader.next_piece()? {
             assert!(!piece.is_empty());
@@ -177,13 +81,19 @@ mod tests {
         Ok(text)
     }
 
-    /// The same text or the same message as `read_text`.
-    fn agrees(bytes: &[u8]) {
+    /// The same text as `read_text`; or, as UTF-8, an error where that has one. Answers both errors.
+    fn agrees(bytes: &[u8]) -> Option<(DataError, DataError)> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.txt");
         fs::write(&path, bytes).unwrap();
-        let as_message = |result: Result<String, DataError>| result.map_err(|e| e.to_string());
-        assert!(as_message(read_in_pieces(&path)) == as_message(read_text(&path)));
+        match read_text(&path) {
+            Ok(text) => {
+                assert!(read_in_pieces(&path, None).unwrap() == text);
+                assert!(read_in_pieces(&path, Some("UTF-8")).unwrap() == text);
+                None
+            }
+            Err(error) => Some((error, read_in_pieces(&path, Some("UTF-8")).unwrap_err())),
+        }
     }
 
     #[test]
@@ -191,7 +101,7 @@ mod tests {
         for mark in ["\r\n", "中", "🙂", "\r\r\n\n", "é\n"] {
             for before in PIECE - 5..PIECE + 2 {
                 let text = "a\n".repeat(before / 2) + &"a".repeat(before % 2) + mark + "end" + mark;
-                agrees(text.as_bytes());
+                assert!(agrees(text.as_bytes()).is_none());
             }
         }
     }
@@ -200,7 +110,15 @@ mod tests {
     fn errors_have_the_same_place_in_a_later_piece() {
         for wrong in ["\u{0}".as_bytes(), b"\xFF", b"\xE4\xB8", b"\xE4\xB8x"] {
             for before in [PIECE - 1, PIECE, PIECE + 1, 2 * PIECE + 7] {
-                agrees(&[b"line\r\n".repeat(before / 6), b"\rx".repeat(before % 6), wrong.to_vec()].concat());
+                let bytes = [b"line\r\n".repeat(before / 6), b"\rx".repeat(before % 6), wrong.to_vec()];
+                let (expected, found) = agrees(&bytes.concat()).unwrap();
+                let (DataError::InvalidUtf8 { offset, line, .. } | DataError::ZeroByte { offset, line, .. }) =
+                    expected
+                else {
+                    panic!("{expected}")
+                };
+                let place = format!("a.txt, byte offset {offset}, line {line}: ");
+                assert!(found.to_string().contains(&place), "{place}: {found}");
             }
         }
     }
@@ -215,9 +133,21 @@ mod tests {
     }
 
     #[test]
+    fn other_encodings() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.txt");
+        let text = "春眠不觉晓，处处闻啼鸟。\r\n夜来风雨声，花落知多少。\r\n".repeat(3000);
+        let (bytes, ..) = encoding_rs::GB18030.encode(&text);
+        fs::write(&path, bytes).unwrap();
+        assert!(read_in_pieces(&path, None).unwrap() == text.replace('\r', ""));
+        assert_eq!(TextReader::open(&path, None).unwrap().encoding().name(), "gb18030");
+        assert!(read_in_pieces(&path, Some("UTF-8")).is_err());
+    }
+
+    #[test]
     fn what_is_no_file_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(matches!(TextReader::open(dir.path()), Err(DataError::NotAFile { .. })));
-        assert!(matches!(TextReader::open(dir.path().join("no.txt")), Err(DataError::NotFound { .. })));
+        assert!(matches!(TextReader::open(dir.path(), None), Err(DataError::NotAFile { .. })));
+        assert!(matches!(TextReader::open(dir.path().join("no.txt"), None), Err(DataError::NotFound { .. })));
     }
 }

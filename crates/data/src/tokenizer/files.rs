@@ -3,8 +3,9 @@
 use super::json::{MAX_BYTES, MergeTable, Special, Table, shortened};
 use super::{BpeTokenizer, MAX_TOKENS, Tokenizer};
 use crate::DataError;
+use crate::new_file::{NewFile, unwritable};
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 const TOKENIZER: &str = "tokenizer.json";
@@ -64,11 +65,11 @@ impl Tokenizer {
             return Err(refuse(format!("a vocabulary of {} bytes", json.len()), "use a smaller vocabulary"));
         }
         let path = dir.join(TOKENIZER);
-        let written = fs::create_dir_all(dir).and_then(|()| replace(&path, json.as_bytes()));
-        match written {
-            Ok(()) => Ok(path),
-            Err(source) => Err(DataError::Unwritable { path, source }),
-        }
+        fs::create_dir_all(dir).map_err(|source| unwritable(&path, source))?;
+        let mut file = NewFile::create(&path)?;
+        file.write_all(json.as_bytes()).map_err(|e| file.unwritable(e))?;
+        file.finish()?;
+        Ok(path)
     }
 }
 
@@ -165,16 +166,4 @@ fn in_dir(dir: &Path, mut error: DataError) -> DataError {
         *what = dir.join(&*what).display().to_string();
     }
     error
-}
-
-/// Writes a file beside its place and renames it: a crash leaves the old one or the new one.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension(format!("tmp.{}", std::process::id()));
-    let written = File::create(&temporary).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
-        let _ = fs::remove_file(&temporary);
-    })
 }

@@ -26,7 +26,7 @@ mod vocabulary;
 mod write;
 
 pub use split::Split;
-pub use vocabulary::{Vocabulary, read_stop_words};
+pub use vocabulary::Vocabulary;
 
 use crate::DataError;
 use std::collections::HashMap;

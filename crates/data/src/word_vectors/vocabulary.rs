@@ -1,9 +1,8 @@
 //! The words of a text that are frequent enough to learn something about.
 
 use super::Split;
-use crate::{DataError, read_text};
-use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use crate::DataError;
+use std::collections::HashMap;
 
 /// Words and how often they occur, the most frequent first (words of the same count in the order of their
 /// characters' code points). A word's number is its place.
@@ -108,30 +107,4 @@ fn too_few(kept: usize, distinct: usize, min_count: u64) -> DataError {
         expected: format!("at least 2 words that occur {min_count} times or more and are not left out"),
         remedy: "give a longer text or a smaller --min-count".to_string(),
     }
-}
-
-/// Reads a list of words, one a line; empty lines and lines that begin with `#` are passed over.
-///
-/// # Errors
-/// If the file cannot be read ([`read_text`]), or a line has more than one word.
-pub fn read_stop_words(path: impl AsRef<Path>) -> Result<HashSet<String>, DataError> {
-    let path = path.as_ref();
-    let text = read_text(path)?;
-    let mut words = HashSet::new();
-    for (i, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        if line.contains(char::is_whitespace) {
-            return Err(super::malformed(
-                &path.display().to_string(),
-                format!("line {}", i + 1),
-                line,
-                "one word a line",
-            ));
-        }
-        words.insert(line.to_string());
-    }
-    Ok(words)
 }

@@ -1,8 +1,8 @@
 //! Writing vectors: all of the file or none of it.
 
 use super::{Format, WordVectors};
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use crate::{DataError, NewFile};
+use std::io::{self, Write};
 use std::path::Path;
 
 impl WordVectors {
@@ -10,22 +10,11 @@ impl WordVectors {
     /// file is complete or not there: it is written beside its place, and renamed.
     ///
     /// # Errors
-    /// What the operating system says.
-    pub fn write(&self, path: &Path, format: Format) -> io::Result<()> {
-        let name = path.file_name().ok_or_else(|| io::Error::other("expected the name of a file"))?;
-        let mut beside = name.to_os_string();
-        beside.push(format!(".tmp.{}", std::process::id()));
-        let beside = path.with_file_name(beside);
-        let written = File::create(&beside).and_then(|file| {
-            let mut to = BufWriter::with_capacity(1 << 16, file);
-            self.write_to(&mut to, format)?;
-            to.into_inner()?.sync_all()
-        });
-        let done = written.and_then(|()| fs::rename(&beside, path));
-        if done.is_err() {
-            let _ = fs::remove_file(&beside); // what went wrong before is what is reported
-        }
-        done
+    /// As [`NewFile::create`] and [`NewFile::finish`].
+    pub fn write(&self, path: &Path, format: Format) -> Result<(), DataError> {
+        let mut file = NewFile::create(path)?;
+        self.write_to(&mut file, format).map_err(|e| file.unwritable(e))?;
+        file.finish()
     }
 
     /// Writes the contents of a file.

@@ -1,9 +1,7 @@
 //! `newleaf data`: public files, splits, and token files.
 
-use super::{Entry, parse};
-use crate::failure::Failure;
+use super::{Entry, parse, print};
 use clap::Args as _;
-use std::process::ExitCode;
 
 mod fetch;
 mod list;
@@ -22,10 +20,3 @@ pub(super) const ABOUT: &str = "Public files, splits by document, and tokens lar
 /// The subcommands, in the order of `newleaf data --help`.
 pub(super) const SUBCOMMANDS: &[Entry] =
     &[entry!(list), entry!(fetch), entry!(verify), entry!(split), entry!(pack)];
-
-/// One line, or more, on stdout.
-fn print(text: &str) -> Result<ExitCode, Failure> {
-    use std::io::Write;
-    writeln!(std::io::stdout(), "{text}").map_err(|e| Failure::output(&e))?;
-    Ok(ExitCode::SUCCESS)
-}

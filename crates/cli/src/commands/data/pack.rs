@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::model::load_tokenizer;
 use data::Tokenizer;
 use data::dataset::{PackReport, TokenFile, char_tokenizer_of, pack_documents, pack_plain_ids, pack_text};
+use data::read::TextReader;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,7 +32,7 @@ enum Raw {
 /// What `newleaf data pack` takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The text, UTF-8
+    /// The text
     #[arg(long = "in", value_name = "FILE")]
     input: PathBuf,
     /// A directory with a tokenizer, a model or a run, or a tokenizer.json [default: the characters of the text]
@@ -49,7 +50,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME", requires = "by")]
     field: Option<String>,
     /// The file holds ids and no text
-    #[arg(long, value_name = "WIDTH", requires = "tokenizer")]
+    #[arg(long, value_name = "WIDTH", requires = "tokenizer", conflicts_with = "encoding")]
     raw: Option<Raw>,
     /// One JSON object: {"tokens": .., "documents": .., "vocab_size": .., "bytes": .., "bytes_in": ..}
     #[arg(long)]
@@ -90,17 +91,22 @@ fn pack(args: &Args, tokenizer: &Tokenizer, bar: &ByteProgress) -> Result<PackRe
             pack_plain_ids(input, if raw == Raw::U16 { 2 } else { 4 }, tokenizer, out, progress)?
         }
         (None, Some(by)) => {
-            let end = args.documents.end(by, input)?;
-            pack_documents(input, &end, args.field.as_deref(), tokenizer, out, progress)?
+            let documents = args.documents.open(by, input)?;
+            pack_documents(documents, args.field.as_deref(), tokenizer, out, progress)?
         }
-        (None, None) => pack_text(input, tokenizer, out, progress)?,
+        (None, None) => {
+            let reader = TextReader::open(input, args.documents.encoding.as_deref())?;
+            eprintln!("{}: {}", input.display(), reader.encoding());
+            pack_text(reader, tokenizer, out, progress)?
+        }
     })
 }
 
 fn tokenizer(args: &Args) -> Result<Tokenizer, Failure> {
     let Some(path) = &args.tokenizer else {
+        let reader = TextReader::open(&args.input, args.documents.encoding.as_deref())?;
         let bar = ByteProgress::new("characters", 0, std::fs::metadata(&args.input).ok().map(|m| m.len()));
-        let tokenizer = char_tokenizer_of(&args.input, &mut |done, _| bar.set(done))
+        let tokenizer = char_tokenizer_of(reader, &mut |done, _| bar.set(done))
             .map_err(|e| Failure::from(e).about(args.input.display()))?;
         bar.finish(0);
         return Ok(Tokenizer::Char(tokenizer));

@@ -2,7 +2,8 @@
 
 use crate::byte_progress::{ByteProgress, megabytes};
 use crate::failure::Failure;
-use data::dataset::{DocumentEnd, PartReport, SplitRule, split_file, usual_document_end};
+use data::dataset::{PartReport, SplitRule, split_file};
+use data::read::{RecordEnd, Records, usual_record_end};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,7 +15,7 @@ pub(super) const ABOUT: &str = "Divides a file into train, validation and test p
   newleaf data split --in book.txt --by paragraph --frac .9,.1 --out parts
 
 A document's part depends on its own words and the seed alone: adding documents moves none, and equal
-documents stay together.";
+documents stay together. The parts are in UTF-8, whatever the file is in.";
 
 /// What is a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -33,28 +34,34 @@ pub(super) struct DocumentArgs {
     /// The line that stands between the documents of a text
     #[arg(long, value_name = "TEXT", default_value = "<|endoftext|>")]
     mark: String,
+    /// The encoding, if it cannot be found: UTF-8, UTF-16LE, GB18030, Big5, Shift_JIS, windows-1252, ...
+    #[arg(long, value_name = "NAME")]
+    pub(super) encoding: Option<String>,
 }
 
 impl DocumentArgs {
-    pub(super) fn end(&self, by: By, input: &Path) -> Result<DocumentEnd, Failure> {
+    pub(super) fn open(&self, by: By, input: &Path) -> Result<Records, Failure> {
         if self.mark.trim_end().is_empty() || self.mark.contains(['\n', '\r']) {
             return Err(Failure::input(format!(
                 "--mark {:?}: expected one line with something in it",
                 self.mark
             )));
         }
-        Ok(match by {
-            By::Doc => usual_document_end(input, self.mark.trim_end()),
-            By::Paragraph => DocumentEnd::EmptyLine,
-            By::Line => DocumentEnd::Line,
-        })
+        let end = match by {
+            By::Doc => usual_record_end(input, self.mark.trim_end()),
+            By::Paragraph => RecordEnd::EmptyLine,
+            By::Line => RecordEnd::Line,
+        };
+        let records = Records::open(input, end, self.encoding.as_deref())?;
+        eprintln!("{}: {}", input.display(), records.encoding());
+        Ok(records)
     }
 }
 
 /// What `newleaf data split` takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The file, UTF-8
+    /// The file
     #[arg(long = "in", value_name = "FILE")]
     input: PathBuf,
     /// What is a document
@@ -78,9 +85,9 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let rule = SplitRule::new(fractions(&args.frac)?, args.seed)?;
-    let end = args.documents.end(args.by, &args.input)?;
+    let documents = args.documents.open(args.by, &args.input)?;
     let bar = ByteProgress::new("splitting", 0, std::fs::metadata(&args.input).ok().map(|m| m.len()));
-    let reports = split_file(&args.input, &end, &rule, &args.out, &mut |done, _| bar.set(done))?;
+    let reports = split_file(documents, &rule, &args.out, &mut |done, _| bar.set(done))?;
     eprintln!("{}", bar.finish(reports.iter().map(|report| report.bytes).sum()));
     let text = if args.json {
         let part = |r: &PartReport| {

@@ -1,15 +1,14 @@
 //! `newleaf embed`: word vectors, trained and asked.
 
-use super::{Entry, parse};
+use super::{Entry, parse, print};
 use crate::failure::Failure;
 use clap::Args as _;
 use data::DataError;
 use data::word_vectors::{Format, WordVectors};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nn::embed::Neighbours;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 mod analogy;
 mod near;
@@ -100,22 +99,4 @@ pub(crate) fn parse_format(name: &str) -> Result<Format, String> {
         "glove" => Ok(Format::Glove),
         _ => Err("expected text, binary or glove".to_string()),
     }
-}
-
-/// The folder of a file that will be written: better said before the work than after.
-fn check_writable(out: &Path) -> Result<(), Failure> {
-    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let problem = if out.is_dir() {
-        "expected the name of a file, found a directory"
-    } else if !folder.is_dir() {
-        "expected an existing directory to put it in: make that first"
-    } else {
-        return Ok(());
-    };
-    Err(Failure::input(format!("--out {}: {problem}", out.display())))
-}
-
-fn print(text: &str) -> Result<ExitCode, Failure> {
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(|e| Failure::output(&e))?;
-    Ok(ExitCode::SUCCESS)
 }

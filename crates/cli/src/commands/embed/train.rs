@@ -1,8 +1,9 @@
 //! `newleaf embed train`: word vectors of a text.
 
-use super::{bar, check_writable, parse_format, print};
+use super::{bar, parse_format, print};
 use crate::failure::Failure;
-use data::word_vectors::{Format, Split, Vocabulary, WordVectors, read_stop_words};
+use data::word_vectors::{Format, Split, Vocabulary, WordVectors};
+use data::{NewFile, StopWords};
 use nn::embed::{Cooccurrence, Corpus, Glove, GloveConfig, Sgns, SgnsConfig};
 use serde_json::json;
 use std::path::PathBuf;
@@ -46,7 +47,7 @@ pub(crate) struct Args {
     /// Make no difference between capital and small letters
     #[arg(long)]
     lowercase: bool,
-    /// A list of words to leave out, one a line
+    /// A list of words to leave out, in capital or small letters, one a line
     #[arg(long, alias = "stop_words", value_name = "FILE")]
     stop_words: Option<PathBuf>,
     /// text, binary (both word2vec's) or glove
@@ -92,7 +93,7 @@ struct Trained {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    check_writable(&args.out)?;
+    NewFile::check(&args.out)?; // better said before the work than after
     check_not_the_text(args)?;
     let (vocabulary, corpus) = read(args)?;
     eprintln!(
@@ -113,9 +114,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         ));
     }
     let vectors = WordVectors::new(vocabulary.words().to_vec(), args.dim as usize, values)?;
-    vectors
-        .write(&args.out, args.format)
-        .map_err(|e| Failure::other(format!("cannot write {}: {e}", args.out.display())))?;
+    vectors.write(&args.out, args.format)?;
     let out = args.out.display();
     eprintln!(
         "done:  {} vectors of {} numbers in {seconds:.1} s, {words_per_s:.0} words/s, loss {loss:.4}: {out}",
@@ -134,7 +133,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 
 /// The text as numbers of its words.
 fn read(args: &Args) -> Result<(Vocabulary, Corpus), Failure> {
-    let stop_words = args.stop_words.as_ref().map(read_stop_words).transpose()?.unwrap_or_default();
+    let stop_words = args.stop_words.as_ref().map(StopWords::load).transpose()?.unwrap_or_default();
     let mut text = data::read_text(&args.data)?;
     if args.lowercase {
         text = text.to_lowercase();

@@ -1,5 +1,6 @@
 //! `newleaf tokenizer segment`: Chinese text into words, and how well that goes.
 
+use crate::commands::print;
 use crate::failure::Failure;
 use data::DataError;
 use data::segment::{Dict, Gold, Method, Score, Segmenter, cross_validate};
@@ -121,8 +122,7 @@ fn report(args: &Args, scores: impl Iterator<Item = (Method, Vec<Score>)>) -> Re
         object.insert(method.name().into(), json_of(&sum, &folds));
     }
     let text = if args.json { format!("{}\n", Value::Object(object)) } else { table };
-    std::io::stdout().write_all(text.as_bytes()).map_err(|e| Failure::output(&e))?;
-    Ok(ExitCode::SUCCESS)
+    print(&text)
 }
 
 fn json_of(sum: &Score, folds: &[Score]) -> Value {

@@ -1,11 +1,11 @@
 //! `newleaf tokenizer train`: a vocabulary from a text.
 
+use crate::commands::print;
 use crate::failure::Failure;
 use data::CharTokenizer;
 use data::tokenizer::{BpeTrainer, PieceCounts, Tokenizer, WordTokenizer};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -71,8 +71,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let path = tokenizer.save(&args.out)?;
     let report = if args.json { format!("{facts}\n") } else { String::new() };
     eprintln!("{}: {}", path.display(), sentence(&facts));
-    std::io::stdout().write_all(report.as_bytes()).map_err(|e| Failure::output(&e))?;
-    Ok(ExitCode::SUCCESS)
+    print(&report)
 }
 
 fn trained(args: &Args, text: &str) -> Result<Tokenizer, Failure> {

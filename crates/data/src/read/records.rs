@@ -1,16 +1,18 @@
-//! The documents of a text: what belongs together, and must not be torn apart by a split.
+//! Records: the documents of a file as they stand in it, a row with its quotes, a line with its object. They
+//! are what a split must not tear apart, and what is written again as it was. What is *in* a row or an object is
+//! for [`Documents`](super::Documents).
 
+use super::{Detected, TextReader};
 use crate::DataError;
-use crate::read::TextReader;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Longer documents are refused: a text without a single separator would fill the memory.
 const MAX_BYTES: usize = 64 << 20;
 
-/// What ends a document.
+/// What ends a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DocumentEnd {
+pub enum RecordEnd {
     /// A line that is exactly this, such as `<|endoftext|>` in TinyStories or `* * *` in our stories.
     Mark(String),
     /// One or more empty lines.
@@ -22,16 +24,16 @@ pub enum DocumentEnd {
     CsvRecord,
 }
 
-/// One document.
+/// One document as it stands in its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Document {
+pub struct Record {
     /// Its text, ending with a line end.
     pub text: String,
     /// The line of the file in which it begins, from 1.
     pub line: u64,
 }
 
-impl Document {
+impl Record {
     /// The text in a field of a document that is a JSON object (a line of a JSONL file).
     ///
     /// # Errors
@@ -66,19 +68,19 @@ fn shortened(found: &str) -> String {
     if chars.next().is_some() { start + "..." } else { start }
 }
 
-/// The documents of a file, one after the other; only one is in memory.
+/// The documents of a file as they stand in it, one after the other; only one is in memory.
 ///
 /// ```no_run
-/// use data::dataset::{DocumentEnd, Documents};
-/// let mut documents = Documents::open("stories.txt", DocumentEnd::Mark("* * *".into()))?;
-/// while let Some(story) = documents.next_document()? {
+/// use data::read::{RecordEnd, Records};
+/// let mut documents = Records::open("stories.txt", RecordEnd::Mark("* * *".into()), None)?;
+/// while let Some(story) = documents.next_record()? {
 ///     println!("line {}: {} bytes", story.line, story.text.len());
 /// }
 /// # Ok::<(), data::DataError>(())
 /// ```
-pub struct Documents {
+pub struct Records {
     reader: TextReader,
-    end: DocumentEnd,
+    end: RecordEnd,
     /// What was read and not yet used begins at `at`.
     text: String,
     at: usize,
@@ -88,16 +90,21 @@ pub struct Documents {
     marks: u64,
 }
 
-impl Documents {
-    /// Opens a text; of a CSV file the header is read.
+impl Records {
+    /// Opens a text; of a CSV file the header is read. The encoding is found if none is named.
     ///
     /// # Errors
-    /// If the file cannot be read, or has no header where it needs one.
-    pub fn open(path: impl AsRef<Path>, end: DocumentEnd) -> Result<Documents, DataError> {
-        let reader = TextReader::open(path)?;
+    /// If the file cannot be read, if its encoding is doubtful, or if a quotation mark of its header is never
+    /// closed.
+    pub fn open(
+        path: impl AsRef<Path>,
+        end: RecordEnd,
+        encoding: Option<&str>,
+    ) -> Result<Records, DataError> {
+        let reader = TextReader::open(path, encoding)?;
         let mut documents =
-            Documents { reader, end, text: String::new(), at: 0, line: 1, header: None, marks: 0 };
-        if documents.end == DocumentEnd::CsvRecord {
+            Records { reader, end, text: String::new(), at: 0, line: 1, header: None, marks: 0 };
+        if documents.end == RecordEnd::CsvRecord {
             documents.header = documents.record()?.map(|header| header.text);
         }
         Ok(documents)
@@ -106,6 +113,16 @@ impl Documents {
     /// The path as it was given.
     pub fn path(&self) -> &Path {
         self.reader.path()
+    }
+
+    /// What ends a record.
+    pub fn end(&self) -> &RecordEnd {
+        &self.end
+    }
+
+    /// The encoding that is read, and how it is known.
+    pub fn encoding(&self) -> &Detected {
+        self.reader.encoding()
     }
 
     /// The header of a CSV file.
@@ -121,14 +138,14 @@ impl Documents {
     /// The next document; `None` at the end.
     ///
     /// # Errors
-    /// If the file cannot be read or is no UTF-8 text, if a document is longer than 64 MiB, a quotation
+    /// If the file cannot be read or decoded, if a document is longer than 64 MiB, a quotation
     /// mark of a CSV file is never closed, or there is no mark in the whole file.
-    pub fn next_document(&mut self) -> Result<Option<Document>, DataError> {
+    pub fn next_record(&mut self) -> Result<Option<Record>, DataError> {
         match self.end {
-            DocumentEnd::CsvRecord => self.record(),
-            DocumentEnd::Line => self.lines_until(|_, _| true),
-            DocumentEnd::EmptyLine => self.lines_until(|line, _| line.trim().is_empty()),
-            DocumentEnd::Mark(_) => {
+            RecordEnd::CsvRecord => self.record(),
+            RecordEnd::Line => self.lines_until(|_, _| true),
+            RecordEnd::EmptyLine => self.lines_until(|line, _| line.trim().is_empty()),
+            RecordEnd::Mark(_) => {
                 let document = self.lines_until(|line, mark| line.trim_end() == mark)?;
                 if document.is_none() && self.marks == 0 {
                     return Err(self.no_mark());
@@ -139,15 +156,15 @@ impl Documents {
     }
 
     /// Lines up to one that ends the document. That line is part of it only if the end is `Line`.
-    fn lines_until(&mut self, ends: fn(&str, &str) -> bool) -> Result<Option<Document>, DataError> {
+    fn lines_until(&mut self, ends: fn(&str, &str) -> bool) -> Result<Option<Record>, DataError> {
         let mark = match &self.end {
-            DocumentEnd::Mark(mark) => mark.clone(),
+            RecordEnd::Mark(mark) => mark.clone(),
             _ => String::new(),
         };
-        let mut document = Document { text: String::new(), line: self.line };
+        let mut document = Record { text: String::new(), line: self.line };
         while let Some(line) = self.next_line(document.text.len())? {
             let is_end = ends(&line, &mark);
-            if is_end && self.end != DocumentEnd::Line {
+            if is_end && self.end != RecordEnd::Line {
                 self.marks += 1;
             } else if !(document.text.is_empty() && line.trim().is_empty()) {
                 document.text += &line;
@@ -162,8 +179,8 @@ impl Documents {
     }
 
     /// Lines up to one at whose end all quotation marks are closed (`""` inside of a field counts twice).
-    fn record(&mut self) -> Result<Option<Document>, DataError> {
-        let mut record = Document { text: String::new(), line: self.line };
+    fn record(&mut self) -> Result<Option<Record>, DataError> {
+        let mut record = Record { text: String::new(), line: self.line };
         let mut quoted = false;
         while let Some(line) = self.next_line(record.text.len())? {
             quoted ^= line.bytes().filter(|&b| b == b'"').count() % 2 == 1;
@@ -174,7 +191,7 @@ impl Documents {
             if !record.text.trim().is_empty() {
                 return Ok(Some(finished(record)));
             }
-            record = Document { text: String::new(), line: self.line };
+            record = Record { text: String::new(), line: self.line };
         }
         if quoted {
             return Err(self.malformed(
@@ -221,7 +238,7 @@ impl Documents {
     }
 
     fn no_mark(&self) -> DataError {
-        let DocumentEnd::Mark(mark) = &self.end else { unreachable!("only marks are counted") };
+        let RecordEnd::Mark(mark) = &self.end else { unreachable!("only marks are counted") };
         let found = format!("no line that is {mark:?}");
         let remedy = "name what stands between the documents with --mark, or use --by paragraph or --by line";
         let (what, expected) =
@@ -241,7 +258,7 @@ impl Documents {
 }
 
 /// The document without the empty lines at its end, and with the line end that the last line may lack.
-fn finished(mut document: Document) -> Document {
+fn finished(mut document: Record) -> Record {
     document.text.truncate(document.text.trim_end_matches('\n').len());
     document.text.push('\n');
     document
@@ -250,22 +267,15 @@ fn finished(mut document: Document) -> Document {
 /// How the documents of a file are found where nobody says so: by its name.
 ///
 /// ```
-/// use data::dataset::{DocumentEnd, usual_document_end};
-/// assert_eq!(usual_document_end("a.jsonl".as_ref(), "* * *"), DocumentEnd::Line);
-/// assert_eq!(usual_document_end("a.txt".as_ref(), "* * *"), DocumentEnd::Mark("* * *".into()));
+/// use data::read::{RecordEnd, usual_record_end};
+/// assert_eq!(usual_record_end("a.jsonl".as_ref(), "* * *"), RecordEnd::Line);
+/// assert_eq!(usual_record_end("a.txt".as_ref(), "* * *"), RecordEnd::Mark("* * *".into()));
 /// ```
-pub fn usual_document_end(path: &Path, mark: &str) -> DocumentEnd {
+pub fn usual_record_end(path: &Path, mark: &str) -> RecordEnd {
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
     match extension.as_str() {
-        "jsonl" | "tsv" => DocumentEnd::Line,
-        "csv" => DocumentEnd::CsvRecord,
-        _ => DocumentEnd::Mark(mark.into()),
+        "jsonl" | "tsv" => RecordEnd::Line,
+        "csv" => RecordEnd::CsvRecord,
+        _ => RecordEnd::Mark(mark.into()),
     }
-}
-
-/// The name of a part of a dataset: `train` of `poems.txt` is `train.txt`.
-pub(crate) fn part_name(part: &str, of: &Path) -> PathBuf {
-    let mut name = PathBuf::from(part);
-    name.set_extension(of.extension().unwrap_or("txt".as_ref()));
-    name
 }
