@@ -61,7 +61,7 @@ fn for_augmentation() -> Vec<Case> {
         case(b"negation\tnot\nwrong\tno\n", &[PROTECT], &["line 2", "\"wrong\"", correct]),
         case(b"negation\t \n", &[PROTECT], &["line 1", "a tab, and words", correct]),
         case(b"# remark\n", &[PROTECT], &["at least one word", "is this the right file?"]),
-        case(b"the\nof and\n", &[STOP_WORDS], &["line 2", "one word a line", "\"of and\"", "remove or rename"]),
+        case(b"the\nof and\n", &[STOP_WORDS], &["line 2", "one word a line", "\"of and\"", "put every word on a line"]),
     ]
 }
 
