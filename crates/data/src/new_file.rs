@@ -22,6 +22,9 @@ use std::path::{Path, PathBuf};
 /// ```
 #[derive(Debug)]
 pub struct NewFile {
+    /// As it was given: for messages.
+    name: PathBuf,
+    /// Where it goes: what a link leads to.
     path: PathBuf,
     temporary: PathBuf,
     /// None once it is finished.
@@ -35,13 +38,14 @@ impl NewFile {
     /// If no file can have the name: it is that of a directory, a pipe or a device, or its directory is not
     /// there or may not be written.
     pub fn create(path: impl AsRef<Path>) -> Result<NewFile, DataError> {
-        let path = place(path.as_ref())?;
-        let mut name = std::ffi::OsString::from(".");
-        name.push(path.file_name().unwrap_or_default());
-        name.push(format!(".{}.tmp", std::process::id()));
-        let temporary = path.with_file_name(name);
-        let file = File::create(&temporary).map_err(|source| unwritable(&path, source))?;
-        Ok(NewFile { path, temporary, file: Some(BufWriter::with_capacity(1 << 18, file)) })
+        let name = path.as_ref().to_path_buf();
+        let path = place(&name)?;
+        let mut sibling = std::ffi::OsString::from(".");
+        sibling.push(path.file_name().unwrap_or_default());
+        sibling.push(format!(".{}.tmp", std::process::id()));
+        let temporary = path.with_file_name(sibling);
+        let file = File::create(&temporary).map_err(|source| unwritable(&name, source))?;
+        Ok(NewFile { name, path, temporary, file: Some(BufWriter::with_capacity(1 << 18, file)) })
     }
 
     /// Says before a long computation, and without touching the disk, what [`NewFile::create`] would
@@ -75,7 +79,7 @@ impl NewFile {
 
     /// The error of this file for one of its [`Write`], which does not know the path.
     pub fn unwritable(&self, source: io::Error) -> DataError {
-        unwritable(&self.path, source)
+        unwritable(&self.name, source)
     }
 }
 

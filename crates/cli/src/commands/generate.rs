@@ -172,7 +172,7 @@ fn write_spec(args: &Args, entry: &Entry, params: &Params, path: &Path) -> Resul
     writeln!(file, "{text}").map_err(|e| file.unwritable(e))?;
     file.finish()?;
     if args.json {
-        print(&format!("{}\n", serde_json::to_string(&spec).expect("a specification is JSON")))?;
+        print(&serde_json::to_string(&spec).expect("a specification is JSON"))?;
     }
     Ok(())
 }

@@ -285,11 +285,11 @@ fn finish(
             "out": path.to_string(), "iter": outcome.iter, "best_val_loss": outcome.best_val_loss,
             "count_loss": counts.loss, "seconds": seconds,
         });
-        print(&format!("{summary}\n"))?;
+        print(&summary.to_string())?;
     } else {
         let sample = write_sample(session, args.sample_length)?;
         session.dir.append_sample(outcome.iter, &sample).map_err(run_dir_failure)?;
-        print(&format!("{}\n", sample.trim_start_matches('\n')))?;
+        print(sample.trim_start_matches('\n'))?;
     }
     eprintln!("write more with: newleaf sample --model {path}");
     Ok(ExitCode::SUCCESS)

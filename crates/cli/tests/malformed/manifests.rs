@@ -3,21 +3,17 @@
 use super::Case;
 use serde_json::{Value, json};
 
-const READERS: &[&str] =
-    &["data list --manifest FILE", "data verify DIR --manifest FILE", "data fetch a --manifest FILE --dir OUT"];
-
-pub(super) fn cases() -> Vec<Case> {
-    let mut cases = whole_files();
-    cases.extend(one_entry());
-    cases.extend(checksums());
-    cases
-}
+const READERS: &[&str] = &[
+    "data list --manifest FILE",
+    "data verify DIR --manifest FILE",
+    "data fetch a --manifest FILE --dir OUT",
+];
 
 fn case(bytes: impl Into<Vec<u8>>, words: &[&'static str]) -> Case {
     Case::new("m.json", bytes, READERS, &[&["FILE"], words].concat())
 }
 
-fn whole_files() -> Vec<Case> {
+pub(super) fn whole_files() -> Vec<Case> {
     let correct = "correct the manifest; datasets/manifest.json is an example";
     vec![
         case("", &["empty file", "check how it was made"]),
@@ -30,7 +26,7 @@ fn whole_files() -> Vec<Case> {
 }
 
 /// A manifest of one file, good but for a field.
-fn one_entry() -> Vec<Case> {
+pub(super) fn one_entry() -> Vec<Case> {
     let entry = |field: &str, value: Value| {
         let mut entry = json!({
             "name": "a", "file": "a.txt", "url": "https://example.org/a", "bytes": 1, "sha256": null,
@@ -56,13 +52,16 @@ fn one_entry() -> Vec<Case> {
     ]
 }
 
-fn checksums() -> Vec<Case> {
+pub(super) fn checksums() -> Vec<Case> {
     let case = |bytes: &[u8], words: &[&'static str]| {
         Case::new("sums/SHA256SUMS", bytes, &["data verify DIR"], &[&["FILE"], words].concat())
     };
     let outside = format!("{}  ../x\n", "0".repeat(64));
     vec![
-        case(b"\nabc  x\n", &["line 2", "a SHA-256, two spaces", "\"abc  x\"", "make the file again with sha256sum"]),
+        case(
+            b"\nabc  x\n",
+            &["line 2", "a SHA-256, two spaces", "\"abc  x\"", "make the file again with sha256sum"],
+        ),
         case(outside.as_bytes(), &["line 1", "a file below", "make the file again with sha256sum"]),
         case(b"\xFF", &["byte offset 0, line 1", "iconv"]),
     ]

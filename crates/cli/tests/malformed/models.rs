@@ -9,19 +9,7 @@ const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
 const TOKENIZER: &str = "tokenizer.json";
 
-const READERS: &[&str] = &[
-    "info DIR",
-    "sample --model DIR",
-    "eval --model DIR --data GOOD",
-];
-
-pub(super) fn cases() -> Vec<Case> {
-    let mut cases = configs();
-    cases.extend(weights());
-    cases.extend(tokenizers());
-    cases.extend(texts());
-    cases
-}
+const READERS: &[&str] = &["info DIR", "sample --model DIR", "eval --model DIR --data GOOD"];
 
 /// The files of a tiny model.
 fn good(name: &'static str) -> Vec<u8> {
@@ -42,8 +30,10 @@ fn case(file: &'static str, bytes: impl Into<Vec<u8>>, words: &[&'static str]) -
     others.fold(case, |case, other| case.beside(other, good(other)))
 }
 
-fn configs() -> Vec<Case> {
-    let file = |bytes: &[u8], words: &[&'static str]| case("model/config.json", bytes, &[words, &["another copy"]].concat());
+pub(super) fn configs() -> Vec<Case> {
+    let file = |bytes: &[u8], words: &[&'static str]| {
+        case("model/config.json", bytes, &[words, &["another copy"]].concat())
+    };
     let with = |field: &str, value: Value, words: &[&'static str]| {
         let mut config: Value = serde_json::from_slice(&good(CONFIG)).unwrap();
         config[field] = value;
@@ -68,7 +58,7 @@ fn configs() -> Vec<Case> {
     ]
 }
 
-fn weights() -> Vec<Case> {
+pub(super) fn weights() -> Vec<Case> {
     let good = good(WEIGHTS);
     let (length, rest) = good.split_at(8);
     let length = u64::from_le_bytes(length.try_into().unwrap()) as usize;
@@ -93,7 +83,10 @@ fn weights() -> Vec<Case> {
         file(&patched(&good, 0, &[0xFF; 8]), &["length of its header", "18446744073709551615", again]),
         file(&patched(&good, 8, b"x"), &["safetensors header", "line 1 column 1", again]),
         file(&nan, &["has the value NaN at index 0", "finite numbers"]),
-        file(&with(&|header| header[first]["dtype"] = "F16".into()), &["has type F16", "convert the model to float32"]),
+        file(
+            &with(&|header| header[first]["dtype"] = "F16".into()),
+            &["has type F16", "convert the model to float32"],
+        ),
         file(&with(&|header| header[first]["shape"] = json!([1])), &["the tensors are not those", one]),
         file(&with(&|header| *header = json!({})), &["is missing", one]),
         file(&with(&|header| header["extra"] = header[first].clone()), &["extra", one]),
@@ -101,13 +94,18 @@ fn weights() -> Vec<Case> {
     ]
 }
 
-fn tokenizers() -> Vec<Case> {
+pub(super) fn tokenizers() -> Vec<Case> {
     let file = |bytes: &[u8], words: &[&'static str]| case("model/tokenizer.json", bytes, words);
     let mut larger: Value = serde_json::from_slice(&good(TOKENIZER)).unwrap();
     let size = larger["model"]["vocab"].as_object().unwrap().len();
     larger["model"]["vocab"]["ж"] = size.into();
     let saved = "use the tokenizer.json saved with the";
-    let lonely = Case::new("model/model.safetensors", good(WEIGHTS), &["info DIR"], &["config.json", "a model directory has"]);
+    let lonely = Case::new(
+        "model/model.safetensors",
+        good(WEIGHTS),
+        &["info DIR"],
+        &["config.json", "a model directory has"],
+    );
     vec![
         file(b"{", &["EOF", "line 1 column 1", saved]),
         file(b"\xFF", &["UTF-8", "saved with the weights"]),
@@ -117,9 +115,10 @@ fn tokenizers() -> Vec<Case> {
 }
 
 /// Texts that a model cannot be measured on.
-fn texts() -> Vec<Case> {
+pub(super) fn texts() -> Vec<Case> {
     let eval = |text: &str, words: &[&'static str]| {
-        let case = Case::new("a.txt", text, &["eval --model DIR --data FILE"], &[&["FILE: "], words].concat());
+        let case =
+            Case::new("a.txt", text, &["eval --model DIR --data FILE"], &[&["FILE: "], words].concat());
         [CONFIG, WEIGHTS, TOKENIZER].into_iter().fold(case, |case, other| case.beside(other, good(other)))
     };
     vec![

@@ -6,47 +6,77 @@ use std::path::Path;
 
 const ALL: &[&str] = &[CLEAN, CLEAN_SECOND, LEAK_TRAIN, LEAK_TEST, TRAIN];
 
-pub(super) fn cases() -> Vec<Case> {
-    let mut cases = inputs();
-    cases.extend(outputs());
-    cases
-}
-
-fn inputs() -> Vec<Case> {
+pub(super) fn inputs() -> Vec<Case> {
     vec![
         Case::with("no.txt", Content::Made(|_| true), ALL, &["FILE: ", "no such file", "check the spelling"]),
-        Case::with("no/a.txt", Content::Made(|_| true), ALL, &["FILE: ", "no such file", "check the spelling"]),
-        Case::with("folder", Content::Made(|path| fs::create_dir(path).is_ok()), ALL, &["FILE: ", "directory", "cat"]),
+        Case::with(
+            "no/a.txt",
+            Content::Made(|_| true),
+            ALL,
+            &["FILE: ", "no such file", "check the spelling"],
+        ),
+        Case::with(
+            "folder",
+            Content::Made(|path| fs::create_dir(path).is_ok()),
+            ALL,
+            &["FILE: ", "directory", "cat"],
+        ),
         Case::with("pipe", Content::Made(pipe), ALL, &["FILE: ", "pipe or device", "to a file first"]),
         Case::with("secret.txt", Content::Made(forbidden), ALL, &["FILE: ", "cannot be read", "permissions"]),
         Case::with("circle.txt", Content::Made(circle), ALL, &["FILE: ", "cannot be read"]),
-        Case::with("zeros.txt", Content::Made(four_gigabytes), &[CLEAN, LEAK_TRAIN, LEAK_TEST], &[
-            "FILE, byte offset 0, line 1",
-            "zero byte",
-            "binary",
-        ]),
+        Case::with(
+            "zeros.txt",
+            Content::Made(four_gigabytes),
+            &[CLEAN, LEAK_TRAIN, LEAK_TEST],
+            &["FILE, byte offset 0, line 1", "zero byte", "binary"],
+        ),
         #[cfg(unix)]
         Case::with("/dev/zero", Content::Elsewhere, ALL, &["FILE: ", "pipe or device", "to a file first"]),
         // A regular file whose length is not what is read from it, as of one that grows meanwhile.
         #[cfg(target_os = "linux")]
-        Case::with("/proc/self/status", Content::Elsewhere, ALL, &["FILE, byte offset 0", "changed while", "copy it"]),
+        Case::with(
+            "/proc/self/status",
+            Content::Elsewhere,
+            ALL,
+            &["FILE, byte offset 0", "changed while", "copy it"],
+        ),
     ]
 }
 
-fn outputs() -> Vec<Case> {
+pub(super) fn outputs() -> Vec<Case> {
     let case = |file, text: &str, line: &str, words: &[&'static str]| Case::new(file, text, &[line], words);
     vec![
-        case("a.txt", "text", "clean --in FILE --out FILE", &["--out FILE", "also a file to read", "another file"]),
+        case(
+            "a.txt",
+            "text",
+            "clean --in FILE --out FILE",
+            &["--out FILE", "also a file to read", "another file"],
+        ),
         case("a.txt", "text", "clean --in GOOD FILE --out GOOD", &["also a file to read", "another file"]),
-        case("a.txt", "text", "clean --in FILE --out no/such/out.txt", &["no/such/out.txt: ", "make its directory"]),
+        case(
+            "a.txt",
+            "text",
+            "clean --in FILE --out no/such/out.txt",
+            &["no/such/out.txt: ", "make its directory"],
+        ),
         case("a.txt", "text", "clean --in FILE --out .", &[".: ", "a directory", "name a file in it"]),
         case("a.txt", "text", "clean --in FILE --out ..", &["..: ", "a directory", "name a file in it"]),
         case("a.txt", "text", "clean --in FILE --out new/", &["new/: ", "a directory", "name a file in it"]),
         #[cfg(unix)]
-        case("a.txt", "text", "clean --in FILE --out /dev/null", &["/dev/null: ", "pipe or device", "name a file"]),
+        case(
+            "a.txt",
+            "text",
+            "clean --in FILE --out /dev/null",
+            &["/dev/null: ", "pipe or device", "name a file"],
+        ),
         case("a.txt", "text", "clean --in FILE --out out.csv", &["out.csv: ", "no columns", ".jsonl"]),
         // What is there stays if the text turns out to be malformed in the end.
-        case("a.csv", "text\na\nb,c\n", "clean --in FILE --out GOOD", &["FILE, line 3", "1 field", "2 fields"]),
+        case(
+            "a.csv",
+            "text\na\nb,c\n",
+            "clean --in FILE --out GOOD",
+            &["FILE, line 3", "1 field", "2 fields"],
+        ),
     ]
 }
 

@@ -10,7 +10,10 @@ pub(super) fn cases() -> Vec<Case> {
         case(b"", &["FILE: ", "empty file", "check how"]),
         case(b"\xEF\xBB\xBF", &["FILE: ", "empty file"]),
         case(b"one\r\ntwo\rthree \xFF", &["FILE: ", "byte offset 15, line 3", "FF", "iconv"]),
-        case("一二三".as_bytes().split_last().unwrap().1, &["FILE: ", "byte offset 6, line 1", "E4 B8", "complete"]),
+        case(
+            "一二三".as_bytes().split_last().unwrap().1,
+            &["FILE: ", "byte offset 6, line 1", "E4 B8", "complete"],
+        ),
         case(&gb, &["FILE: ", "byte offset 0, line 1", "iconv -f GB18030"]),
         case(&wide, &["FILE: ", "zero byte at byte offset 1, line 1", "iconv -f UTF-16LE"]),
         case(&[b"\xFF\xFE", &wide[..]].concat(), &["FILE: ", "UTF-16LE", "iconv -f UTF-16LE"]),

@@ -25,7 +25,11 @@ pub(super) fn cases() -> Vec<Case> {
         case(&patched(&good, 40, &[0xFF; 8]), both, &["at most 64 MiB"]),
         case(&patched(&good, 115, b"x"), both, &["bytes 112 to 127", "zeros"]),
         case(&patched(&good, 130, b"?"), both, &["tokenizer with another SHA-256"]),
-        case(&patched(&good, end - 40, &[0xFF; 2]), &[TRAIN], &["ids below the vocabulary size", "id 65535 at position"]),
+        case(
+            &patched(&good, end - 40, &[0xFF; 2]),
+            &[TRAIN],
+            &["ids below the vocabulary size", "id 65535 at position"],
+        ),
         case(&patched(&good, 80, &[0; 32]), &[TRAIN], &["content with another SHA-256"]),
         Case::new("a.bin", "NEWLEAF", &[verify], &["FILE: ", "a token file", "name one"]),
     ]

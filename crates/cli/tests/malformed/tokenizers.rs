@@ -14,19 +14,11 @@ const READERS: &[&str] = &[
 /// What all messages about a `tokenizer.json` say last.
 const AGAIN: &str = "use an undamaged copy, or make one with newleaf tokenizer train";
 
-pub(super) fn cases() -> Vec<Case> {
-    let mut cases = json_files();
-    cases.extend(damaged_bpe());
-    cases.extend(damaged_tables());
-    cases.extend(gpt2_files());
-    cases
-}
-
 fn case(bytes: impl Into<Vec<u8>>, words: &[&'static str]) -> Case {
     Case::new("tok/tokenizer.json", bytes, READERS, &[&["FILE"], words].concat())
 }
 
-fn json_files() -> Vec<Case> {
+pub(super) fn json_files() -> Vec<Case> {
     let deep = format!("{{\"model\":{{\"type\":{}", "[".repeat(100_000));
     let alone = "tokenizer encode --tokenizer FILE";
     vec![
@@ -37,8 +29,18 @@ fn json_files() -> Vec<Case> {
         case(deep, &["invalid type: sequence", AGAIN]),
         case("{\n\"model\": 1}", &["integer `1`", "line 2 column", AGAIN]),
         case(b"{\"model\": \"\xFF\"}".as_slice(), &["byte 11", "UTF-8", "undamaged copy"]),
-        Case::new("tokenizer.json", "{}", &[alone], &["FILE", "missing field `model`", "use the tokenizer.json"]),
-        Case::new("tok/readme.txt", "no tokenizer", &[ENCODE], &["tok: ", "vocab.json and merges.txt", "tokenizer train"]),
+        Case::new(
+            "tokenizer.json",
+            "{}",
+            &[alone],
+            &["FILE", "missing field `model`", "use the tokenizer.json"],
+        ),
+        Case::new(
+            "tok/readme.txt",
+            "no tokenizer",
+            &[ENCODE],
+            &["tok: ", "vocab.json and merges.txt", "tokenizer train"],
+        ),
     ]
 }
 
@@ -50,16 +52,24 @@ fn changed(kind: &str, change: impl FnOnce(&mut Value)) -> Vec<u8> {
     file.to_string().into_bytes()
 }
 
-fn damaged_bpe() -> Vec<Case> {
+pub(super) fn damaged_bpe() -> Vec<Case> {
     let bpe = |change: fn(&mut Value)| changed("bpe --vocab-size 270", change);
     let merge = |merge: &'static str| {
-        changed("bpe --vocab-size 270", |file| file["model"]["merges"].as_array_mut().unwrap().push(merge.into()))
+        changed("bpe --vocab-size 270", |file| {
+            file["model"]["merges"].as_array_mut().unwrap().push(merge.into())
+        })
     };
     vec![
         case(bpe(|file| file["model"]["type"] = "Unigram".into()), &["of type \"Unigram\"", AGAIN]),
         case(bpe(|file| file["normalizer"] = json!({"type": "NFC"})), &["normalizer is set", AGAIN]),
-        case(bpe(|file| file["pre_tokenizer"]["add_prefix_space"] = true.into()), &["add_prefix_space is true", AGAIN]),
-        case(bpe(|file| file["decoder"]["type"] = "WordPiece".into()), &["decoder.type is \"WordPiece\"", AGAIN]),
+        case(
+            bpe(|file| file["pre_tokenizer"]["add_prefix_space"] = true.into()),
+            &["add_prefix_space is true", AGAIN],
+        ),
+        case(
+            bpe(|file| file["decoder"]["type"] = "WordPiece".into()),
+            &["decoder.type is \"WordPiece\"", AGAIN],
+        ),
         case(bpe(|file| file["model"]["dropout"] = 0.1.into()), &["model.dropout is set", AGAIN]),
         case(bpe(|file| file["model"]["vocab"]["zz"] = 9999.into()), &["\"zz\" has the id 9999", AGAIN]),
         case(bpe(|file| file["model"]["vocab"]["zz"] = (-1).into()), &["integer `-1`", AGAIN]),
@@ -69,7 +79,7 @@ fn damaged_bpe() -> Vec<Case> {
     ]
 }
 
-fn damaged_tables() -> Vec<Case> {
+pub(super) fn damaged_tables() -> Vec<Case> {
     let word = |change: fn(&mut Value)| changed("word", change);
     let char = |change: fn(&mut Value)| changed("char", change);
     vec![
@@ -86,7 +96,7 @@ fn damaged_tables() -> Vec<Case> {
     ]
 }
 
-fn gpt2_files() -> Vec<Case> {
+pub(super) fn gpt2_files() -> Vec<Case> {
     let both = "use the two files of the same tokenizer";
     let vocab = |text: &str, words: &[&'static str]| {
         Case::new("tok/vocab.json", text, READERS, &[&["FILE"], words].concat()).beside("merges.txt", "t h\n")
@@ -94,7 +104,8 @@ fn gpt2_files() -> Vec<Case> {
     let merges = |bytes: &[u8], words: &[&'static str]| {
         let file = changed("bpe --vocab-size 270", |_| ());
         let table = serde_json::from_slice::<Value>(&file).unwrap()["model"]["vocab"].to_string();
-        Case::new("tok/merges.txt", bytes, READERS, &[&["merges.txt"], words].concat()).beside("vocab.json", table)
+        Case::new("tok/merges.txt", bytes, READERS, &[&["merges.txt"], words].concat())
+            .beside("vocab.json", table)
     };
     vec![
         vocab("{\"a\":", &["EOF", "line 1 column 5", both]),
@@ -104,6 +115,11 @@ fn gpt2_files() -> Vec<Case> {
         merges(b"th\n", &["\"th\" is not two tokens", both]),
         merges(b"t q\n", &["\"t q\" needs the token \"tq\"", both]),
         merges(b"t h\n\xFF", &["byte 4", "UTF-8", "undamaged copy"]),
-        Case::new("tok/vocab.json", "{}", &[ENCODE], &["tok: ", "vocab.json and merges.txt", "tokenizer train"]),
+        Case::new(
+            "tok/vocab.json",
+            "{}",
+            &[ENCODE],
+            &["tok: ", "vocab.json and merges.txt", "tokenizer train"],
+        ),
     ]
 }

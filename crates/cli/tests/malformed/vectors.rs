@@ -4,18 +4,16 @@
 use super::Case;
 
 const NEAR: &str = "embed near --vectors FILE --word cat";
-const READERS: &[&str] =
-    &[NEAR, "embed analogy --vectors FILE --a cat --b dog --c cat", "train --data GOOD --out OUT --init-emb FILE --n-layer=1 --n-head=1 --n-embd=8 --block-size=1"];
+const READERS: &[&str] = &[
+    NEAR,
+    "embed analogy --vectors FILE --a cat --b dog --c cat",
+    "train --data GOOD --out OUT --init-emb FILE --n-layer=1 --n-head=1 --n-embd=8 --block-size=1",
+];
 
-pub(super) fn cases() -> Vec<Case> {
-    let mut cases = texts();
-    cases.extend(binaries());
-    cases.extend(analogies());
-    cases
-}
-
-fn texts() -> Vec<Case> {
-    let case = |bytes: &[u8], words: &[&'static str]| Case::new("v.txt", bytes, READERS, &[&["FILE"], words].concat());
+pub(super) fn texts() -> Vec<Case> {
+    let case = |bytes: &[u8], words: &[&'static str]| {
+        Case::new("v.txt", bytes, READERS, &[&["FILE"], words].concat())
+    };
     let stated = |text: &str, format: &str, words: &[&'static str]| {
         Case::new("v.txt", text, &[&format!("{NEAR} --format {format}")], &[&["FILE, line"], words].concat())
     };
@@ -25,7 +23,10 @@ fn texts() -> Vec<Case> {
         case(b"1 2\ncat 1 2\ndog 3 4\n", &["byte 12", "after 1 words", "correct the number"]),
         case(b"0 2\n", &["line 1", "at least one word", "train the vectors again"]),
         case(b"2 0\ncat\ndog\n", &["line 1", "1 to 65536 dimensions", "is this a file of vectors?"]),
-        case(b"2 2\ncat 1 2\ndog 3\n", &["line 3", "a word and 2 numbers", "1 after \"dog\"", "repair the line"]),
+        case(
+            b"2 2\ncat 1 2\ndog 3\n",
+            &["line 3", "a word and 2 numbers", "1 after \"dog\"", "repair the line"],
+        ),
         case(b"cat 1 2\ndog 3 4 5\n", &["line 2", "3 after \"dog\"", "repair the line"]),
         case(b"2 2\ncat 1 2\ndog 3 x\n", &["line 3", "finite number", "\"x\"", "repair the line"]),
         case(b"cat 1 2\ndog NaN 4\n", &["line 2", "finite number", "\"NaN\"", "repair the line"]),
@@ -39,27 +40,36 @@ fn texts() -> Vec<Case> {
     ]
 }
 
-fn binaries() -> Vec<Case> {
+pub(super) fn binaries() -> Vec<Case> {
     let row = |word: &str, numbers: &[f32]| {
         let numbers = numbers.iter().flat_map(|x| x.to_le_bytes());
         [word.as_bytes(), b" "].concat().into_iter().chain(numbers).chain([b'\n']).collect::<Vec<u8>>()
     };
     let file = |header: &str, rows: &[Vec<u8>]| [header.as_bytes(), &rows.concat()].concat();
     let (cat, dog) = (row("cat", &[1.1, 2.1]), row("dog", &[3.1, f32::NAN]));
-    let case = |bytes: Vec<u8>, words: &[&'static str]| Case::new("v.bin", bytes, READERS, &[&["FILE, "], words].concat());
+    let case = |bytes: Vec<u8>, words: &[&'static str]| {
+        Case::new("v.bin", bytes, READERS, &[&["FILE, "], words].concat())
+    };
     vec![
         case(file("2 2\n", &[cat.clone(), dog[..8].to_vec()]), &["2 numbers after \"dog\"", "copy it again"]),
-        case(file("2 2\n", &[cat.clone(), dog]), &["byte 17", "NaN in the vector of \"dog\"", "train the vectors again"]),
-        case(file("2 2\n", &[cat.clone(), cat.clone()]), &["\"cat\" for the second time", "dimensions in the first line"]),
+        case(
+            file("2 2\n", &[cat.clone(), dog]),
+            &["byte 17", "NaN in the vector of \"dog\"", "train the vectors again"],
+        ),
+        case(
+            file("2 2\n", &[cat.clone(), cat.clone()]),
+            &["\"cat\" for the second time", "dimensions in the first line"],
+        ),
         case(file("9 2\n", std::slice::from_ref(&cat)), &["line 1", "copy it again"]),
         case(file("1 2\n", &[cat.clone(), cat]), &["end of the file after 1 words", "correct the number"]),
     ]
 }
 
-fn analogies() -> Vec<Case> {
+pub(super) fn analogies() -> Vec<Case> {
     let case = |list: &[u8], words: &[&'static str]| {
         let command = "embed analogy --vectors BESIDE --file FILE";
-        Case::new("list.tsv", list, &[command], &[&["FILE"], words].concat()).beside("v.txt", "cat 1 2\ndog 3 4\n")
+        Case::new("list.tsv", list, &[command], &[&["FILE"], words].concat())
+            .beside("v.txt", "cat 1 2\ndog 3 4\n")
     };
     let help = "newleaf embed analogy --help";
     vec![

@@ -8,21 +8,12 @@ const STOP_WORDS: &str = "embed train --data GOOD --out OUT --min-count 1 --stop
 const GOLD: &[&str] = &["tokenizer segment --train FILE", "tokenizer segment --eval FILE"];
 const DICT: &[&str] = &["tokenizer segment --dict FILE", "augment --in GOOD --out OUT --dict FILE"];
 
-pub(super) fn cases() -> Vec<Case> {
-    let mut cases = segmented_text();
-    cases.extend(dictionaries());
-    cases.extend(for_augmentation());
-    cases.extend(examples());
-    cases.extend(short_texts());
-    cases
-}
-
 /// A case whose message begins with the file.
 fn case(bytes: &[u8], commands: &[&str], words: &[&'static str]) -> Case {
     Case::new("list.txt", bytes, commands, &[&["FILE"], words].concat())
 }
 
-fn segmented_text() -> Vec<Case> {
+pub(super) fn segmented_text() -> Vec<Case> {
     let long = format!("他 去\n他 {}\n", "好".repeat(65));
     let apart = "set the words apart by spaces";
     vec![
@@ -34,10 +25,11 @@ fn segmented_text() -> Vec<Case> {
     ]
 }
 
-fn dictionaries() -> Vec<Case> {
+pub(super) fn dictionaries() -> Vec<Case> {
     let long = "好".repeat(65);
     let correct = "correct the line or delete it";
-    let line = |text: &str, words: &[&'static str]| case(text.as_bytes(), DICT, &[words, &[correct]].concat());
+    let line =
+        |text: &str, words: &[&'static str]| case(text.as_bytes(), DICT, &[words, &[correct]].concat());
     vec![
         line("图书馆 120 n\n图书馆 x n\n", &["line 2", "a word, its count", "\"x\""]),
         line("图书馆 -1\n", &["line 1", "\"-1\" where the count"]),
@@ -49,7 +41,7 @@ fn dictionaries() -> Vec<Case> {
     ]
 }
 
-fn for_augmentation() -> Vec<Case> {
+pub(super) fn for_augmentation() -> Vec<Case> {
     let correct = "correct the line or delete it";
     vec![
         case(b"", &[SYNONYMS, PROTECT, STOP_WORDS], &["empty file", "check how"]),
@@ -61,17 +53,26 @@ fn for_augmentation() -> Vec<Case> {
         case(b"negation\tnot\nwrong\tno\n", &[PROTECT], &["line 2", "\"wrong\"", correct]),
         case(b"negation\t \n", &[PROTECT], &["line 1", "a tab, and words", correct]),
         case(b"# remark\n", &[PROTECT], &["at least one word", "is this the right file?"]),
-        case(b"the\nof and\n", &[STOP_WORDS], &["line 2", "one word a line", "\"of and\"", "put every word on a line"]),
+        case(
+            b"the\nof and\n",
+            &[STOP_WORDS],
+            &["line 2", "one word a line", "\"of and\"", "put every word on a line"],
+        ),
     ]
 }
 
 /// Examples to augment.
-fn examples() -> Vec<Case> {
+pub(super) fn examples() -> Vec<Case> {
     let augment = |file, text: &str, more: &str, words: &[&'static str]| {
         Case::new(file, text, &[&format!("augment --in FILE --out OUT{more}")], &[&["FILE"], words].concat())
     };
     vec![
-        augment("a.tsv", "good\tfine\nbad\n", "", &["line 2", "a text in column 2", "1 columns", "--text-column"]),
+        augment(
+            "a.tsv",
+            "good\tfine\nbad\n",
+            "",
+            &["line 2", "a text in column 2", "1 columns", "--text-column"],
+        ),
         augment("a.tsv", "x\ty\n", " --text-column z", &["line 1", "a column \"z\"", "give its number"]),
         augment("a.jsonl", "{\"text\": 1}\n", "", &["line 1", "a string \"text\"", "--text-column"]),
         augment("a.jsonl", "{\"text\": \"a\"}\nx\n", "", &["line 2", "a JSON object", "--text-column"]),
@@ -79,7 +80,7 @@ fn examples() -> Vec<Case> {
     ]
 }
 
-fn short_texts() -> Vec<Case> {
+pub(super) fn short_texts() -> Vec<Case> {
     let tokenizer = |kind: &str| format!("tokenizer train --kind {kind} --data FILE --out OUT");
     let pack = "data pack --in FILE --out OUT";
     vec![
@@ -87,7 +88,11 @@ fn short_texts() -> Vec<Case> {
         case(b"a", &["ngram --train FILE"], &["a text of 1 tokens", "use a longer text"]),
         case(b"a b", &[&tokenizer("word")], &["min_count is 2", "--min-count"]),
         case(b"a b", &["embed train --data FILE --out OUT"], &["at least 2 words", "a smaller --min-count"]),
-        case(b"a\nb\na\nb\n", &["embed train --data FILE --out OUT --min-count 1"], &["several words", "a sentence"]),
+        case(
+            b"a\nb\na\nb\n",
+            &["embed train --data FILE --out OUT --min-count 1"],
+            &["several words", "a sentence"],
+        ),
         case(b"short", &["drift --train FILE --test GOOD"], &["at least 2000", "on longer texts"]),
         case(b"a,b\n1,2\n", &["baseline --train FILE"], &["a .csv, .tsv or .jsonl file", "rename the file"]),
     ]

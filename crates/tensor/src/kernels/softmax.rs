@@ -22,23 +22,6 @@ pub(crate) fn largest<S: Simd>(s: S, z: &[f32]) -> f32 {
     s.largest(max)
 }
 
-/// The sum of e^(z - max) over a row.
-#[inline(always)]
-pub(crate) fn sum_of_exp<S: Simd>(s: S, z: &[f32], max: f32) -> f64 {
-    let (whole, tail) = z.as_chunks::<LANES>();
-    let m = s.splat(max);
-    let mut total = 0.0;
-    for block in whole.chunks(BLOCK) {
-        let mut sum = s.splat(0.0);
-        for z in block {
-            sum = s.add(sum, exp(s, s.sub(s.load(z), m)));
-        }
-        total += f64::from(s.sum(sum));
-    }
-    let rest = exp(s, s.sub(s.load(&padded_with(tail, f32::NEG_INFINITY)), m));
-    total + f64::from(s.sum(rest))
-}
-
 /// The sum of e^(z - max) over a row, less one: the largest element's own 1. Its logarithm of one more is the loss of a
 /// confident prediction, of which a sum that is rounded beside that 1 keeps few digits.
 #[inline(always)]
@@ -111,7 +94,7 @@ impl Kernel for Forward<'_> {
                 y.fill(0.0);
                 continue;
             }
-            let sum = sum_of_exp(s, z, max);
+            let sum = 1.0 + sum_of_exp_less_one(s, z, max);
             write_exp(s, z, max, (1.0 / sum) as f32, y, Accum::Replace);
         }
     }

@@ -32,7 +32,12 @@ impl<'t> Var<'t> {
     /// If the shape does not fit the number of heads or the intervals.
     #[track_caller]
     #[must_use]
-    pub fn attention(self, n_head: usize, intervals: &Arc<Intervals>, dropout: Option<(f32, u64)>) -> Var<'t> {
+    pub fn attention(
+        self,
+        n_head: usize,
+        intervals: &Arc<Intervals>,
+        dropout: Option<(f32, u64)>,
+    ) -> Var<'t> {
         let dropout = dropout.map(|(p, seed)| Dropout { p, seed });
         self.apply(Attention { n_head, intervals: Arc::clone(intervals), dropout }, &[])
     }

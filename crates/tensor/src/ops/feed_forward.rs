@@ -78,7 +78,8 @@ impl Op for FeedForward {
             && x.get(3).is_none_or(|b| b[..] == x[1][..1])
             && x.get(4).is_none_or(|b| b[..] == x[2][..1]);
         let fan = if self.activation.fan() == 2 { "2F" } else { "F" };
-        let expected = format!("x [.., C], c_fc [{fan}, C], c_proj [N, F] and perhaps biases [{fan}] and [N]");
+        let expected =
+            format!("x [.., C], c_fc [{fan}, C], c_proj [N, F] and perhaps biases [{fan}] and [N]");
         ShapeError::unless(fits, &expected)?;
         Ok(x[0].with_last(x[2][0]))
     }

@@ -82,7 +82,8 @@ impl Op for Linear {
     }
 
     fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64> {
-        let shape = self.output_shape(&x.iter().map(|x| x.shape().into()).collect::<Vec<_>>()).expect("checked");
+        let shape =
+            self.output_shape(&x.iter().map(|x| x.shape().into()).collect::<Vec<_>>()).expect("checked");
         let (rows, width) = Shape::from(x[0].shape()).rows_and_width();
         let input = x[0].to_shape((rows, width)).expect("same elements").into_owned();
         let weight = x[1].view().into_dimensionality::<Ix2>().expect("a matrix");

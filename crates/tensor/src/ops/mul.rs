@@ -53,7 +53,9 @@ impl Op for Mul {
             } else {
                 let strides = broadcast::strides(other.shape, output);
                 let other = |index: &[usize]| other.data[broadcast::offset(index, &strides)];
-                broadcast::reduce(View { data: dy, shape: output }, this.shape, dx, |index, dy| other(index) * dy);
+                broadcast::reduce(View { data: dy, shape: output }, this.shape, dx, |index, dy| {
+                    other(index) * dy
+                });
             }
         }
     }

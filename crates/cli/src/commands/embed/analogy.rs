@@ -141,7 +141,7 @@ fn score(args: &Args, file: &Path) -> Result<ExitCode, Failure> {
     }
     if args.json {
         let kinds: Vec<Value> = kinds.iter().map(Tally::json).collect();
-        return print(&format!("{}\n", json!({ "all": all.json(), "kinds": kinds })));
+        return print(&json!({ "all": all.json(), "kinds": kinds }).to_string());
     }
     print(&kinds.iter().chain([&all]).map(Tally::line).collect::<String>())
 }

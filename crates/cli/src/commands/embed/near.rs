@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if args.json {
         let list: Vec<_> =
             near.iter().map(|&(row, cosine)| json!({ "word": space.word(row), "cosine": cosine })).collect();
-        return print(&format!("{}\n", json!({ "word": args.word, "neighbours": list })));
+        return print(&json!({ "word": args.word, "neighbours": list }).to_string());
     }
     let line = |&(row, cosine): &(u32, f32)| format!("{cosine:.4}\t{}\n", space.word(row));
     print(&near.iter().map(line).collect::<String>())

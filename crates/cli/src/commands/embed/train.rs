@@ -128,7 +128,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         "out": out.to_string(), "method": args.method, "words": vectors.len(), "dim": vectors.dim(),
         "corpus_words": corpus.words(), "loss": loss, "seconds": seconds, "words_per_s": words_per_s,
     });
-    print(&format!("{summary}\n"))
+    print(&summary.to_string())
 }
 
 /// The text as numbers of its words.

@@ -121,7 +121,7 @@ fn report(args: &Args, scores: impl Iterator<Item = (Method, Vec<Score>)>) -> Re
         table += &format!("{:7} {p:10.2} {r:7.2} {f:6.2} {oov:10.2} {found:11.2}\n", method.name());
         object.insert(method.name().into(), json_of(&sum, &folds));
     }
-    let text = if args.json { format!("{}\n", Value::Object(object)) } else { table };
+    let text = if args.json { Value::Object(object).to_string() } else { table };
     print(&text)
 }
 

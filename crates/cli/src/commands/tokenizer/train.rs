@@ -69,7 +69,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let tokenizer = trained(args, &text).map_err(about)?;
     let facts = facts(args, &tokenizer, &text).map_err(about)?; // before anything is written
     let path = tokenizer.save(&args.out)?;
-    let report = if args.json { format!("{facts}\n") } else { String::new() };
+    let report = if args.json { facts.to_string() } else { String::new() };
     eprintln!("{}: {}", path.display(), sentence(&facts));
     print(&report)
 }
