@@ -133,7 +133,7 @@ impl Attention {
 
 fn problem<'a>(shape: Shape, qkv: &'a [f32], intervals: &'a Intervals) -> Problem<'a> {
     let Shape { batch, n_head, time, head_size } = shape;
-    Problem { qkv, batch, time, n_head, head_size, intervals, dropout: None }
+    Problem { qkv, batch, time, n_head, n_kv_head: n_head, head_size, intervals, dropout: None }
 }
 
 /// Compares a rung with the first one on a small problem of the same kind: the same heads, two sequences, and

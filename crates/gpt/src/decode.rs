@@ -199,8 +199,8 @@ impl<'m> Decoder<'m> {
         cache.k[at * c..(at + 1) * c].copy_from_slice(&self.qkv[c..2 * c]);
         cache.v[at * c..(at + 1) * c].copy_from_slice(&self.qkv[2 * c..]);
         let seen = (at + 1) * c;
-        let n_head = model.config.n_head;
-        attention::decode(&self.qkv[..c], &cache.k[..seen], &cache.v[..seen], n_head, &mut self.y);
+        let heads = model.config.n_head.into();
+        attention::decode(&self.qkv[..c], &cache.k[..seen], &cache.v[..seen], heads, &mut self.y);
         weights.linear(&block.attn.c_proj, &self.y, &mut self.normed);
         add_assign(&mut self.x, &self.normed);
         // x + mlp(ln_2(x))

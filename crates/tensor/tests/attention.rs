@@ -30,6 +30,16 @@ fn run(p: &Problem<'_>, dy: &[f32], forward: Forward, backward: Backward) -> Res
     Result3 { y, lse, dqkv }
 }
 
+fn problem<'a>(
+    qkv: &'a [f32],
+    [batch, time, head_size]: [usize; 3],
+    (n_head, n_kv_head): (usize, usize),
+    intervals: &'a Intervals,
+    dropout: Option<Dropout>,
+) -> Problem<'a> {
+    Problem { qkv, batch, time, n_head, n_kv_head, head_size, intervals, dropout }
+}
+
 fn normals(seed: u64, len: usize) -> Vec<f32> {
     let mut rng = random::Rng::new(seed, random::Stream::Other(1));
     (0..len).map(|_| rng.normal()).collect()
@@ -69,17 +79,21 @@ fn modes(batch: usize, t: usize) -> Vec<(&'static str, Intervals)> {
 fn every_rung_agrees_with_the_naive_one_in_every_mode() {
     // hs below, at and above whole panels; T around the sizes of groups, blocks and panels.
     for (time, head_size) in [(1, 1), (7, 5), (13, 16), (48, 32), (64, 33), (97, 64), (257, 32), (300, 10)] {
-        let (batch, n_head) = (2, 2);
-        for (mode, intervals) in modes(batch, time) {
-            let qkv = normals(time as u64, batch * time * 3 * n_head * head_size);
+        let batch = 2;
+        // As many heads of keys and values as of queries, one for two of them, one for all.
+        for ((mode, intervals), (n_head, n_kv_head)) in
+            modes(batch, time).into_iter().zip([(2, 2), (4, 2), (3, 1)].into_iter().cycle())
+        {
+            let qkv = normals(time as u64, batch * time * (n_head + 2 * n_kv_head) * head_size);
             let dy = normals(1, batch * time * n_head * head_size);
             for dropout in [None, Some(Dropout { p: 0.2, seed: 3 })] {
-                let p = Problem { qkv: &qkv, batch, time, n_head, head_size, intervals: &intervals, dropout };
+                let heads = (n_head, n_kv_head);
+                let p = problem(&qkv, [batch, time, head_size], heads, &intervals, dropout);
                 let (_, forward, backward) = LADDER[0];
                 let expected = run(&p, &dy, forward, backward);
                 for (name, forward, backward) in &LADDER[1..] {
                     let found = run(&p, &dy, *forward, *backward);
-                    let what = format!("{name}, {mode}, T {time}, hs {head_size}, {dropout:?}");
+                    let what = format!("{name}, {mode}, T {time}, hs {head_size}, heads {heads:?}, {dropout:?}");
                     assert_close(&format!("y of {what}"), &found.y, &expected.y);
                     assert_close(&format!("lse of {what}"), &found.lse, &expected.lse);
                     assert_close(&format!("dqkv of {what}"), &found.dqkv, &expected.dqkv);
@@ -102,7 +116,7 @@ proptest! {
         let intervals = Intervals::new(vec![lo as u32; time], vec![hi as u32; time], time);
         let qkv = normals(seed, time * 3 * head_size);
         let dy = normals(seed + 1, time * head_size);
-        let original = Problem { qkv: &qkv, batch: 1, time, n_head: 1, head_size, intervals: &intervals, dropout: None };
+        let original = problem(&qkv, [1, time, head_size], (1, 1), &intervals, None);
         for (name, forward, backward) in LADDER {
             let before = run(&original, &dy, forward, backward);
             let mut changed = qkv.clone();

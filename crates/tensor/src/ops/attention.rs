@@ -1,6 +1,8 @@
-//! Self-attention of all heads, by intervals of keys: (B, T, 3C) to (B, T, C).
+//! Self-attention of all heads, by intervals of keys: (B, T, C + 2 NKV hs) to (B, T, C).
 //!
-//! The input holds queries, keys and values as one linear layer makes them. Row i of each head is
+//! The input holds queries, keys and values as one linear layer makes them: the queries of NH heads of hs = C / NH
+//! features, then keys and values of NKV heads. With NKV = NH the input is 3C wide; with fewer, several heads of
+//! queries share one of keys and values (grouped-query attention: arXiv 2305.13245). Row i of each head is
 //! $\sum_j P_{ij} V_j$ with $P = \mathrm{softmax}(Q K^\top / \sqrt{hs})$ over the keys of its interval.
 //! Formulas, backward and the ladder of kernels: [`crate::kernels::attention`].
 //!
@@ -8,7 +10,7 @@
 //! memory O(T). Causal: 2 B NH T^2 hs operations forward, 5 B NH T^2 hs backward.
 
 use super::{Case, Sample};
-use crate::kernels::attention::{self, Dropout, Intervals, Problem};
+use crate::kernels::attention::{self, Dropout, Heads, Intervals, Problem};
 use crate::kernels::mask;
 use crate::op::{Grad, Op, Saved, View};
 use crate::{Shape, ShapeError, Var};
@@ -16,8 +18,9 @@ use ndarray::{ArrayD, s};
 use std::sync::Arc;
 
 impl<'t> Var<'t> {
-    /// Self-attention with `n_head` heads: this is (B, T, 3C), in each row queries, keys and values; the
-    /// result is (B, T, C). `dropout` is the probability to drop an entry of P, and a seed.
+    /// Self-attention with `heads`, or just their number: this is (B, T, C + 2 NKV hs), in each row queries, keys
+    /// and values (3C where there are as many heads of each); the result is (B, T, C). `dropout` is the probability
+    /// to drop an entry of P, and a seed.
     ///
     /// ```
     /// # use tensor::{Params, Tape, Workspace, kernels::attention::Intervals};
@@ -34,20 +37,20 @@ impl<'t> Var<'t> {
     #[must_use]
     pub fn attention(
         self,
-        n_head: usize,
+        heads: impl Into<Heads>,
         intervals: &Arc<Intervals>,
         dropout: Option<(f32, u64)>,
     ) -> Var<'t> {
         let dropout = dropout.map(|(p, seed)| Dropout { p, seed });
-        self.apply(Attention { n_head, intervals: Arc::clone(intervals), dropout }, &[])
+        self.apply(Attention { heads: heads.into(), intervals: Arc::clone(intervals), dropout }, &[])
     }
 }
 
 /// y = softmax(Q K^T / sqrt(hs)) V of each head
 #[derive(Clone, Debug)]
 pub struct Attention {
-    /// NH.
-    pub n_head: usize,
+    /// NH and NKV.
+    pub heads: Heads,
     /// The keys that each query sees.
     pub intervals: Arc<Intervals>,
     /// Drops entries of P.
@@ -61,8 +64,9 @@ impl Attention {
             qkv: qkv.data,
             batch: shape[0],
             time: shape[1],
-            n_head: self.n_head,
-            head_size: shape[2] / (3 * self.n_head),
+            n_head: self.heads.n_head,
+            n_kv_head: self.heads.n_kv_head,
+            head_size: shape[2] / self.heads.in_row(),
             intervals: &self.intervals,
             dropout: self.dropout,
         }
@@ -75,15 +79,20 @@ impl Op for Attention {
     }
 
     fn output_shape(&self, x: &[Shape]) -> Result<Shape, ShapeError> {
-        let (t, n_head) = (self.intervals.time(), self.n_head);
+        let (t, Heads { n_head, n_kv_head }) = (self.intervals.time(), self.heads);
         let fits = x[0].len() == 3
             && x[0][1] == t
-            && x[0][2].is_multiple_of(3 * n_head)
+            && n_kv_head > 0
+            && n_head.is_multiple_of(n_kv_head)
+            && x[0][2].is_multiple_of(self.heads.in_row())
             && self.intervals.fits(x[0][0]);
-        let expected =
-            format!("[B, {t}, 3C] with C a multiple of {n_head} heads, and intervals for one or B sequences");
+        let expected = format!(
+            "[B, {t}, {} hs], {n_head} heads of queries and a divisor of them ({n_kv_head}) of keys and of values, \
+             and intervals for one or B sequences",
+            self.heads.in_row()
+        );
         ShapeError::unless(fits, &expected)?;
-        Ok(x[0].with_last(x[0][2] / 3))
+        Ok(x[0].with_last(x[0][2] / self.heads.in_row() * n_head))
     }
 
     fn forward(&self, x: &[View<'_>], y: &mut [f32], saved: &mut Saved) {
@@ -100,21 +109,22 @@ impl Op for Attention {
 
     fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64> {
         let qkv = x[0].view().into_dimensionality::<ndarray::Ix3>().expect("rank 3");
-        let (batch, time, c) = (qkv.shape()[0], qkv.shape()[1], qkv.shape()[2] / 3);
-        let hs = c / self.n_head;
-        let mut y = ndarray::Array3::zeros((batch, time, c));
-        for (b, h, i) in ndarray::indices((batch, self.n_head, time)) {
+        let Heads { n_head, n_kv_head } = self.heads;
+        let (batch, time, hs) = (qkv.shape()[0], qkv.shape()[1], qkv.shape()[2] / self.heads.in_row());
+        let mut y = ndarray::Array3::zeros((batch, time, n_head * hs));
+        for (b, h, i) in ndarray::indices((batch, n_head, time)) {
             let keys = self.intervals.row(b, i);
+            let kv = n_head + h * n_kv_head / n_head; // the head of keys that serves h; its values are NKV further
             let q = qkv.slice(s![b, i, h * hs..(h + 1) * hs]);
-            let k = qkv.slice(s![b, keys.clone(), c + h * hs..c + (h + 1) * hs]);
-            let v = qkv.slice(s![b, keys.clone(), 2 * c + h * hs..2 * c + (h + 1) * hs]);
+            let k = qkv.slice(s![b, keys.clone(), kv * hs..(kv + 1) * hs]);
+            let v = qkv.slice(s![b, keys.clone(), (kv + n_kv_head) * hs..(kv + n_kv_head + 1) * hs]);
             let scores = k.dot(&q) / (hs as f64).sqrt();
             let max = scores.fold(f64::NEG_INFINITY, |m, s| m.max(*s));
             let weights = scores.mapv(|s| (s - max).exp());
             let mut p = if keys.is_empty() { weights } else { &weights / weights.sum() };
             if let Some(dropout) = self.dropout {
                 let mut factors = vec![1.0; keys.len()];
-                let first = ((b * self.n_head + h) * time + i) * time + keys.start;
+                let first = ((b * n_head + h) * time + i) * time + keys.start;
                 mask::apply(dropout.p, dropout.seed, first as u64, &mut factors);
                 p.iter_mut().zip(factors).for_each(|(p, f)| *p *= f64::from(f));
             }
@@ -128,7 +138,8 @@ impl Op for Attention {
 pub const CASE: Case = Case {
     name: "attention",
     sample: |draw| {
-        let (batch, time, n_head) = (draw.size(1, 3), draw.size(1, 17), draw.size(1, 3));
+        let (batch, time, n_kv_head) = (draw.size(1, 3), draw.size(1, 17), draw.size(1, 3));
+        let heads = Heads { n_head: n_kv_head * draw.choose(&[1, 1, 2]), n_kv_head };
         let hs = draw.choose(&[1, 2, 3, 5, 8]);
         let intervals = match draw.size(0, 4) {
             0 => Intervals::causal(time),
@@ -148,11 +159,18 @@ pub const CASE: Case = Case {
             }
         };
         let dropout = (draw.size(0, 3) == 0).then(|| Dropout { p: 0.3, seed: draw.seed() });
-        let op = Attention { n_head, intervals: Arc::new(intervals), dropout };
-        Sample::new(op, [draw.array(&[batch, time, 3 * n_head * hs])])
+        let op = Attention { heads, intervals: Arc::new(intervals), dropout };
+        Sample::new(op, [draw.array(&[batch, time, heads.in_row() * hs])])
     },
     misfits: || {
-        let op = || Attention { n_head: 4, intervals: Arc::new(Intervals::causal(5)), dropout: None };
-        vec![(Box::new(op()), vec![[2, 5, 20].into()]), (Box::new(op()), vec![[2, 4, 24].into()])]
+        let op = |n_kv_head| -> Box<dyn Op> {
+            let heads = Heads { n_head: 4, n_kv_head };
+            Box::new(Attention { heads, intervals: Arc::new(Intervals::causal(5)), dropout: None })
+        };
+        vec![
+            (op(4), vec![[2, 5, 20].into()]), // not a multiple of 12
+            (op(4), vec![[2, 4, 24].into()]), // 4 positions, intervals for 5
+            (op(3), vec![[2, 5, 20].into()]), // 3 heads for 4
+        ]
     },
 };

@@ -4,7 +4,7 @@ use crate::random::{accum, destination, for_each_shape, sizes, values, written};
 use crate::running_error::{F, check, constant, dot, f};
 use tensor::Grad;
 use tensor::gradcheck::Draw;
-use tensor::kernels::attention::{self, Dropout, Intervals, Problem};
+use tensor::kernels::attention::{self, Dropout, Heads, Intervals, Problem};
 use tensor::kernels::mask;
 
 /// Intervals of keys at random: those of the training modes, and any ends at all, empty ones too.
@@ -31,9 +31,11 @@ fn attentions() {
         let intervals = intervals(draw, batch, time);
         let dropout = (draw.size(0, 3) == 0).then(|| Dropout { p: 0.3, seed: draw.seed() });
         let what = format!("{seed}: B {batch}, T {time}, NH {n_head}, hs {head_size}, {dropout:?}");
-        let (rows, c) = (batch * time, n_head * head_size);
-        let qkv = values(draw, rows * 3 * c);
-        let p = Problem { qkv: &qkv, batch, time, n_head, head_size, intervals: &intervals, dropout };
+        let n_kv_head = kv_heads(draw, n_head);
+        let what = format!("{what}, NKV {n_kv_head}");
+        let (rows, c, row) = (batch * time, n_head * head_size, (n_head + 2 * n_kv_head) * head_size);
+        let qkv = values(draw, rows * row);
+        let p = Problem { qkv: &qkv, batch, time, n_head, n_kv_head, head_size, intervals: &intervals, dropout };
         let (mut y, mut lse) = (vec![f32::NAN; rows * c], vec![f32::NAN; rows * n_head]);
         attention::forward(&p, &mut y, &mut lse);
         let (dy, accum) = (values(draw, rows * c), accum(draw));
@@ -42,8 +44,10 @@ fn attentions() {
         attention::backward(&p, &y, &lse, &dy, &mut Grad { to: &mut dqkv, accum });
 
         let scale = constant(1.0 / (head_size as f64).sqrt());
-        let at =
-            |b: usize, t: usize, which: usize, h: usize| (b * time + t) * 3 * c + which * c + h * head_size;
+        let at = |b: usize, t: usize, which: usize, h: usize| {
+            let head = [h, n_head + h * n_kv_head / n_head, n_head + n_kv_head + h * n_kv_head / n_head][which];
+            (b * time + t) * row + head * head_size
+        };
         let (mut exact_y, mut exact_d) = (vec![F::default(); y.len()], vec![F::default(); qkv.len()]);
         let mut exact_lse = vec![F { value: f64::NEG_INFINITY, error: 0.0 }; lse.len()];
         for (b, h, i) in
@@ -96,27 +100,35 @@ fn attentions() {
     });
 }
 
+/// Any number of heads that divides the number of heads of queries.
+fn kv_heads(draw: &mut Draw, n_head: usize) -> usize {
+    let divisors: Vec<usize> = (1..=n_head).filter(|&n| n_head.is_multiple_of(n)).collect();
+    draw.choose(&divisors)
+}
+
 #[test]
 fn decodes() {
     for_each_shape(|draw, seed| {
         let [len, head_size, n_head] =
             sizes(draw, [2000, 128, 12], 1 << 13, |[len, head_size, n_head]| len * head_size * n_head);
         let c = n_head * head_size;
-        let (q, k, v) = (values(draw, c), values(draw, len * c), values(draw, len * c));
+        let n_kv_head = kv_heads(draw, n_head);
+        let row = n_kv_head * head_size;
+        let (q, k, v) = (values(draw, c), values(draw, len * row), values(draw, len * row));
         let mut y = vec![f32::NAN; c];
-        attention::decode(&q, &k, &v, n_head, &mut y);
+        attention::decode(&q, &k, &v, Heads { n_head, n_kv_head }, &mut y);
         let scale = constant(1.0 / (head_size as f64).sqrt());
         let exact = (0..n_head).flat_map(|h| {
             let q = &q[h * head_size..];
+            let kv = h * n_kv_head / n_head * head_size;
             let scores: Vec<F> =
-                (0..len).map(|j| dot(q, 1, &k[j * c + h * head_size..], 1, head_size) * scale).collect();
+                (0..len).map(|j| dot(q, 1, &k[j * row + kv..], 1, head_size) * scale).collect();
             let max = scores.iter().fold(f64::NEG_INFINITY, |max, s| max.max(s.value));
             let weights: Vec<F> = scores.iter().map(|&s| (s - F { value: max, error: 0.0 }).exp()).collect();
             let sum: F = weights.iter().copied().sum();
             let v = &v;
-            (h * head_size..(h + 1) * head_size)
-                .map(move |x| (0..len).map(|j| weights[j] / sum * f(v[j * c + x])).sum())
+            (kv..kv + head_size).map(move |x| (0..len).map(|j| weights[j] / sum * f(v[j * row + x])).sum())
         });
-        check(&format!("{seed}: {len} keys, NH {n_head}, hs {head_size}"), &y, exact);
+        check(&format!("{seed}: {len} keys, NH {n_head}, NKV {n_kv_head}, hs {head_size}"), &y, exact);
     });
 }

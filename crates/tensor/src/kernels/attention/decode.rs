@@ -1,24 +1,28 @@
 //! One new query against a cache of keys and values: attention while writing.
 
+use super::Heads;
 use super::v2_rows::exponentials;
 use crate::kernels::dot::{dot, dots};
 use crate::kernels::scratch;
 use crate::kernels::simd::{Kernel, LANES, Simd, dispatch};
 
 /// y (C): for each head, softmax(K q / sqrt(hs)) applied to V, where q (C) is the new token's query and
-/// the caches `k` and `v` hold `len` rows of C, the new token's last.
+/// the caches `k` and `v` hold `len` rows of NKV hs, the new token's last. Each head of keys and values serves
+/// NH / NKV heads of queries.
 ///
 /// The interval of this query is the whole cache, so there is nothing to mask.
 ///
 /// # Panics
 /// If the lengths do not fit.
-pub fn decode(q: &[f32], k: &[f32], v: &[f32], n_head: usize, y: &mut [f32]) {
-    let c = q.len();
+pub fn decode(q: &[f32], k: &[f32], v: &[f32], heads: Heads, y: &mut [f32]) {
+    let (c, Heads { n_head, n_kv_head }) = (q.len(), heads);
     assert!(n_head > 0 && c.is_multiple_of(n_head) && y.len() == c, "decode: C {c}, {n_head} heads");
-    assert!(k.len() == v.len() && k.len().is_multiple_of(c), "decode: whole rows of keys and values");
-    let len = k.len() / c;
+    assert!(n_kv_head > 0 && n_head.is_multiple_of(n_kv_head), "decode: {n_kv_head} heads for {n_head}");
+    let row = c / n_head * n_kv_head;
+    assert!(k.len() == v.len() && k.len().is_multiple_of(row), "decode: whole rows of keys and values");
+    let len = k.len() / row;
     scratch::with([len.next_multiple_of(LANES)], |[weights]| {
-        dispatch(Decode { q, k, v, n_head, y, weights: &mut weights[..len] });
+        dispatch(Decode { q, k, v, heads, y, weights: &mut weights[..len] });
     });
 }
 
@@ -26,7 +30,7 @@ struct Decode<'a> {
     q: &'a [f32],
     k: &'a [f32],
     v: &'a [f32],
-    n_head: usize,
+    heads: Heads,
     y: &'a mut [f32],
     weights: &'a mut [f32],
 }
@@ -36,25 +40,26 @@ impl Kernel for Decode<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { q, k, v, n_head, y, weights } = self;
-        let c = q.len();
-        let hs = c / n_head;
+        let Self { q, k, v, heads: Heads { n_head, n_kv_head }, y, weights } = self;
+        let hs = q.len() / n_head;
+        let row = n_kv_head * hs; // from one position to the next in the caches
         let scale = 1.0 / (hs as f32).sqrt();
         for h in 0..n_head {
             let head = h * hs..(h + 1) * hs;
+            let kv = h / (n_head / n_kv_head) * hs; // where its keys and values are in a row
             let (sixteens, rest) = weights.as_chunks_mut::<LANES>();
             let seen = sixteens.len() * LANES;
             for (i, scores) in sixteens.iter_mut().enumerate() {
-                let keys = &k[i * LANES * c + head.start..];
-                s.store(s.mul(dots(s, keys, c, &q[head.clone()]), s.splat(scale)), scores);
+                let keys = &k[i * LANES * row + kv..];
+                s.store(s.mul(dots(s, keys, row, &q[head.clone()]), s.splat(scale)), scores);
             }
             for (j, score) in rest.iter_mut().enumerate() {
-                *score = dot(s, &q[head.clone()], &k[(seen + j) * c..][head.clone()]) * scale;
+                *score = dot(s, &q[head.clone()], &k[(seen + j) * row + kv..][..hs]) * scale;
             }
             let max = weights.iter().fold(f32::NEG_INFINITY, |max, &x| if x > max { x } else { max });
             let sum = exponentials(s, weights, max);
             weights.iter_mut().for_each(|weight| *weight /= sum);
-            weighted_sum(s, weights, &v[head.start..], c, &mut y[head]);
+            weighted_sum(s, weights, &v[kv..], row, &mut y[head]);
         }
     }
 }

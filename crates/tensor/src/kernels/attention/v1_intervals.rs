@@ -45,7 +45,7 @@ pub fn forward(p: &Problem<'_>, y: &mut [f32], lse: &mut [f32]) {
     }
 }
 
-/// dqkv (B, T, 3C) from dy (B, T, C).
+/// dqkv (B, T, C + 2 NKV hs) from dy (B, T, C).
 pub fn backward(p: &Problem<'_>, y: &[f32], lse: &[f32], dy: &[f32], dqkv: &mut Grad<'_>) {
     p.check(y.len(), lse.len());
     let (hs, c) = (p.head_size, p.width());

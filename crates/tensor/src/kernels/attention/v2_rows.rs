@@ -23,28 +23,41 @@ pub fn forward(p: &Problem<'_>, y: &mut [f32], lse: &mut [f32]) {
     });
 }
 
-/// dqkv (B, T, 3C) from dy (B, T, C).
+/// dqkv (B, T, C + 2 NKV hs) from dy (B, T, C).
 pub fn backward(p: &Problem<'_>, y: &[f32], lse: &[f32], dy: &[f32], dqkv: &mut Grad<'_>) {
     p.check(y.len(), lse.len());
     if dqkv.accum == Accum::Replace {
         dqkv.to.fill(0.0);
     }
-    let tasks = by_head(p, dqkv.to);
-    parallel::for_each_of(tasks.into_iter().enumerate().collect(), |(head, d)| {
+    let tasks = by_kv_head(p, dqkv.to);
+    parallel::for_each_of(tasks.into_iter().enumerate().collect(), |(task, d)| {
         scratch::with([p.time.next_multiple_of(LANES); 2], |[weights, factors]| {
-            dispatch(Backward { p, b: head / p.n_head, h: head % p.n_head, y, lse, dy, d, weights, factors });
+            let (b, kv) = (task / p.n_kv_head, task % p.n_kv_head);
+            dispatch(Backward { p, b, kv, y, lse, dy, d, weights, factors });
         });
     });
 }
 
-/// The rectangles of dq, dk and dv of each (sequence, head).
-pub(super) fn by_head<'a>(p: &Problem<'_>, dqkv: &'a mut [f32]) -> Vec<[Rectangle<'a>; 3]> {
+/// Where the gradients of one head of keys and values go, and those of the heads of queries that it serves.
+pub(super) struct Destinations<'a> {
+    pub(super) dq: Vec<Rectangle<'a>>,
+    pub(super) dk: Rectangle<'a>,
+    pub(super) dv: Rectangle<'a>,
+}
+
+/// The destinations of each (sequence, head of keys and values).
+pub(super) fn by_kv_head<'a>(p: &Problem<'_>, dqkv: &'a mut [f32]) -> Vec<Destinations<'a>> {
+    let heads = p.n_head + 2 * p.n_kv_head; // rectangles in a sequence
     let mut parts: Vec<_> =
-        rectangles(dqkv, 3 * p.width(), p.time, p.head_size).into_iter().map(Some).collect();
-    let mut take = |b: usize, which: usize, h: usize| {
-        parts[(b * 3 + which) * p.n_head + h].take().expect("each rectangle is taken once")
-    };
-    super::v0_naive::heads(p).map(|(b, h)| [0, 1, 2].map(|which| take(b, which, h))).collect()
+        rectangles(dqkv, p.row_width(), p.time, p.head_size).into_iter().map(Some).collect();
+    let mut take = |b: usize, head: usize| parts[b * heads + head].take().expect("each rectangle is taken once");
+    let all = (0..p.batch).flat_map(|b| (0..p.n_kv_head).map(move |kv| (b, kv)));
+    all.map(|(b, kv)| Destinations {
+        dq: (kv * p.group()..(kv + 1) * p.group()).map(|h| take(b, h)).collect(),
+        dk: take(b, p.n_head + kv),
+        dv: take(b, p.n_head + p.n_kv_head + kv),
+    })
+    .collect()
 }
 
 /// to += factor * from
@@ -119,11 +132,11 @@ impl Kernel for Forward<'_> {
 struct Backward<'a> {
     p: &'a Problem<'a>,
     b: usize,
-    h: usize,
+    kv: usize,
     y: &'a [f32],
     lse: &'a [f32],
     dy: &'a [f32],
-    d: [Rectangle<'a>; 3],
+    d: Destinations<'a>,
     weights: &'a mut [f32],
     factors: &'a mut [f32],
 }
@@ -133,8 +146,19 @@ impl Kernel for Backward<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
-        let Self { p, b, h, .. } = self;
-        let [dq, dk, dv] = &mut self.d;
+        for (n, h) in (self.kv * self.p.group()..).take(self.p.group()).enumerate() {
+            self.head(s, n, h);
+        }
+    }
+}
+
+impl Backward<'_> {
+    /// The contribution of head h, number n of its group.
+    #[inline(always)]
+    fn head<S: Simd>(&mut self, s: S, n: usize, h: usize) {
+        let Self { p, b, .. } = *self;
+        let Destinations { dq, dk, dv } = &mut self.d;
+        let dq = &mut dq[n];
         for i in 0..p.time {
             let keys = p.intervals.row(b, i);
             let at = (b * p.time + i) * p.width() + h * p.head_size;

@@ -12,7 +12,7 @@
 //!
 //! The block sizes are the same on every path, so the bits are too.
 
-use super::v2_rows::by_head;
+use super::v2_rows::{Destinations, by_kv_head};
 use super::{Problem, drop_entries};
 use crate::kernels::pack::{copy_row, pack_transposed};
 use crate::kernels::simd::product::{From, Left, Product, Right};
@@ -49,18 +49,20 @@ pub fn forward(p: &Problem<'_>, y: &mut [f32], lse: &mut [f32]) {
     });
 }
 
-/// dqkv (B, T, 3C) from dy (B, T, C).
+/// dqkv (B, T, C + 2 NKV hs) from dy (B, T, C).
 pub fn backward(p: &Problem<'_>, y: &[f32], lse: &[f32], dy: &[f32], dqkv: &mut Grad<'_>) {
     p.check(y.len(), lse.len());
     let accum = dqkv.accum;
     let (keys, width) = (p.time.next_multiple_of(PANEL), p.head_size.next_multiple_of(PANEL));
-    let tasks: Vec<_> = by_head(p, dqkv.to).into_iter().zip(lse.chunks(p.time)).enumerate().collect();
+    let tasks: Vec<_> =
+        by_kv_head(p, dqkv.to).into_iter().zip(lse.chunks(p.group() * p.time)).enumerate().collect();
     let (panels, rows, block) = (keys * p.head_size, p.time * width, QUERIES * SCORE_ROW);
-    parallel::for_each_of(tasks, |(head, (d, lse))| {
+    parallel::for_each_of(tasks, |(task, (d, lse))| {
         scratch::with(
             [panels, panels, rows, rows, rows, rows, rows, rows, block, block, p.time],
             |[k_panels, v_panels, q, k, dy_rows, dq, dk, dv, weights, ds, means]| {
-                let head = Head { p, b: head / p.n_head, h: head % p.n_head, width };
+                let (b, kv) = (task / p.n_kv_head, task % p.n_kv_head);
+                let head = Head { p, b, h: kv * p.group(), width };
                 let packed = Packed { k_panels, v_panels, q, k, dy_rows };
                 let sums = [dq, dk, dv];
                 dispatch(Backward { head, y, lse, dy, accum, d, packed, sums, weights, ds, means });
@@ -82,7 +84,7 @@ impl<'a> Head<'a> {
     /// From one position to the next in qkv.
     #[inline(always)]
     fn stride(&self) -> usize {
-        3 * self.p.width()
+        self.p.row_width()
     }
 
     /// Queries, keys or values (`which` 0, 1, 2) from position t on, `stride` floats apart.
@@ -278,12 +280,12 @@ struct Packed<'a> {
 }
 
 struct Backward<'a> {
-    head: Head<'a>,
+    head: Head<'a>, // the first of the group that the head of keys and values serves, then the others
     y: &'a [f32],
-    lse: &'a [f32],
+    lse: &'a [f32], // (group, T)
     dy: &'a [f32],
     accum: Accum,
-    d: [Rectangle<'a>; 3],
+    d: Destinations<'a>,
     packed: Packed<'a>,
     sums: [&'a mut [f32]; 3], // dq, dk, dv, (T, width) each
     weights: &'a mut [f32],   // (QUERIES, SCORE_ROW): P
@@ -296,43 +298,68 @@ impl Kernel for Backward<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
-        let Self { head, .. } = self;
-        self.pack(s);
-        self.sums.iter_mut().for_each(|sum| sum.fill(0.0));
-        for first in (0..head.p.time).step_by(QUERIES) {
-            let queries = first..head.p.time.min(first + QUERIES);
-            let seen = head.keys_of(queries.clone());
-            for start in seen.clone().step_by(KEYS) {
-                self.block(s, queries.clone(), start..seen.end.min(start + KEYS));
-            }
+        self.pack_keys(s);
+        let [_, dk, dv] = &mut self.sums;
+        dk.fill(0.0);
+        dv.fill(0.0);
+        for n in 0..self.head.p.group() {
+            self.pack_queries(s);
+            self.sums[0].fill(0.0);
+            self.queries(s);
+            write(&mut self.d.dq[n], self.sums[0], self.head.width, self.accum);
+            self.head.h += 1;
+            self.lse = &self.lse[self.head.p.time..];
         }
-        for (d, sum) in self.d.iter_mut().zip(&self.sums) {
-            for (t, sum) in sum.chunks_exact(head.width).enumerate() {
-                let d = d.row(t).iter_mut().zip(sum);
-                match self.accum {
-                    Accum::Replace => d.for_each(|(d, sum)| *d = *sum),
-                    Accum::Add => d.for_each(|(d, sum)| *d += *sum),
-                }
-            }
+        write(&mut self.d.dk, self.sums[1], self.head.width, self.accum);
+        write(&mut self.d.dv, self.sums[2], self.head.width, self.accum);
+    }
+}
+
+/// Rows of sums, padded to `width`, to where they belong.
+#[inline(always)]
+fn write(to: &mut Rectangle<'_>, sums: &[f32], width: usize, accum: Accum) {
+    for (t, sum) in sums.chunks_exact(width).enumerate() {
+        let to = to.row(t).iter_mut().zip(sum);
+        match accum {
+            Accum::Replace => to.for_each(|(to, sum)| *to = *sum),
+            Accum::Add => to.for_each(|(to, sum)| *to += *sum),
         }
     }
 }
 
 impl Backward<'_> {
     #[inline(always)]
-    fn pack<S: Simd>(&mut self, s: S) {
+    fn pack_keys<S: Simd>(&mut self, s: S) {
+        let Self { head, packed, .. } = self;
+        head.pack_panels(s, head.rows(1, 0), head.stride(), packed.k_panels);
+        head.pack_panels(s, head.rows(2, 0), head.stride(), packed.v_panels);
+        head.pack_rows(s, head.rows(1, 0), head.stride(), packed.k);
+    }
+
+    #[inline(always)]
+    fn pack_queries<S: Simd>(&mut self, s: S) {
         let Self { head, packed, .. } = self;
         let (c, hs) = (head.p.width(), head.p.head_size);
         let first = head.b * head.p.time * c + head.h * hs;
         let (y, dy) = (&self.y[first..], &self.dy[first..]);
-        head.pack_panels(s, head.rows(1, 0), head.stride(), packed.k_panels);
-        head.pack_panels(s, head.rows(2, 0), head.stride(), packed.v_panels);
         head.pack_rows(s, head.rows(0, 0), head.stride(), packed.q);
-        head.pack_rows(s, head.rows(1, 0), head.stride(), packed.k);
         head.pack_rows(s, dy, c, packed.dy_rows);
         for (t, mean) in self.means.iter_mut().enumerate() {
             let rows = y[t * c..t * c + hs].iter().zip(&dy[t * c..t * c + hs]);
             *mean = rows.map(|(y, dy)| y * dy).sum();
+        }
+    }
+
+    /// All queries of the head against all keys that they see.
+    #[inline(always)]
+    fn queries<S: Simd>(&mut self, s: S) {
+        let head = self.head;
+        for first in (0..head.p.time).step_by(QUERIES) {
+            let queries = first..head.p.time.min(first + QUERIES);
+            let seen = head.keys_of(queries.clone());
+            for start in seen.clone().step_by(KEYS) {
+                self.block(s, queries.clone(), start..seen.end.min(start + KEYS));
+            }
         }
     }
 

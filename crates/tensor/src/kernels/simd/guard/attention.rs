@@ -1,7 +1,7 @@
 //! The cases of attention: every rung of the ladder, and one query against a cache.
 
 use super::memory::{ACCUMS, Bench};
-use crate::kernels::attention::{self, Dropout, Intervals, Problem};
+use crate::kernels::attention::{self, Dropout, Heads, Intervals, Problem};
 use crate::op::Grad;
 
 type AttentionForward = fn(&Problem<'_>, &mut [f32], &mut [f32]);
@@ -46,21 +46,32 @@ fn attentions(
             }
         };
         let dropout = (n % 4 == 3).then_some(Dropout { p: 0.3, seed: n as u64 });
-        let problem = Problem { qkv: &[], batch, time, n_head, head_size, intervals: &intervals, dropout };
+        let n_kv_head = if n % 5 < 3 { n_head } else { 1 };
+        let sizes = Problem {
+            qkv: &[],
+            batch,
+            time,
+            n_head,
+            n_kv_head,
+            head_size,
+            intervals: &intervals,
+            dropout,
+        };
+        let row = sizes.row_width();
         let rows = batch * time;
         let c = n_head * head_size;
-        let qkv = bench.normals(rows * 3 * c);
+        let qkv = bench.normals(rows * row);
         let (y, lse) = (bench.normals(rows * c), bench.normals(rows * n_head));
         let (mut true_y, mut true_lse) = (y.clone(), lse.clone());
-        forward(&Problem { qkv: &qkv, ..problem }, &mut true_y, &mut true_lse);
+        forward(&Problem { qkv: &qkv, ..sizes }, &mut true_y, &mut true_lse);
         bench.check([qkv.clone()], &[], [y, lse], |[qkv], _, [y, lse]| {
-            forward(&Problem { qkv, ..problem }, y, lse);
+            forward(&Problem { qkv, ..sizes }, y, lse);
         });
         for accum in ACCUMS {
-            let (dy, dqkv) = (bench.normals(rows * c), bench.normals(rows * 3 * c));
+            let (dy, dqkv) = (bench.normals(rows * c), bench.normals(rows * row));
             let inputs = [qkv.clone(), true_y.clone(), true_lse.clone(), dy];
             bench.check(inputs, &[], [dqkv], |[qkv, y, lse, dy], _, [to]| {
-                backward(&Problem { qkv, ..problem }, y, lse, dy, &mut Grad { to, accum });
+                backward(&Problem { qkv, ..sizes }, y, lse, dy, &mut Grad { to, accum });
             });
         }
     }
@@ -72,9 +83,11 @@ pub(super) fn decodes(bench: &mut Bench) {
         for (n, head_size) in (1..=49).chain([63, 64, 65, 81, 128, 129]).enumerate() {
             let n_head = 1 + (n + len) % 3;
             let c = n_head * head_size;
-            let inputs = [c, len * c, len * c].map(|len| bench.normals(len));
+            let heads = Heads { n_head, n_kv_head: if n % 3 == 0 { 1 } else { n_head } };
+            let row = heads.n_kv_head * head_size;
+            let inputs = [c, len * row, len * row].map(|len| bench.normals(len));
             let y = bench.normals(c);
-            bench.check(inputs, &[], [y], |[q, k, v], _, [y]| attention::decode(q, k, v, n_head, y));
+            bench.check(inputs, &[], [y], |[q, k, v], _, [y]| attention::decode(q, k, v, heads, y));
         }
     }
 }
