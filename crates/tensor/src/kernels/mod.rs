@@ -17,6 +17,7 @@ pub mod matvec;
 pub(crate) mod pack;
 pub mod parallel;
 pub mod rms_norm;
+pub mod rotary;
 pub(crate) mod rows;
 mod scratch;
 pub mod simd;

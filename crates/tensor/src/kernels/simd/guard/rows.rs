@@ -6,6 +6,8 @@ use crate::kernels::cross_entropy::{
 };
 use crate::kernels::layer_norm::{layer_norm_backward, layer_norm_forward, layer_norm_scratch};
 use crate::kernels::rms_norm::{rms_norm_backward, rms_norm_forward, rms_norm_scratch};
+use crate::kernels::attention::Heads;
+use crate::kernels::rotary::{self, Rotary, Rotations};
 use crate::kernels::{columns, embedding, rows, softmax};
 use crate::op::Grad;
 
@@ -130,6 +132,31 @@ pub(super) fn embeddings(bench: &mut Bench) {
             for accum in ACCUMS {
                 bench.check([dy.clone()], ids, [table.clone()], |[dy], ids, [to]| {
                     embedding::scatter_rows(dy, ids.iter().copied(), width, &mut Grad { to, accum });
+                });
+            }
+        }
+    }
+}
+
+pub(super) fn rotaries(bench: &mut Bench) {
+    const TIME: usize = 3;
+    for hs in (2..=70).step_by(2) {
+        for (norm_eps, turns) in [(None, true), (Some(1e-5), true), (Some(1e-5), false)] {
+            let heads = Heads { n_head: 2, n_kv_head: 1 };
+            let rotations = turns.then(|| Rotations::new(TIME, hs, 100.0).into());
+            let rotary = Rotary { heads, norm_eps, rotations };
+            let rows = 2 * TIME;
+            let [qkv, y, dy, dx] = [(); 4].map(|()| bench.normals(rows * heads.in_row() * hs));
+            let rstd = bench.normals(rotary.statistics(rows));
+            let (mut true_y, mut true_rstd) = (y.clone(), rstd.clone());
+            rotary::rotary_forward(&rotary, (0, TIME), &qkv, &mut true_y, &mut true_rstd, hs);
+            bench.check([qkv.clone()], &[], [y, rstd], |[qkv], _, [y, rstd]| {
+                rotary::rotary_forward(&rotary, (0, TIME), qkv, y, rstd, hs);
+            });
+            for accum in ACCUMS {
+                let inputs = [qkv.clone(), true_y.clone(), true_rstd.clone(), dy.clone()];
+                bench.check(inputs, &[], [dx.clone()], |[qkv, y, rstd, dy], _, [to]| {
+                    rotary::rotary_backward(&rotary, TIME, (qkv, y, rstd), dy, &mut Grad { to, accum }, hs);
                 });
             }
         }
