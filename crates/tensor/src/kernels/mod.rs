@@ -3,6 +3,7 @@
 
 pub mod activation;
 pub mod attention;
+pub mod blend;
 pub(crate) mod broadcast;
 pub mod columns;
 pub mod cross_entropy;

@@ -1,10 +1,10 @@
 //! Rotary positions and the norm of queries and keys. The formulas are in `ops/rotary.rs`.
 
 use super::attention::Heads;
+use super::dot::dot;
 use super::parallel;
-use super::rows::for_each_piece;
+use super::rows::{for_each_piece, load, store};
 use super::simd::{Kernel, LANES, Simd, dispatch};
-use super::vmath::padded;
 use crate::op::{Accum, Grad};
 use std::f64::consts::TAU;
 use std::fmt;
@@ -174,36 +174,6 @@ fn turn<S: Simd>(s: S, x: &[f32], r: f32, cos: &[f32], sin: &[f32], y: &mut [f32
         store(s, s.sub(s.mul(a, c), s.mul(b, sn)), &mut y1[at..]);
         store(s, s.fma(a, sn, s.mul(b, c)), &mut y2[at..]);
     }
-}
-
-/// Sixteen floats, or what is left of them, with zeros behind.
-#[inline(always)]
-fn load<S: Simd>(s: S, from: &[f32]) -> S::V {
-    match from.first_chunk() {
-        Some(sixteen) => s.load(sixteen),
-        None => s.load(&padded(from)),
-    }
-}
-
-/// Writes sixteen floats, or as many as there is room for.
-#[inline(always)]
-fn store<S: Simd>(s: S, x: S::V, to: &mut [f32]) {
-    if let Some(sixteen) = to.first_chunk_mut() {
-        s.store(x, sixteen);
-    } else {
-        let mut lanes = [0.0; LANES];
-        s.store(x, &mut lanes);
-        to.copy_from_slice(&lanes[..to.len()]);
-    }
-}
-
-#[inline(always)]
-fn dot<S: Simd>(s: S, a: &[f32], b: &[f32]) -> f32 {
-    let mut sum = s.splat(0.0);
-    for at in (0..a.len()).step_by(LANES) {
-        sum = s.fma(load(s, &a[at..]), load(s, &b[at..]), sum);
-    }
-    s.sum(sum)
 }
 
 /// dqkv from dy, or `+=`, where `qkv`, `y` and `rstd` are [`rotary_forward`]'s.

@@ -1,6 +1,7 @@
 //! Matrices cut into chunks of rows, one task each, and what the kernels over rows share.
 
-use super::simd::LANES;
+use super::simd::{LANES, Simd};
+use super::vmath::padded;
 use super::{parallel, vmath};
 use crate::op::Grad;
 
@@ -23,6 +24,27 @@ fn take_front<'a>(slice: &mut &'a mut [f32], len: usize) -> &'a mut [f32] {
     let (front, rest) = whole.split_at_mut(len.min(whole.len()));
     *slice = rest;
     front
+}
+
+/// Sixteen floats, or what is left of them, with zeros behind.
+#[inline(always)]
+pub(crate) fn load<S: Simd>(s: S, from: &[f32]) -> S::V {
+    match from.first_chunk() {
+        Some(sixteen) => s.load(sixteen),
+        None => s.load(&padded(from)),
+    }
+}
+
+/// Writes sixteen floats, or as many as there is room for.
+#[inline(always)]
+pub(crate) fn store<S: Simd>(s: S, x: S::V, to: &mut [f32]) {
+    if let Some(sixteen) = to.first_chunk_mut() {
+        s.store(x, sixteen);
+    } else {
+        let mut lanes = [0.0; LANES];
+        s.store(x, &mut lanes);
+        to.copy_from_slice(&lanes[..to.len()]);
+    }
 }
 
 /// The end of a row in a whole vector, with `filler` behind it.

@@ -217,33 +217,43 @@ impl Lanewise<1> for Scaled {
     }
 }
 
-/// The sum of squares: blocks of 1024 in f32 lanes, the blocks in f64, in order.
+/// The sum of squares.
 #[must_use]
 pub fn sum_of_squares(x: &[f32]) -> f64 {
+    sum_of_products(x, x)
+}
+
+/// The sum of a b: blocks of 1024 in f32 lanes, the blocks in f64, in order.
+///
+/// # Panics
+/// If the lengths differ.
+#[must_use]
+pub fn sum_of_products(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len(), "sum_of_products: lengths differ");
     let chunk = parallel::chunk_len();
-    let sums = parallel::collect(x.len().div_ceil(chunk), |i| {
-        dispatch(SumOfSquares(&x[i * chunk..x.len().min((i + 1) * chunk)]))
+    let sums = parallel::collect(a.len().div_ceil(chunk), |i| {
+        let part = i * chunk..a.len().min((i + 1) * chunk);
+        dispatch(SumOfProducts(&a[part.clone()], &b[part]))
     });
     sums.iter().sum()
 }
 
-struct SumOfSquares<'a>(&'a [f32]);
+struct SumOfProducts<'a>(&'a [f32], &'a [f32]);
 
-impl Kernel for SumOfSquares<'_> {
+impl Kernel for SumOfProducts<'_> {
     type Output = f64;
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> f64 {
         let mut total = 0.0;
-        for block in self.0.chunks(1024) {
-            let (whole, tail) = block.as_chunks::<LANES>();
+        for (a, b) in self.0.chunks(1024).zip(self.1.chunks(1024)) {
+            let (a, a_tail) = a.as_chunks::<LANES>();
+            let (b, b_tail) = b.as_chunks::<LANES>();
             let mut acc = s.splat(0.0);
-            for x in whole {
-                let x = s.load(x);
-                acc = s.fma(x, x, acc);
+            for (a, b) in a.iter().zip(b) {
+                acc = s.fma(s.load(a), s.load(b), acc);
             }
-            let x = s.load(&padded(tail));
-            total += f64::from(s.sum(s.fma(x, x, acc)));
+            total += f64::from(s.sum(s.fma(s.load(&padded(a_tail)), s.load(&padded(b_tail)), acc)));
         }
         total
     }

@@ -53,7 +53,7 @@ registry! {
     reshape, transpose, slice, concat, gather, broadcast,
     // fused
     embedding, layer_norm, rms_norm, cross_entropy, gelu, dropout,
-    linear, linear_cross_entropy, feed_forward, attention, rotary,
+    linear, linear_cross_entropy, feed_forward, attention, rotary, blend, soft_cap,
 }
 
 /// A boxed operation is an operation, so that registries and wrappers can hold them.

@@ -22,7 +22,7 @@ use attention::{attention_v0, attention_v1, attention_v2, attention_v3, decodes}
 use elementwise::{broadcasts, maps, masks, sums_of_squares};
 use memory::{Bench, no_core_file};
 use products::{feed_forwards, gemms, int8_products, matvecs, products};
-use rows::{cross_entropies, embeddings, layer_norms, rms_norms, rotaries, softmaxes, sums_of_rows};
+use rows::{blends, cross_entropies, embeddings, layer_norms, rms_norms, rotaries, softmaxes, sums_of_rows};
 use std::hash::{DefaultHasher, Hasher};
 use std::process::Command;
 
@@ -56,6 +56,7 @@ const CASES: &[Case] = &[
     },
     Case { names: &["layer_norm::layer_norm_forward", "layer_norm::layer_norm_backward"], run: layer_norms },
     Case { names: &["rms_norm::rms_norm_forward", "rms_norm::rms_norm_backward"], run: rms_norms },
+    Case { names: &["blend::blend_forward", "blend::blend_backward"], run: blends },
     Case { names: &["rotary::rotary_forward", "rotary::rotary_backward"], run: rotaries },
     Case { names: &["softmax::softmax_forward", "softmax::softmax_backward"], run: softmaxes },
     Case {
@@ -76,7 +77,7 @@ const CASES: &[Case] = &[
     },
     Case { names: &["columns::sum_rows", "rows::add_partials"], run: sums_of_rows },
     Case { names: &["vmath::map", "vmath::add_assign", "vmath::scale"], run: maps },
-    Case { names: &["vmath::sum_of_squares"], run: sums_of_squares },
+    Case { names: &["vmath::sum_of_squares", "vmath::sum_of_products"], run: sums_of_squares },
     Case { names: &["mask::apply"], run: masks },
     Case { names: &["broadcast::zip", "broadcast::reduce"], run: broadcasts },
 ];

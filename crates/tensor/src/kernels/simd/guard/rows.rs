@@ -8,7 +8,7 @@ use crate::kernels::layer_norm::{layer_norm_backward, layer_norm_forward, layer_
 use crate::kernels::rms_norm::{rms_norm_backward, rms_norm_forward, rms_norm_scratch};
 use crate::kernels::attention::Heads;
 use crate::kernels::rotary::{self, Rotary, Rotations};
-use crate::kernels::{columns, embedding, rows, softmax};
+use crate::kernels::{blend, columns, embedding, rows, softmax};
 use crate::op::Grad;
 
 pub(super) fn layer_norms(bench: &mut Bench) {
@@ -132,6 +132,26 @@ pub(super) fn embeddings(bench: &mut Bench) {
             for accum in ACCUMS {
                 bench.check([dy.clone()], ids, [table.clone()], |[dy], ids, [to]| {
                     embedding::scatter_rows(dy, ids.iter().copied(), width, &mut Grad { to, accum });
+                });
+            }
+        }
+    }
+}
+
+pub(super) fn blends(bench: &mut Bench) {
+    for width in widths() {
+        for last in [1, width.div_ceil(2), width] {
+            let rows = 3;
+            let (x, z, w) = (bench.normals(rows * width), bench.normals(rows * last), bench.normals(2));
+            let y = bench.normals(x.len());
+            bench.check([x.clone(), z.clone(), w.clone()], &[], [y], |[x, z, w], _, [y]| {
+                blend::blend_forward(x, z, [w[0], w[1]], width, y);
+            });
+            for accum in ACCUMS {
+                let (dy, dx, dz) = (bench.normals(x.len()), bench.normals(x.len()), bench.normals(z.len()));
+                bench.check([dy, w.clone()], &[], [dx, dz], |[dy, w], _, [dx, dz]| {
+                    let (mut dx, mut dz) = (Grad { to: dx, accum }, Grad { to: dz, accum });
+                    blend::blend_backward([w[0], w[1]], (width, last), dy, Some(&mut dx), Some(&mut dz));
                 });
             }
         }
