@@ -137,6 +137,12 @@ pub trait Op: Debug + Send {
     /// [`Grad::accum`] says. There is no default: an operation without a gradient does not compile.
     fn backward(&self, x: &[View<'_>], y: &[f32], dy: &[f32], saved: &Saved, dx: &mut [Option<Grad<'_>>]);
 
+    /// The rows of input i, a matrix, that the backward writes to: what an optimizer then need not visit of a large
+    /// table. `None`: any of them.
+    fn rows_reached(&self, _input: usize) -> Option<&[u32]> {
+        None
+    }
+
     /// Whether dL/dx is dy itself for each input as large as the output (`add`): the sweep hands dy on, uncopied.
     fn passes_on(&self) -> bool {
         false

@@ -24,6 +24,7 @@ struct Param {
     shape: Shape,
     data: AlignedVec, // row-major
     trainable: bool,
+    sparse: bool,
 }
 
 /// Named tensors, in the order in which they were added.
@@ -61,7 +62,7 @@ impl Params {
         assert!(previous.is_none(), "there is a parameter named {name:?} already");
         let mut data = AlignedVec::zeros(shape.elements());
         init(&mut data);
-        self.all.push(Param { name: name.to_string(), shape, data, trainable: true });
+        self.all.push(Param { name: name.to_string(), shape, data, trainable: true, sparse: false });
         id
     }
 
@@ -154,6 +155,25 @@ impl Params {
         self.all[id.index()].trainable = trainable;
     }
 
+    /// Whether a step reaches only few rows of this matrix: see [`Params::set_sparse`].
+    #[must_use]
+    pub fn is_sparse(&self, id: ParamId) -> bool {
+        self.all[id.index()].sparse
+    }
+
+    /// Says that a step reaches only few rows of this matrix, a large table that is read by index. [`Grads`] then
+    /// remember which, and clearing, norms and optimizers walk those rows alone: a step costs what it uses of the
+    /// table, not what the table holds. Set it before the first [`Grads::new`].
+    ///
+    /// # Panics
+    /// If the parameter is not a matrix.
+    #[track_caller]
+    pub fn set_sparse(&mut self, id: ParamId, sparse: bool) {
+        let param = &mut self.all[id.index()];
+        assert!(param.shape.len() == 2, "only a matrix has rows to tell apart; {} is {}", param.name, param.shape);
+        param.sparse = sparse;
+    }
+
     /// How many tensors there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -175,10 +195,45 @@ impl Params {
 
 /// One gradient for every parameter. What has not been reached by a backward sweep since the last
 /// [`Grads::clear`] holds stale numbers that nobody can see: [`Grads::get`] answers `None`.
+///
+/// The gradient of a sparse parameter ([`Params::set_sparse`]) is zero in the rows that were not reached, so that it can be
+/// read like any other.
 #[derive(Clone)]
 pub struct Grads {
     all: Vec<AlignedVec>,
     reached: Vec<bool>,
+    rows: Vec<Option<Rows>>, // of the sparse ones
+}
+
+/// The rows of a sparse parameter's gradient that were reached. All others are zero.
+#[derive(Clone)]
+struct Rows {
+    count: u32, // of the whole matrix
+    width: usize,
+    reached: Vec<u32>, // sorted
+}
+
+impl Rows {
+    fn of(param: &Param) -> Option<Self> {
+        let [count, width] = param.shape[..] else { return None };
+        param.sparse.then(|| Self { count: count as u32, width, reached: Vec::new() })
+    }
+
+    /// Adds rows, or all of them.
+    fn reach(&mut self, rows: Option<&[u32]>) {
+        match rows {
+            Some(rows) => self.reached.extend(rows),
+            None => self.reached = (0..self.count).collect(),
+        }
+        self.reached.sort_unstable();
+        self.reached.dedup();
+    }
+
+    /// The floats of each row that was reached.
+    fn floats(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
+        let width = self.width;
+        self.reached.iter().map(move |&row| row as usize * width..(row as usize + 1) * width)
+    }
 }
 
 impl Grads {
@@ -188,12 +243,26 @@ impl Grads {
         Self {
             all: params.all.iter().map(|p| AlignedVec::zeros(p.data.len())).collect(),
             reached: vec![false; params.all.len()],
+            rows: params.all.iter().map(Rows::of).collect(),
         }
     }
 
-    /// Forgets all gradients. Nothing is filled with zeros: the first arrival replaces.
+    /// Forgets all gradients. Nothing is filled with zeros, since the first arrival replaces; but the rows of sparse
+    /// ones are, since nobody else will visit them.
     pub fn clear(&mut self) {
         self.reached.fill(false);
+        for (g, rows) in self.all.iter_mut().zip(&mut self.rows) {
+            if let Some(rows) = rows {
+                rows.floats().for_each(|row| g[row].fill(0.0));
+                rows.reached.clear();
+            }
+        }
+    }
+
+    /// The rows of a sparse parameter that were reached, sorted; `None` for a parameter that is not sparse.
+    #[must_use]
+    pub fn rows(&self, id: ParamId) -> Option<&[u32]> {
+        self.rows[id.index()].as_ref().map(|rows| &rows.reached[..])
     }
 
     /// A parameter's gradient, row-major, if a backward sweep reached it.
@@ -204,12 +273,24 @@ impl Grads {
 
     /// A parameter's gradient, to be changed, if a backward sweep reached it.
     pub fn get_mut(&mut self, id: ParamId) -> Option<&mut [f32]> {
-        self.reached[id.index()].then(|| &mut self.all[id.index()][..])
+        if !self.reached[id.index()] {
+            return None;
+        }
+        self.reach_rows(id, None);
+        Some(&mut self.all[id.index()])
+    }
+
+    /// Notes which rows of a sparse parameter an operation wrote to; `None`: any.
+    pub(crate) fn reach_rows(&mut self, id: ParamId, rows: Option<&[u32]>) {
+        if let Some(sparse) = &mut self.rows[id.index()] {
+            sparse.reach(rows);
+        }
     }
 
     /// Where the next contribution to a parameter's gradient goes.
     pub(crate) fn arrive(&mut self, id: ParamId) -> Grad<'_> {
         let accum = self.mark_reached(id);
+        self.reach_rows(id, None);
         Grad { to: &mut self.all[id.index()], accum }
     }
 
@@ -225,8 +306,8 @@ impl Grads {
 
     fn mark_reached(&mut self, id: ParamId) -> Accum {
         match std::mem::replace(&mut self.reached[id.index()], true) {
-            false => Accum::Replace,
-            true => Accum::Add,
+            false if self.rows[id.index()].is_none() => Accum::Replace,
+            _ => Accum::Add, // what is sparse was zero
         }
     }
 
@@ -245,6 +326,12 @@ impl Grads {
         for i in 0..self.all.len() {
             match (self.reached[i], other.reached[i]) {
                 (_, false) => {}
+                (_, true) if self.rows[i].is_some() => {
+                    let (to, from) = (&mut self.all[i], &other.all[i]);
+                    let reached = other.rows[i].as_ref().expect("gradients of the same parameters");
+                    reached.floats().for_each(|row| vmath::add_assign(&mut to[row.clone()], &from[row]));
+                    self.rows[i].as_mut().expect("a sparse one").reach(Some(&reached.reached));
+                }
                 (false, true) => self.all[i].copy_from_slice(&other.all[i]),
                 (true, true) => vmath::add_assign(&mut self.all[i], &other.all[i]),
             }
@@ -255,14 +342,22 @@ impl Grads {
     /// The Euclidean norm of all reached gradients together, summed in f64.
     #[must_use]
     pub fn norm(&self) -> f64 {
-        let reached = self.all.iter().zip(&self.reached).filter(|(_, reached)| **reached);
-        reached.map(|(g, _)| vmath::sum_of_squares(g)).sum::<f64>().sqrt()
+        let all = self.all.iter().zip(&self.rows).zip(&self.reached);
+        let squares = all.filter(|(_, reached)| **reached).map(|((g, rows), _)| match rows {
+            None => vmath::sum_of_squares(g),
+            Some(rows) => rows.floats().map(|row| vmath::sum_of_squares(&g[row])).sum(),
+        });
+        squares.sum::<f64>().sqrt()
     }
 
     /// Multiplies all reached gradients by `factor`.
     pub fn scale(&mut self, factor: f32) {
-        for (g, _) in self.all.iter_mut().zip(&self.reached).filter(|(_, reached)| **reached) {
-            vmath::scale(g, factor);
+        for ((g, rows), reached) in self.all.iter_mut().zip(&self.rows).zip(&self.reached) {
+            match rows {
+                _ if !reached => {}
+                None => vmath::scale(g, factor),
+                Some(rows) => rows.floats().for_each(|row| vmath::scale(&mut g[row], factor)),
+            }
         }
     }
 }

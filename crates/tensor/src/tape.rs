@@ -314,10 +314,14 @@ impl Tape<'_> {
                 add_to(Grad { to, accum: Accum::Add }, part);
             }
         }
-        for ((place, _), &i) in places.into_iter().zip(&node.inputs) {
+        for (position, ((place, _), &i)) in places.into_iter().zip(&node.inputs).enumerate() {
             match (place, &nodes[i as usize].value) {
                 (Destination::Node(buffer), _) => adjoints[i as usize] = Some(buffer),
-                (Destination::Param(data), Value::Param(id)) => grads.put_back(*id, data),
+                (Destination::Param(data), Value::Param(id)) => {
+                    grads.put_back(*id, data);
+                    grads.reach_rows(*id, op.rows_reached(position));
+                }
+                (Destination::Again { .. }, Value::Param(id)) => grads.reach_rows(*id, op.rows_reached(position)),
                 _ => {}
             }
         }

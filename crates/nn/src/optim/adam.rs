@@ -1,7 +1,7 @@
 //! Adam: a step size of its own for every element. With the rule that [`AdamW`](super::AdamW) uses too.
 
 use super::rule::flush_subnormal;
-use super::{MissingGradient, Optimizer, Rule, Slots, StateError, decays_by_default, power};
+use super::{Group, MissingGradient, Optimizer, Rule, Slots, StateError, decays_by_default, power};
 use tensor::kernels::simd::Simd;
 use tensor::{Grads, Params};
 
@@ -64,9 +64,11 @@ impl Optimizer for Adam {
         grad_scale: f32,
     ) -> Result<(), MissingGradient> {
         let AdamConfig { beta1, beta2, eps, weight_decay } = self.config;
-        let rule = AdamRule::new(beta1, beta2, eps, lr, grad_scale, self.step_count + 1);
-        let l2 = |decays| if decays { weight_decay as f32 } else { 0.0 };
-        self.slots.update(params, grads, |decays| AdamRule { l2: l2(decays), ..rule })?;
+        let step = self.step_count + 1;
+        self.slots.update(params, grads, |Group { decays, lr_scale }| AdamRule {
+            l2: if decays { weight_decay as f32 } else { 0.0 },
+            ..AdamRule::new(beta1, beta2, eps, f64::from(lr) * lr_scale, grad_scale, step)
+        })?;
         self.step_count += 1;
         Ok(())
     }
@@ -109,7 +111,7 @@ pub(super) struct AdamRule {
 
 impl AdamRule {
     /// The rule of step number `t`, counted from 1, without weight decay.
-    pub(super) fn new(beta1: f64, beta2: f64, eps: f64, lr: f32, grad_scale: f32, t: u64) -> Self {
+    pub(super) fn new(beta1: f64, beta2: f64, eps: f64, lr: f64, grad_scale: f32, t: u64) -> Self {
         let correction1 = 1.0 - power(beta1, t);
         let correction2 = 1.0 - power(beta2, t);
         Self {
@@ -120,7 +122,7 @@ impl AdamRule {
             one_minus_beta1: (1.0 - beta1) as f32,
             beta2: beta2 as f32,
             one_minus_beta2: (1.0 - beta2) as f32,
-            step_size: (f64::from(lr) / correction1) as f32,
+            step_size: (lr / correction1) as f32,
             inv_sqrt_correction2: (1.0 / correction2.sqrt()) as f32,
             eps: eps as f32,
         }

@@ -1,7 +1,7 @@
 //! AdamW: Adam with weight decay beside the gradient instead of in it.
 
 use super::adam::{AdamRule, MOMENTS};
-use super::{MissingGradient, Optimizer, Slots, StateError, decays_by_default};
+use super::{Group, MissingGradient, Optimizer, Slots, StateError, decays_by_default};
 use tensor::{Grads, ParamId, Params};
 
 /// Settings of [`AdamW`].
@@ -49,17 +49,17 @@ impl AdamW {
     /// For the trainable ones of these parameters; matrices decay.
     #[must_use]
     pub fn new(params: &Params, config: AdamWConfig) -> Self {
-        Self::with_decay(params, config, decays_by_default)
+        Self::with_groups(params, config, decays_by_default)
     }
 
-    /// The same with another choice of the parameters that decay.
+    /// The same with another choice of the parameters that decay, or with learning rates of their own.
     #[must_use]
-    pub fn with_decay(
+    pub fn with_groups<G: Into<Group>>(
         params: &Params,
         config: AdamWConfig,
-        decays: impl Fn(&Params, ParamId) -> bool,
+        group: impl Fn(&Params, ParamId) -> G,
     ) -> Self {
-        Self { config, slots: Slots::new(params, MOMENTS, decays), step_count: 0 }
+        Self { config, slots: Slots::new(params, MOMENTS, group), step_count: 0 }
     }
 }
 
@@ -72,9 +72,12 @@ impl Optimizer for AdamW {
         grad_scale: f32,
     ) -> Result<(), MissingGradient> {
         let AdamWConfig { beta1, beta2, eps, weight_decay } = self.config;
-        let rule = AdamRule::new(beta1, beta2, eps, lr, grad_scale, self.step_count + 1);
-        let shrink = |decays| if decays { (f64::from(lr) * weight_decay) as f32 } else { 0.0 };
-        self.slots.update(params, grads, |decays| rule.shrinking(shrink(decays)))?;
+        let step = self.step_count + 1;
+        self.slots.update(params, grads, |Group { decays, lr_scale }| {
+            let lr = f64::from(lr) * lr_scale;
+            let rule = AdamRule::new(beta1, beta2, eps, lr, grad_scale, step);
+            rule.shrinking(if decays { (lr * weight_decay) as f32 } else { 0.0 })
+        })?;
         self.step_count += 1;
         Ok(())
     }

@@ -22,7 +22,7 @@ pub use adamw::{AdamW, AdamWConfig};
 pub use clip::{clip_factor, clip_grad_norm};
 pub use rule::Rule;
 pub use sgd::{Sgd, SgdConfig};
-pub use slots::{Slots, decays_by_default};
+pub use slots::{Group, Slots, decays_by_default};
 
 use tensor::{Grads, Params};
 

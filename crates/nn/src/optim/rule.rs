@@ -65,6 +65,21 @@ impl<'a, const N: usize, R: Rule<N>> Piece<'a, N, R> {
             Self { rule, param, grad, state }
         })
     }
+
+    /// The pieces that are these rows, which are sorted, of a matrix of this width.
+    pub(super) fn rows(self, width: usize, rows: &[u32]) -> impl Iterator<Item = Self> {
+        let Self { rule, param, grad, state } = self;
+        let (mut param, mut grad) = (param.chunks_mut(width), grad.chunks(width));
+        let mut state = state.map(|x| x.chunks_mut(width));
+        let mut next = 0;
+        rows.iter().map(move |&row| {
+            let skip = row as usize - next;
+            next = row as usize + 1;
+            let inside = "a row of the matrix";
+            let state = state.each_mut().map(|x| x.nth(skip).expect(inside));
+            Self { rule, param: param.nth(skip).expect(inside), grad: grad.nth(skip).expect(inside), state }
+        })
+    }
 }
 
 impl<const N: usize, R: Rule<N>> Kernel for Piece<'_, N, R> {

@@ -1,7 +1,7 @@
 //! Stochastic gradient descent, with momentum.
 
 use super::rule::flush_subnormal;
-use super::{MissingGradient, Optimizer, Rule, Slots, StateError, decays_by_default};
+use super::{Group, MissingGradient, Optimizer, Rule, Slots, StateError, decays_by_default};
 use tensor::kernels::simd::Simd;
 use tensor::{Grads, Params};
 
@@ -62,12 +62,12 @@ impl Optimizer for Sgd {
         grad_scale: f32,
     ) -> Result<(), MissingGradient> {
         let SgdConfig { momentum, nesterov, weight_decay } = self.config;
-        self.slots.update(params, grads, |decays| SgdRule {
+        self.slots.update(params, grads, |Group { decays, lr_scale }| SgdRule {
             grad_scale,
             l2: if decays { weight_decay as f32 } else { 0.0 },
             momentum: momentum as f32,
             nesterov,
-            lr,
+            lr: (f64::from(lr) * lr_scale) as f32,
         })?;
         self.step_count += 1;
         Ok(())

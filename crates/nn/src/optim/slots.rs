@@ -16,8 +16,24 @@ pub struct Slots<const N: usize> {
 
 struct Slot<const N: usize> {
     name: String,
-    decays: bool,
+    group: Group,
     state: [AlignedVec; N],
+}
+
+/// How a parameter is treated by its optimizer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Group {
+    /// Whether weight decay applies to it.
+    pub decays: bool,
+    /// Its learning rate over that of the others.
+    pub lr_scale: f64,
+}
+
+impl From<bool> for Group {
+    /// The usual learning rate, with or without weight decay.
+    fn from(decays: bool) -> Self {
+        Self { decays, lr_scale: 1.0 }
+    }
 }
 
 /// Whether weight decay applies to a parameter unless one says otherwise: to matrices, not to biases and
@@ -29,19 +45,25 @@ pub fn decays_by_default(params: &Params, id: ParamId) -> bool {
 }
 
 impl<const N: usize> Slots<N> {
-    /// Zeros for every trainable parameter. `kinds` names the `N` tensors, and `decays` says to which
-    /// parameters weight decay applies.
+    /// Zeros for every trainable parameter. `kinds` names the `N` tensors, and `group` says how each parameter is
+    /// treated: a [`Group`], or only whether weight decay applies to it.
     #[must_use]
-    pub fn new(params: &Params, kinds: [&'static str; N], decays: impl Fn(&Params, ParamId) -> bool) -> Self {
+    pub fn new<G: Into<Group>>(
+        params: &Params,
+        kinds: [&'static str; N],
+        group: impl Fn(&Params, ParamId) -> G,
+    ) -> Self {
         let slot = |id: ParamId| Slot {
             name: params.name(id).to_string(),
-            decays: decays(params, id),
+            group: group(params, id).into(),
             state: kinds.map(|_| AlignedVec::zeros(params.data(id).len())),
         };
         Self { kinds, all: params.ids().map(|id| params.is_trainable(id).then(|| slot(id))).collect() }
     }
 
-    /// Applies a rule, which may differ for parameters that decay, to every trainable parameter.
+    /// Applies a rule, which may differ from group to group, to every trainable parameter. Of a sparse one
+    /// ([`Params::set_sparse`]) only the rows are visited that the gradient reached; for the others the step does not
+    /// exist: their averages do not fade and their weights do not decay. (PyTorch's `SparseAdam` does the same.)
     ///
     /// # Errors
     /// [`MissingGradient`]; then nothing was changed.
@@ -52,15 +74,16 @@ impl<const N: usize> Slots<N> {
         &mut self,
         params: &mut Params,
         grads: &Grads,
-        rule: impl Fn(bool) -> R,
+        rule: impl Fn(Group) -> R,
     ) -> Result<(), MissingGradient> {
         let missing = grads.unreached(params);
         if !missing.is_empty() {
             return Err(MissingGradient { names: missing.into_iter().map(String::from).collect() });
         }
         let trainable: Vec<bool> = params.ids().map(|id| params.is_trainable(id)).collect();
-        // All parameters in one list of pieces: a fork for each small bias would cost more than its work.
-        let mut pieces = Vec::new();
+        let widths: Vec<usize> = params.ids().map(|id| params.shape(id).rows_and_width().1).collect();
+        // All parameters in one list of tasks: a fork for each small bias would cost more than its work.
+        let mut tasks: Vec<Vec<Piece<'_, N, R>>> = Vec::new();
         let mut slots = self.all.iter_mut();
         for (id, param) in params.all_mut() {
             let slot = slots.next().and_then(Option::as_mut);
@@ -71,10 +94,24 @@ impl<const N: usize> Slots<N> {
                 slot.expect("make the optimizer after the parameters, and after freezing some of them");
             let grad = grads.get(id).expect("checked above");
             let state = slot.state.each_mut().map(|x| &mut x[..]);
-            let piece = Piece { rule: rule(slot.decays), param, grad, state };
-            pieces.extend(piece.cut(parallel::chunk_len()));
+            let piece = Piece { rule: rule(slot.group), param, grad, state };
+            match grads.rows(id) {
+                None => tasks.extend(piece.cut(parallel::chunk_len()).map(|piece| vec![piece])),
+                Some(rows) => {
+                    let width = widths[id.index()];
+                    let rows_a_task = (parallel::chunk_len() / width).max(1);
+                    let mut pieces = piece.rows(width, rows);
+                    loop {
+                        let task: Vec<_> = pieces.by_ref().take(rows_a_task).collect();
+                        if task.is_empty() {
+                            break;
+                        }
+                        tasks.push(task);
+                    }
+                }
+            }
         }
-        parallel::for_each_of(pieces, Piece::update);
+        parallel::for_each_of(tasks, |task| task.into_iter().for_each(Piece::update));
         Ok(())
     }
 

@@ -116,6 +116,10 @@ impl Op for Embedding {
         }
     }
 
+    fn rows_reached(&self, input: usize) -> Option<&[u32]> {
+        (input == 0).then_some(&self.ids)
+    }
+
     fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64> {
         let ids: Vec<usize> = self.ids.iter().map(|&id| id as usize).collect();
         let mut y = x[0].select(Axis(0), &ids);

@@ -70,6 +70,9 @@ impl Op for Box<dyn Op> {
     fn backward(&self, x: &[View<'_>], y: &[f32], dy: &[f32], saved: &Saved, dx: &mut [Option<Grad<'_>>]) {
         (**self).backward(x, y, dy, saved, dx);
     }
+    fn rows_reached(&self, input: usize) -> Option<&[u32]> {
+        (**self).rows_reached(input)
+    }
     fn passes_on(&self) -> bool {
         (**self).passes_on()
     }
