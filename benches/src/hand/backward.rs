@@ -28,7 +28,7 @@ impl Hand {
             block_backward(model, &model.h[i], params, intervals, x, &kept.blocks[i], scratch, grads);
         }
         // The head's gradient is there already: the embedding's is added to it.
-        let (wte, wpe) = (model.wte.weight.index(), model.wpe.weight.index());
+        let (wte, wpe) = (model.wte.weight.index(), model.wpe.expect("learned positions").weight.index());
         scatter_rows(&scratch.dx, batch.ids.iter().copied(), c, &mut add(&mut grads[wte]));
         let positions = (0..batch.ids.len()).map(|i| (i % t) as u32);
         scatter_rows(&scratch.dx, positions, c, &mut set(&mut grads[wpe]));

@@ -19,7 +19,8 @@ impl Hand {
         let Self { params, model, intervals, rows, kept, scratch, .. } = self;
         let (c, t, v) = (model.config.n_embd, model.config.block_size, model.config.vocab_size);
         assert_eq!(batch.ids.len(), *rows, "a batch of the size that buffers were made for");
-        let (wte, wpe) = (params.data(model.wte.weight), params.data(model.wpe.weight));
+        let (wte, wpe) =
+            (params.data(model.wte.weight), params.data(model.wpe.expect("learned positions").weight));
         gather_rows_with_positions(wte, wpe, &batch.ids, t, c, &mut kept.embedded);
         let mut x = &kept.embedded;
         for (block, kept) in model.h.iter().zip(&mut kept.blocks) {

@@ -131,7 +131,16 @@ fn problem<'a>(model: &Gpt, intervals: &'a Intervals, qkv: &'a [f32]) -> Problem
     let c = &model.config;
     let batch = qkv.len() / (3 * c.n_embd * c.block_size);
     let head_size = c.n_embd / c.n_head;
-    Problem { qkv, batch, time: c.block_size, n_head: c.n_head, head_size, intervals, dropout: None }
+    Problem {
+        qkv,
+        batch,
+        time: c.block_size,
+        n_head: c.n_head,
+        n_kv_head: c.n_head,
+        head_size,
+        intervals,
+        dropout: None,
+    }
 }
 
 fn mlp_weights<'a>(model: &Gpt, block: &Block, params: &'a Params) -> Weights<'a> {

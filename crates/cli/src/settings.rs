@@ -6,7 +6,7 @@ use gpt::config::{Config, FIELDS, Group};
 
 /// Adds a flag for every field.
 pub(crate) fn augment(mut command: Command) -> Command {
-    for field in &FIELDS {
+    for field in FIELDS {
         let dashed = field.name.replace('_', "-");
         let mut arg = Arg::new(field.name)
             .long(dashed.clone())

@@ -145,7 +145,7 @@ fn the_edges_of_every_setting() {
         "none",
         "999999999999999999",
     ];
-    for field in &gpt::config::FIELDS {
+    for field in gpt::config::FIELDS {
         for value in odd {
             // A lawful wish that nobody lives to see granted.
             if field.name == "max_iters" && value.starts_with("999") {

@@ -17,8 +17,10 @@ use tensor::kernels::int8::{Int8Matrix, Int16Vector, matvec_int8};
 use tensor::kernels::layer_norm::layer_norm_forward;
 use tensor::kernels::matvec::matvec;
 use tensor::kernels::rms_norm::rms_norm_forward;
+use tensor::kernels::rotary::rotary_forward;
 use tensor::kernels::vmath::add_assign;
 use tensor::ops::feed_forward::Activation;
+use tensor::ops::soft_cap::SoftCap;
 use tensor::{ParamId, Params};
 
 /// The weights of a model's linear layers in eight bits, with one scale a row: made once, for any number of decoders.
@@ -47,8 +49,8 @@ impl Int8Weights {
 
 /// Keys and values of the positions so far, in every block.
 struct Cache {
-    k: Vec<f32>, // (block_size, C)
-    v: Vec<f32>, // (block_size, C)
+    k: Vec<f32>, // (block_size, NKV hs)
+    v: Vec<f32>, // (block_size, NKV hs)
 }
 
 /// Feeds a model one token at a time.
@@ -67,14 +69,18 @@ pub struct Decoder<'m> {
     model: &'m Gpt,
     weights: Weights<'m>,
     caches: Vec<Cache>,
-    window: Vec<u32>, // the tokens whose keys and values are in the caches
-    x: Vec<f32>,      // (C): the residual stream
-    normed: Vec<f32>, // (C)
-    qkv: Vec<f32>,    // (3C)
-    y: Vec<f32>,      // (C)
-    h: Vec<f32>,      // (fan F)
-    a: Vec<f32>,      // (F)
-    logits: Vec<f32>, // (V)
+    window: Vec<u32>,    // the tokens whose keys and values are in the caches
+    x: Vec<f32>,         // (C): the residual stream
+    embedding: Vec<f32>, // (C): what it began as, where blocks see it again
+    normed: Vec<f32>,    // (C)
+    qkv: Vec<f32>,       // (C + 2 NKV hs)
+    turned: Vec<f32>,    // (C + 2 NKV hs): with queries and keys normalised and turned
+    rstd: Vec<f32>,      // (NH + NKV), with QK-norm
+    first_v: Vec<f32>,   // (NKV hs): the values of the first block, where later ones see them
+    y: Vec<f32>,         // (C)
+    h: Vec<f32>,         // (fan F)
+    a: Vec<f32>,         // (F)
+    logits: Vec<f32>,    // (V)
 }
 
 impl<'m> Decoder<'m> {
@@ -82,16 +88,23 @@ impl<'m> Decoder<'m> {
     #[must_use]
     pub fn new(model: &'m Gpt, params: &'m Params) -> Self {
         let config = &model.config;
-        let (c, hidden) = (config.n_embd, config.feed_forward_width());
+        let (c, hidden, heads) = (config.n_embd, config.feed_forward_width(), config.heads());
+        let kv = heads.n_kv_head * config.head_size();
+        let row = heads.in_row() * config.head_size();
         let rows = |width: usize| vec![0.0; config.block_size * width];
+        let rotary = model.h.first().map(|block| &block.attn.rotary);
         Self {
             model,
             weights: Weights { params, int8: None, rounded: Int16Vector::default() },
-            caches: (0..config.n_layer).map(|_| Cache { k: rows(c), v: rows(c) }).collect(),
+            caches: (0..config.n_layer).map(|_| Cache { k: rows(kv), v: rows(kv) }).collect(),
             window: Vec::with_capacity(config.block_size),
             x: vec![0.0; c],
+            embedding: vec![0.0; c],
             normed: vec![0.0; c],
-            qkv: vec![0.0; 3 * c],
+            qkv: vec![0.0; row],
+            turned: vec![0.0; row],
+            rstd: vec![0.0; rotary.map_or(0, |rotary| rotary.statistics(1))],
+            first_v: vec![0.0; kv],
             y: vec![0.0; c],
             h: vec![0.0; hidden * model.activation().fan()],
             a: vec![0.0; hidden],
@@ -108,8 +121,8 @@ impl<'m> Decoder<'m> {
 
     /// Takes the next token; answers the scores of the one after it, (V).
     ///
-    /// When `block_size` tokens are in the window, the older half is forgotten: positions are learned, so a
-    /// window that moves must be computed again, and doing that once every half window keeps writing
+    /// When `block_size` tokens are in the window, the older half is forgotten: positions are counted from its
+    /// beginning, so a window that moves must be computed again, and doing that once every half window keeps writing
     /// at a constant cost a token.
     ///
     /// # Panics
@@ -178,29 +191,63 @@ impl<'m> Decoder<'m> {
 
     /// One token through all blocks; leaves the residual stream in `x`.
     fn forward(&mut self, token: u32) {
-        let (model, params) = (self.model, self.weights.params);
-        let (c, at) = (model.config.n_embd, self.window.len());
-        let wte = &params.data(model.wte.weight)[token as usize * c..][..c];
-        let wpe = &params.data(model.wpe.weight)[at * c..][..c];
-        self.x.iter_mut().zip(wte.iter().zip(wpe)).for_each(|(x, (token, position))| *x = token + position);
-        for (i, block) in model.h.iter().enumerate() {
+        let at = self.window.len();
+        self.window.push(token);
+        self.embed(token, at);
+        for (i, block) in self.model.h.iter().enumerate() {
             self.block(i, block, at);
         }
-        self.window.push(token);
+    }
+
+    /// What the stream begins as.
+    fn embed(&mut self, token: u32, at: usize) {
+        let (model, params, c) = (self.model, self.weights.params, self.model.config.n_embd);
+        self.x.copy_from_slice(&params.data(model.wte.weight)[token as usize * c..][..c]);
+        if let Some(wpe) = model.wpe {
+            add_assign(&mut self.x, &params.data(wpe.weight)[at * c..][..c]);
+        }
+        if let Some(sinusoids) = &model.sinusoids {
+            add_assign(&mut self.x, sinusoids.at(at));
+        }
+        let first = model.config.window.map_or(0, |window| self.window.len().saturating_sub(window));
+        let ngrams = (2..).zip(&model.ngram.tables).map(|(n, table)| {
+            let row = model.ngram.row(n, &self.window[first..]) as usize;
+            &params.data(table.weight)[row * c..][..c]
+        });
+        // The tables' sum first, as in training.
+        self.normed.fill(0.0);
+        ngrams.for_each(|row| add_assign(&mut self.normed, row));
+        if !model.ngram.tables.is_empty() {
+            add_assign(&mut self.x, &self.normed);
+        }
+        self.embedding.copy_from_slice(&self.x);
     }
 
     fn block(&mut self, i: usize, block: &Block, at: usize) {
         let (model, weights) = (self.model, &mut self.weights);
         let (params, c) = (weights.params, model.config.n_embd);
+        if let Some(w) = block.embedding_blend.map(|weights| params.data(weights)) {
+            blend(&mut self.x, &self.embedding, w);
+        }
         // x + attn(ln_1(x))
         norm(&block.ln_1, params, &self.x, &mut self.normed);
         weights.linear(&block.attn.c_attn, &self.normed, &mut self.qkv);
+        let kv = self.first_v.len(); // NKV hs
+        if model.config.value_residual && i == 0 {
+            self.first_v.copy_from_slice(&self.qkv[c + kv..]);
+        }
+        if let Some(w) = block.attn.value_blend.map(|weights| params.data(weights)) {
+            blend(&mut self.qkv[c + kv..], &self.first_v, w);
+        }
+        let rotary = &block.attn.rotary;
+        let (hs, heads) = (model.config.head_size(), rotary.heads);
+        rotary_forward(rotary, (at, 1), &self.qkv, &mut self.turned, &mut self.rstd, hs);
         let cache = &mut self.caches[i];
-        cache.k[at * c..(at + 1) * c].copy_from_slice(&self.qkv[c..2 * c]);
-        cache.v[at * c..(at + 1) * c].copy_from_slice(&self.qkv[2 * c..]);
-        let seen = (at + 1) * c;
-        let heads = model.config.n_head.into();
-        attention::decode(&self.qkv[..c], &cache.k[..seen], &cache.v[..seen], heads, &mut self.y);
+        cache.k[at * kv..(at + 1) * kv].copy_from_slice(&self.turned[c..c + kv]);
+        cache.v[at * kv..(at + 1) * kv].copy_from_slice(&self.turned[c + kv..]);
+        let first = model.config.window.map_or(0, |window| (at + 1).saturating_sub(window));
+        let seen = first * kv..(at + 1) * kv;
+        attention::decode(&self.turned[..c], &cache.k[seen.clone()], &cache.v[seen], heads, &mut self.y);
         weights.linear(&block.attn.c_proj, &self.y, &mut self.normed);
         add_assign(&mut self.x, &self.normed);
         // x + mlp(ln_2(x))
@@ -214,7 +261,16 @@ impl<'m> Decoder<'m> {
     fn head(&mut self) {
         norm(&self.model.ln_f, self.weights.params, &self.x, &mut self.normed);
         self.weights.linear(&self.model.lm_head, &self.normed, &mut self.logits);
+        let cap = self.model.config.soft_cap;
+        if cap > 0.0 {
+            SoftCap { cap }.apply_to(&mut self.logits);
+        }
     }
+}
+
+/// x = w0 x + w1 z
+fn blend(x: &mut [f32], z: &[f32], w: &[f32]) {
+    x.iter_mut().zip(z).for_each(|(x, z)| *x = w[0].mul_add(*x, w[1] * z));
 }
 
 /// The parameters, some of them in eight bits.

@@ -1,21 +1,25 @@
 //! The model: a decoder-only transformer, read side by side with nanoGPT's `model.py`.
 
-use crate::config::{self, GptConfig};
+use crate::config::{self, GptConfig, Position};
 use data::Batch;
 use nn::{
-    Dropout, DropoutSeeds, Embedding, FeedForward, FeedForwardConfig, Init, Linear, Norm, NormKind,
-    ParamBuilder, SelfAttention, SelfAttentionConfig,
+    Dropout, DropoutSeeds, Embedding, FeedForward, FeedForwardConfig, Init, Linear, NgramEmbedding,
+    NgramEmbeddingConfig, Norm, NormKind, ParamBuilder, SelfAttention, SelfAttentionConfig, Sinusoids,
+    ValueResidual,
 };
 use random::Rng;
 use std::sync::Arc;
 use tensor::kernels::attention::Intervals;
+use tensor::kernels::rotary::Rotations;
 use tensor::ops::feed_forward::Activation;
-use tensor::{Params, Tape, Var};
+use tensor::{ParamId, Params, Tape, Var};
 
 /// One block: attention, then a feed-forward layer, each added to the residual stream and each reading it
 /// through a norm (pre-norm: Xiong et al. 2020).
 #[derive(Clone, Debug)]
 pub struct Block {
+    /// The weights of the stream and of the embedding it began as, whose blend the block reads.
+    pub embedding_blend: Option<ParamId>,
     /// Before attention.
     pub ln_1: Norm,
     /// Positions read each other.
@@ -27,10 +31,29 @@ pub struct Block {
 }
 
 impl Block {
-    fn new(mut builder: ParamBuilder<'_>, config: &GptConfig) -> Self {
-        let &GptConfig { n_embd, n_head, bias, dropout, .. } = config;
-        let proj_init = Init::residual(config.n_layer);
-        let attn = SelfAttentionConfig { n_embd, n_head, bias, dropout, proj_init };
+    /// Block number `i`.
+    fn new(
+        mut builder: ParamBuilder<'_>,
+        config: &GptConfig,
+        i: usize,
+        rotations: Option<&Arc<Rotations>>,
+    ) -> Self {
+        let &GptConfig { n_embd, bias, dropout, .. } = config;
+        let proj_init = if config.zero_init { Init::Zeros } else { Init::residual(config.n_layer) };
+        let attn = SelfAttentionConfig {
+            n_embd,
+            heads: config.heads(),
+            bias,
+            dropout,
+            proj_init,
+            qk_norm: config.qk_norm.then_some(config.norm_eps),
+            rotations: rotations.cloned(),
+            value_residual: match i {
+                _ if !config.value_residual => ValueResidual::None,
+                0 => ValueResidual::First,
+                _ => ValueResidual::Later,
+            },
+        };
         let hidden = config.feed_forward_width();
         let mlp = FeedForwardConfig {
             n_embd,
@@ -41,6 +64,9 @@ impl Block {
             proj_init,
         };
         Self {
+            embedding_blend: config
+                .embedding_skip
+                .then(|| builder.add("embedding_blend", [2], Init::Pair(1.0, 0.0))),
             ln_1: norm(builder.pp("ln_1"), config),
             attn: SelfAttention::new(builder.pp("attn"), &attn),
             ln_2: norm(builder.pp("ln_2"), config),
@@ -48,10 +74,27 @@ impl Block {
         }
     }
 
-    fn forward<'t>(&self, x: Var<'t>, intervals: &Arc<Intervals>, seeds: &DropoutSeeds) -> Var<'t> {
-        let x = x + self.attn.forward(self.ln_1.forward(x), intervals, seeds);
+    fn forward<'t>(&self, x: Var<'t>, context: &mut Context<'t, '_>) -> Var<'t> {
+        let Context { embedding, first_values, intervals, seeds } = context;
+        let x = match self.embedding_blend {
+            Some(weights) => x.blend(*embedding, x.tape().param(weights)),
+            None => x,
+        };
+        let x = x + self.attn.forward(self.ln_1.forward(x), intervals, first_values, seeds);
         x + self.mlp.forward(self.ln_2.forward(x), seeds)
     }
+}
+
+/// What all blocks share in one forward.
+struct Context<'t, 'a> {
+    /// What the stream began as, (B, T, C).
+    embedding: Var<'t>,
+    /// The values of the first block, where later ones see them: (B, T, NKV hs).
+    first_values: Option<Var<'t>>,
+    /// Which positions each one sees.
+    intervals: &'a Arc<Intervals>,
+    /// Of the masks of dropout.
+    seeds: &'a DropoutSeeds,
 }
 
 fn norm(builder: ParamBuilder<'_>, config: &GptConfig) -> Norm {
@@ -80,38 +123,69 @@ pub struct Gpt {
     pub config: GptConfig,
     /// Token embedding.
     pub wte: Embedding,
-    /// Position embedding.
-    pub wpe: Embedding,
+    /// Position embedding, where positions are learned.
+    pub wpe: Option<Embedding>,
+    /// What the last few tokens say together, if anything.
+    pub ngram: NgramEmbedding,
     /// The blocks.
     pub h: Vec<Block>,
     /// After the last block.
     pub ln_f: Norm,
     /// From the residual stream to a score for each token. The token embedding's weights, if they are tied.
     pub lm_head: Linear,
+    /// Position vectors that are not learned.
+    pub(crate) sinusoids: Option<Sinusoids>,
     drop: Dropout,
 }
 
 impl Gpt {
     /// A model with freshly initialised parameters: normal with standard deviation 0.02, the projections
-    /// back to the residual stream 0.02 / sqrt(2 L), norms 1, biases 0 (GPT-2's recipe).
+    /// back to the residual stream 0.02 / sqrt(2 L), norms 1, biases 0 (GPT-2's recipe). With `zero_init` the projections
+    /// and an untied head begin at zero.
     #[must_use]
     pub fn new(config: &GptConfig, params: &mut Params, rng: &mut Rng) -> Self {
-        let c = config.n_embd;
+        let &GptConfig { n_layer, n_embd, vocab_size, block_size, .. } = config;
         let mut builder = ParamBuilder::new(params, rng);
-        let wte = Embedding::new(builder.pp("wte"), config.vocab_size, c);
+        let rotations = (config.position == Position::Rope)
+            .then(|| Arc::new(Rotations::new(block_size, config.head_size(), config.rope_base)));
+        let wte = Embedding::new(builder.pp("wte"), vocab_size, n_embd);
         Self {
             config: config.clone(),
             wte,
-            wpe: Embedding::new(builder.pp("wpe"), config.block_size, c),
-            h: (0..config.n_layer).map(|i| Block::new(builder.pp(format!("h.{i}")), config)).collect(),
+            wpe: (config.position == Position::Learned)
+                .then(|| Embedding::new(builder.pp("wpe"), block_size, n_embd)),
+            ngram: NgramEmbedding::new(
+                builder.pp("ngram"),
+                &NgramEmbeddingConfig {
+                    vocab_size,
+                    n_embd,
+                    max_order: config.ngram,
+                    rows: config.ngram_rows,
+                    dropout: config.ngram_dropout,
+                },
+            ),
+            h: (0..n_layer)
+                .map(|i| Block::new(builder.pp(format!("h.{i}")), config, i, rotations.as_ref()))
+                .collect(),
             ln_f: norm(builder.pp("ln_f"), config),
             lm_head: if config.tied {
                 wte.as_linear()
             } else {
-                Linear::new(builder.pp("lm_head"), c, config.vocab_size, false, Init::GPT2)
+                let init = if config.zero_init { Init::Zeros } else { Init::GPT2 };
+                Linear::new(builder.pp("lm_head"), n_embd, vocab_size, false, init)
             },
+            sinusoids: (config.position == Position::Sinusoidal).then(|| Sinusoids::new(block_size, n_embd)),
             drop: Dropout::new(config.dropout),
         }
+    }
+
+    /// Which positions each of `time` sees in a text: all before it and itself, or the last few of them.
+    #[must_use]
+    pub fn intervals(&self, time: usize) -> Arc<Intervals> {
+        Arc::new(match self.config.window {
+            None => Intervals::causal(time),
+            Some(window) => Intervals::sliding_window(time, window),
+        })
     }
 
     /// Scores for every next token: ids of shape (B, T) to logits (B, T, V).
@@ -128,7 +202,33 @@ impl Gpt {
         intervals: &Arc<Intervals>,
         seeds: &DropoutSeeds,
     ) -> Var<'t> {
-        self.lm_head.forward(self.hidden(tape, ids, shape, intervals, seeds)) // (B, T, V)
+        self.capped(self.lm_head.forward(self.hidden(tape, ids, shape, intervals, seeds))) // (B, T, V)
+    }
+
+    /// Logits within the bound, if there is one.
+    fn capped<'t>(&self, logits: Var<'t>) -> Var<'t> {
+        if self.config.soft_cap > 0.0 { logits.soft_cap(self.config.soft_cap) } else { logits }
+    }
+
+    /// What the residual stream begins as: ids of shape (B, T) to (B, T, C).
+    fn embedding<'t>(
+        &self,
+        tape: &'t Tape<'_>,
+        ids: &[u32],
+        shape: [usize; 2],
+        intervals: &Arc<Intervals>,
+        seeds: &DropoutSeeds,
+    ) -> Var<'t> {
+        let tokens = match (&self.wpe, &self.sinusoids) {
+            (Some(wpe), _) => self.wte.forward_with_positions(wpe, tape, ids, &shape),
+            (None, Some(sinusoids)) => sinusoids.forward(&self.wte, tape, ids, &shape),
+            (None, None) => self.wte.forward(tape, ids, &shape),
+        };
+        let x = match self.ngram.forward(tape, ids, shape, intervals, seeds) {
+            Some(ngrams) => tokens + ngrams,
+            None => tokens,
+        };
+        self.drop.forward(x, seeds)
     }
 
     /// What the head reads: ids of shape (B, T) to the normalised residual stream (B, T, C) after the last block.
@@ -146,12 +246,14 @@ impl Gpt {
             t <= block_size,
             "cannot forward a sequence of length {t}: the block size is only {block_size}"
         );
-        let x = self.wte.forward_with_positions(&self.wpe, tape, ids, &shape); // (B, T, C)
-        let mut x = self.drop.forward(x, seeds);
+        let embedding = self.embedding(tape, ids, shape, intervals, seeds); // (B, T, C)
+        let mut context = Context { embedding, first_values: None, intervals, seeds };
+        let mut x = embedding;
         for block in &self.h {
             let mark = tape.mark();
-            x = block.forward(x, intervals, seeds);
-            tape.free_since(mark, x); // on a tape that does not record, or that computes again what it forgets
+            x = block.forward(x, &mut context);
+            // on a tape that does not record, or that computes again what it forgets
+            tape.free_since(mark, &[x, context.first_values.unwrap_or(x)]);
         }
         self.ln_f.forward(x)
     }
@@ -175,8 +277,12 @@ impl Gpt {
         seeds: &DropoutSeeds,
     ) -> Var<'t> {
         let shape = [part.batch_size, part.block_size];
-        let intervals = Arc::new(Intervals::causal(part.block_size));
+        let intervals = self.intervals(part.block_size);
         let x = self.hidden(tape, &part.ids, shape, &intervals, seeds);
+        if self.config.soft_cap > 0.0 {
+            let logits = self.capped(self.lm_head.forward(x));
+            return logits.cross_entropy(&part.labels, &part.weights, total_weight);
+        }
         self.lm_head.cross_entropy(x, &part.labels, &part.weights, total_weight)
     }
 }

@@ -99,6 +99,7 @@ impl Fixture {
             activation: Activation::Gelu,
             norm: Norm::LayerNorm,
             norm_eps: 1e-5,
+            ..GptConfig::default()
         };
         let mut params = Params::new();
         let model = Gpt::new(&config, &mut params, &mut Rng::new(0, Stream::Init));

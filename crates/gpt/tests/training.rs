@@ -8,8 +8,6 @@ use gpt::{Decoder, Gpt, Int8Weights};
 use nn::DropoutSeeds;
 use random::{Rng, Stream};
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
-use tensor::kernels::attention::Intervals;
 use tensor::kernels::int8::Int8Matrix;
 use tensor::{Grads, Params, Tape, Workspace, gradcheck};
 
@@ -101,10 +99,11 @@ fn a_frozen_embedding_thaws_on_time_and_resumes_exactly() {
         let wte = |trainer: &Trainer| trainer.params.data(trainer.model.wte.weight).to_vec();
         let mut whole = begin();
         let first = wte(&whole);
-        let wpe = whole.params.data(whole.model.wpe.weight).to_vec();
+        let position = whole.model.wpe.expect("learned positions").weight;
+        let wpe = whole.params.data(position).to_vec();
         advance(&mut whole, 15);
         assert_eq!(wte(&whole), first);
-        assert_ne!(whole.params.data(whole.model.wpe.weight), wpe, "the rest trains");
+        assert_ne!(whole.params.data(position), wpe, "the rest trains");
         advance(&mut whole, 16);
         assert_ne!(wte(&whole), first);
         advance(&mut whole, 30);
@@ -219,7 +218,36 @@ fn a_grad_clip_of_zero_is_no_limit() {
     assert_eq!(digests[0], digests[1]);
 }
 
-/// Every combination of norm, activation, bias and tied head.
+/// Every switch of the architecture on its own, then all together.
+const SWITCHES: &[&[(&str, &str)]] = &[
+    &[("position", "rope")],
+    &[("position", "sinusoidal")],
+    &[("position", "none")],
+    &[("qk_norm", "true")],
+    &[("n_kv_head", "1")],
+    &[("value_residual", "true")],
+    &[("embedding_skip", "true")],
+    &[("soft_cap", "2")],
+    &[("zero_init", "true"), ("tied", "false")],
+    &[("ngram", "4"), ("ngram_rows", "200")],
+    &[("window", "5")],
+    &[
+        ("position", "rope"),
+        ("qk_norm", "true"),
+        ("n_kv_head", "1"),
+        ("value_residual", "true"),
+        ("embedding_skip", "true"),
+        ("soft_cap", "2"),
+        ("zero_init", "true"),
+        ("ngram", "3"),
+        ("ngram_rows", "20"),
+        ("window", "4"),
+        ("activation", "relu2"),
+        ("norm", "rms_norm"),
+    ],
+];
+
+/// Every combination of norm, activation, bias and tied head, and every switch.
 fn variants() -> Vec<Config> {
     let activations = [Activation::Gelu, Activation::GeluTanh, Activation::Relu2, Activation::Swiglu];
     let mut all = Vec::new();
@@ -234,7 +262,61 @@ fn variants() -> Vec<Config> {
             all.push(config);
         }
     }
+    let switched = SWITCHES.iter().map(|switches| {
+        let mut config = tiny();
+        config.model.dropout = 0.0;
+        switches.iter().for_each(|(name, value)| config.set(name, value).expect("a setting"));
+        config.validate().expect("settings that go together");
+        config
+    });
+    all.extend(switched);
     all
+}
+
+/// What tells the variants apart.
+fn name(config: &Config) -> String {
+    let nano = Preset::NanoCpu.config(VOCAB).model;
+    let (all, usual) = (serde_json::to_value(&config.model).unwrap(), serde_json::to_value(nano).unwrap());
+    let changed = all.as_object().unwrap().iter().filter(|(name, value)| usual[name] != **value);
+    changed.map(|(name, value)| format!("{name}={value} ")).collect()
+}
+
+#[test]
+fn parameters_are_those_that_the_config_lists() {
+    for config in variants() {
+        let (_, params) = model(&config);
+        let made: Vec<_> =
+            params.ids().map(|id| (params.name(id).to_string(), params.shape(id).to_vec())).collect();
+        assert_eq!(made, config.model.parameter_shapes(), "{}", name(&config));
+        assert_eq!(params.count() as u64, config.model.count_parameters(), "{}", name(&config));
+    }
+}
+
+/// Of every switch: the same bits whether activations are kept or computed again, and whether a training was interrupted
+/// or not.
+#[test]
+fn every_switch_trains_with_the_same_bits_recomputed_and_resumed() {
+    for mut config in variants() {
+        config.model.dropout = 0.1;
+        config.model.ngram_dropout = 0.1;
+        let digests = ["false", "true"].map(|recompute| {
+            config.set("recompute", recompute).unwrap();
+            let mut trainer = Trainer::new(&config, text().len()).unwrap();
+            advance(&mut trainer, 2);
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("checkpoint");
+            trainer.checkpoint("{}").write(&path).unwrap();
+            let checkpoint = Checkpoint::read(&path).unwrap();
+            let mut resumed = Trainer::from_checkpoint(&checkpoint, text().len()).unwrap();
+            [&mut trainer, &mut resumed].map(|trainer| {
+                advance(trainer, 4);
+                digest(trainer)
+            })
+        });
+        let [[whole, resumed], [again, _]] = &digests;
+        assert_eq!(whole, resumed, "resumed: {}", name(&config));
+        assert_eq!(whole, again, "computed again: {}", name(&config));
+    }
 }
 
 /// A model whose weights are larger than at the start of training, so that nothing is nearly linear.
@@ -251,7 +333,7 @@ fn model(config: &Config) -> (Gpt, Params) {
 fn logits(model: &Gpt, params: &Params, ids: &[u32]) -> Vec<f32> {
     let workspace = Workspace::poisoned();
     let tape = Tape::no_grad(params, &workspace);
-    let intervals = Arc::new(Intervals::causal(ids.len()));
+    let intervals = model.intervals(ids.len());
     model.logits(&tape, ids, [1, ids.len()], &intervals, &DropoutSeeds::off()).read(|x| x.data.to_vec())
 }
 
@@ -269,7 +351,7 @@ fn the_cache_of_keys_and_values_changes_nothing() {
         let expected = logits(&model, &params, ids);
         let mut decoder = Decoder::new(&model, &params);
         for (t, &id) in ids.iter().enumerate() {
-            let what = format!("{:?} {:?}, position {t}", config.model.activation, config.model.norm);
+            let what = format!("{}, position {t}", name(&config));
             assert_close(&what, decoder.push(id), &expected[t * VOCAB..(t + 1) * VOCAB]);
         }
         // Full: the older half is forgotten, and what remains is a text of its own.
@@ -339,7 +421,7 @@ fn the_gradient_of_the_whole_model_is_right() {
         loss.backward(&mut grads);
         assert!(grads.unreached(&params).is_empty());
         if let Err(mismatch) = gradcheck::check_graph(loss, &params, &grads, 1) {
-            panic!("{:?} {:?}: {mismatch}", config.model.activation, config.model.norm);
+            panic!("{}: {mismatch}", name(&config));
         }
     }
 }

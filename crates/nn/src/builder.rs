@@ -52,6 +52,11 @@ impl<'a> ParamBuilder<'a> {
         self.params.add(&path, shape, |data| init.fill(shape, data, self.rng))
     }
 
+    /// Says that a step reaches only few rows of a parameter: `Params::set_sparse`.
+    pub fn set_sparse(&mut self, id: ParamId) {
+        self.params.set_sparse(id, true);
+    }
+
     fn path(&self, name: impl Display) -> String {
         if self.prefix.is_empty() { name.to_string() } else { format!("{}.{name}", self.prefix) }
     }

@@ -14,6 +14,8 @@ pub enum Init {
     Zeros,
     /// All one: the weights of norms.
     Ones,
+    /// These two numbers: the weights of a blend.
+    Pair(f32, f32),
     /// Normal numbers with mean 0.
     Normal {
         /// Their standard deviation.
@@ -48,11 +50,13 @@ impl Init {
     /// Fills a tensor of this shape. Random numbers are drawn in row-major order.
     ///
     /// # Panics
-    /// If this is a Kaiming or Xavier initialisation and the shape is not a matrix.
+    /// If this is a Kaiming or Xavier initialisation and the shape is not a matrix, or a pair and there are not two
+    /// elements.
     pub fn fill(self, shape: Shape, data: &mut [f32], rng: &mut Rng) {
         match self {
             Self::Zeros => data.fill(0.0),
             Self::Ones => data.fill(1.0),
+            Self::Pair(first, second) => data.copy_from_slice(&[first, second]),
             Self::Normal { std } => rng.fill_normal(data, 0.0, std),
             Self::KaimingUniform => {
                 let (_, fan_in) = matrix(shape);

@@ -30,7 +30,8 @@ mod schedule;
 pub use builder::ParamBuilder;
 pub use init::Init;
 pub use layers::{
-    Dropout, DropoutSeeds, Embedding, FeedForward, FeedForwardConfig, LayerNorm, Linear, Norm, NormKind,
-    RmsNorm, SelfAttention, SelfAttentionConfig, hidden_width,
+    Dropout, DropoutSeeds, Embedding, FeedForward, FeedForwardConfig, LayerNorm, Linear, NgramEmbedding,
+    NgramEmbeddingConfig, Norm, NormKind, RmsNorm, SelfAttention, SelfAttentionConfig, Sinusoids,
+    ValueResidual, hidden_width, table_rows,
 };
 pub use schedule::Schedule;

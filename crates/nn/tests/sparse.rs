@@ -63,7 +63,8 @@ fn a_row_that_is_reached_takes_the_step_of_a_dense_one_times_its_learning_rate()
     gradients_of_rows(&params, ids, &mut grads, [&[4], &[9]]);
     let before = params.data(ids[0]).to_vec();
     let config = AdamWConfig { weight_decay: 0.0, ..AdamWConfig::default() };
-    let group = |params: &Params, id| Group { decays: true, lr_scale: if params.is_sparse(id) { 0.5 } else { 1.0 } };
+    let group =
+        |params: &Params, id| Group { decays: true, lr_scale: if params.is_sparse(id) { 0.5 } else { 1.0 } };
     AdamW::with_groups(&params, config, group).step(&mut params, &grads, 0.01).unwrap();
     for i in [4 * 20, 4 * 20 + 19, 9 * 20 + 3] {
         let [dense, sparse] = ids.map(|id| params.data(id)[i] - before[i]);

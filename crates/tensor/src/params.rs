@@ -170,7 +170,12 @@ impl Params {
     #[track_caller]
     pub fn set_sparse(&mut self, id: ParamId, sparse: bool) {
         let param = &mut self.all[id.index()];
-        assert!(param.shape.len() == 2, "only a matrix has rows to tell apart; {} is {}", param.name, param.shape);
+        assert!(
+            param.shape.len() == 2,
+            "only a matrix has rows to tell apart; {} is {}",
+            param.name,
+            param.shape
+        );
         param.sparse = sparse;
     }
 

@@ -24,7 +24,7 @@ impl<'p> Tape<'p> {
     /// let mark = tape.mark();
     /// let x = tape.param(w);
     /// let y = (x * x * x).sum();
-    /// tape.free_since(mark, y);   // forgets x * x and x * x * x
+    /// tape.free_since(mark, &[y]); // forgets x * x and x * x * x
     /// y.backward(&mut grads);
     /// assert_eq!(grads.get(w).unwrap()[0], 3.0 * 2.0 * 2.0);
     /// ```
@@ -41,13 +41,14 @@ impl<'p> Tape<'p> {
         self.nodes.borrow().len()
     }
 
-    /// Gives back the buffers of all values computed since [`Tape::mark`] except `keep`: called after each block,
-    /// evaluation needs the memory of one. A tape that records needs them, and does nothing, unless it computes
+    /// Gives back the buffers of all values computed since [`Tape::mark`] except those to `keep`: called after each
+    /// block, evaluation needs the memory of one. A tape that records needs them, and does nothing, unless it computes
     /// them again in the backward ([`Tape::recomputing`]).
-    pub fn free_since(&self, mark: usize, keep: Var<'_>) {
+    pub fn free_since(&self, mark: usize, keep: &[Var<'_>]) {
         let free = |node: &Node| !self.is_recording() || (self.recompute && node.op.is_some());
         for (i, node) in self.nodes.borrow_mut().iter_mut().enumerate().skip(mark) {
-            if i != keep.index as usize && matches!(node.value, Value::Here(_)) && free(node) {
+            let kept = keep.iter().any(|keep| keep.index as usize == i);
+            if !kept && matches!(node.value, Value::Here(_)) && free(node) {
                 (node.value, node.saved) = (Value::Freed, None);
             }
         }

@@ -321,7 +321,9 @@ impl Tape<'_> {
                     grads.put_back(*id, data);
                     grads.reach_rows(*id, op.rows_reached(position));
                 }
-                (Destination::Again { .. }, Value::Param(id)) => grads.reach_rows(*id, op.rows_reached(position)),
+                (Destination::Again { .. }, Value::Param(id)) => {
+                    grads.reach_rows(*id, op.rows_reached(position))
+                }
                 _ => {}
             }
         }

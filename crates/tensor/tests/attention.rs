@@ -93,7 +93,8 @@ fn every_rung_agrees_with_the_naive_one_in_every_mode() {
                 let expected = run(&p, &dy, forward, backward);
                 for (name, forward, backward) in &LADDER[1..] {
                     let found = run(&p, &dy, *forward, *backward);
-                    let what = format!("{name}, {mode}, T {time}, hs {head_size}, heads {heads:?}, {dropout:?}");
+                    let what =
+                        format!("{name}, {mode}, T {time}, hs {head_size}, heads {heads:?}, {dropout:?}");
                     assert_close(&format!("y of {what}"), &found.y, &expected.y);
                     assert_close(&format!("lse of {what}"), &found.lse, &expected.lse);
                     assert_close(&format!("dqkv of {what}"), &found.dqkv, &expected.dqkv);

@@ -8,7 +8,8 @@ pub(crate) use validate::Check;
 
 pub use set::{FIELDS, Field, Group};
 pub use validate::{
-    ConfigError, MAX_BATCH_SIZE, MAX_BLOCK_SIZE, MAX_N_EMBD, MAX_N_LAYER, MAX_VOCAB_SIZE, Problem,
+    ConfigError, MAX_BATCH_SIZE, MAX_BLOCK_SIZE, MAX_N_EMBD, MAX_N_LAYER, MAX_NGRAM, MAX_NGRAM_ROWS,
+    MAX_VOCAB_SIZE, Problem,
 };
 
 pub use data::SamplingMode;
@@ -64,6 +65,42 @@ pub struct GptConfig {
     /// Added to the variance (or mean square) before its root is taken.
     #[serde(default = "default_norm_eps")]
     pub norm_eps: f32,
+    /// How the model knows where a token stands.
+    #[serde(default)]
+    pub position: Position,
+    /// With `rope`: the slowest pair of features turns once in 2 pi times as many positions.
+    #[serde(default = "default_rope_base")]
+    pub rope_base: f64,
+    /// Heads of keys and values, each of which serves several of queries; a divisor of `n_head`. `None`: `n_head`.
+    #[serde(default)]
+    pub n_kv_head: Option<usize>,
+    /// Whether queries and keys are normalised before they meet (arXiv 2010.04245).
+    #[serde(default)]
+    pub qk_norm: bool,
+    /// Whether later blocks blend their values with those of the first (arXiv 2410.17897).
+    #[serde(default)]
+    pub value_residual: bool,
+    /// Whether each block reads a blend of the residual stream with the embedding it began as.
+    #[serde(default)]
+    pub embedding_skip: bool,
+    /// The largest logit: z becomes c tanh(z / c) (arXiv 2408.00118). 0: no bound.
+    #[serde(default)]
+    pub soft_cap: f32,
+    /// Whether the projections back to the residual stream (and an untied head) begin at zero.
+    #[serde(default)]
+    pub zero_init: bool,
+    /// The largest order of n-gram embeddings ([`nn::NgramEmbedding`]): 4 adds what the last 2, 3 and 4 tokens say. 0: none.
+    #[serde(default)]
+    pub ngram: usize,
+    /// Rows of each table of n-grams; more n-grams than rows share them by a hash.
+    #[serde(default = "default_ngram_rows")]
+    pub ngram_rows: usize,
+    /// Probability of dropout on what these tables say.
+    #[serde(default)]
+    pub ngram_dropout: f32,
+    /// How many positions each one sees, itself included; `None`: all before it.
+    #[serde(default)]
+    pub window: Option<usize>,
 }
 
 fn yes() -> bool {
@@ -72,6 +109,33 @@ fn yes() -> bool {
 
 fn default_norm_eps() -> f32 {
     1e-5
+}
+
+fn default_rope_base() -> f64 {
+    1e4
+}
+
+fn default_ngram_lr_scale() -> f64 {
+    3.0
+}
+
+fn default_ngram_rows() -> usize {
+    1 << 14
+}
+
+/// How a model knows where a token stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Position {
+    /// A learned vector for each position, added to the token's (GPT-2).
+    #[default]
+    Learned,
+    /// Queries and keys are turned by their position, so that scores depend on distances (arXiv 2104.09864).
+    Rope,
+    /// Fixed sines and cosines, added to the token's vector (arXiv 1706.03762).
+    Sinusoidal,
+    /// Not at all: a causal mask alone tells positions apart, somewhat (arXiv 2203.16634).
+    None,
 }
 
 /// The non-linearity of the feed-forward layer.
@@ -149,6 +213,9 @@ pub struct TrainConfig {
     /// weights the head stays with it.)
     #[serde(default)]
     pub freeze_emb: usize,
+    /// The learning rate of the n-gram embeddings over that of the others. A row of theirs is reached once in many steps.
+    #[serde(default = "default_ngram_lr_scale")]
+    pub ngram_lr_scale: f64,
     /// How training windows are chosen: `crop` (anywhere, as nanoGPT) or `epoch` (each once per pass).
     pub sampler: SamplingMode,
     /// Iterations between checkpoints; 0: only at the end and when interrupted.
@@ -238,19 +305,7 @@ impl Preset {
             Self::NanoCpu => (4, 4, 128, 64, 0.0),
             Self::Baby => (6, 6, 384, 256, 0.2),
         };
-        GptConfig {
-            n_layer,
-            n_head,
-            n_embd,
-            block_size,
-            vocab_size,
-            dropout,
-            bias: false,
-            tied: true,
-            activation: Activation::Gelu,
-            norm: Norm::LayerNorm,
-            norm_eps: 1e-5,
-        }
+        GptConfig { n_layer, n_head, n_embd, block_size, vocab_size, dropout, ..GptConfig::default() }
     }
 
     fn train(self) -> TrainConfig {
@@ -279,6 +334,7 @@ impl Preset {
             patience: None,
             seed: 1337,
             freeze_emb: 0,
+            ngram_lr_scale: default_ngram_lr_scale(),
             sampler: SamplingMode::Crop,
             checkpoint_interval: 250,
             keep_checkpoints: 2,

@@ -1,6 +1,6 @@
 //! Settings by name and text, for the command line.
 
-use super::{Activation, Config, ConfigError, Norm, Optimizer, SamplingMode, Schedule};
+use super::{Activation, Config, ConfigError, Norm, Optimizer, Position, SamplingMode, Schedule};
 
 /// To which part of [`Config`] a setting belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ const fn train(name: &'static str, help: &'static str) -> Field {
 }
 
 /// All settings, in the order of the structs.
-pub const FIELDS: [Field; 35] = [
+pub const FIELDS: &[Field] = &[
     model("n_layer", "number of blocks"),
     model("n_head", "attention heads in a block"),
     model("n_embd", "width of the model, a multiple of n_head"),
@@ -43,6 +43,18 @@ pub const FIELDS: [Field; 35] = [
     model("activation", "gelu, gelu_tanh, relu2 or swiglu"),
     model("norm", "layer_norm or rms_norm"),
     model("norm_eps", "added to the variance in norms"),
+    model("position", "learned, rope, sinusoidal or none"),
+    model("rope_base", "base of the angles of rope"),
+    model("n_kv_head", "heads of keys and values, a divisor of n_head, or none for as many"),
+    model("qk_norm", "queries and keys are normalised: true or false"),
+    model("value_residual", "later blocks see the first one's values: true or false"),
+    model("embedding_skip", "each block sees the embedding again: true or false"),
+    model("soft_cap", "largest logit, 0 for any"),
+    model("zero_init", "projections begin at zero: true or false"),
+    model("ngram", "largest order of n-gram embeddings, 0 for none"),
+    model("ngram_rows", "rows of each table of n-grams"),
+    model("ngram_dropout", "share of the n-gram embeddings dropped in training"),
+    model("window", "positions that each one sees, or none for all before it"),
     train("max_iters", "updates in the whole run"),
     train("batch_size", "sequences in an update"),
     train("micro_batch", "sequences computed at a time, or none"),
@@ -63,6 +75,7 @@ pub const FIELDS: [Field; 35] = [
     train("patience", "evaluations without improvement before stopping, or none"),
     train("seed", "where all randomness starts"),
     train("freeze_emb", "iterations in which the token embedding stays as it began"),
+    train("ngram_lr_scale", "learning rate of n-gram embeddings over that of the others"),
     train("sampler", "crop (windows anywhere) or epoch (each once a pass)"),
     train("checkpoint_interval", "iterations between checkpoints, 0 for only at the end"),
     train("keep_checkpoints", "checkpoints kept, at least 2"),
@@ -106,6 +119,18 @@ impl Config {
             "activation" => c.activation.read(value),
             "norm" => c.norm.read(value),
             "norm_eps" => c.norm_eps.read(value),
+            "position" => c.position.read(value),
+            "rope_base" => c.rope_base.read(value),
+            "n_kv_head" => c.n_kv_head.read(value),
+            "qk_norm" => c.qk_norm.read(value),
+            "value_residual" => c.value_residual.read(value),
+            "embedding_skip" => c.embedding_skip.read(value),
+            "soft_cap" => c.soft_cap.read(value),
+            "zero_init" => c.zero_init.read(value),
+            "ngram" => c.ngram.read(value),
+            "ngram_rows" => c.ngram_rows.read(value),
+            "ngram_dropout" => c.ngram_dropout.read(value),
+            "window" => c.window.read(value),
             _ => Err("a setting of the model".into()), // a test reaches every field
         }
     }
@@ -133,6 +158,7 @@ impl Config {
             "patience" => c.patience.read(value),
             "seed" => c.seed.read(value),
             "freeze_emb" => c.freeze_emb.read(value),
+            "ngram_lr_scale" => c.ngram_lr_scale.read(value),
             "sampler" => c.sampler.read(value),
             "checkpoint_interval" => c.checkpoint_interval.read(value),
             "keep_checkpoints" => c.keep_checkpoints.read(value),
@@ -217,6 +243,16 @@ impl FromText for Norm {
     }
 }
 
+impl FromText for Position {
+    fn from_text(text: &str) -> Result<Self, String> {
+        use Position::{Learned, Rope, Sinusoidal};
+        choice(
+            text,
+            &[("learned", Learned), ("rope", Rope), ("sinusoidal", Sinusoidal), ("none", Position::None)],
+        )
+    }
+}
+
 impl FromText for Schedule {
     fn from_text(text: &str) -> Result<Self, String> {
         choice(text, &[("cosine", Self::Cosine), ("linear", Self::Linear), ("constant", Self::Constant)])
@@ -289,7 +325,7 @@ mod tests {
                 // Set to another value, then back: only this field may have moved.
                 let other = match value {
                     serde_json::Value::Bool(b) => (!b).to_string(),
-                    serde_json::Value::String(_) => ["relu2", "rms_norm", "linear", "sgd", "epoch"]
+                    serde_json::Value::String(_) => ["relu2", "rms_norm", "linear", "sgd", "epoch", "rope"]
                         .into_iter()
                         .find(|text| changed.set(name, text).is_ok())
                         .unwrap()

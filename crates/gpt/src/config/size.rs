@@ -1,6 +1,38 @@
 //! How large a model is: its parameters by name and shape, and their number.
 
-use super::{Activation, GptConfig, Norm};
+use super::{Activation, GptConfig, MAX_NGRAM, Norm, Position};
+use tensor::kernels::attention::Heads;
+
+impl Default for GptConfig {
+    /// Every switch as nanoGPT has it, and all sizes 0: for `GptConfig { n_layer: 4, .., ..GptConfig::default() }`.
+    fn default() -> Self {
+        Self {
+            n_layer: 0,
+            n_head: 0,
+            n_embd: 0,
+            block_size: 0,
+            vocab_size: 0,
+            dropout: 0.0,
+            bias: false,
+            tied: true,
+            activation: Activation::Gelu,
+            norm: Norm::LayerNorm,
+            norm_eps: super::default_norm_eps(),
+            position: Position::Learned,
+            rope_base: super::default_rope_base(),
+            n_kv_head: None,
+            qk_norm: false,
+            value_residual: false,
+            embedding_skip: false,
+            soft_cap: 0.0,
+            zero_init: false,
+            ngram: 0,
+            ngram_rows: super::default_ngram_rows(),
+            ngram_dropout: 0.0,
+            window: None,
+        }
+    }
+}
 
 impl GptConfig {
     /// The shape of GPT-2 (Radford et al. 2019), the smallest of four: 124 million parameters.
@@ -14,11 +46,15 @@ impl GptConfig {
             vocab_size: 50257,
             dropout: 0.1,
             bias: true,
-            tied: true,
             activation: Activation::GeluTanh,
-            norm: Norm::LayerNorm,
-            norm_eps: 1e-5,
+            ..Self::default()
         }
+    }
+
+    /// Heads of queries, and of keys and values.
+    #[must_use]
+    pub fn heads(&self) -> Heads {
+        Heads { n_head: self.n_head, n_kv_head: self.n_kv_head.unwrap_or(self.n_head) }
     }
 
     /// Numbers in one attention head, hs = C / NH.
@@ -42,12 +78,24 @@ impl GptConfig {
         let (c, v) = (self.n_embd, self.vocab_size);
         let hidden = self.feed_forward_width();
         let rows = if self.activation == Activation::Swiglu { hidden.saturating_mul(2) } else { hidden };
-        let mut all =
-            vec![("wte.weight".into(), vec![v, c]), ("wpe.weight".into(), vec![self.block_size, c])];
+        let mut all = vec![("wte.weight".into(), vec![v, c])];
+        if self.position == Position::Learned {
+            all.push(("wpe.weight".into(), vec![self.block_size, c]));
+        }
+        for n in 2..=self.ngram {
+            all.push((format!("ngram.{n}.weight"), vec![nn::table_rows(v, n, self.ngram_rows), c]));
+        }
+        let qkv = self.head_size().saturating_mul(self.heads().in_row());
         for i in 0..self.n_layer {
+            if self.embedding_skip {
+                all.push((format!("h.{i}.embedding_blend"), vec![2]));
+            }
             self.push_norm(&mut all, &format!("h.{i}.ln_1"));
-            self.push_linear(&mut all, &format!("h.{i}.attn.c_attn"), c.saturating_mul(3), c);
+            self.push_linear(&mut all, &format!("h.{i}.attn.c_attn"), qkv, c);
             self.push_linear(&mut all, &format!("h.{i}.attn.c_proj"), c, c);
+            if self.value_residual && i > 0 {
+                all.push((format!("h.{i}.attn.value_blend"), vec![2]));
+            }
             self.push_norm(&mut all, &format!("h.{i}.ln_2"));
             self.push_linear(&mut all, &format!("h.{i}.mlp.c_fc"), rows, c);
             self.push_linear(&mut all, &format!("h.{i}.mlp.c_proj"), c, hidden);
@@ -76,14 +124,15 @@ impl GptConfig {
     /// How many numbers the model has, position embeddings included. (nanoGPT prints them without.)
     #[must_use]
     pub fn count_parameters(&self) -> u64 {
-        // One layer by its tensors, times the layers: no list as long as a hostile n_layer.
+        // The second layer by its tensors, times those after the first: no list as long as a hostile n_layer.
         let with_layers = |n_layer| {
-            let shapes = Self { n_layer, ..self.clone() }.parameter_shapes();
+            let shapes =
+                Self { n_layer, ngram: self.ngram.min(MAX_NGRAM), ..self.clone() }.parameter_shapes();
             shapes.iter().map(|(_, shape)| shape.iter().map(|&n| n as u128).product::<u128>()).sum::<u128>()
         };
-        let (none, one) = (with_layers(0), with_layers(1));
-        let all = none.saturating_add((one - none).saturating_mul(self.n_layer as u128));
-        u64::try_from(all).unwrap_or(u64::MAX)
+        let few = with_layers(self.n_layer.min(1));
+        let more = (with_layers(2) - with_layers(1)).saturating_mul(self.n_layer.saturating_sub(1) as u128);
+        u64::try_from(few.saturating_add(more)).unwrap_or(u64::MAX)
     }
 }
 

@@ -1,9 +1,9 @@
 //! Settings that cannot work, all found at once and before anything is allocated.
 
-use super::{Config, GptConfig, TrainConfig};
+use super::{Config, GptConfig, Position, TrainConfig};
 use std::fmt;
 
-/// The largest `n_layer`. Each layer has up to 12 tensors, the optimizer two for each of those, and a
+/// The largest `n_layer`. Each layer has up to 14 tensors, the optimizer two for each of those, and a
 /// file of ours has at most 4,096.
 pub const MAX_N_LAYER: usize = 128;
 /// The largest `n_embd`.
@@ -12,6 +12,10 @@ pub const MAX_N_EMBD: usize = 65_536;
 pub const MAX_BLOCK_SIZE: usize = 1_000_000;
 /// The largest `vocab_size`.
 pub const MAX_VOCAB_SIZE: usize = 1_000_000;
+/// The largest order of n-gram embeddings: a table each from 2 on.
+pub const MAX_NGRAM: usize = 8;
+/// The largest `ngram_rows`.
+pub const MAX_NGRAM_ROWS: usize = 1 << 24;
 /// The largest `batch_size`.
 pub const MAX_BATCH_SIZE: usize = 1_000_000;
 
@@ -170,6 +174,60 @@ impl GptConfig {
         );
         let positive = self.norm_eps.is_finite() && self.norm_eps > 0.0;
         check.that(positive, "norm_eps", self.norm_eps, "a finite number above 0", "the usual value is 1e-5");
+        self.check_attention(check);
+        self.check_ngrams(check);
+        check.at_least_0("soft_cap", f64::from(self.soft_cap));
+    }
+
+    fn check_attention(&self, check: &mut Check) {
+        if let Some(n) = self.n_kv_head {
+            check.that(
+                n > 0 && self.n_head.is_multiple_of(n),
+                "n_kv_head",
+                n,
+                &format!("a divisor of n_head ({}), each serving as many heads of queries", self.n_head),
+                "use none for as many as n_head, or 1 for one that serves all",
+            );
+        }
+        if self.position == Position::Rope {
+            check.that(
+                self.head_size().is_multiple_of(2),
+                "position",
+                "rope",
+                &format!("an even head size, pairs of features being turned (it is {})", self.head_size()),
+                "use another --n-head, or another --position",
+            );
+        }
+        let base = self.rope_base;
+        check.that(
+            base.is_finite() && base > 1.0,
+            "rope_base",
+            base,
+            "a finite number above 1",
+            "the usual value is 10000",
+        );
+        if let Some(window) = self.window {
+            check.that(
+                window > 0,
+                "window",
+                window,
+                "at least 1, the position itself",
+                "use none to see all positions",
+            );
+        }
+    }
+
+    fn check_ngrams(&self, check: &mut Check) {
+        check.that(
+            self.ngram == 0 || (2..=MAX_NGRAM).contains(&self.ngram),
+            "ngram",
+            self.ngram,
+            &format!("0 for none, or 2 to {MAX_NGRAM}"),
+            "4 is usual for characters",
+        );
+        check.size("ngram_rows", self.ngram_rows, MAX_NGRAM_ROWS);
+        let in_range = (0.0..1.0).contains(&self.ngram_dropout);
+        check.that(in_range, "ngram_dropout", self.ngram_dropout, "at least 0 and below 1", "use 0 for none");
     }
 }
 
@@ -189,6 +247,7 @@ impl TrainConfig {
         self.check_learning_rate(check);
         check.at_least_0("weight_decay", self.weight_decay);
         check.at_least_0("grad_clip", self.grad_clip);
+        check.at_least_0("ngram_lr_scale", self.ngram_lr_scale);
         check.beta("beta1", self.beta1, "the usual value is 0.9");
         check.beta("beta2", self.beta2, "usual values are 0.99 and 0.95");
         let positive = self.eps.is_finite() && self.eps > 0.0;
@@ -281,6 +340,22 @@ mod tests {
             assert_eq!(problems(|c| c.model.dropout = dropout), ["dropout"]);
         }
         assert_eq!(problems(|c| c.model.norm_eps = 0.0), ["norm_eps"]);
+        assert_eq!(problems(|c| c.model.n_kv_head = Some(2)), [""; 0]);
+        for heads in [0, 3, 8] {
+            assert_eq!(problems(|c| c.model.n_kv_head = Some(heads)), ["n_kv_head"]);
+        }
+        assert_eq!(
+            problems(|c| (c.model.position, c.model.n_embd, c.model.n_head) = (Position::Rope, 12, 4)),
+            ["position"]
+        );
+        assert_eq!(problems(|c| c.model.rope_base = 1.0), ["rope_base"]);
+        assert_eq!(problems(|c| c.model.window = Some(0)), ["window"]);
+        assert_eq!(problems(|c| c.model.soft_cap = f32::NAN), ["soft_cap"]);
+        for ngram in [1, MAX_NGRAM + 1, usize::MAX] {
+            assert_eq!(problems(|c| c.model.ngram = ngram), ["ngram"]);
+        }
+        assert_eq!(problems(|c| c.model.ngram_rows = 0), ["ngram_rows"]);
+        assert_eq!(problems(|c| c.model.ngram_dropout = 1.0), ["ngram_dropout"]);
         assert_eq!(problems(|c| c.train.max_iters = 0), ["max_iters", "warmup_iters"]);
         assert_eq!(problems(|c| c.train.micro_batch = Some(13)), ["micro_batch"]);
         assert_eq!(problems(|c| c.train.micro_batch = Some(0)), ["micro_batch"]);

@@ -6,7 +6,9 @@ use crate::config::{self, Config, TrainConfig};
 use crate::model::Gpt;
 use data::dataset::TokenSource;
 use data::{Batch, SamplerState, WindowSampler};
-use nn::optim::{Adam, AdamConfig, AdamW, AdamWConfig, Optimizer, Sgd, SgdConfig, clip_factor};
+use nn::optim::{
+    Adam, AdamConfig, AdamW, AdamWConfig, Group, Optimizer, Sgd, SgdConfig, clip_factor, decays_by_default,
+};
 use nn::{DropoutSeeds, Schedule};
 use random::{Rng, Stream};
 use std::collections::BTreeMap;
@@ -231,7 +233,15 @@ fn optimizer(train: &TrainConfig, params: &Params) -> Box<dyn Optimizer> {
     let &TrainConfig { beta1, beta2, eps, weight_decay, .. } = train;
     match train.optimizer {
         config::Optimizer::Adamw => {
-            Box::new(AdamW::new(params, AdamWConfig { beta1, beta2, eps, weight_decay }))
+            let config = AdamWConfig { beta1, beta2, eps, weight_decay };
+            // The n-gram tables are what a model has of sparse parameters.
+            let lr_scale =
+                |params: &Params, id| if params.is_sparse(id) { train.ngram_lr_scale } else { 1.0 };
+            let group = |params: &Params, id| Group {
+                decays: decays_by_default(params, id),
+                lr_scale: lr_scale(params, id),
+            };
+            Box::new(AdamW::with_groups(params, config, group))
         }
         config::Optimizer::Adam => {
             Box::new(Adam::new(params, AdamConfig { beta1, beta2, eps, weight_decay }))

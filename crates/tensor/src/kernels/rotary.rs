@@ -223,9 +223,7 @@ impl Kernel for Backward<'_> {
                 let (x, y, dy) = (&self.x[at.clone()], &self.y[at.clone()], &self.dy[at]);
                 // xhat = r x: dx = r (d - xhat mean(d xhat)), and a rotation keeps d xhat = dy y
                 let (r, mean) = match rotary.norm_eps {
-                    Some(_) => {
-                        (self.rstd[(self.first + row) * changed + head], dot(s, dy, y) / hs as f32)
-                    }
+                    Some(_) => (self.rstd[(self.first + row) * changed + head], dot(s, dy, y) / hs as f32),
                     None => (1.0, 0.0),
                 };
                 turn_back(s, (x, dy), (r, mean), (cos, sin), &mut dx[head * hs..(head + 1) * hs], accum);
@@ -258,8 +256,7 @@ fn turn_back<S: Simd>(
         }
         return;
     }
-    let (((x1, x2), (dy1, dy2)), (dx1, dx2)) =
-        ((x.split_at(half), dy.split_at(half)), dx.split_at_mut(half));
+    let (((x1, x2), (dy1, dy2)), (dx1, dx2)) = ((x.split_at(half), dy.split_at(half)), dx.split_at_mut(half));
     for at in (0..half).step_by(LANES) {
         let (c, sn) = (load(s, &cos[at..]), load(s, &sin[at..]));
         let (a, b) = (load(s, &dy1[at..]), load(s, &dy2[at..]));

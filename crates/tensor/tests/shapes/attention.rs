@@ -35,7 +35,8 @@ fn attentions() {
         let what = format!("{what}, NKV {n_kv_head}");
         let (rows, c, row) = (batch * time, n_head * head_size, (n_head + 2 * n_kv_head) * head_size);
         let qkv = values(draw, rows * row);
-        let p = Problem { qkv: &qkv, batch, time, n_head, n_kv_head, head_size, intervals: &intervals, dropout };
+        let p =
+            Problem { qkv: &qkv, batch, time, n_head, n_kv_head, head_size, intervals: &intervals, dropout };
         let (mut y, mut lse) = (vec![f32::NAN; rows * c], vec![f32::NAN; rows * n_head]);
         attention::forward(&p, &mut y, &mut lse);
         let (dy, accum) = (values(draw, rows * c), accum(draw));
@@ -45,7 +46,8 @@ fn attentions() {
 
         let scale = constant(1.0 / (head_size as f64).sqrt());
         let at = |b: usize, t: usize, which: usize, h: usize| {
-            let head = [h, n_head + h * n_kv_head / n_head, n_head + n_kv_head + h * n_kv_head / n_head][which];
+            let head =
+                [h, n_head + h * n_kv_head / n_head, n_head + n_kv_head + h * n_kv_head / n_head][which];
             (b * time + t) * row + head * head_size
         };
         let (mut exact_y, mut exact_d) = (vec![F::default(); y.len()], vec![F::default(); qkv.len()]);

@@ -50,7 +50,8 @@ pub(super) fn by_kv_head<'a>(p: &Problem<'_>, dqkv: &'a mut [f32]) -> Vec<Destin
     let heads = p.n_head + 2 * p.n_kv_head; // rectangles in a sequence
     let mut parts: Vec<_> =
         rectangles(dqkv, p.row_width(), p.time, p.head_size).into_iter().map(Some).collect();
-    let mut take = |b: usize, head: usize| parts[b * heads + head].take().expect("each rectangle is taken once");
+    let mut take =
+        |b: usize, head: usize| parts[b * heads + head].take().expect("each rectangle is taken once");
     let all = (0..p.batch).flat_map(|b| (0..p.n_kv_head).map(move |kv| (b, kv)));
     all.map(|(b, kv)| Destinations {
         dq: (kv * p.group()..(kv + 1) * p.group()).map(|h| take(b, h)).collect(),

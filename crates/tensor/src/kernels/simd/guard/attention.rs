@@ -47,16 +47,8 @@ fn attentions(
         };
         let dropout = (n % 4 == 3).then_some(Dropout { p: 0.3, seed: n as u64 });
         let n_kv_head = if n % 5 < 3 { n_head } else { 1 };
-        let sizes = Problem {
-            qkv: &[],
-            batch,
-            time,
-            n_head,
-            n_kv_head,
-            head_size,
-            intervals: &intervals,
-            dropout,
-        };
+        let sizes =
+            Problem { qkv: &[], batch, time, n_head, n_kv_head, head_size, intervals: &intervals, dropout };
         let row = sizes.row_width();
         let rows = batch * time;
         let c = n_head * head_size;

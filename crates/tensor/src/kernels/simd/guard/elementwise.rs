@@ -25,7 +25,8 @@ pub(super) fn sums_of_squares(bench: &mut Bench) {
         let x = bench.normals(len);
         bench.check([x], &[], [vec![0.0]], |[x], _, [sum]| sum[0] = vmath::sum_of_squares(x) as f32);
         let (a, b) = (bench.normals(len), bench.normals(len));
-        bench.check([a, b], &[], [vec![0.0]], |[a, b], _, [sum]| sum[0] = vmath::sum_of_products(a, b) as f32);
+        bench
+            .check([a, b], &[], [vec![0.0]], |[a, b], _, [sum]| sum[0] = vmath::sum_of_products(a, b) as f32);
     }
 }
 

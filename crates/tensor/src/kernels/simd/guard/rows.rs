@@ -1,12 +1,12 @@
 //! The cases of kernels that work row by row.
 
 use super::memory::{ACCUMS, Bench, tails, widths};
+use crate::kernels::attention::Heads;
 use crate::kernels::cross_entropy::{
     Targets, cross_entropy_backward, cross_entropy_forward, cross_entropy_gradient_in_place,
 };
 use crate::kernels::layer_norm::{layer_norm_backward, layer_norm_forward, layer_norm_scratch};
 use crate::kernels::rms_norm::{rms_norm_backward, rms_norm_forward, rms_norm_scratch};
-use crate::kernels::attention::Heads;
 use crate::kernels::rotary::{self, Rotary, Rotations};
 use crate::kernels::{blend, columns, embedding, rows, softmax};
 use crate::op::Grad;
