@@ -9,6 +9,7 @@ use nn::{
 use random::Rng;
 use std::sync::Arc;
 use tensor::kernels::attention::Intervals;
+use tensor::kernels::cross_entropy::Regularizer;
 use tensor::ops::feed_forward::Activation;
 use tensor::{Params, Tape, Var};
 
@@ -160,11 +161,12 @@ impl Gpt {
     #[track_caller]
     #[must_use]
     pub fn loss<'t>(&self, tape: &'t Tape<'_>, batch: &Batch, seeds: &DropoutSeeds) -> Var<'t> {
-        self.loss_of_part(tape, batch, batch.total_weight() as f32, seeds)
+        self.loss_of_part(tape, batch, batch.total_weight() as f32, seeds, Regularizer::NONE)
     }
 
     /// What a part of a batch contributes to the batch's loss: sum(w CE) of the part / `total_weight` of the
-    /// whole. The parts' losses and gradients add up to the whole's; a mean of means would not.
+    /// whole, with what the regularizer adds. The parts' losses and gradients add up to the whole's; a mean of means
+    /// would not.
     #[track_caller]
     #[must_use]
     pub fn loss_of_part<'t>(
@@ -173,10 +175,11 @@ impl Gpt {
         part: &Batch,
         total_weight: f32,
         seeds: &DropoutSeeds,
+        regularizer: Regularizer,
     ) -> Var<'t> {
         let shape = [part.batch_size, part.block_size];
         let intervals = Arc::new(Intervals::causal(part.block_size));
         let x = self.hidden(tape, &part.ids, shape, &intervals, seeds);
-        self.lm_head.cross_entropy(x, &part.labels, &part.weights, total_weight)
+        self.lm_head.cross_entropy(x, &part.labels, &part.weights, total_weight, regularizer)
     }
 }

@@ -352,3 +352,24 @@ fn a_model_of_nothing_but_noise_knows_nothing() {
     let loss = gpt::train::evaluate(&model, &params, &text(), 0).unwrap();
     assert!((loss - (VOCAB as f64).ln()).abs() < 0.02, "{loss}");
 }
+
+/// Label smoothing and z-loss change what is trained, but not how a model is measured.
+#[test]
+fn regularizers_are_for_training_only() {
+    let first_loss = |settings: [(&str, &str); 2]| {
+        let mut config = tiny();
+        settings.iter().for_each(|(name, value)| config.set(name, value).unwrap());
+        let mut trainer = Trainer::new(&config, text().len()).unwrap();
+        let measured = evaluate(&trainer.model, &trainer.params, &text()[..], 0).unwrap();
+        let trained = trainer.step(&text()).unwrap().loss;
+        (trained, measured, digest(&trainer))
+    };
+    let plain = first_loss([("label_smoothing", "0"), ("z_loss", "0")]);
+    let smoothed = first_loss([("label_smoothing", "0.1"), ("z_loss", "0")]);
+    let drawn = first_loss([("label_smoothing", "0"), ("z_loss", "0.01")]);
+    assert_eq!((smoothed.1, drawn.1), (plain.1, plain.1));
+    assert!(smoothed.2 != plain.2 && drawn.2 != plain.2 && smoothed.0 != plain.0);
+    // At the start the logits are near 0 and the log-sum-exp near ln V, whose square the z-loss adds.
+    let (added, expected) = (drawn.0 - plain.0, 0.01 * (VOCAB as f64).ln().powi(2));
+    assert!((added / expected - 1.0).abs() < 0.05, "{added} {expected}");
+}

@@ -136,6 +136,14 @@ pub struct TrainConfig {
     pub eps: f64,
     /// The gradient's largest norm; longer ones are scaled down. 0: no limit.
     pub grad_clip: f64,
+    /// Label smoothing: the part of the target's probability that is spread evenly over all tokens. In training only,
+    /// and for a language model rarely of use: its likelihood gets worse (arXiv 1512.00567, 1906.02629).
+    #[serde(default)]
+    pub label_smoothing: f32,
+    /// What the square of the logits' log-sum-exp is multiplied by in the training loss; PaLM has 1e-4
+    /// (arXiv 2204.02311). It keeps logits from drifting away.
+    #[serde(default)]
+    pub z_loss: f32,
     /// Iterations between evaluations.
     pub eval_interval: usize,
     /// Batches in an evaluation along the way, evenly spread over the validation part and the same every time;
@@ -274,6 +282,8 @@ impl Preset {
             beta2: 0.99,
             eps: 1e-8,
             grad_clip: 1.0,
+            label_smoothing: 0.0,
+            z_loss: 0.0,
             eval_interval: 250,
             eval_iters,
             patience: None,

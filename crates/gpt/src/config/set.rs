@@ -31,7 +31,7 @@ const fn train(name: &'static str, help: &'static str) -> Field {
 }
 
 /// All settings, in the order of the structs.
-pub const FIELDS: [Field; 35] = [
+pub const FIELDS: [Field; 37] = [
     model("n_layer", "number of blocks"),
     model("n_head", "attention heads in a block"),
     model("n_embd", "width of the model, a multiple of n_head"),
@@ -58,6 +58,8 @@ pub const FIELDS: [Field; 35] = [
     train("beta2", "decay of the mean squared gradient"),
     train("eps", "smallest divisor of Adam"),
     train("grad_clip", "largest norm of the gradient, 0 for any"),
+    train("label_smoothing", "part of the target's probability spread over all tokens, in training"),
+    train("z_loss", "weight of the squared log-sum-exp in the training loss (PaLM: 1e-4)"),
     train("eval_interval", "iterations between evaluations"),
     train("eval_iters", "batches in an evaluation, 0 for the whole validation part"),
     train("patience", "evaluations without improvement before stopping, or none"),
@@ -128,6 +130,8 @@ impl Config {
             "beta2" => c.beta2.read(value),
             "eps" => c.eps.read(value),
             "grad_clip" => c.grad_clip.read(value),
+            "label_smoothing" => c.label_smoothing.read(value),
+            "z_loss" => c.z_loss.read(value),
             "eval_interval" => c.eval_interval.read(value),
             "eval_iters" => c.eval_iters.read(value),
             "patience" => c.patience.read(value),

@@ -189,6 +189,14 @@ impl TrainConfig {
         self.check_learning_rate(check);
         check.at_least_0("weight_decay", self.weight_decay);
         check.at_least_0("grad_clip", self.grad_clip);
+        check.at_least_0("z_loss", f64::from(self.z_loss));
+        check.that(
+            (0.0..1.0).contains(&self.label_smoothing),
+            "label_smoothing",
+            self.label_smoothing,
+            "at least 0 and below 1",
+            "use 0 for none, as for any language model; 0.1 is usual for classes",
+        );
         check.beta("beta1", self.beta1, "the usual value is 0.9");
         check.beta("beta2", self.beta2, "usual values are 0.99 and 0.95");
         let positive = self.eps.is_finite() && self.eps > 0.0;
@@ -297,6 +305,8 @@ mod tests {
         assert_eq!(problems(|c| c.train.eps = 0.0), ["eps"]);
         assert_eq!(problems(|c| c.train.weight_decay = -0.1), ["weight_decay"]);
         assert_eq!(problems(|c| c.train.grad_clip = f64::INFINITY), ["grad_clip"]);
+        assert_eq!(problems(|c| c.train.label_smoothing = 1.0), ["label_smoothing"]);
+        assert_eq!(problems(|c| c.train.z_loss = f32::INFINITY), ["z_loss"]);
         assert_eq!(problems(|c| c.train.patience = Some(0)), ["patience"]);
         assert_eq!(problems(|c| c.train.keep_checkpoints = 1), ["keep_checkpoints"]);
         assert_eq!(problems(|c| c.train.eval_interval = 0), ["eval_interval"]);

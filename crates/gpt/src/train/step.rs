@@ -10,6 +10,7 @@ use nn::optim::{Adam, AdamConfig, AdamW, AdamWConfig, Optimizer, Sgd, SgdConfig,
 use nn::{DropoutSeeds, Schedule};
 use random::{Rng, Stream};
 use std::collections::BTreeMap;
+use tensor::kernels::cross_entropy::Regularizer;
 use tensor::kernels::parallel;
 use tensor::{Grads, Params, Tape, Workspace};
 
@@ -41,7 +42,7 @@ pub struct Trainer {
 pub struct StepReport {
     /// Updates made, this one included.
     pub iter: u64,
-    /// The loss of the batch before the update, in nats a token.
+    /// The loss of the batch before the update, in nats a token; with label smoothing and z-loss, if they are on.
     pub loss: f64,
     /// The norm of the gradient before clipping.
     pub grad_norm: f64,
@@ -133,7 +134,7 @@ impl Trainer {
                 true => Tape::recomputing(&self.params, &self.workspace),
                 false => Tape::new(&self.params, &self.workspace),
             };
-            let part_loss = self.model.loss_of_part(&tape, &part, total_weight, &seeds);
+            let part_loss = self.model.loss_of_part(&tape, &part, total_weight, &seeds, self.regularizer());
             part_loss.backward(&mut self.grads);
             loss += f64::from(part_loss.item());
         }
@@ -155,11 +156,20 @@ impl Trainer {
             .collect()
     }
 
+    /// What the training loss has beside the cross-entropy.
+    fn regularizer(&self) -> Regularizer {
+        let &TrainConfig { label_smoothing, z_loss, .. } = &self.config.train;
+        Regularizer { label_smoothing, z_loss }
+    }
+
     #[cold]
     fn non_finite(&self, batch: &Batch) -> TrainError {
         let parts = self.micro_batches(batch);
+        let (total_weight, regularizer) = (batch.total_weight() as f32, self.regularizer());
         let what = parts.iter().find_map(|(part, seeds)| {
-            diagnose::first_non_finite(&self.model, &self.params, part, batch.total_weight() as f32, seeds)
+            diagnose::first_non_finite(&self.params, |tape| {
+                self.model.loss_of_part(tape, part, total_weight, seeds, regularizer)
+            })
         });
         let what = what.unwrap_or_else(|| "the sum of the squares of the gradients overflows".to_string());
         TrainError::NonFinite { iter: self.iter, what }
