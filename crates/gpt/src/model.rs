@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tensor::kernels::attention::Intervals;
 use tensor::kernels::cross_entropy::Regularizer;
 use tensor::ops::feed_forward::Activation;
-use tensor::{Params, Tape, Var};
+use tensor::{ParamId, Params, Tape, Var};
 
 /// One block: attention, then a feed-forward layer, each added to the residual stream and each reading it
 /// through a norm (pre-norm: Xiong et al. 2020).
@@ -113,6 +113,28 @@ impl Gpt {
             },
             drop: Dropout::new(config.dropout),
         }
+    }
+
+    /// The rows of each of the matrices that lie one above the other in a weight of the blocks, for an optimizer that
+    /// takes matrices as wholes ([`nn::optim::Muon`]): queries, keys and values in `c_attn`, the two halves of a
+    /// gated layer in `c_fc`. Nothing for embeddings, head and vectors.
+    #[must_use]
+    pub fn stacked_rows(&self, params: &Params, id: ParamId) -> Vec<usize> {
+        let rows = params.shape(id)[0];
+        let gates = if self.config.activation == config::Activation::Swiglu { 2 } else { 1 };
+        for Block { attn, mlp, .. } in &self.h {
+            if id == attn.c_attn.weight {
+                let queries = self.config.n_embd;
+                return vec![queries, (rows - queries) / 2, (rows - queries) / 2];
+            }
+            if id == mlp.c_fc.weight {
+                return vec![rows / gates; gates];
+            }
+            if id == attn.c_proj.weight || id == mlp.c_proj.weight {
+                return vec![rows];
+            }
+        }
+        Vec::new()
     }
 
     /// Scores for every next token: ids of shape (B, T) to logits (B, T, V).

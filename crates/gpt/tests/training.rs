@@ -59,9 +59,10 @@ fn advance(trainer: &mut Trainer, to: u64) {
 
 #[test]
 fn resuming_anywhere_gives_the_same_bits() {
-    for sampler in ["crop", "epoch"] {
+    for (sampler, optimizer) in [("crop", "adamw"), ("epoch", "adamw"), ("epoch", "muon")] {
         let mut config = tiny();
         config.set("sampler", sampler).unwrap();
+        config.set("optimizer", optimizer).unwrap();
         let mut whole = Trainer::new(&config, text().len()).unwrap();
         advance(&mut whole, 40);
         let expected = digest(&whole);
@@ -79,7 +80,7 @@ fn resuming_anywhere_gives_the_same_bits() {
             let mut after = Trainer::from_checkpoint(&checkpoint, text().len()).unwrap();
             assert_eq!(after.iter, at);
             advance(&mut after, 40);
-            assert_eq!(digest(&after), expected, "resumed at step {at}, sampler {sampler}");
+            assert_eq!(digest(&after), expected, "resumed at step {at}, {sampler}, {optimizer}");
         }
     }
 }
@@ -129,15 +130,18 @@ fn the_number_of_threads_does_not_change_a_bit() {
     for (name, value) in [("n_embd", "96"), ("n_head", "3"), ("block_size", "64"), ("batch_size", "8")] {
         config.set(name, value).unwrap();
     }
-    let digests = [1, 2, 3, 4].map(|threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
-            let mut trainer = Trainer::new(&config, text().len()).unwrap();
-            advance(&mut trainer, 5);
-            digest(&trainer)
-        })
-    });
-    assert!(digests.iter().all(|d| *d == digests[0]), "{digests:?}");
+    for optimizer in ["adamw", "muon"] {
+        config.set("optimizer", optimizer).unwrap();
+        let digests = [1, 2, 3, 4].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let mut trainer = Trainer::new(&config, text().len()).unwrap();
+                advance(&mut trainer, 5);
+                digest(&trainer)
+            })
+        });
+        assert!(digests.iter().all(|d| *d == digests[0]), "{optimizer}: {digests:?}");
+    }
 }
 
 #[test]
@@ -372,4 +376,29 @@ fn regularizers_are_for_training_only() {
     // At the start the logits are near 0 and the log-sum-exp near ln V, whose square the z-loss adds.
     let (added, expected) = (drawn.0 - plain.0, 0.01 * (VOCAB as f64).ln().powi(2));
     assert!((added / expected - 1.0).abs() < 0.05, "{added} {expected}");
+}
+
+/// Muon's are the matrices of the blocks, each by itself; it learns, and its learning rate is the schedule's.
+#[test]
+fn muon_has_the_matrices_of_the_blocks() {
+    for activation in ["gelu", "swiglu"] {
+        let mut config = tiny();
+        let settings =
+            [("optimizer", "muon"), ("activation", activation), ("tied", "false"), ("dropout", "0")];
+        settings.iter().for_each(|(name, value)| config.set(name, value).unwrap());
+        let mut trainer = Trainer::new(&config, text().len()).unwrap();
+        let text: Vec<u32> = (0..2000).map(|i| i % 7).collect();
+        let losses: Vec<f64> = (0..40).map(|_| trainer.step(&text).unwrap().loss).collect();
+        assert!(losses[39] < 0.65 * losses[0], "{activation}: {losses:?}");
+        let gates = if activation == "swiglu" { 2 } else { 1 };
+        let rows = |name: &str| {
+            trainer.model.stacked_rows(&trainer.params, trainer.params.id(name).expect("a parameter"))
+        };
+        assert_eq!(rows("h.1.attn.c_attn.weight"), [24; 3]);
+        assert_eq!(rows("h.0.mlp.c_fc.weight").len(), gates);
+        assert_eq!((rows("h.0.attn.c_proj.weight"), rows("h.1.mlp.c_proj.weight")), (vec![24], vec![24]));
+        for name in ["wte.weight", "wpe.weight", "lm_head.weight", "ln_f.weight", "h.0.attn.c_attn.bias"] {
+            assert!(rows(name).is_empty(), "{name}");
+        }
+    }
 }

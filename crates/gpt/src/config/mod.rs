@@ -74,6 +74,18 @@ fn default_norm_eps() -> f32 {
     1e-5
 }
 
+fn default_muon_lr() -> f64 {
+    0.02
+}
+
+fn default_muon_momentum() -> f64 {
+    0.95
+}
+
+fn default_muon_iters() -> usize {
+    5
+}
+
 /// The non-linearity of the feed-forward layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -126,6 +138,16 @@ pub struct TrainConfig {
     pub schedule: Schedule,
     /// What turns gradients into updates.
     pub optimizer: Optimizer,
+    /// With `muon`: the largest learning rate of the matrices in the blocks. It follows the schedule of
+    /// `learning_rate`, which is then that of all other parameters.
+    #[serde(default = "default_muon_lr")]
+    pub muon_lr: f64,
+    /// With `muon`: decay of the mean gradient of those matrices.
+    #[serde(default = "default_muon_momentum")]
+    pub muon_momentum: f64,
+    /// With `muon`: iterations that make an update orthogonal. 5 is usual, 3 costs less.
+    #[serde(default = "default_muon_iters")]
+    pub muon_iters: usize,
     /// Weight decay of the matrices; vectors (biases, norms) have none.
     pub weight_decay: f64,
     /// Decay of the mean gradient; with `sgd`, its momentum.
@@ -191,6 +213,8 @@ pub enum Optimizer {
     Adam,
     /// Stochastic gradient descent with momentum.
     Sgd,
+    /// Muon for the matrices in the blocks (Jordan 2024), AdamW for all other parameters.
+    Muon,
 }
 
 impl TrainConfig {
@@ -277,6 +301,9 @@ impl Preset {
             lr_decay_iters: Some(max_iters),
             schedule: Schedule::Cosine,
             optimizer: Optimizer::Adamw,
+            muon_lr: default_muon_lr(),
+            muon_momentum: default_muon_momentum(),
+            muon_iters: default_muon_iters(),
             weight_decay: 0.1,
             beta1: 0.9,
             beta2: 0.99,

@@ -31,7 +31,7 @@ const fn train(name: &'static str, help: &'static str) -> Field {
 }
 
 /// All settings, in the order of the structs.
-pub const FIELDS: [Field; 37] = [
+pub const FIELDS: [Field; 40] = [
     model("n_layer", "number of blocks"),
     model("n_head", "attention heads in a block"),
     model("n_embd", "width of the model, a multiple of n_head"),
@@ -52,7 +52,10 @@ pub const FIELDS: [Field; 37] = [
     train("warmup_iters", "iterations in which the learning rate grows"),
     train("lr_decay_iters", "iteration at which min_lr is reached, or none for max_iters"),
     train("schedule", "cosine, linear or constant"),
-    train("optimizer", "adamw, adam or sgd"),
+    train("optimizer", "adamw, adam, sgd or muon"),
+    train("muon_lr", "muon: largest learning rate of the matrices in the blocks"),
+    train("muon_momentum", "muon: decay of the mean gradient"),
+    train("muon_iters", "muon: iterations that make an update orthogonal"),
     train("weight_decay", "weight decay of matrices"),
     train("beta1", "decay of the mean gradient (sgd: momentum)"),
     train("beta2", "decay of the mean squared gradient"),
@@ -125,6 +128,9 @@ impl Config {
             "lr_decay_iters" => c.lr_decay_iters.read(value),
             "schedule" => c.schedule.read(value),
             "optimizer" => c.optimizer.read(value),
+            "muon_lr" => c.muon_lr.read(value),
+            "muon_momentum" => c.muon_momentum.read(value),
+            "muon_iters" => c.muon_iters.read(value),
             "weight_decay" => c.weight_decay.read(value),
             "beta1" => c.beta1.read(value),
             "beta2" => c.beta2.read(value),
@@ -229,7 +235,10 @@ impl FromText for Schedule {
 
 impl FromText for Optimizer {
     fn from_text(text: &str) -> Result<Self, String> {
-        choice(text, &[("adamw", Self::Adamw), ("adam", Self::Adam), ("sgd", Self::Sgd)])
+        choice(
+            text,
+            &[("adamw", Self::Adamw), ("adam", Self::Adam), ("sgd", Self::Sgd), ("muon", Self::Muon)],
+        )
     }
 }
 

@@ -12,6 +12,8 @@ pub const MAX_N_EMBD: usize = 65_536;
 pub const MAX_BLOCK_SIZE: usize = 1_000_000;
 /// The largest `vocab_size`.
 pub const MAX_VOCAB_SIZE: usize = 1_000_000;
+/// The largest `muon_iters`: beyond ten nothing changes any more.
+const MAX_MUON_ITERS: usize = 100;
 /// The largest `batch_size`.
 pub const MAX_BATCH_SIZE: usize = 1_000_000;
 
@@ -199,6 +201,10 @@ impl TrainConfig {
         );
         check.beta("beta1", self.beta1, "the usual value is 0.9");
         check.beta("beta2", self.beta2, "usual values are 0.99 and 0.95");
+        check.beta("muon_momentum", self.muon_momentum, "the usual value is 0.95");
+        check.size("muon_iters", self.muon_iters, MAX_MUON_ITERS);
+        let positive = self.muon_lr.is_finite() && self.muon_lr > 0.0;
+        check.that(positive, "muon_lr", self.muon_lr, "a finite number above 0", "the usual value is 0.02");
         let positive = self.eps.is_finite() && self.eps > 0.0;
         check.that(positive, "eps", self.eps, "a finite number above 0", "the usual value is 1e-8");
     }
@@ -305,6 +311,9 @@ mod tests {
         assert_eq!(problems(|c| c.train.eps = 0.0), ["eps"]);
         assert_eq!(problems(|c| c.train.weight_decay = -0.1), ["weight_decay"]);
         assert_eq!(problems(|c| c.train.grad_clip = f64::INFINITY), ["grad_clip"]);
+        assert_eq!(problems(|c| c.train.muon_momentum = 1.0), ["muon_momentum"]);
+        assert_eq!(problems(|c| c.train.muon_iters = 0), ["muon_iters"]);
+        assert_eq!(problems(|c| c.train.muon_lr = 0.0), ["muon_lr"]);
         assert_eq!(problems(|c| c.train.label_smoothing = 1.0), ["label_smoothing"]);
         assert_eq!(problems(|c| c.train.z_loss = f32::INFINITY), ["z_loss"]);
         assert_eq!(problems(|c| c.train.patience = Some(0)), ["patience"]);

@@ -6,7 +6,9 @@ use crate::config::{self, Config, TrainConfig};
 use crate::model::Gpt;
 use data::dataset::TokenSource;
 use data::{Batch, SamplerState, WindowSampler};
-use nn::optim::{Adam, AdamConfig, AdamW, AdamWConfig, Optimizer, Sgd, SgdConfig, clip_factor};
+use nn::optim::{
+    Adam, AdamConfig, AdamW, AdamWConfig, Muon, MuonConfig, Optimizer, Sgd, SgdConfig, clip_factor,
+};
 use nn::{DropoutSeeds, Schedule};
 use random::{Rng, Stream};
 use std::collections::BTreeMap;
@@ -70,7 +72,7 @@ impl Trainer {
             Rng::new(seed, Stream::Data),
         )?;
         Ok(Self {
-            optimizer: optimizer(train, &params),
+            optimizer: optimizer(train, &model, &params),
             schedule: schedule(train),
             grads: Grads::new(&params),
             workspace: Workspace::new(),
@@ -237,7 +239,7 @@ impl Trainer {
     }
 }
 
-fn optimizer(train: &TrainConfig, params: &Params) -> Box<dyn Optimizer> {
+fn optimizer(train: &TrainConfig, model: &Gpt, params: &Params) -> Box<dyn Optimizer> {
     let &TrainConfig { beta1, beta2, eps, weight_decay, .. } = train;
     match train.optimizer {
         config::Optimizer::Adamw => {
@@ -248,6 +250,16 @@ fn optimizer(train: &TrainConfig, params: &Params) -> Box<dyn Optimizer> {
         }
         config::Optimizer::Sgd => {
             Box::new(Sgd::new(params, SgdConfig { momentum: beta1, nesterov: false, weight_decay }))
+        }
+        config::Optimizer::Muon => {
+            let muon = MuonConfig {
+                lr_ratio: train.muon_lr / train.learning_rate,
+                momentum: train.muon_momentum,
+                iters: train.muon_iters,
+                weight_decay,
+                adamw: AdamWConfig { beta1, beta2, eps, weight_decay },
+            };
+            Box::new(Muon::new(params, muon, |params, id| model.stacked_rows(params, id)))
         }
     }
 }
