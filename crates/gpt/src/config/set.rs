@@ -31,7 +31,7 @@ const fn train(name: &'static str, help: &'static str) -> Field {
 }
 
 /// All settings, in the order of the structs.
-pub const FIELDS: [Field; 40] = [
+pub const FIELDS: [Field; 42] = [
     model("n_layer", "number of blocks"),
     model("n_head", "attention heads in a block"),
     model("n_embd", "width of the model, a multiple of n_head"),
@@ -48,10 +48,11 @@ pub const FIELDS: [Field; 40] = [
     train("micro_batch", "sequences computed at a time, or none"),
     train("recompute", "less memory, a third more time: true or false"),
     train("learning_rate", "largest learning rate"),
-    train("min_lr", "learning rate at the end of the cosine"),
+    train("min_lr", "learning rate at the end of cosine and wsd"),
     train("warmup_iters", "iterations in which the learning rate grows"),
     train("lr_decay_iters", "iteration at which min_lr is reached, or none for max_iters"),
-    train("schedule", "cosine, linear or constant"),
+    train("schedule", "cosine, linear, constant or wsd"),
+    train("decay_frac", "wsd: part of the iterations in which the learning rate falls"),
     train("optimizer", "adamw, adam, sgd or muon"),
     train("muon_lr", "muon: largest learning rate of the matrices in the blocks"),
     train("muon_momentum", "muon: decay of the mean gradient"),
@@ -59,6 +60,7 @@ pub const FIELDS: [Field; 40] = [
     train("weight_decay", "weight decay of matrices"),
     train("beta1", "decay of the mean gradient (sgd: momentum)"),
     train("beta2", "decay of the mean squared gradient"),
+    train("beta2_tokens", "in place of beta2: its half-life in tokens, or none"),
     train("eps", "smallest divisor of Adam"),
     train("grad_clip", "largest norm of the gradient, 0 for any"),
     train("label_smoothing", "part of the target's probability spread over all tokens, in training"),
@@ -127,6 +129,7 @@ impl Config {
             "warmup_iters" => c.warmup_iters.read(value),
             "lr_decay_iters" => c.lr_decay_iters.read(value),
             "schedule" => c.schedule.read(value),
+            "decay_frac" => c.decay_frac.read(value),
             "optimizer" => c.optimizer.read(value),
             "muon_lr" => c.muon_lr.read(value),
             "muon_momentum" => c.muon_momentum.read(value),
@@ -134,6 +137,7 @@ impl Config {
             "weight_decay" => c.weight_decay.read(value),
             "beta1" => c.beta1.read(value),
             "beta2" => c.beta2.read(value),
+            "beta2_tokens" => c.beta2_tokens.read(value),
             "eps" => c.eps.read(value),
             "grad_clip" => c.grad_clip.read(value),
             "label_smoothing" => c.label_smoothing.read(value),
@@ -229,7 +233,8 @@ impl FromText for Norm {
 
 impl FromText for Schedule {
     fn from_text(text: &str) -> Result<Self, String> {
-        choice(text, &[("cosine", Self::Cosine), ("linear", Self::Linear), ("constant", Self::Constant)])
+        use Schedule::{Constant, Cosine, Linear, Wsd};
+        choice(text, &[("cosine", Cosine), ("linear", Linear), ("constant", Constant), ("wsd", Wsd)])
     }
 }
 

@@ -201,6 +201,9 @@ impl TrainConfig {
         );
         check.beta("beta1", self.beta1, "the usual value is 0.9");
         check.beta("beta2", self.beta2, "usual values are 0.99 and 0.95");
+        if let Some(tokens) = self.beta2_tokens {
+            check.that(tokens > 0, "beta2_tokens", tokens, "at least 1", "use none to set --beta2 instead");
+        }
         check.beta("muon_momentum", self.muon_momentum, "the usual value is 0.95");
         check.size("muon_iters", self.muon_iters, MAX_MUON_ITERS);
         let positive = self.muon_lr.is_finite() && self.muon_lr > 0.0;
@@ -245,6 +248,13 @@ impl TrainConfig {
             self.min_lr,
             &format!("0 to learning_rate ({lr})"),
             "a tenth of learning_rate is usual",
+        );
+        check.that(
+            (0.0..=1.0).contains(&self.decay_frac),
+            "decay_frac",
+            self.decay_frac,
+            "0 to 1",
+            "the usual value is 0.2",
         );
         let warmup = self.warmup_iters;
         check.that(
@@ -312,6 +322,8 @@ mod tests {
         assert_eq!(problems(|c| c.train.weight_decay = -0.1), ["weight_decay"]);
         assert_eq!(problems(|c| c.train.grad_clip = f64::INFINITY), ["grad_clip"]);
         assert_eq!(problems(|c| c.train.muon_momentum = 1.0), ["muon_momentum"]);
+        assert_eq!(problems(|c| c.train.beta2_tokens = Some(0)), ["beta2_tokens"]);
+        assert_eq!(problems(|c| c.train.decay_frac = 1.5), ["decay_frac"]);
         assert_eq!(problems(|c| c.train.muon_iters = 0), ["muon_iters"]);
         assert_eq!(problems(|c| c.train.muon_lr = 0.0), ["muon_lr"]);
         assert_eq!(problems(|c| c.train.label_smoothing = 1.0), ["label_smoothing"]);

@@ -72,7 +72,7 @@ impl Trainer {
             Rng::new(seed, Stream::Data),
         )?;
         Ok(Self {
-            optimizer: optimizer(train, &model, &params),
+            optimizer: optimizer(config, &model, &params),
             schedule: schedule(train),
             grads: Grads::new(&params),
             workspace: Workspace::new(),
@@ -239,8 +239,10 @@ impl Trainer {
     }
 }
 
-fn optimizer(train: &TrainConfig, model: &Gpt, params: &Params) -> Box<dyn Optimizer> {
-    let &TrainConfig { beta1, beta2, eps, weight_decay, .. } = train;
+fn optimizer(config: &Config, model: &Gpt, params: &Params) -> Box<dyn Optimizer> {
+    let train = &config.train;
+    let &TrainConfig { beta1, eps, weight_decay, .. } = train;
+    let beta2 = train.beta2_of(train.batch_size * config.model.block_size);
     match train.optimizer {
         config::Optimizer::Adamw => {
             Box::new(AdamW::new(params, AdamWConfig { beta1, beta2, eps, weight_decay }))
@@ -271,5 +273,9 @@ fn schedule(train: &TrainConfig) -> Schedule {
         config::Schedule::Constant => Schedule::Constant { learning_rate },
         config::Schedule::Cosine => Schedule::Cosine { learning_rate, min_lr, warmup_iters, lr_decay_iters },
         config::Schedule::Linear => Schedule::Linear { learning_rate, warmup_iters, lr_decay_iters },
+        config::Schedule::Wsd => {
+            let decay_start = train.decay_start() as u64;
+            Schedule::Wsd { learning_rate, min_lr, warmup_iters, decay_start, lr_decay_iters }
+        }
     }
 }
