@@ -38,11 +38,11 @@ fn text() -> Vec<u32> {
     (0..2000).map(|i| if i % 3 == 0 { (i % 7) as u32 } else { rng.below(VOCAB as u64) as u32 }).collect()
 }
 
-/// The weights and the optimizer's memory.
+/// The weights, the optimizer's memory, and the average of the weights.
 fn digest(trainer: &Trainer) -> String {
     let checkpoint = trainer.checkpoint("");
     let mut hash = Sha256::new();
-    for (name, tensor) in checkpoint.model.iter().chain(&checkpoint.optimizer) {
+    for (name, tensor) in checkpoint.model.iter().chain(&checkpoint.optimizer).chain(&checkpoint.ema) {
         hash.update(name);
         tensor.data.iter().for_each(|x| hash.update(x.to_bits().to_le_bytes()));
     }
@@ -59,8 +59,11 @@ fn advance(trainer: &mut Trainer, to: u64) {
 
 #[test]
 fn resuming_anywhere_gives_the_same_bits() {
-    for (sampler, optimizer) in [("crop", "adamw"), ("epoch", "adamw"), ("epoch", "muon")] {
+    for (sampler, optimizer, ema) in
+        [("crop", "adamw", "0"), ("epoch", "adamw", "0.9"), ("epoch", "muon", "0")]
+    {
         let mut config = tiny();
+        config.set("ema", ema).unwrap();
         config.set("sampler", sampler).unwrap();
         config.set("optimizer", optimizer).unwrap();
         let mut whole = Trainer::new(&config, text().len()).unwrap();
@@ -80,7 +83,7 @@ fn resuming_anywhere_gives_the_same_bits() {
             let mut after = Trainer::from_checkpoint(&checkpoint, text().len()).unwrap();
             assert_eq!(after.iter, at);
             advance(&mut after, 40);
-            assert_eq!(digest(&after), expected, "resumed at step {at}, {sampler}, {optimizer}");
+            assert_eq!(digest(&after), expected, "resumed at step {at}, {sampler}, {optimizer}, ema {ema}");
         }
     }
 }
@@ -401,4 +404,33 @@ fn muon_has_the_matrices_of_the_blocks() {
             assert!(rows(name).is_empty(), "{name}");
         }
     }
+}
+
+/// The average is what its formula says, changes nothing in the training, and is what gets measured.
+#[test]
+fn the_average_of_the_weights() {
+    const DECAY: f64 = 0.8;
+    let begin = |ema: &str| {
+        let mut config = tiny();
+        config.set("ema", ema).unwrap();
+        Trainer::new(&config, text().len()).unwrap()
+    };
+    let (mut plain, mut averaging) = (begin("0"), begin("0.8"));
+    let wte = plain.model.wte.weight;
+    let (mut sum, mut weight) = (vec![0.0; plain.params.data(wte).len()], 0.0);
+    assert!(std::ptr::eq(averaging.averaged(), &averaging.params), "no update yet");
+    for step in 1..=12 {
+        advance(&mut plain, step);
+        advance(&mut averaging, step);
+        assert_eq!(plain.params.data(wte), averaging.params.data(wte));
+        assert!(std::ptr::eq(plain.averaged(), &plain.params));
+        weight = DECAY * weight + (1.0 - DECAY);
+        for (sum, &w) in sum.iter_mut().zip(plain.params.data(wte)) {
+            *sum = DECAY * *sum + (1.0 - DECAY) * f64::from(w);
+        }
+        for (sum, &found) in sum.iter().zip(averaging.averaged().data(wte)) {
+            assert!((sum / weight - f64::from(found)).abs() <= 1e-7, "step {step}: {sum} {weight} {found}");
+        }
+    }
+    assert_ne!(averaging.averaged().data(wte), averaging.params.data(wte));
 }

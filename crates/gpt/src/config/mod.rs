@@ -178,6 +178,10 @@ pub struct TrainConfig {
     /// (arXiv 2204.02311). It keeps logits from drifting away.
     #[serde(default)]
     pub z_loss: f32,
+    /// Decay of the average of the weights over the updates, which is evaluated and saved in place of the latest
+    /// weights; 0: none. 0.99 to 0.999, fewer for shorter runs (arXiv 1803.05407).
+    #[serde(default)]
+    pub ema: f64,
     /// Iterations between evaluations.
     pub eval_interval: usize,
     /// Batches in an evaluation along the way, evenly spread over the validation part and the same every time;
@@ -344,6 +348,7 @@ impl Preset {
             grad_clip: 1.0,
             label_smoothing: 0.0,
             z_loss: 0.0,
+            ema: 0.0,
             eval_interval: 250,
             eval_iters,
             patience: None,

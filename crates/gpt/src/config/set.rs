@@ -31,7 +31,7 @@ const fn train(name: &'static str, help: &'static str) -> Field {
 }
 
 /// All settings, in the order of the structs.
-pub const FIELDS: [Field; 42] = [
+pub const FIELDS: [Field; 43] = [
     model("n_layer", "number of blocks"),
     model("n_head", "attention heads in a block"),
     model("n_embd", "width of the model, a multiple of n_head"),
@@ -65,6 +65,7 @@ pub const FIELDS: [Field; 42] = [
     train("grad_clip", "largest norm of the gradient, 0 for any"),
     train("label_smoothing", "part of the target's probability spread over all tokens, in training"),
     train("z_loss", "weight of the squared log-sum-exp in the training loss (PaLM: 1e-4)"),
+    train("ema", "decay of the average of the weights that is evaluated and saved, 0 for none"),
     train("eval_interval", "iterations between evaluations"),
     train("eval_iters", "batches in an evaluation, 0 for the whole validation part"),
     train("patience", "evaluations without improvement before stopping, or none"),
@@ -142,6 +143,7 @@ impl Config {
             "grad_clip" => c.grad_clip.read(value),
             "label_smoothing" => c.label_smoothing.read(value),
             "z_loss" => c.z_loss.read(value),
+            "ema" => c.ema.read(value),
             "eval_interval" => c.eval_interval.read(value),
             "eval_iters" => c.eval_iters.read(value),
             "patience" => c.patience.read(value),

@@ -7,7 +7,7 @@ use crate::model::Gpt;
 use data::dataset::TokenSource;
 use data::{Batch, SamplerState, WindowSampler};
 use nn::optim::{
-    Adam, AdamConfig, AdamW, AdamWConfig, Muon, MuonConfig, Optimizer, Sgd, SgdConfig, clip_factor,
+    Adam, AdamConfig, AdamW, AdamWConfig, Ema, Muon, MuonConfig, Optimizer, Sgd, SgdConfig, clip_factor,
 };
 use nn::{DropoutSeeds, Schedule};
 use random::{Rng, Stream};
@@ -33,6 +33,7 @@ pub struct Trainer {
     /// Tokens seen so far.
     pub tokens: u64,
     optimizer: Box<dyn Optimizer>,
+    ema: Option<Ema>,
     schedule: Schedule,
     sampler: WindowSampler,
     grads: Grads,
@@ -73,6 +74,7 @@ impl Trainer {
         )?;
         Ok(Self {
             optimizer: optimizer(config, &model, &params),
+            ema: (train.ema > 0.0).then(|| Ema::new(&params, train.ema)),
             schedule: schedule(train),
             grads: Grads::new(&params),
             workspace: Workspace::new(),
@@ -111,6 +113,9 @@ impl Trainer {
             max_norm => clip_factor(grad_norm, max_norm),
         };
         self.optimizer.step_scaled(&mut self.params, &self.grads, lr, factor)?;
+        if let Some(ema) = &mut self.ema {
+            ema.update(&self.params, self.optimizer.step_count());
+        }
         self.iter += 1;
         self.tokens += batch.ids.len() as u64;
         Ok(StepReport { iter: self.iter, loss, grad_norm, lr, tokens: self.tokens })
@@ -177,6 +182,16 @@ impl Trainer {
         TrainError::NonFinite { iter: self.iter, what }
     }
 
+    /// The weights that are evaluated and saved: the average, if one is kept and there was an update, else those that
+    /// are trained.
+    #[must_use]
+    pub fn averaged(&self) -> &Params {
+        match &self.ema {
+            Some(ema) if self.optimizer.step_count() > 0 => ema.params(),
+            _ => &self.params,
+        }
+    }
+
     /// The schedule's learning rate of the next update.
     #[must_use]
     pub fn lr(&self) -> f32 {
@@ -206,6 +221,7 @@ impl Trainer {
             tokens: self.tokens,
             model: tensors::from_params(&self.params),
             optimizer,
+            ema: self.ema.as_ref().map_or_else(Default::default, |ema| tensors::from_params(ema.params())),
             optimizer_steps: self.optimizer.step_count(),
             // Initial values are drawn once, dropout is a function of the step, and the sampler holds the
             // position of the data stream: no generator has a state of its own between updates.
@@ -228,6 +244,10 @@ impl Trainer {
         let misfit =
             |problem: String| TrainError::Resume { problem, remedy: "use another checkpoint of this run" };
         tensors::into_params(&checkpoint.model, &mut trainer.params).map_err(|e| misfit(e.to_string()))?;
+        if let Some(ema) = &mut trainer.ema {
+            tensors::into_params(&checkpoint.ema, ema.params_mut())
+                .map_err(|e| misfit(format!("the average of the weights: {e}")))?;
+        }
         let state: Vec<_> =
             checkpoint.optimizer.iter().map(|(name, t)| (name.clone(), &t.data[..])).collect();
         trainer.optimizer.load_state(checkpoint.optimizer_steps, &state)?;

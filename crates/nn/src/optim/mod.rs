@@ -14,6 +14,7 @@
 mod adam;
 mod adamw;
 mod clip;
+mod ema;
 mod muon;
 mod orthogonal;
 mod rule;
@@ -23,6 +24,7 @@ mod slots;
 pub use adam::{Adam, AdamConfig};
 pub use adamw::{AdamW, AdamWConfig};
 pub use clip::{clip_factor, clip_grad_norm};
+pub use ema::Ema;
 pub use muon::{Muon, MuonConfig};
 pub use rule::Rule;
 pub use sgd::{Sgd, SgdConfig};
