@@ -434,3 +434,55 @@ fn the_average_of_the_weights() {
     }
     assert_ne!(averaging.averaged().data(wte), averaging.params.data(wte));
 }
+
+/// A batch that the model cannot know is left out, as if it had not been, and the training that resumes after or before
+/// it goes the same way.
+#[test]
+fn a_spike_is_skipped() {
+    let mut config = tiny();
+    let settings = [("spike_guard", "5"), ("max_iters", "100"), ("ema", "0.9"), ("learning_rate", "1e-2")];
+    settings.iter().for_each(|(name, value)| config.set(name, value).unwrap());
+    let usual: Vec<u32> = (0..2000).map(|i| i % 7).collect();
+    let odd: Vec<u32> = (0..2000).map(|i| 6 - (i * i) % 7).collect();
+    let step = |trainer: &mut Trainer| {
+        let text = if trainer.iter == 80 { &odd } else { &usual };
+        trainer.step(text).expect("a finite step")
+    };
+    let mut whole = Trainer::new(&config, usual.len()).unwrap();
+    let mut at = std::collections::BTreeMap::new();
+    for iter in 1..=100 {
+        let (before, tokens) = (digest(&whole), whole.tokens);
+        let report = step(&mut whole);
+        assert_eq!(report.skipped.is_some(), iter == 81, "{report:?}");
+        assert_eq!(digest(&whole) == before, iter == 81);
+        assert!(report.skipped.is_none_or(|limit| limit < report.loss));
+        assert_eq!((report.iter, report.tokens), (iter, tokens + 96), "time goes on");
+        if [30, 79, 80, 81, 90].contains(&iter) {
+            at.insert(iter, whole.checkpoint("{}"));
+        }
+    }
+    for (iter, checkpoint) in at {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        checkpoint.write(&path).unwrap();
+        let mut after = Trainer::from_checkpoint(&Checkpoint::read(&path).unwrap(), usual.len()).unwrap();
+        while after.iter < 100 {
+            step(&mut after);
+        }
+        let (after, whole) = (after.checkpoint(""), whole.checkpoint(""));
+        assert!(after == whole, "resumed at {iter}");
+    }
+}
+
+/// With the guard on, a loss that is not a number still stops the training.
+#[test]
+fn what_is_not_finite_is_no_spike_to_be_skipped() {
+    let mut config = tiny();
+    config.set("spike_guard", "5").unwrap();
+    config.set("max_iters", "80").unwrap();
+    let mut trainer = Trainer::new(&config, text().len()).unwrap();
+    advance(&mut trainer, 60);
+    let id = trainer.params.id("h.0.ln_1.weight").unwrap();
+    trainer.params.data_mut(id)[3] = f32::NAN;
+    assert!(matches!(trainer.step(&text()), Err(TrainError::NonFinite { iter: 60, .. })));
+}

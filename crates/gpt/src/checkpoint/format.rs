@@ -5,6 +5,7 @@ use super::tensors::{self, Tensors};
 use super::{CheckpointError, Disk, Fs, TensorsError};
 use crate::config::Config;
 use crate::json;
+use crate::train::LossStatistics;
 use random::RngState;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,8 @@ pub struct Checkpoint {
     pub best_val_loss: Option<f64>,
     /// Evaluations since then, for `patience`.
     pub evals_without_improvement: u64,
+    /// Mean and variance of the training loss, for `spike_guard`.
+    pub losses: LossStatistics,
     /// Model and training.
     pub config: Config,
     /// The contents of the tokenizer's `tokenizer.json`.
@@ -65,6 +68,8 @@ struct State {
     evals_without_improvement: u64,
     elapsed_s: f64,
     tokens: u64,
+    #[serde(default)] // newer than the first checkpoints
+    losses: LossStatistics,
 }
 
 impl Checkpoint {
@@ -101,6 +106,7 @@ impl Checkpoint {
             evals_without_improvement: self.evals_without_improvement,
             elapsed_s: self.elapsed_s,
             tokens: self.tokens,
+            losses: self.losses,
         };
         // JSON has no NaN: it would become null and the checkpoint unreadable.
         if !self.elapsed_s.is_finite() || !self.best_val_loss.is_none_or(f64::is_finite) {
@@ -160,6 +166,7 @@ impl Checkpoint {
             sampler: state.sampler,
             best_val_loss: state.best_val_loss,
             evals_without_improvement: state.evals_without_improvement,
+            losses: state.losses,
             config,
             tokenizer,
             elapsed_s: state.elapsed_s,

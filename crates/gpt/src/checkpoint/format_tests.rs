@@ -31,6 +31,7 @@ pub(crate) fn small_checkpoint(iter: u64) -> Checkpoint {
         sampler: serde_json::json!({"cursor": 7, "epoch": u64::MAX, "share": 0.1 + 0.2}),
         best_val_loss: Some(1.0 / 3.0),
         evals_without_improvement: 2,
+        losses: LossStatistics { count: iter, mean: 1.0 / 7.0, variance: 0.1 + 0.7 },
         config,
         tokenizer: "{\"chars\": \"ä\"}".into(),
         elapsed_s: 12.345_678_901_234_567,

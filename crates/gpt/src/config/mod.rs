@@ -182,6 +182,10 @@ pub struct TrainConfig {
     /// weights; 0: none. 0.99 to 0.999, fewer for shorter runs (arXiv 1803.05407).
     #[serde(default)]
     pub ema: f64,
+    /// Standard deviations above the running mean of the training loss from which on an update is skipped; 0: never. 6
+    /// is a good number: rare by chance, far below a batch that does harm.
+    #[serde(default)]
+    pub spike_guard: f64,
     /// Iterations between evaluations.
     pub eval_interval: usize,
     /// Batches in an evaluation along the way, evenly spread over the validation part and the same every time;
@@ -349,6 +353,7 @@ impl Preset {
             label_smoothing: 0.0,
             z_loss: 0.0,
             ema: 0.0,
+            spike_guard: 0.0,
             eval_interval: 250,
             eval_iters,
             patience: None,

@@ -31,7 +31,7 @@ const fn train(name: &'static str, help: &'static str) -> Field {
 }
 
 /// All settings, in the order of the structs.
-pub const FIELDS: [Field; 43] = [
+pub const FIELDS: [Field; 44] = [
     model("n_layer", "number of blocks"),
     model("n_head", "attention heads in a block"),
     model("n_embd", "width of the model, a multiple of n_head"),
@@ -66,6 +66,7 @@ pub const FIELDS: [Field; 43] = [
     train("label_smoothing", "part of the target's probability spread over all tokens, in training"),
     train("z_loss", "weight of the squared log-sum-exp in the training loss (PaLM: 1e-4)"),
     train("ema", "decay of the average of the weights that is evaluated and saved, 0 for none"),
+    train("spike_guard", "deviations above the mean loss from which an update is skipped, 0 for never"),
     train("eval_interval", "iterations between evaluations"),
     train("eval_iters", "batches in an evaluation, 0 for the whole validation part"),
     train("patience", "evaluations without improvement before stopping, or none"),
@@ -144,6 +145,7 @@ impl Config {
             "label_smoothing" => c.label_smoothing.read(value),
             "z_loss" => c.z_loss.read(value),
             "ema" => c.ema.read(value),
+            "spike_guard" => c.spike_guard.read(value),
             "eval_interval" => c.eval_interval.read(value),
             "eval_iters" => c.eval_iters.read(value),
             "patience" => c.patience.read(value),

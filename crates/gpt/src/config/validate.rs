@@ -205,6 +205,7 @@ impl TrainConfig {
             check.that(tokens > 0, "beta2_tokens", tokens, "at least 1", "use none to set --beta2 instead");
         }
         check.beta("ema", self.ema, "use 0 for none, 0.99 for a short run");
+        check.at_least_0("spike_guard", self.spike_guard);
         check.beta("muon_momentum", self.muon_momentum, "the usual value is 0.95");
         check.size("muon_iters", self.muon_iters, MAX_MUON_ITERS);
         let positive = self.muon_lr.is_finite() && self.muon_lr > 0.0;
@@ -324,6 +325,7 @@ mod tests {
         assert_eq!(problems(|c| c.train.grad_clip = f64::INFINITY), ["grad_clip"]);
         assert_eq!(problems(|c| c.train.muon_momentum = 1.0), ["muon_momentum"]);
         assert_eq!(problems(|c| c.train.ema = 1.0), ["ema"]);
+        assert_eq!(problems(|c| c.train.spike_guard = -1.0), ["spike_guard"]);
         assert_eq!(problems(|c| c.train.beta2_tokens = Some(0)), ["beta2_tokens"]);
         assert_eq!(problems(|c| c.train.decay_frac = 1.5), ["decay_frac"]);
         assert_eq!(problems(|c| c.train.muon_iters = 0), ["muon_iters"]);

@@ -1,6 +1,6 @@
 //! One update of the weights.
 
-use super::{TrainError, diagnose};
+use super::{LossStatistics, TrainError, diagnose};
 use crate::checkpoint::{Checkpoint, tensors};
 use crate::config::{self, Config, TrainConfig};
 use crate::model::Gpt;
@@ -36,6 +36,7 @@ pub struct Trainer {
     ema: Option<Ema>,
     schedule: Schedule,
     sampler: WindowSampler,
+    losses: LossStatistics,
     grads: Grads,
     workspace: Workspace,
 }
@@ -53,6 +54,8 @@ pub struct StepReport {
     pub lr: f32,
     /// Tokens seen, this batch included.
     pub tokens: u64,
+    /// Whether the loss was a spike: the limit that it was above. Then no weight was changed.
+    pub skipped: Option<f64>,
 }
 
 impl Trainer {
@@ -76,6 +79,7 @@ impl Trainer {
             optimizer: optimizer(config, &model, &params),
             ema: (train.ema > 0.0).then(|| Ema::new(&params, train.ema)),
             schedule: schedule(train),
+            losses: LossStatistics::default(),
             grads: Grads::new(&params),
             workspace: Workspace::new(),
             config: config.clone(),
@@ -108,6 +112,28 @@ impl Trainer {
             return Err(self.non_finite(batch));
         }
         let lr = self.schedule.lr(self.iter);
+        let skipped = self.spike(loss);
+        if skipped.is_none() {
+            self.apply(lr, grad_norm)?;
+        }
+        self.iter += 1;
+        self.tokens += batch.ids.len() as u64;
+        Ok(StepReport { iter: self.iter, loss, grad_norm, lr, tokens: self.tokens, skipped })
+    }
+
+    /// Whether a loss is a spike: then the limit that it is above.
+    fn spike(&mut self, loss: f64) -> Option<f64> {
+        let deviations = self.config.train.spike_guard;
+        if deviations == 0.0 {
+            return None;
+        }
+        let limit = self.losses.limit(deviations);
+        self.losses.see(loss, limit);
+        (loss > limit).then_some(limit)
+    }
+
+    /// The update of the weights by the gradient in `grads`.
+    fn apply(&mut self, lr: f32, grad_norm: f64) -> Result<(), TrainError> {
         let factor = match self.config.train.grad_clip {
             0.0 => 1.0, // no limit, as in nanoGPT
             max_norm => clip_factor(grad_norm, max_norm),
@@ -116,9 +142,7 @@ impl Trainer {
         if let Some(ema) = &mut self.ema {
             ema.update(&self.params, self.optimizer.step_count());
         }
-        self.iter += 1;
-        self.tokens += batch.ids.len() as u64;
-        Ok(StepReport { iter: self.iter, loss, grad_norm, lr, tokens: self.tokens })
+        Ok(())
     }
 
     /// The token embedding rests for its first `freeze_emb` updates. That is a function of `iter`, so a resumed
@@ -231,6 +255,7 @@ impl Trainer {
             tokenizer: tokenizer.to_string(),
             best_val_loss: None,
             evals_without_improvement: 0,
+            losses: self.losses,
             elapsed_s: 0.0,
         }
     }
@@ -255,6 +280,7 @@ impl Trainer {
             .map_err(|e| misfit(format!("sampler: {e}")))?;
         trainer.sampler = WindowSampler::from_state(&sampler, train_tokens)?;
         (trainer.iter, trainer.tokens) = (checkpoint.iter, checkpoint.tokens);
+        trainer.losses = checkpoint.losses;
         Ok(trainer)
     }
 }
