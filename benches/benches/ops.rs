@@ -15,6 +15,7 @@ use nn::optim::{AdamW, AdamWConfig, Optimizer};
 use random::{Rng, Stream};
 use std::sync::Arc;
 use tensor::kernels::attention::Intervals;
+use tensor::kernels::cross_entropy::Regularizer;
 use tensor::ops::feed_forward::Activation;
 use tensor::{Grads, ParamId, Params, Tape, Var, Workspace};
 
@@ -207,7 +208,7 @@ fn products(size: Size) -> Vec<Case> {
             x[0].feed_forward(x[1], None, x[2], None, Activation::Gelu)
         }),
         case("linear_cross_entropy", 1, &[x, &[v, c]], linear(v, c), move |x| {
-            x[0].linear_cross_entropy(x[1], &labels, &weights, rows as f32)
+            x[0].linear_cross_entropy(x[1], &labels, &weights, rows as f32, Regularizer::NONE)
         }),
     ]
 }

@@ -44,6 +44,12 @@ impl Observer for Progress {
     fn step(&mut self, report: &StepReport, tokens_per_s: f64) {
         let mix = |old: f64, new: f64| if old == 0.0 { new } else { 0.95 * old + 0.05 * new };
         self.tokens_per_s = mix(self.tokens_per_s, tokens_per_s);
+        if let Some(limit) = report.skipped {
+            let (iter, loss) = (report.iter, report.loss);
+            self.line(&format!(
+                "iter {iter:>5}: loss {loss:.4} is a spike (above {limit:.4}): update skipped"
+            ));
+        }
         self.loss = mix(self.loss, report.loss);
         self.bar.set_position(report.iter);
         self.bar.set_message(format!("loss {:.3}, {:.0} tokens/s", self.loss, self.tokens_per_s));

@@ -11,7 +11,7 @@ use crate::model::{Block, Gpt};
 use nn::{Linear, Norm};
 use std::collections::HashMap;
 use tensor::kernels::attention;
-use tensor::kernels::cross_entropy::{Targets, cross_entropy_forward};
+use tensor::kernels::cross_entropy::{Regularizer, Targets, cross_entropy_forward};
 use tensor::kernels::feed_forward::activate;
 use tensor::kernels::int8::{Int8Matrix, Int16Vector, matvec_int8};
 use tensor::kernels::layer_norm::layer_norm_forward;
@@ -170,7 +170,12 @@ impl<'m> Decoder<'m> {
             if i % self.model.config.block_size == 0 {
                 self.window.clear();
             }
-            let target = Targets { ids: &pair[1..], weights: &[1.0], total_weight: 1.0 };
+            let target = Targets {
+                ids: &pair[1..],
+                weights: &[1.0],
+                total_weight: 1.0,
+                regularizer: Regularizer::NONE,
+            };
             let logits = self.push(pair[0]);
             sum += f64::from(cross_entropy_forward(logits, logits.len(), target, &mut [0.0], &mut [0.0]));
         }

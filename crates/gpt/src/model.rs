@@ -10,6 +10,7 @@ use nn::{
 use random::Rng;
 use std::sync::Arc;
 use tensor::kernels::attention::Intervals;
+use tensor::kernels::cross_entropy::Regularizer;
 use tensor::kernels::rotary::Rotations;
 use tensor::ops::feed_forward::Activation;
 use tensor::{ParamId, Params, Tape, Var};
@@ -188,6 +189,28 @@ impl Gpt {
         })
     }
 
+    /// The rows of each of the matrices that lie one above the other in a weight of the blocks, for an optimizer that
+    /// takes matrices as wholes ([`nn::optim::Muon`]): queries, keys and values in `c_attn`, the two halves of a
+    /// gated layer in `c_fc`. Nothing for embeddings, head and vectors.
+    #[must_use]
+    pub fn stacked_rows(&self, params: &Params, id: ParamId) -> Vec<usize> {
+        let rows = params.shape(id)[0];
+        let gates = if self.config.activation == config::Activation::Swiglu { 2 } else { 1 };
+        for Block { attn, mlp, .. } in &self.h {
+            if id == attn.c_attn.weight {
+                let queries = self.config.n_embd;
+                return vec![queries, (rows - queries) / 2, (rows - queries) / 2];
+            }
+            if id == mlp.c_fc.weight {
+                return vec![rows / gates; gates];
+            }
+            if id == attn.c_proj.weight || id == mlp.c_proj.weight {
+                return vec![rows];
+            }
+        }
+        Vec::new()
+    }
+
     /// Scores for every next token: ids of shape (B, T) to logits (B, T, V).
     ///
     /// # Panics
@@ -262,11 +285,12 @@ impl Gpt {
     #[track_caller]
     #[must_use]
     pub fn loss<'t>(&self, tape: &'t Tape<'_>, batch: &Batch, seeds: &DropoutSeeds) -> Var<'t> {
-        self.loss_of_part(tape, batch, batch.total_weight() as f32, seeds)
+        self.loss_of_part(tape, batch, batch.total_weight() as f32, seeds, Regularizer::NONE)
     }
 
     /// What a part of a batch contributes to the batch's loss: sum(w CE) of the part / `total_weight` of the
-    /// whole. The parts' losses and gradients add up to the whole's; a mean of means would not.
+    /// whole, with what the regularizer adds. The parts' losses and gradients add up to the whole's; a mean of means
+    /// would not.
     #[track_caller]
     #[must_use]
     pub fn loss_of_part<'t>(
@@ -275,14 +299,15 @@ impl Gpt {
         part: &Batch,
         total_weight: f32,
         seeds: &DropoutSeeds,
+        regularizer: Regularizer,
     ) -> Var<'t> {
         let shape = [part.batch_size, part.block_size];
         let intervals = self.intervals(part.block_size);
         let x = self.hidden(tape, &part.ids, shape, &intervals, seeds);
         if self.config.soft_cap > 0.0 {
             let logits = self.capped(self.lm_head.forward(x));
-            return logits.cross_entropy(&part.labels, &part.weights, total_weight);
+            return logits.regularized_cross_entropy(&part.labels, &part.weights, total_weight, regularizer);
         }
-        self.lm_head.cross_entropy(x, &part.labels, &part.weights, total_weight)
+        self.lm_head.cross_entropy(x, &part.labels, &part.weights, total_weight, regularizer)
     }
 }

@@ -36,11 +36,11 @@ fn text() -> Vec<u32> {
     (0..2000).map(|i| if i % 3 == 0 { (i % 7) as u32 } else { rng.below(VOCAB as u64) as u32 }).collect()
 }
 
-/// The weights and the optimizer's memory.
+/// The weights, the optimizer's memory, and the average of the weights.
 fn digest(trainer: &Trainer) -> String {
     let checkpoint = trainer.checkpoint("");
     let mut hash = Sha256::new();
-    for (name, tensor) in checkpoint.model.iter().chain(&checkpoint.optimizer) {
+    for (name, tensor) in checkpoint.model.iter().chain(&checkpoint.optimizer).chain(&checkpoint.ema) {
         hash.update(name);
         tensor.data.iter().for_each(|x| hash.update(x.to_bits().to_le_bytes()));
     }
@@ -57,9 +57,13 @@ fn advance(trainer: &mut Trainer, to: u64) {
 
 #[test]
 fn resuming_anywhere_gives_the_same_bits() {
-    for sampler in ["crop", "epoch"] {
+    for (sampler, optimizer, ema) in
+        [("crop", "adamw", "0"), ("epoch", "adamw", "0.9"), ("epoch", "muon", "0")]
+    {
         let mut config = tiny();
+        config.set("ema", ema).unwrap();
         config.set("sampler", sampler).unwrap();
+        config.set("optimizer", optimizer).unwrap();
         let mut whole = Trainer::new(&config, text().len()).unwrap();
         advance(&mut whole, 40);
         let expected = digest(&whole);
@@ -77,7 +81,7 @@ fn resuming_anywhere_gives_the_same_bits() {
             let mut after = Trainer::from_checkpoint(&checkpoint, text().len()).unwrap();
             assert_eq!(after.iter, at);
             advance(&mut after, 40);
-            assert_eq!(digest(&after), expected, "resumed at step {at}, sampler {sampler}");
+            assert_eq!(digest(&after), expected, "resumed at step {at}, {sampler}, {optimizer}, ema {ema}");
         }
     }
 }
@@ -128,15 +132,18 @@ fn the_number_of_threads_does_not_change_a_bit() {
     for (name, value) in [("n_embd", "96"), ("n_head", "3"), ("block_size", "64"), ("batch_size", "8")] {
         config.set(name, value).unwrap();
     }
-    let digests = [1, 2, 3, 4].map(|threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
-            let mut trainer = Trainer::new(&config, text().len()).unwrap();
-            advance(&mut trainer, 5);
-            digest(&trainer)
-        })
-    });
-    assert!(digests.iter().all(|d| *d == digests[0]), "{digests:?}");
+    for optimizer in ["adamw", "muon"] {
+        config.set("optimizer", optimizer).unwrap();
+        let digests = [1, 2, 3, 4].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let mut trainer = Trainer::new(&config, text().len()).unwrap();
+                advance(&mut trainer, 5);
+                digest(&trainer)
+            })
+        });
+        assert!(digests.iter().all(|d| *d == digests[0]), "{optimizer}: {digests:?}");
+    }
 }
 
 #[test]
@@ -433,4 +440,131 @@ fn a_model_of_nothing_but_noise_knows_nothing() {
     let model = Gpt::new(&config.model, &mut params, &mut Rng::new(1, Stream::Init));
     let loss = gpt::train::evaluate(&model, &params, &text(), 0).unwrap();
     assert!((loss - (VOCAB as f64).ln()).abs() < 0.02, "{loss}");
+}
+
+/// Label smoothing and z-loss change what is trained, but not how a model is measured.
+#[test]
+fn regularizers_are_for_training_only() {
+    let first_loss = |settings: [(&str, &str); 2]| {
+        let mut config = tiny();
+        settings.iter().for_each(|(name, value)| config.set(name, value).unwrap());
+        let mut trainer = Trainer::new(&config, text().len()).unwrap();
+        let measured = evaluate(&trainer.model, &trainer.params, &text()[..], 0).unwrap();
+        let trained = trainer.step(&text()).unwrap().loss;
+        (trained, measured, digest(&trainer))
+    };
+    let plain = first_loss([("label_smoothing", "0"), ("z_loss", "0")]);
+    let smoothed = first_loss([("label_smoothing", "0.1"), ("z_loss", "0")]);
+    let drawn = first_loss([("label_smoothing", "0"), ("z_loss", "0.01")]);
+    assert_eq!((smoothed.1, drawn.1), (plain.1, plain.1));
+    assert!(smoothed.2 != plain.2 && drawn.2 != plain.2 && smoothed.0 != plain.0);
+    // At the start the logits are near 0 and the log-sum-exp near ln V, whose square the z-loss adds.
+    let (added, expected) = (drawn.0 - plain.0, 0.01 * (VOCAB as f64).ln().powi(2));
+    assert!((added / expected - 1.0).abs() < 0.05, "{added} {expected}");
+}
+
+/// Muon's are the matrices of the blocks, each by itself; it learns, and its learning rate is the schedule's.
+#[test]
+fn muon_has_the_matrices_of_the_blocks() {
+    for activation in ["gelu", "swiglu"] {
+        let mut config = tiny();
+        let settings =
+            [("optimizer", "muon"), ("activation", activation), ("tied", "false"), ("dropout", "0")];
+        settings.iter().for_each(|(name, value)| config.set(name, value).unwrap());
+        let mut trainer = Trainer::new(&config, text().len()).unwrap();
+        let text: Vec<u32> = (0..2000).map(|i| i % 7).collect();
+        let losses: Vec<f64> = (0..40).map(|_| trainer.step(&text).unwrap().loss).collect();
+        assert!(losses[39] < 0.65 * losses[0], "{activation}: {losses:?}");
+        let gates = if activation == "swiglu" { 2 } else { 1 };
+        let rows = |name: &str| {
+            trainer.model.stacked_rows(&trainer.params, trainer.params.id(name).expect("a parameter"))
+        };
+        assert_eq!(rows("h.1.attn.c_attn.weight"), [24; 3]);
+        assert_eq!(rows("h.0.mlp.c_fc.weight").len(), gates);
+        assert_eq!((rows("h.0.attn.c_proj.weight"), rows("h.1.mlp.c_proj.weight")), (vec![24], vec![24]));
+        for name in ["wte.weight", "wpe.weight", "lm_head.weight", "ln_f.weight", "h.0.attn.c_attn.bias"] {
+            assert!(rows(name).is_empty(), "{name}");
+        }
+    }
+}
+
+/// The average is what its formula says, changes nothing in the training, and is what gets measured.
+#[test]
+fn the_average_of_the_weights() {
+    const DECAY: f64 = 0.8;
+    let begin = |ema: &str| {
+        let mut config = tiny();
+        config.set("ema", ema).unwrap();
+        Trainer::new(&config, text().len()).unwrap()
+    };
+    let (mut plain, mut averaging) = (begin("0"), begin("0.8"));
+    let wte = plain.model.wte.weight;
+    let (mut sum, mut weight) = (vec![0.0; plain.params.data(wte).len()], 0.0);
+    assert!(std::ptr::eq(averaging.averaged(), &averaging.params), "no update yet");
+    for step in 1..=12 {
+        advance(&mut plain, step);
+        advance(&mut averaging, step);
+        assert_eq!(plain.params.data(wte), averaging.params.data(wte));
+        assert!(std::ptr::eq(plain.averaged(), &plain.params));
+        weight = DECAY * weight + (1.0 - DECAY);
+        for (sum, &w) in sum.iter_mut().zip(plain.params.data(wte)) {
+            *sum = DECAY * *sum + (1.0 - DECAY) * f64::from(w);
+        }
+        for (sum, &found) in sum.iter().zip(averaging.averaged().data(wte)) {
+            assert!((sum / weight - f64::from(found)).abs() <= 1e-7, "step {step}: {sum} {weight} {found}");
+        }
+    }
+    assert_ne!(averaging.averaged().data(wte), averaging.params.data(wte));
+}
+
+/// A batch that the model cannot know is left out, as if it had not been, and the training that resumes after or before
+/// it goes the same way.
+#[test]
+fn a_spike_is_skipped() {
+    let mut config = tiny();
+    let settings = [("spike_guard", "5"), ("max_iters", "100"), ("ema", "0.9"), ("learning_rate", "1e-2")];
+    settings.iter().for_each(|(name, value)| config.set(name, value).unwrap());
+    let usual: Vec<u32> = (0..2000).map(|i| i % 7).collect();
+    let odd: Vec<u32> = (0..2000).map(|i| 6 - (i * i) % 7).collect();
+    let step = |trainer: &mut Trainer| {
+        let text = if trainer.iter == 80 { &odd } else { &usual };
+        trainer.step(text).expect("a finite step")
+    };
+    let mut whole = Trainer::new(&config, usual.len()).unwrap();
+    let mut at = std::collections::BTreeMap::new();
+    for iter in 1..=100 {
+        let (before, tokens) = (digest(&whole), whole.tokens);
+        let report = step(&mut whole);
+        assert_eq!(report.skipped.is_some(), iter == 81, "{report:?}");
+        assert_eq!(digest(&whole) == before, iter == 81);
+        assert!(report.skipped.is_none_or(|limit| limit < report.loss));
+        assert_eq!((report.iter, report.tokens), (iter, tokens + 96), "time goes on");
+        if [30, 79, 80, 81, 90].contains(&iter) {
+            at.insert(iter, whole.checkpoint("{}"));
+        }
+    }
+    for (iter, checkpoint) in at {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        checkpoint.write(&path).unwrap();
+        let mut after = Trainer::from_checkpoint(&Checkpoint::read(&path).unwrap(), usual.len()).unwrap();
+        while after.iter < 100 {
+            step(&mut after);
+        }
+        let (after, whole) = (after.checkpoint(""), whole.checkpoint(""));
+        assert!(after == whole, "resumed at {iter}");
+    }
+}
+
+/// With the guard on, a loss that is not a number still stops the training.
+#[test]
+fn what_is_not_finite_is_no_spike_to_be_skipped() {
+    let mut config = tiny();
+    config.set("spike_guard", "5").unwrap();
+    config.set("max_iters", "80").unwrap();
+    let mut trainer = Trainer::new(&config, text().len()).unwrap();
+    advance(&mut trainer, 60);
+    let id = trainer.params.id("h.0.ln_1.weight").unwrap();
+    trainer.params.data_mut(id)[3] = f32::NAN;
+    assert!(matches!(trainer.step(&text()), Err(TrainError::NonFinite { iter: 60, .. })));
 }

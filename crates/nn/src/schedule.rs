@@ -41,6 +41,22 @@ pub enum Schedule {
         /// The step that first has zero: the number of steps of the whole run.
         lr_decay_iters: u64,
     },
+    /// Warm-up, stable, decay: a linear rise over `warmup_iters` steps, then the peak until step `decay_start`, then a
+    /// straight line to `min_lr`, which it keeps from step `lr_decay_iters` on (MiniCPM, Hu et al. 2024,
+    /// arXiv 2404.06395; Hägele et al. 2024, arXiv 2405.18392). A run can be continued from any point of the
+    /// stable part with more steps, where a cosine knows its end from the beginning.
+    Wsd {
+        /// The peak.
+        learning_rate: f64,
+        /// The end.
+        min_lr: f64,
+        /// Steps until the peak.
+        warmup_iters: u64,
+        /// The last step that has the peak. Not before the warm-up's end.
+        decay_start: u64,
+        /// The step that first has `min_lr`.
+        lr_decay_iters: u64,
+    },
 }
 
 impl Schedule {
@@ -51,6 +67,7 @@ impl Schedule {
             Self::Constant { learning_rate } => learning_rate,
             Self::Cosine { learning_rate, warmup_iters, .. }
             | Self::Linear { learning_rate, warmup_iters, .. }
+            | Self::Wsd { learning_rate, warmup_iters, .. }
                 if it < warmup_iters =>
             {
                 // (it + 1) and (warmup_iters + 1): step 0 already learns, and step warmup_iters is the peak.
@@ -65,15 +82,19 @@ impl Schedule {
             Self::Linear { learning_rate, warmup_iters, lr_decay_iters } => {
                 learning_rate * (1.0 - decay_ratio(it, warmup_iters, lr_decay_iters))
             }
+            Self::Wsd { learning_rate, min_lr, decay_start, lr_decay_iters, .. } => {
+                learning_rate - (learning_rate - min_lr) * decay_ratio(it, decay_start, lr_decay_iters)
+            }
         };
         lr as f32
     }
 }
 
-/// How far the decay is: 0 at its first step, 1 from step `lr_decay_iters` on.
-fn decay_ratio(it: u64, warmup_iters: u64, lr_decay_iters: u64) -> f64 {
-    if it >= lr_decay_iters {
-        return 1.0; // also if there is no step between the two
+/// How far the decay is: 0 until step `start`, 1 from step `end` on.
+fn decay_ratio(it: u64, start: u64, end: u64) -> f64 {
+    match it {
+        _ if it >= end => 1.0, // also if there is no step between the two
+        _ if it <= start => 0.0,
+        _ => (it - start) as f64 / (end - start) as f64,
     }
-    (it - warmup_iters) as f64 / (lr_decay_iters - warmup_iters) as f64
 }

@@ -42,6 +42,24 @@ fn linear_goes_straight_to_zero_one_step_after_the_last() {
 }
 
 #[test]
+fn wsd_rises_stays_and_goes_straight_down() {
+    let (warmup_iters, decay_start, lr_decay_iters) = (100, 1600, 2000);
+    let wsd = Schedule::Wsd { learning_rate: 1e-3, min_lr: 1e-4, warmup_iters, decay_start, lr_decay_iters };
+    check(wsd, &[(0, 1e-3 / 101.0), (99, 0.1 / 101.0), (100, 1e-3), (1599, 1e-3), (1600, 1e-3)]);
+    check(wsd, &[(1601, 1e-3 - 9e-4 / 400.0), (1800, 5.5e-4), (1900, 3.25e-4), (1999, 1e-4 + 9e-4 / 400.0)]);
+    check(wsd, &[(2000, 1e-4), (9999, 1e-4)]);
+    // A longer run has the same rates until its own decay.
+    let longer = Schedule::Wsd {
+        learning_rate: 1e-3,
+        min_lr: 1e-4,
+        warmup_iters,
+        decay_start: 3600,
+        lr_decay_iters: 4000,
+    };
+    assert!((0..=1600).all(|it| longer.lr(it) == wsd.lr(it)));
+}
+
+#[test]
 fn constant_is_constant() {
     check(Schedule::Constant { learning_rate: 3e-4 }, &[(0, 3e-4), (1, 3e-4), (u64::MAX, 3e-4)]);
 }
@@ -63,6 +81,16 @@ fn phases_may_be_empty() {
         let linear = Schedule::Linear { learning_rate: 1.0, warmup_iters, lr_decay_iters: 10 };
         assert!((0..30).all(|it| (0.0..=1.0).contains(&cosine.lr(it)) && cosine.lr(it) > 0.0));
         assert!((0..30).all(|it| (0.0..=1.0).contains(&linear.lr(it))));
+        for decay_start in [0, warmup_iters, 10] {
+            let wsd = Schedule::Wsd {
+                learning_rate: 1.0,
+                min_lr: 0.1,
+                warmup_iters,
+                decay_start,
+                lr_decay_iters: 10,
+            };
+            assert!((0..30).all(|it| (0.0..=1.0).contains(&wsd.lr(it)) && wsd.lr(it) > 0.0));
+        }
     }
     let none = Schedule::Cosine { learning_rate: 1.0, min_lr: 0.1, warmup_iters: 0, lr_decay_iters: 10 };
     assert_eq!(none.lr(0), 1.0);

@@ -132,3 +132,24 @@ fn embedding() {
         },
     );
 }
+
+/// Two classes with the logits 0 and z are one question with the logit z.
+#[test]
+fn binary_cross_entropy_is_cross_entropy_of_two_classes() {
+    let mut draw = Draw::new(6);
+    for rows in [1, 16, 37] {
+        let z = draw.array_in(&[rows, 1], -20.0, 20.0);
+        let targets: Vec<u32> = (0..rows).map(|_| draw.size(0, 1) as u32).collect();
+        let answers: Vec<f32> = targets.iter().map(|&t| t as f32).collect();
+        let weights: Vec<f32> = (0..rows).map(|i| if i % 3 == 1 { 0.0 } else { 0.5 + i as f32 }).collect();
+        let total = weights.iter().sum();
+        assert_equal(
+            &[z],
+            |z| z[0].bce_with_logits(&answers, &weights, total),
+            |z| {
+                let zeros = z[0].tape().constant(&ndarray::ArrayD::zeros(vec![rows, 1]));
+                zeros.concat(1, &[z[0]]).cross_entropy(&targets, &weights, total)
+            },
+        );
+    }
+}

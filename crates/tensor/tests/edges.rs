@@ -3,6 +3,7 @@
 
 use ndarray::{ArrayD, arr0, arr1, arr2};
 use tensor::gradcheck::Draw;
+use tensor::kernels::cross_entropy::Regularizer;
 use tensor::{Grads, Params, Tape, Var, Workspace};
 
 const NEG_INF: f32 = f32::NEG_INFINITY;
@@ -273,4 +274,57 @@ fn activations_at_the_extremes() {
     }
     let [y, dx] = &run(&[x], |x| x[0].tanh())[..] else { panic!() };
     assert!(y.iter().all(|y| y.abs() <= 1.0) && dx.iter().all(|d| d.is_finite()));
+}
+
+/// Label smoothing and z-loss of logits of ten thousand: large, but numbers, and so are their gradients.
+#[test]
+fn regularized_losses_of_ten_thousand() {
+    let x = arr2(&[[1e4, -1e4, 0.0], [-1e4, -1e4, -1e4], [1e4, 1e4, -1e4]]).into_dyn();
+    for (label_smoothing, z_loss) in [(0.1, 0.0), (0.0, 1e-4), (0.1, 1e-4)] {
+        let regularizer = Regularizer { label_smoothing, z_loss };
+        let result = run(std::slice::from_ref(&x), |x| {
+            x[0].regularized_cross_entropy(&[1, 0, 0], &[1.0; 3], 3.0, regularizer)
+        });
+        assert!(all_finite(&result), "{regularizer:?}: {result:?}");
+        // Per row: lse - (1 - smoothing) z_t - smoothing mean(z) + z_loss lse^2
+        let rows = [(1e4, -1e4, 0.0), (3f64.ln() - 1e4, -1e4, -1e4), (2f64.ln() + 1e4, 1e4, 1e4 / 3.0)];
+        let (smoothing, z_loss) = (f64::from(label_smoothing), f64::from(z_loss));
+        let row = |(lse, z, mean)| lse - (1.0 - smoothing) * z - smoothing * mean + z_loss * lse * lse;
+        let expected: f64 = rows.into_iter().map(row).sum::<f64>() / 3.0;
+        assert!((f64::from(result[0][[]]) / expected - 1.0).abs() < 1e-6, "{} {expected}", result[0]);
+    }
+}
+
+#[test]
+fn binary_cross_entropy_of_ten_thousand() {
+    let z = arr1(&[1e4, 1e4, -1e4, -1e4, 0.0]).into_dyn();
+    let [loss, dz] = &run(&[z], |z| z[0].bce_with_logits(&[1.0, 0.0, 1.0, 0.0, 1.0], &[1.0; 5], 1.0))[..]
+    else {
+        panic!()
+    };
+    assert!((f64::from(loss[[]]) / (2e4 + 2f64.ln()) - 1.0).abs() < 1e-6, "{loss}");
+    assert_eq!(*dz, arr1(&[0.0, 1.0, -1.0, 0.0, -0.5]).into_dyn());
+    // A confident right answer keeps the digits of its small gradient.
+    let dz = run(&[arr1(&[30.0, -30.0]).into_dyn()], |z| z[0].bce_with_logits(&[1.0, 0.0], &[1.0; 2], 1.0));
+    let p = (-30f64).exp();
+    for (found, expected) in dz[1].iter().zip([-p, p]) {
+        assert!((f64::from(*found) / expected - 1.0).abs() < 1e-6, "{found} {expected}");
+    }
+}
+
+/// What does not count is not looked at, and where nothing counts there is no loss.
+#[test]
+fn elements_of_weight_zero_are_ignored() {
+    let losses: [for<'t> fn(Var<'t>, &[f32], f32) -> Var<'t>; 2] = [
+        |z, weights, total| z.bce_with_logits(&[1.0, 0.5], weights, total),
+        |z, weights, total| z.mse(&[1.0, f32::NAN], weights, total),
+    ];
+    for loss in losses {
+        let z = || arr1(&[0.5, f32::NAN]).into_dyn();
+        let with = run(&[z()], |z| loss(z[0], &[2.0, 0.0], 2.0));
+        assert!(all_finite(&with) && with[0][[]] > 0.0 && with[1][1] == 0.0, "{with:?}");
+        assert!(run(&[z()], |z| loss(z[0], &[1.0, 1.0], 2.0)).iter().any(|x| x.iter().any(|x| x.is_nan())));
+        let none = run(&[z()], |z| loss(z[0], &[1.0, 1.0], 0.0));
+        assert_eq!(none[0][[]], 0.0);
+    }
 }

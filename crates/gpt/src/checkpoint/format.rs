@@ -1,10 +1,11 @@
-//! Everything that training needs to go on as if it had never stopped, as five files.
+//! Everything that training needs to go on as if it had never stopped, as five files, or six.
 
 use super::store::{read_dir, write_dir_on};
 use super::tensors::{self, Tensors};
 use super::{CheckpointError, Disk, Fs, TensorsError};
 use crate::config::Config;
 use crate::json;
+use crate::train::LossStatistics;
 use random::RngState;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use std::path::Path;
 
 const MODEL: &str = "model.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
+const EMA: &str = "ema.safetensors";
 const STATE: &str = "state.json";
 const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
@@ -29,6 +31,8 @@ pub struct Checkpoint {
     pub model: Tensors,
     /// The optimizer's moments, by names that the optimizer chooses.
     pub optimizer: Tensors,
+    /// The average of the weights, by the parameters' names; empty where none is kept, and then without a file.
+    pub ema: Tensors,
     /// Updates the optimizer has made: Adam's bias correction depends on it.
     pub optimizer_steps: u64,
     /// Where each random stream stands, by purpose.
@@ -39,6 +43,8 @@ pub struct Checkpoint {
     pub best_val_loss: Option<f64>,
     /// Evaluations since then, for `patience`.
     pub evals_without_improvement: u64,
+    /// Mean and variance of the training loss, for `spike_guard`.
+    pub losses: LossStatistics,
     /// Model and training.
     pub config: Config,
     /// The contents of the tokenizer's `tokenizer.json`.
@@ -62,6 +68,8 @@ struct State {
     evals_without_improvement: u64,
     elapsed_s: f64,
     tokens: u64,
+    #[serde(default)] // newer than the first checkpoints
+    losses: LossStatistics,
 }
 
 impl Checkpoint {
@@ -87,7 +95,7 @@ impl Checkpoint {
         Self::from_files(path, read_dir(path)?)
     }
 
-    fn to_files(&self, path: &Path) -> Result<[(&'static str, Vec<u8>); 5], CheckpointError> {
+    fn to_files(&self, path: &Path) -> Result<Vec<(&'static str, Vec<u8>)>, CheckpointError> {
         let state = State {
             version: VERSION,
             iter: self.iter,
@@ -98,6 +106,7 @@ impl Checkpoint {
             evals_without_improvement: self.evals_without_improvement,
             elapsed_s: self.elapsed_s,
             tokens: self.tokens,
+            losses: self.losses,
         };
         // JSON has no NaN: it would become null and the checkpoint unreadable.
         if !self.elapsed_s.is_finite() || !self.best_val_loss.is_none_or(f64::is_finite) {
@@ -107,13 +116,17 @@ impl Checkpoint {
         }
         let in_file = |name| move |source| CheckpointError::Tensors { path: path.join(name), source };
         let json = |name: &str, error: serde_json::Error| malformed(path, name, error.to_string());
-        Ok([
+        let mut files = vec![
             (MODEL, tensors::encode(&self.model).map_err(in_file(MODEL))?),
             (OPTIMIZER, tensors::encode(&self.optimizer).map_err(in_file(OPTIMIZER))?),
             (STATE, json::to_bytes(&state).map_err(|error| json(STATE, error))?),
             (CONFIG, json::to_bytes(&self.config).map_err(|error| json(CONFIG, error))?),
             (TOKENIZER, self.tokenizer.clone().into_bytes()),
-        ])
+        ];
+        if !self.ema.is_empty() {
+            files.push((EMA, tensors::encode(&self.ema).map_err(in_file(EMA))?));
+        }
+        Ok(files)
     }
 
     fn from_files(path: &Path, mut files: BTreeMap<String, Vec<u8>>) -> Result<Self, CheckpointError> {
@@ -134,6 +147,10 @@ impl Checkpoint {
         let expected = config.model.parameter_shapes();
         let model = tensors::decode_expected(&take(MODEL)?, &expected).map_err(in_file(MODEL))?;
         let optimizer = tensors::decode(&take(OPTIMIZER)?).map_err(in_file(OPTIMIZER))?;
+        let ema = match config.train.ema {
+            0.0 => Tensors::new(),
+            _ => tensors::decode_expected(&take(EMA)?, &expected).map_err(in_file(EMA))?,
+        };
         let tokenizer = String::from_utf8(take(TOKENIZER)?)
             .map_err(|error| malformed(path, TOKENIZER, format!("not UTF-8: {error}")))?;
         if let Some(name) = files.into_keys().next() {
@@ -143,11 +160,13 @@ impl Checkpoint {
             iter: state.iter,
             model,
             optimizer,
+            ema,
             optimizer_steps: state.optimizer_steps,
             rng: state.rng,
             sampler: state.sampler,
             best_val_loss: state.best_val_loss,
             evals_without_improvement: state.evals_without_improvement,
+            losses: state.losses,
             config,
             tokenizer,
             elapsed_s: state.elapsed_s,

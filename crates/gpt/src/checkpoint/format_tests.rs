@@ -23,6 +23,7 @@ pub(crate) fn small_checkpoint(iter: u64) -> Checkpoint {
         iter,
         optimizer: ["wte.weight", "ln_f.weight"].map(moment).into(),
         model,
+        ema: Tensors::new(),
         optimizer_steps: iter,
         rng: [("data", Stream::Data), ("dropout", Stream::Dropout)]
             .map(|(purpose, stream)| (purpose.to_string(), Rng::new(u64::MAX, stream).state()))
@@ -30,6 +31,7 @@ pub(crate) fn small_checkpoint(iter: u64) -> Checkpoint {
         sampler: serde_json::json!({"cursor": 7, "epoch": u64::MAX, "share": 0.1 + 0.2}),
         best_val_loss: Some(1.0 / 3.0),
         evals_without_improvement: 2,
+        losses: LossStatistics { count: iter, mean: 1.0 / 7.0, variance: 0.1 + 0.7 },
         config,
         tokenizer: "{\"chars\": \"ä\"}".into(),
         elapsed_s: 12.345_678_901_234_567,
@@ -57,6 +59,29 @@ fn a_checkpoint_survives_to_the_last_bit() {
     let first = fs::read(path.join(MANIFEST)).unwrap();
     checkpoint.write(&path).unwrap();
     assert_eq!(fs::read(path.join(MANIFEST)).unwrap(), first, "the same checkpoint must give the same bytes");
+}
+
+/// With an average there is one more file, which must be there, and may not be there without.
+#[test]
+fn an_average_is_saved_where_there_is_one() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("c");
+    let mut checkpoint = small_checkpoint(3);
+    checkpoint.config.train.ema = 0.9;
+    checkpoint.ema = small_checkpoint(4).model;
+    checkpoint.write(&path).unwrap();
+    assert_eq!(names_in(&path).unwrap(), [CONFIG, EMA, MANIFEST, MODEL, OPTIMIZER, STATE, TOKENIZER]);
+    assert_eq!(Checkpoint::read(&path).unwrap(), checkpoint);
+    for (ema, average) in [(0.9, Tensors::new()), (0.0, checkpoint.ema.clone())] {
+        checkpoint.config.train.ema = ema;
+        let wrong = Checkpoint { ema: average, ..checkpoint.clone() };
+        wrong.write(&path).unwrap();
+        let message = Checkpoint::read(&path).unwrap_err().to_string();
+        assert!(message.contains(EMA), "{message}");
+    }
+    // Written over, the file goes.
+    small_checkpoint(3).write(&path).unwrap();
+    assert_eq!(Checkpoint::read(&path).unwrap(), small_checkpoint(3));
 }
 
 #[test]

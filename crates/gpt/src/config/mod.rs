@@ -111,6 +111,22 @@ fn default_norm_eps() -> f32 {
     1e-5
 }
 
+fn default_decay_frac() -> f64 {
+    0.2
+}
+
+fn default_muon_lr() -> f64 {
+    0.02
+}
+
+fn default_muon_momentum() -> f64 {
+    0.95
+}
+
+fn default_muon_iters() -> usize {
+    5
+}
+
 fn default_rope_base() -> f64 {
     1e4
 }
@@ -180,7 +196,7 @@ pub struct TrainConfig {
     pub recompute: bool,
     /// The largest learning rate, reached after warm-up.
     pub learning_rate: f64,
-    /// The learning rate at the end of the decay (`cosine` only: `linear` goes to zero).
+    /// The learning rate at the end of the decay (`cosine` and `wsd`: `linear` goes to zero).
     pub min_lr: f64,
     /// Iterations in which the learning rate grows from 0.
     pub warmup_iters: usize,
@@ -188,18 +204,52 @@ pub struct TrainConfig {
     pub lr_decay_iters: Option<usize>,
     /// The way from `learning_rate` to `min_lr`.
     pub schedule: Schedule,
+    /// With `wsd`: the part of the iterations until `lr_decay_iters` in which the learning rate falls.
+    #[serde(default = "default_decay_frac")]
+    pub decay_frac: f64,
     /// What turns gradients into updates.
     pub optimizer: Optimizer,
+    /// With `muon`: the largest learning rate of the matrices in the blocks. It follows the schedule of
+    /// `learning_rate`, which is then that of all other parameters.
+    #[serde(default = "default_muon_lr")]
+    pub muon_lr: f64,
+    /// With `muon`: decay of the mean gradient of those matrices.
+    #[serde(default = "default_muon_momentum")]
+    pub muon_momentum: f64,
+    /// With `muon`: iterations that make an update orthogonal. 5 is usual, 3 costs less.
+    #[serde(default = "default_muon_iters")]
+    pub muon_iters: usize,
     /// Weight decay of the matrices; vectors (biases, norms) have none.
     pub weight_decay: f64,
     /// Decay of the mean gradient; with `sgd`, its momentum.
     pub beta1: f64,
     /// Decay of the mean squared gradient.
     pub beta2: f64,
+    /// In place of `beta2`: the tokens after which a squared gradient counts half. The decay of an update is then
+    /// 2^(-tokens of a batch / `beta2_tokens`), so that batches of all sizes look back equally far into the text
+    /// (arXiv 2507.07101): a `beta2` that is right for large batches forgets too fast with small ones.
+    #[serde(default)]
+    pub beta2_tokens: Option<u64>,
     /// Keeps Adam's division from dividing by 0.
     pub eps: f64,
     /// The gradient's largest norm; longer ones are scaled down. 0: no limit.
     pub grad_clip: f64,
+    /// Label smoothing: the part of the target's probability that is spread evenly over all tokens. In training only,
+    /// and for a language model rarely of use: its likelihood gets worse (arXiv 1512.00567, 1906.02629).
+    #[serde(default)]
+    pub label_smoothing: f32,
+    /// What the square of the logits' log-sum-exp is multiplied by in the training loss; PaLM has 1e-4
+    /// (arXiv 2204.02311). It keeps logits from drifting away.
+    #[serde(default)]
+    pub z_loss: f32,
+    /// Decay of the average of the weights over the updates, which is evaluated and saved in place of the latest
+    /// weights; 0: none. 0.99 to 0.999, fewer for shorter runs (arXiv 1803.05407).
+    #[serde(default)]
+    pub ema: f64,
+    /// Standard deviations above the running mean of the training loss from which on an update is skipped; 0: never. 6
+    /// is a good number: rare by chance, far below a batch that does harm.
+    #[serde(default)]
+    pub spike_guard: f64,
     /// Iterations between evaluations.
     pub eval_interval: usize,
     /// Batches in an evaluation along the way, evenly spread over the validation part and the same every time;
@@ -237,6 +287,9 @@ pub enum Schedule {
     Linear,
     /// `learning_rate` to the end.
     Constant,
+    /// Warm-up, stable, decay: `learning_rate`, then a straight line to `min_lr` over the last `decay_frac` of the
+    /// iterations (arXiv 2404.06395).
+    Wsd,
 }
 
 /// What turns gradients into updates.
@@ -250,6 +303,8 @@ pub enum Optimizer {
     Adam,
     /// Stochastic gradient descent with momentum.
     Sgd,
+    /// Muon for the matrices in the blocks (Jordan 2024), AdamW for all other parameters.
+    Muon,
 }
 
 impl TrainConfig {
@@ -257,6 +312,22 @@ impl TrainConfig {
     #[must_use]
     pub fn decay_iters(&self) -> usize {
         self.lr_decay_iters.unwrap_or(self.max_iters)
+    }
+
+    /// With `wsd`: the last iteration that has the full learning rate.
+    #[must_use]
+    pub fn decay_start(&self) -> usize {
+        let falling = (self.decay_frac * self.decay_iters() as f64).round() as usize;
+        self.decay_iters().saturating_sub(falling).max(self.warmup_iters)
+    }
+
+    /// The decay of the mean squared gradient at an update of this many tokens: [`TrainConfig::beta2_tokens`] if it is
+    /// given, else [`TrainConfig::beta2`].
+    #[must_use]
+    pub fn beta2_of(&self, batch_tokens: usize) -> f64 {
+        let half_lives = |tokens: u64| batch_tokens as f64 / tokens as f64;
+        self.beta2_tokens
+            .map_or(self.beta2, |tokens| random::exp(-std::f64::consts::LN_2 * half_lives(tokens)))
     }
 }
 
@@ -323,12 +394,21 @@ impl Preset {
             warmup_iters: 100,
             lr_decay_iters: Some(max_iters),
             schedule: Schedule::Cosine,
+            decay_frac: default_decay_frac(),
             optimizer: Optimizer::Adamw,
+            muon_lr: default_muon_lr(),
+            muon_momentum: default_muon_momentum(),
+            muon_iters: default_muon_iters(),
             weight_decay: 0.1,
             beta1: 0.9,
             beta2: 0.99,
+            beta2_tokens: None,
             eps: 1e-8,
             grad_clip: 1.0,
+            label_smoothing: 0.0,
+            z_loss: 0.0,
+            ema: 0.0,
+            spike_guard: 0.0,
             eval_interval: 250,
             eval_iters,
             patience: None,
@@ -356,6 +436,35 @@ mod tests {
         assert_eq!(Preset::from_name("nano_cpu").unwrap(), Preset::NanoCpu);
         let error = Preset::from_name("huge").unwrap_err().to_string();
         assert!(error.contains("huge") && error.contains("nano-cpu, baby"), "{error}");
+    }
+
+    /// Whatever the batch, a squared gradient counts half after the same tokens.
+    #[test]
+    fn beta2_by_its_half_life() {
+        let mut train = Preset::NanoCpu.config(65).train;
+        assert_eq!(train.beta2_of(768), 0.99);
+        train.beta2_tokens = Some(1 << 20);
+        for batch_tokens in [1 << 8, 1 << 12, 1 << 17] {
+            let updates = (1 << 20) / batch_tokens;
+            let left = (0..updates).fold(1.0, |left, _| left * train.beta2_of(batch_tokens));
+            assert!((left - 0.5_f64).abs() < 1e-9, "{batch_tokens}: {left}");
+        }
+        assert!((train.beta2_of(1 << 20) - 0.5).abs() < 1e-15);
+        // 0.95 with batches of 4,096 tokens is 0.9873 with batches of 1,024.
+        train.beta2_tokens = Some((4096.0 * 0.5_f64.ln() / 0.95_f64.ln()).round() as u64);
+        assert!((train.beta2_of(1024) - 0.95_f64.sqrt().sqrt()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_stable_part_ends_where_the_decay_begins() {
+        let mut train = Preset::NanoCpu.config(65).train;
+        assert_eq!(train.decay_start(), 1600);
+        train.lr_decay_iters = Some(1000);
+        assert_eq!(train.decay_start(), 800);
+        train.decay_frac = 1.0;
+        assert_eq!(train.decay_start(), train.warmup_iters);
+        train.decay_frac = 0.0;
+        assert_eq!(train.decay_start(), 1000);
     }
 
     #[test]

@@ -60,16 +60,25 @@ pub const FIELDS: &[Field] = &[
     train("micro_batch", "sequences computed at a time, or none"),
     train("recompute", "less memory, a third more time: true or false"),
     train("learning_rate", "largest learning rate"),
-    train("min_lr", "learning rate at the end of the cosine"),
+    train("min_lr", "learning rate at the end of cosine and wsd"),
     train("warmup_iters", "iterations in which the learning rate grows"),
     train("lr_decay_iters", "iteration at which min_lr is reached, or none for max_iters"),
-    train("schedule", "cosine, linear or constant"),
-    train("optimizer", "adamw, adam or sgd"),
+    train("schedule", "cosine, linear, constant or wsd"),
+    train("decay_frac", "wsd: part of the iterations in which the learning rate falls"),
+    train("optimizer", "adamw, adam, sgd or muon"),
+    train("muon_lr", "muon: largest learning rate of the matrices in the blocks"),
+    train("muon_momentum", "muon: decay of the mean gradient"),
+    train("muon_iters", "muon: iterations that make an update orthogonal"),
     train("weight_decay", "weight decay of matrices"),
     train("beta1", "decay of the mean gradient (sgd: momentum)"),
     train("beta2", "decay of the mean squared gradient"),
+    train("beta2_tokens", "in place of beta2: its half-life in tokens, or none"),
     train("eps", "smallest divisor of Adam"),
     train("grad_clip", "largest norm of the gradient, 0 for any"),
+    train("label_smoothing", "part of the target's probability spread over all tokens, in training"),
+    train("z_loss", "weight of the squared log-sum-exp in the training loss (PaLM: 1e-4)"),
+    train("ema", "decay of the average of the weights that is evaluated and saved, 0 for none"),
+    train("spike_guard", "deviations above the mean loss from which an update is skipped, 0 for never"),
     train("eval_interval", "iterations between evaluations"),
     train("eval_iters", "batches in an evaluation, 0 for the whole validation part"),
     train("patience", "evaluations without improvement before stopping, or none"),
@@ -147,12 +156,21 @@ impl Config {
             "warmup_iters" => c.warmup_iters.read(value),
             "lr_decay_iters" => c.lr_decay_iters.read(value),
             "schedule" => c.schedule.read(value),
+            "decay_frac" => c.decay_frac.read(value),
             "optimizer" => c.optimizer.read(value),
+            "muon_lr" => c.muon_lr.read(value),
+            "muon_momentum" => c.muon_momentum.read(value),
+            "muon_iters" => c.muon_iters.read(value),
             "weight_decay" => c.weight_decay.read(value),
             "beta1" => c.beta1.read(value),
             "beta2" => c.beta2.read(value),
+            "beta2_tokens" => c.beta2_tokens.read(value),
             "eps" => c.eps.read(value),
             "grad_clip" => c.grad_clip.read(value),
+            "label_smoothing" => c.label_smoothing.read(value),
+            "z_loss" => c.z_loss.read(value),
+            "ema" => c.ema.read(value),
+            "spike_guard" => c.spike_guard.read(value),
             "eval_interval" => c.eval_interval.read(value),
             "eval_iters" => c.eval_iters.read(value),
             "patience" => c.patience.read(value),
@@ -255,13 +273,17 @@ impl FromText for Position {
 
 impl FromText for Schedule {
     fn from_text(text: &str) -> Result<Self, String> {
-        choice(text, &[("cosine", Self::Cosine), ("linear", Self::Linear), ("constant", Self::Constant)])
+        use Schedule::{Constant, Cosine, Linear, Wsd};
+        choice(text, &[("cosine", Cosine), ("linear", Linear), ("constant", Constant), ("wsd", Wsd)])
     }
 }
 
 impl FromText for Optimizer {
     fn from_text(text: &str) -> Result<Self, String> {
-        choice(text, &[("adamw", Self::Adamw), ("adam", Self::Adam), ("sgd", Self::Sgd)])
+        choice(
+            text,
+            &[("adamw", Self::Adamw), ("adam", Self::Adam), ("sgd", Self::Sgd), ("muon", Self::Muon)],
+        )
     }
 }
 

@@ -16,6 +16,8 @@ pub const MAX_VOCAB_SIZE: usize = 1_000_000;
 pub const MAX_NGRAM: usize = 8;
 /// The largest `ngram_rows`.
 pub const MAX_NGRAM_ROWS: usize = 1 << 24;
+/// The largest `muon_iters`: beyond ten nothing changes any more.
+const MAX_MUON_ITERS: usize = 100;
 /// The largest `batch_size`.
 pub const MAX_BATCH_SIZE: usize = 1_000_000;
 
@@ -248,8 +250,25 @@ impl TrainConfig {
         check.at_least_0("weight_decay", self.weight_decay);
         check.at_least_0("grad_clip", self.grad_clip);
         check.at_least_0("ngram_lr_scale", self.ngram_lr_scale);
+        check.at_least_0("z_loss", f64::from(self.z_loss));
+        check.that(
+            (0.0..1.0).contains(&self.label_smoothing),
+            "label_smoothing",
+            self.label_smoothing,
+            "at least 0 and below 1",
+            "use 0 for none, as for any language model; 0.1 is usual for classes",
+        );
         check.beta("beta1", self.beta1, "the usual value is 0.9");
         check.beta("beta2", self.beta2, "usual values are 0.99 and 0.95");
+        if let Some(tokens) = self.beta2_tokens {
+            check.that(tokens > 0, "beta2_tokens", tokens, "at least 1", "use none to set --beta2 instead");
+        }
+        check.beta("ema", self.ema, "use 0 for none, 0.99 for a short run");
+        check.at_least_0("spike_guard", self.spike_guard);
+        check.beta("muon_momentum", self.muon_momentum, "the usual value is 0.95");
+        check.size("muon_iters", self.muon_iters, MAX_MUON_ITERS);
+        let positive = self.muon_lr.is_finite() && self.muon_lr > 0.0;
+        check.that(positive, "muon_lr", self.muon_lr, "a finite number above 0", "the usual value is 0.02");
         let positive = self.eps.is_finite() && self.eps > 0.0;
         check.that(positive, "eps", self.eps, "a finite number above 0", "the usual value is 1e-8");
     }
@@ -290,6 +309,13 @@ impl TrainConfig {
             self.min_lr,
             &format!("0 to learning_rate ({lr})"),
             "a tenth of learning_rate is usual",
+        );
+        check.that(
+            (0.0..=1.0).contains(&self.decay_frac),
+            "decay_frac",
+            self.decay_frac,
+            "0 to 1",
+            "the usual value is 0.2",
         );
         let warmup = self.warmup_iters;
         check.that(
@@ -372,6 +398,15 @@ mod tests {
         assert_eq!(problems(|c| c.train.eps = 0.0), ["eps"]);
         assert_eq!(problems(|c| c.train.weight_decay = -0.1), ["weight_decay"]);
         assert_eq!(problems(|c| c.train.grad_clip = f64::INFINITY), ["grad_clip"]);
+        assert_eq!(problems(|c| c.train.muon_momentum = 1.0), ["muon_momentum"]);
+        assert_eq!(problems(|c| c.train.ema = 1.0), ["ema"]);
+        assert_eq!(problems(|c| c.train.spike_guard = -1.0), ["spike_guard"]);
+        assert_eq!(problems(|c| c.train.beta2_tokens = Some(0)), ["beta2_tokens"]);
+        assert_eq!(problems(|c| c.train.decay_frac = 1.5), ["decay_frac"]);
+        assert_eq!(problems(|c| c.train.muon_iters = 0), ["muon_iters"]);
+        assert_eq!(problems(|c| c.train.muon_lr = 0.0), ["muon_lr"]);
+        assert_eq!(problems(|c| c.train.label_smoothing = 1.0), ["label_smoothing"]);
+        assert_eq!(problems(|c| c.train.z_loss = f32::INFINITY), ["z_loss"]);
         assert_eq!(problems(|c| c.train.patience = Some(0)), ["patience"]);
         assert_eq!(problems(|c| c.train.keep_checkpoints = 1), ["keep_checkpoints"]);
         assert_eq!(problems(|c| c.train.eval_interval = 0), ["eval_interval"]);

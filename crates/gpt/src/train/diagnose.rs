@@ -1,22 +1,16 @@
 //! Where a non-finite number came from.
 
-use crate::model::Gpt;
-use data::Batch;
-use nn::DropoutSeeds;
-use tensor::{Grads, Params, Tape, Workspace};
+use tensor::{Grads, Params, Tape, Var, Workspace};
 
-/// Computes a part of a batch again and names the first value that is not finite: a parameter, the output of
+/// Computes a loss again and names the first value that is not finite: a parameter, the output of
 /// an operation in the order of the forward, or an adjoint in the order of the backward.
 pub(super) fn first_non_finite(
-    model: &Gpt,
     params: &Params,
-    part: &Batch,
-    total_weight: f32,
-    seeds: &DropoutSeeds,
+    loss: impl for<'t> Fn(&'t Tape<'_>) -> Var<'t>,
 ) -> Option<String> {
     let workspace = Workspace::new();
     let tape = Tape::new(params, &workspace);
-    let loss = model.loss_of_part(&tape, part, total_weight, seeds);
+    let loss = loss(&tape);
     if let Some(value) = loss.first_non_finite() {
         return Some(value);
     }

@@ -7,9 +7,11 @@ mod diagnose;
 mod error;
 mod evaluate;
 mod run;
+mod spike;
 mod step;
 
 pub use error::TrainError;
 pub use evaluate::evaluate;
 pub use run::{Evaluation, Observer, Outcome, Run, Stopped};
+pub use spike::LossStatistics;
 pub use step::{StepReport, Trainer};

@@ -163,7 +163,7 @@ impl Run<'_> {
         observer: &mut dyn Observer,
     ) -> Result<f64, TrainError> {
         let trainer = &self.trainer;
-        let val_loss = evaluate(&trainer.model, &trainer.params, self.val, batches)?;
+        let val_loss = evaluate(&trainer.model, trainer.averaged(), self.val, batches)?;
         let (val_bits_per_char, val_bits_per_byte) = self.bits(val_loss);
         let best = self.best_val_loss.is_none_or(|best| val_loss < best);
         let (iter, tokens) = (trainer.iter, trainer.tokens);
@@ -218,8 +218,8 @@ impl Run<'_> {
             val_bits_per_byte: bits.map(|(_, per_byte)| per_byte),
             ..self.card.clone()
         };
-        let Trainer { config, params, .. } = &*self.trainer;
-        Ok(save_model_dir(path, &config.model, &tensors::from_params(params), self.tokenizer, &card)?)
+        let weights = tensors::from_params(self.trainer.averaged());
+        Ok(save_model_dir(path, &self.trainer.config.model, &weights, self.tokenizer, &card)?)
     }
 
     fn outcome(&self, stopped: Stopped, elapsed_s: f64) -> Outcome {

@@ -1,17 +1,19 @@
 //! One update of the weights.
 
-use super::{TrainError, diagnose};
+use super::{LossStatistics, TrainError, diagnose};
 use crate::checkpoint::{Checkpoint, tensors};
 use crate::config::{self, Config, TrainConfig};
 use crate::model::Gpt;
 use data::dataset::TokenSource;
 use data::{Batch, SamplerState, WindowSampler};
 use nn::optim::{
-    Adam, AdamConfig, AdamW, AdamWConfig, Group, Optimizer, Sgd, SgdConfig, clip_factor, decays_by_default,
+    Adam, AdamConfig, AdamW, AdamWConfig, Ema, Group, Muon, MuonConfig, Optimizer, Sgd, SgdConfig,
+    clip_factor, decays_by_default,
 };
 use nn::{DropoutSeeds, Schedule};
 use random::{Rng, Stream};
 use std::collections::BTreeMap;
+use tensor::kernels::cross_entropy::Regularizer;
 use tensor::kernels::parallel;
 use tensor::{Grads, Params, Tape, Workspace};
 
@@ -32,8 +34,10 @@ pub struct Trainer {
     /// Tokens seen so far.
     pub tokens: u64,
     optimizer: Box<dyn Optimizer>,
+    ema: Option<Ema>,
     schedule: Schedule,
     sampler: WindowSampler,
+    losses: LossStatistics,
     grads: Grads,
     workspace: Workspace,
 }
@@ -43,7 +47,7 @@ pub struct Trainer {
 pub struct StepReport {
     /// Updates made, this one included.
     pub iter: u64,
-    /// The loss of the batch before the update, in nats a token.
+    /// The loss of the batch before the update, in nats a token; with label smoothing and z-loss, if they are on.
     pub loss: f64,
     /// The norm of the gradient before clipping.
     pub grad_norm: f64,
@@ -51,6 +55,8 @@ pub struct StepReport {
     pub lr: f32,
     /// Tokens seen, this batch included.
     pub tokens: u64,
+    /// Whether the loss was a spike: the limit that it was above. Then no weight was changed.
+    pub skipped: Option<f64>,
 }
 
 impl Trainer {
@@ -71,8 +77,10 @@ impl Trainer {
             Rng::new(seed, Stream::Data),
         )?;
         Ok(Self {
-            optimizer: optimizer(train, &params),
+            optimizer: optimizer(config, &model, &params),
+            ema: (train.ema > 0.0).then(|| Ema::new(&params, train.ema)),
             schedule: schedule(train),
+            losses: LossStatistics::default(),
             grads: Grads::new(&params),
             workspace: Workspace::new(),
             config: config.clone(),
@@ -105,14 +113,37 @@ impl Trainer {
             return Err(self.non_finite(batch));
         }
         let lr = self.schedule.lr(self.iter);
+        let skipped = self.spike(loss);
+        if skipped.is_none() {
+            self.apply(lr, grad_norm)?;
+        }
+        self.iter += 1;
+        self.tokens += batch.ids.len() as u64;
+        Ok(StepReport { iter: self.iter, loss, grad_norm, lr, tokens: self.tokens, skipped })
+    }
+
+    /// Whether a loss is a spike: then the limit that it is above.
+    fn spike(&mut self, loss: f64) -> Option<f64> {
+        let deviations = self.config.train.spike_guard;
+        if deviations == 0.0 {
+            return None;
+        }
+        let limit = self.losses.limit(deviations);
+        self.losses.see(loss, limit);
+        (loss > limit).then_some(limit)
+    }
+
+    /// The update of the weights by the gradient in `grads`.
+    fn apply(&mut self, lr: f32, grad_norm: f64) -> Result<(), TrainError> {
         let factor = match self.config.train.grad_clip {
             0.0 => 1.0, // no limit, as in nanoGPT
             max_norm => clip_factor(grad_norm, max_norm),
         };
         self.optimizer.step_scaled(&mut self.params, &self.grads, lr, factor)?;
-        self.iter += 1;
-        self.tokens += batch.ids.len() as u64;
-        Ok(StepReport { iter: self.iter, loss, grad_norm, lr, tokens: self.tokens })
+        if let Some(ema) = &mut self.ema {
+            ema.update(&self.params, self.optimizer.step_count());
+        }
+        Ok(())
     }
 
     /// The token embedding rests for its first `freeze_emb` updates. That is a function of `iter`, so a resumed
@@ -135,7 +166,7 @@ impl Trainer {
                 true => Tape::recomputing(&self.params, &self.workspace),
                 false => Tape::new(&self.params, &self.workspace),
             };
-            let part_loss = self.model.loss_of_part(&tape, &part, total_weight, &seeds);
+            let part_loss = self.model.loss_of_part(&tape, &part, total_weight, &seeds, self.regularizer());
             part_loss.backward(&mut self.grads);
             loss += f64::from(part_loss.item());
         }
@@ -157,14 +188,33 @@ impl Trainer {
             .collect()
     }
 
+    /// What the training loss has beside the cross-entropy.
+    fn regularizer(&self) -> Regularizer {
+        let &TrainConfig { label_smoothing, z_loss, .. } = &self.config.train;
+        Regularizer { label_smoothing, z_loss }
+    }
+
     #[cold]
     fn non_finite(&self, batch: &Batch) -> TrainError {
         let parts = self.micro_batches(batch);
+        let (total_weight, regularizer) = (batch.total_weight() as f32, self.regularizer());
         let what = parts.iter().find_map(|(part, seeds)| {
-            diagnose::first_non_finite(&self.model, &self.params, part, batch.total_weight() as f32, seeds)
+            diagnose::first_non_finite(&self.params, |tape| {
+                self.model.loss_of_part(tape, part, total_weight, seeds, regularizer)
+            })
         });
         let what = what.unwrap_or_else(|| "the sum of the squares of the gradients overflows".to_string());
         TrainError::NonFinite { iter: self.iter, what }
+    }
+
+    /// The weights that are evaluated and saved: the average, if one is kept and there was an update, else those that
+    /// are trained.
+    #[must_use]
+    pub fn averaged(&self) -> &Params {
+        match &self.ema {
+            Some(ema) if self.optimizer.step_count() > 0 => ema.params(),
+            _ => &self.params,
+        }
     }
 
     /// The schedule's learning rate of the next update.
@@ -196,6 +246,7 @@ impl Trainer {
             tokens: self.tokens,
             model: tensors::from_params(&self.params),
             optimizer,
+            ema: self.ema.as_ref().map_or_else(Default::default, |ema| tensors::from_params(ema.params())),
             optimizer_steps: self.optimizer.step_count(),
             // Initial values are drawn once, dropout is a function of the step, and the sampler holds the
             // position of the data stream: no generator has a state of its own between updates.
@@ -205,6 +256,7 @@ impl Trainer {
             tokenizer: tokenizer.to_string(),
             best_val_loss: None,
             evals_without_improvement: 0,
+            losses: self.losses,
             elapsed_s: 0.0,
         }
     }
@@ -218,6 +270,10 @@ impl Trainer {
         let misfit =
             |problem: String| TrainError::Resume { problem, remedy: "use another checkpoint of this run" };
         tensors::into_params(&checkpoint.model, &mut trainer.params).map_err(|e| misfit(e.to_string()))?;
+        if let Some(ema) = &mut trainer.ema {
+            tensors::into_params(&checkpoint.ema, ema.params_mut())
+                .map_err(|e| misfit(format!("the average of the weights: {e}")))?;
+        }
         let state: Vec<_> =
             checkpoint.optimizer.iter().map(|(name, t)| (name.clone(), &t.data[..])).collect();
         trainer.optimizer.load_state(checkpoint.optimizer_steps, &state)?;
@@ -225,29 +281,39 @@ impl Trainer {
             .map_err(|e| misfit(format!("sampler: {e}")))?;
         trainer.sampler = WindowSampler::from_state(&sampler, train_tokens)?;
         (trainer.iter, trainer.tokens) = (checkpoint.iter, checkpoint.tokens);
+        trainer.losses = checkpoint.losses;
         Ok(trainer)
     }
 }
 
-fn optimizer(train: &TrainConfig, params: &Params) -> Box<dyn Optimizer> {
-    let &TrainConfig { beta1, beta2, eps, weight_decay, .. } = train;
+fn optimizer(config: &Config, model: &Gpt, params: &Params) -> Box<dyn Optimizer> {
+    let train = &config.train;
+    let &TrainConfig { beta1, eps, weight_decay, .. } = train;
+    let beta2 = train.beta2_of(train.batch_size * config.model.block_size);
+    let adamw = AdamWConfig { beta1, beta2, eps, weight_decay };
+    // The n-gram tables are what a model has of sparse parameters.
+    let group = |params: &Params, id| Group {
+        decays: decays_by_default(params, id),
+        lr_scale: if params.is_sparse(id) { train.ngram_lr_scale } else { 1.0 },
+    };
     match train.optimizer {
-        config::Optimizer::Adamw => {
-            let config = AdamWConfig { beta1, beta2, eps, weight_decay };
-            // The n-gram tables are what a model has of sparse parameters.
-            let lr_scale =
-                |params: &Params, id| if params.is_sparse(id) { train.ngram_lr_scale } else { 1.0 };
-            let group = |params: &Params, id| Group {
-                decays: decays_by_default(params, id),
-                lr_scale: lr_scale(params, id),
-            };
-            Box::new(AdamW::with_groups(params, config, group))
-        }
+        config::Optimizer::Adamw => Box::new(AdamW::with_groups(params, adamw, group)),
         config::Optimizer::Adam => {
             Box::new(Adam::new(params, AdamConfig { beta1, beta2, eps, weight_decay }))
         }
         config::Optimizer::Sgd => {
             Box::new(Sgd::new(params, SgdConfig { momentum: beta1, nesterov: false, weight_decay }))
+        }
+        config::Optimizer::Muon => {
+            let muon = MuonConfig {
+                lr_ratio: train.muon_lr / train.learning_rate,
+                momentum: train.muon_momentum,
+                iters: train.muon_iters,
+                weight_decay,
+                adamw,
+            };
+            let stack = |params: &Params, id| model.stacked_rows(params, id);
+            Box::new(Muon::with_groups(params, muon, stack, group))
         }
     }
 }
@@ -259,5 +325,9 @@ fn schedule(train: &TrainConfig) -> Schedule {
         config::Schedule::Constant => Schedule::Constant { learning_rate },
         config::Schedule::Cosine => Schedule::Cosine { learning_rate, min_lr, warmup_iters, lr_decay_iters },
         config::Schedule::Linear => Schedule::Linear { learning_rate, warmup_iters, lr_decay_iters },
+        config::Schedule::Wsd => {
+            let decay_start = train.decay_start() as u64;
+            Schedule::Wsd { learning_rate, min_lr, warmup_iters, decay_start, lr_decay_iters }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The linear layer.
 
 use crate::{Init, ParamBuilder};
+use tensor::kernels::cross_entropy::Regularizer;
 use tensor::{ParamId, Var};
 
 /// y = x W^T + b, for each row x of the last axis: parameters `weight` `[n_out, n_in]` and, if it has one,
@@ -32,7 +33,8 @@ impl Linear {
     }
 
     /// The cross-entropy of this layer's outputs as logits, for x (.., n_in): sum(weight * -ln p(target)) /
-    /// `total_weight`. The bits of `forward(x).cross_entropy(..)`, in less memory where a backward will follow.
+    /// `total_weight`, and what the regularizer adds. The bits of `forward(x).regularized_cross_entropy(..)`, in less
+    /// memory where a backward will follow.
     #[track_caller]
     #[must_use]
     pub fn cross_entropy<'t>(
@@ -41,12 +43,13 @@ impl Linear {
         targets: &[u32],
         weights: &[f32],
         total_weight: f32,
+        regularizer: Regularizer,
     ) -> Var<'t> {
         if x.tape().is_recording() && self.bias.is_none() {
             let weight = x.tape().param(self.weight);
-            return x.linear_cross_entropy(weight, targets, weights, total_weight);
+            return x.linear_cross_entropy(weight, targets, weights, total_weight, regularizer);
         }
-        self.forward(x).cross_entropy(targets, weights, total_weight)
+        self.forward(x).regularized_cross_entropy(targets, weights, total_weight, regularizer)
     }
 
     /// The parameters as values on the tape of `x`, for operations that fuse this layer with others.

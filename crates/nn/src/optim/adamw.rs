@@ -25,6 +25,15 @@ impl Default for AdamWConfig {
     }
 }
 
+impl AdamWConfig {
+    /// What step number `t`, counted from 1, does to the elements of a group.
+    pub(super) fn rule(&self, group: Group, lr: f32, grad_scale: f32, t: u64) -> AdamRule {
+        let lr = f64::from(lr) * group.lr_scale;
+        let rule = AdamRule::new(self.beta1, self.beta2, self.eps, lr, grad_scale, t);
+        rule.shrinking(if group.decays { (lr * self.weight_decay) as f32 } else { 0.0 })
+    }
+}
+
 /// Adam with decoupled weight decay (Loshchilov & Hutter 2019, arXiv 1711.05101), exactly PyTorch's:
 ///
 /// ```text
@@ -71,13 +80,8 @@ impl Optimizer for AdamW {
         lr: f32,
         grad_scale: f32,
     ) -> Result<(), MissingGradient> {
-        let AdamWConfig { beta1, beta2, eps, weight_decay } = self.config;
         let step = self.step_count + 1;
-        self.slots.update(params, grads, |Group { decays, lr_scale }| {
-            let lr = f64::from(lr) * lr_scale;
-            let rule = AdamRule::new(beta1, beta2, eps, lr, grad_scale, step);
-            rule.shrinking(if decays { (lr * weight_decay) as f32 } else { 0.0 })
-        })?;
+        self.slots.update(params, grads, |group| self.config.rule(group, lr, grad_scale, step))?;
         self.step_count += 1;
         Ok(())
     }

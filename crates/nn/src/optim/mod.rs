@@ -5,14 +5,18 @@
 //! | [`Sgd`] | `v = momentum v + g;  p -= lr v` |
 //! | [`Adam`] | `m = mean of g, v = mean of g^2;  p -= lr m / (sqrt(v) + eps)` |
 //! | [`AdamW`] | the same, and `p -= lr weight_decay p` beside it |
+//! | [`Muon`] | matrices: `v = mean of g;  p -= lr o`, the orthogonal matrix nearest to v; all else as AdamW |
 //!
-//! Each is a [`Rule`] for one element, of about ten lines, and a [`Slots`] that remembers v or (m, v) for
+//! Each but Muon is a [`Rule`] for one element, of about ten lines, and a [`Slots`] that remembers v or (m, v) for
 //! every parameter and applies the rule to all of them, vectorised and on all threads. What happens to an
 //! element never depends on another element, so the result has the same bits for any number of threads.
 
 mod adam;
 mod adamw;
 mod clip;
+mod ema;
+mod muon;
+mod orthogonal;
 mod rule;
 mod sgd;
 mod slots;
@@ -20,6 +24,8 @@ mod slots;
 pub use adam::{Adam, AdamConfig};
 pub use adamw::{AdamW, AdamWConfig};
 pub use clip::{clip_factor, clip_grad_norm};
+pub use ema::Ema;
+pub use muon::{Muon, MuonConfig};
 pub use rule::Rule;
 pub use sgd::{Sgd, SgdConfig};
 pub use slots::{Group, Slots, decays_by_default};

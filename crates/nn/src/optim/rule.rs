@@ -1,5 +1,6 @@
 //! The update of one element, and the loop that applies it to slices.
 
+use tensor::kernels::parallel;
 use tensor::kernels::simd::{Kernel, LANES, Simd, dispatch};
 
 /// What an optimizer does to one element: from the parameter `p`, its gradient `g` and the `N` numbers
@@ -54,6 +55,11 @@ impl<'a, const N: usize, R: Rule<N>> Piece<'a, N, R> {
     /// Applies the rule to every element.
     pub(super) fn update(self) {
         dispatch(self);
+    }
+
+    /// Applies the rule to every element, on all threads.
+    pub(super) fn update_all(self) {
+        parallel::for_each_of(self.cut(parallel::chunk_len()).collect(), Piece::update);
     }
 
     /// Cuts this into pieces of at most `chunk` elements.

@@ -10,9 +10,13 @@ use tensor::{AlignedVec, Grads, ParamId, Params};
 /// Frozen parameters cost no memory: fine-tuning a few of many remembers only those few.
 pub struct Slots<const N: usize> {
     kinds: [&'static str; N],
-    /// By [`ParamId::index`]; `None` for what was frozen.
+    /// By [`ParamId::index`]; `None` for what was frozen, or is not ours.
     all: Vec<Option<Slot<N>>>,
+    /// Which parameters are ours; an optimizer may have several kinds of slots.
+    ours: Vec<bool>,
 }
+
+const MADE_TOO_EARLY: &str = "make the optimizer after the parameters, and after freezing some of them";
 
 struct Slot<const N: usize> {
     name: String,
@@ -53,12 +57,34 @@ impl<const N: usize> Slots<N> {
         kinds: [&'static str; N],
         group: impl Fn(&Params, ParamId) -> G,
     ) -> Self {
+        Self::for_some(params, kinds, group, |_, _| true)
+    }
+
+    /// The same for a part of the parameters: [`Slots::update`] leaves all others alone.
+    #[must_use]
+    pub fn for_some<G: Into<Group>>(
+        params: &Params,
+        kinds: [&'static str; N],
+        group: impl Fn(&Params, ParamId) -> G,
+        ours: impl Fn(&Params, ParamId) -> bool,
+    ) -> Self {
         let slot = |id: ParamId| Slot {
             name: params.name(id).to_string(),
             group: group(params, id).into(),
             state: kinds.map(|_| AlignedVec::zeros(params.data(id).len())),
         };
-        Self { kinds, all: params.ids().map(|id| params.is_trainable(id).then(|| slot(id))).collect() }
+        let ours: Vec<bool> = params.ids().map(|id| ours(params, id)).collect();
+        let remembered = |id: ParamId| (params.is_trainable(id) && ours[id.index()]).then(|| slot(id));
+        Self { kinds, all: params.ids().map(remembered).collect(), ours }
+    }
+
+    /// The tensors of one parameter, for an optimizer whose step is more than a rule for elements.
+    ///
+    /// # Panics
+    /// If it was frozen when this was made, or is not one of these.
+    pub(super) fn of(&mut self, id: ParamId) -> [&mut [f32]; N] {
+        let slot = self.all.get_mut(id.index()).and_then(Option::as_mut).expect(MADE_TOO_EARLY);
+        slot.state.each_mut().map(|x| &mut x[..])
     }
 
     /// Applies a rule, which may differ from group to group, to every trainable parameter. Of a sparse one
@@ -87,11 +113,10 @@ impl<const N: usize> Slots<N> {
         let mut slots = self.all.iter_mut();
         for (id, param) in params.all_mut() {
             let slot = slots.next().and_then(Option::as_mut);
-            if !trainable[id.index()] {
+            if !trainable[id.index()] || self.ours.get(id.index()) == Some(&false) {
                 continue;
             }
-            let slot =
-                slot.expect("make the optimizer after the parameters, and after freezing some of them");
+            let slot = slot.expect(MADE_TOO_EARLY);
             let grad = grads.get(id).expect("checked above");
             let state = slot.state.each_mut().map(|x| &mut x[..]);
             let piece = Piece { rule: rule(slot.group), param, grad, state };
@@ -132,7 +157,16 @@ impl<const N: usize> Slots<N> {
     /// # Errors
     /// If a tensor is missing, of another length, or unknown; then nothing was changed.
     pub fn load_state(&mut self, saved: &[(String, &[f32])]) -> Result<(), StateError> {
-        let mut by_name: HashMap<&str, &[f32]> = saved.iter().map(|(name, x)| (&name[..], *x)).collect();
+        self.put(self.matched(saved)?);
+        Ok(())
+    }
+
+    /// The saved tensors in the order of ours.
+    pub(super) fn matched<'a>(
+        &self,
+        saved: impl IntoIterator<Item = &'a (String, &'a [f32])>,
+    ) -> Result<Vec<&'a [f32]>, StateError> {
+        let mut by_name: HashMap<&str, &[f32]> = saved.into_iter().map(|(name, x)| (&name[..], *x)).collect();
         let mut in_order = Vec::new();
         for (name, current) in self.state() {
             let Some(x) = by_name.remove(&name[..]) else { return Err(StateError::Missing { name }) };
@@ -144,8 +178,12 @@ impl<const N: usize> Slots<N> {
         if let Some(name) = by_name.into_keys().min() {
             return Err(StateError::Unknown { name: name.to_string() });
         }
+        Ok(in_order)
+    }
+
+    /// Overwrites ours with what [`Slots::matched`] found.
+    pub(super) fn put(&mut self, in_order: Vec<&[f32]>) {
         let tensors = self.all.iter_mut().flatten().flat_map(|slot| &mut slot.state);
         tensors.zip(in_order).for_each(|(to, from)| to.copy_from_slice(from));
-        Ok(())
     }
 }

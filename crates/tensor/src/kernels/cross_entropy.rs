@@ -2,7 +2,7 @@
 
 use super::rows::for_each_piece;
 use super::simd::{Kernel, LANES, Simd, dispatch};
-use super::softmax::{largest, sum_of_exp_less_one, write_exp};
+use super::softmax::{largest, sum_below, sum_of_exp_less_one, write_exp};
 use super::vmath::exp;
 use super::{parallel, scratch};
 use crate::op::{Accum, Grad};
@@ -16,9 +16,28 @@ pub struct Targets<'a> {
     pub weights: &'a [f32],
     /// What the sum is divided by. 0: nothing counts, and loss and gradients are 0.
     pub total_weight: f32,
+    /// What a row's loss has beside its cross-entropy.
+    pub regularizer: Regularizer,
 }
 
-/// The sum over rows of `weight * (log-sum-exp(row) - row[target])`, divided by the total weight. `max` and
+/// Two terms against logits that grow without need. Both are 0 unless one asks for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Regularizer {
+    /// The part of the target's probability that is spread evenly over all classes, in [0, 1]: label smoothing
+    /// (Szegedy et al. 2016, arXiv 1512.00567). For classes; a language model's likelihood gets worse by it.
+    pub label_smoothing: f32,
+    /// What the square of the log-sum-exp is multiplied by: PaLM's z-loss, there 1e-4 (arXiv 2204.02311). It draws
+    /// the softmax's divisor to 1.
+    pub z_loss: f32,
+}
+
+impl Regularizer {
+    /// Plain cross-entropy.
+    pub const NONE: Self = Self { label_smoothing: 0.0, z_loss: 0.0 };
+}
+
+/// The sum over rows of `weight * (log-sum-exp(row) - row[target])`, and of what the regularizer adds, divided by the
+/// total weight. `max` and
 /// `rest` receive two numbers for each row that counts: its largest logit, and the sum of e^(z - largest) less one.
 /// They say more than the log-sum-exp: at a logit of 10^4 that has only three decimals left, and a small loss is lost
 /// beside the 1.
@@ -36,9 +55,13 @@ pub fn cross_entropy_forward(
     assert!(logits.len() == width * max.len() && max.len() == rest.len(), "cross_entropy: lengths");
     assert!(targets.ids.len() == max.len() && targets.weights.len() == max.len(), "cross_entropy: targets");
     let rows = parallel::rows_per_chunk(width);
-    for_each_piece([&mut *max, &mut *rest], [rows, rows], |i, [max, rest]| {
+    let Regularizer { label_smoothing, z_loss } = targets.regularizer;
+    let (smoothing, z_loss) = (f64::from(label_smoothing), f64::from(z_loss));
+    // The mean logit of each row, below its largest; nothing without label smoothing.
+    let mut below = vec![0.0; if smoothing == 0.0 { 0 } else { max.len() }];
+    for_each_piece([&mut *max, &mut *rest, &mut below], [rows; 3], |i, [max, rest, below]| {
         let logits = &logits[i * rows * width..][..max.len() * width];
-        dispatch(Statistics { logits, width, weights: &targets.weights[i * rows..], max, rest });
+        dispatch(Statistics { logits, width, weights: &targets.weights[i * rows..], max, rest, below });
     });
     if targets.total_weight == 0.0 {
         return 0.0;
@@ -47,8 +70,16 @@ pub fn cross_entropy_forward(
     let mut loss = 0.0;
     for (i, (&id, &weight)) in targets.ids.iter().zip(targets.weights).enumerate() {
         if weight != 0.0 {
-            let below_max = f64::from(max[i]) - f64::from(logits[i * width..][..width][id as usize]);
-            loss += f64::from(weight) * (below_max + log_of_sum(rest[i]));
+            let mut below_max = f64::from(max[i]) - f64::from(logits[i * width..][..width][id as usize]);
+            if smoothing != 0.0 {
+                below_max += smoothing * (f64::from(below[i]) - below_max);
+            }
+            let mut row = below_max + log_of_sum(rest[i]);
+            if z_loss != 0.0 {
+                let lse = log_sum_exp(max[i], rest[i]);
+                row += z_loss * lse * lse;
+            }
+            loss += f64::from(weight) * row;
         }
     }
     (loss / f64::from(targets.total_weight)) as f32
@@ -59,12 +90,17 @@ fn log_of_sum(rest: f32) -> f64 {
     if rest.is_finite() { random::ln(1.0 + f64::from(rest)) } else { f64::NAN }
 }
 
+fn log_sum_exp(max: f32, rest: f32) -> f64 {
+    f64::from(max) + log_of_sum(rest)
+}
+
 struct Statistics<'a> {
     logits: &'a [f32],
     width: usize,
     weights: &'a [f32],
     max: &'a mut [f32],
     rest: &'a mut [f32],
+    below: &'a mut [f32], // empty without label smoothing
 }
 
 impl Kernel for Statistics<'_> {
@@ -73,17 +109,20 @@ impl Kernel for Statistics<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let rows = self.logits.chunks_exact(self.width).zip(self.weights);
-        for (((z, &weight), max), rest) in rows.zip(self.max).zip(self.rest) {
+        for (i, (((z, &weight), max), rest)) in rows.zip(self.max).zip(self.rest).enumerate() {
             if weight != 0.0 {
                 *max = largest(s, z);
                 *rest = sum_of_exp_less_one(s, z, *max) as f32;
+                if let Some(below) = self.below.get_mut(i) {
+                    *below = (sum_below(s, z, *max) / self.width as f64) as f32;
+                }
             }
         }
     }
 }
 
-/// `dlogits = dy * weight / total_weight * (softmax - onehot(target))`, or `+=`; exactly 0 in the rows that
-/// do not count. `max` and `rest` are the forward's.
+/// `dlogits = dy * weight / total_weight * (softmax - onehot(target))`, and what the regularizer adds, or `+=`; exactly
+/// 0 in the rows that do not count. `max` and `rest` are the forward's.
 pub fn cross_entropy_backward(
     logits: &[f32],
     width: usize,
@@ -98,11 +137,8 @@ pub fn cross_entropy_backward(
     parallel::for_each_chunk(dlogits.to, rows * width, |i, dlogits| {
         let rows = i * rows..(i * rows + dlogits.len() / width);
         let logits = &logits[rows.start * width..rows.end * width];
-        let targets = Targets {
-            ids: &targets.ids[rows.clone()],
-            weights: &targets.weights[rows.clone()],
-            total_weight: targets.total_weight,
-        };
+        let targets =
+            Targets { ids: &targets.ids[rows.clone()], weights: &targets.weights[rows.clone()], ..targets };
         let (max, rest) = (&max[rows.clone()], &rest[rows]);
         dispatch(Backward { logits, width, targets, max, rest, scale, dlogits, accum });
     });
@@ -138,12 +174,14 @@ struct Row {
     max: f32,
     rest: f32,
     scale: f32, // dy weight / total weight
+    regularizer: Regularizer,
 }
 
 impl Row {
     #[inline(always)]
     fn new(targets: Targets<'_>, max: &[f32], rest: &[f32], i: usize, scale: f32) -> Self {
-        Self { target: targets.ids[i], max: max[i], rest: rest[i], scale: targets.weights[i] * scale }
+        let scale = targets.weights[i] * scale;
+        Self { target: targets.ids[i], max: max[i], rest: rest[i], scale, regularizer: targets.regularizer }
     }
 
     /// dz = scale (softmax(z) - onehot(target)), or +=
@@ -155,6 +193,9 @@ impl Row {
             }
             return;
         }
+        if self.regularizer != Regularizer::NONE {
+            return self.regularized_gradient(s, z, dz, accum);
+        }
         let target = self.target as usize;
         let factor = self.scale / (1.0 + self.rest);
         let before = if accum == Accum::Add { dz[target] } else { 0.0 };
@@ -164,6 +205,24 @@ impl Row {
         let mut e = [0.0; LANES];
         s.store(exp(s, s.splat(z[target] - self.max)), &mut e);
         dz[target] = before + factor * ((e[0] - 1.0) - self.rest);
+    }
+
+    /// dz = scale ((1 + 2 z_loss lse) softmax(z) - (1 - smoothing) onehot(target) - smoothing / V), or +=
+    #[inline(always)]
+    fn regularized_gradient<S: Simd>(&self, s: S, z: &[f32], dz: &mut [f32], accum: Accum) {
+        let Regularizer { label_smoothing, z_loss } = self.regularizer;
+        let target = self.target as usize;
+        let pull = if z_loss == 0.0 { 0.0 } else { 2.0 * z_loss * log_sum_exp(self.max, self.rest) as f32 };
+        let share = label_smoothing / z.len() as f32;
+        let divisor = 1.0 + self.rest;
+        let before = if accum == Accum::Add { dz[target] } else { 0.0 };
+        write_exp(s, z, self.max, self.scale * (1.0 + pull) / divisor, dz, accum);
+        dz.iter_mut().for_each(|dz| *dz -= self.scale * share);
+        // Again the target's element, with the terms that cancel taken together: p - 1, and smoothing (1 - 1/V)
+        let mut e = [0.0; LANES];
+        s.store(exp(s, s.splat(z[target] - self.max)), &mut e);
+        let likelihood = ((e[0] - 1.0) - self.rest) / divisor + pull * e[0] / divisor;
+        dz[target] = before + self.scale * (likelihood + (label_smoothing - share));
     }
 }
 
@@ -222,7 +281,9 @@ mod tests {
                 let logits: Vec<f32> = (0..rows * width).map(|_| draw.normal() * 4.0).collect();
                 let ids: Vec<u32> = (0..rows).map(|_| draw.size(0, width - 1) as u32).collect();
                 let weights: Vec<f32> = (0..rows).map(|i| [1.0, 0.0, 0.3][i % 3]).collect();
-                let targets = Targets { ids: &ids, weights: &weights, total_weight: 3.5 };
+                let smoothed = Regularizer { label_smoothing: 0.1, z_loss: 1e-2 };
+                let regularizer = if rows == 5 { smoothed } else { Regularizer::NONE };
+                let targets = Targets { ids: &ids, weights: &weights, total_weight: 3.5, regularizer };
                 let (mut max, mut rest) = (vec![0.0; rows], vec![0.0; rows]);
                 let _ = cross_entropy_forward(&logits, width, targets, &mut max, &mut rest);
                 let mut apart = vec![f32::NAN; logits.len()];

@@ -8,6 +8,7 @@ pub(crate) mod broadcast;
 pub mod columns;
 pub mod cross_entropy;
 pub(crate) mod dot;
+pub mod element_loss;
 pub mod embedding;
 pub mod feed_forward;
 pub mod gemm;

@@ -49,6 +49,22 @@ fn exp_below<S: Simd>(s: S, z: S::V, max: S::V) -> (S::V, S::V) {
     (s.if_less(z, max, e, s.sub(e, one)), s.if_less(z, max, zero, one))
 }
 
+/// The sum of max - z over a row.
+#[inline(always)]
+pub(crate) fn sum_below<S: Simd>(s: S, z: &[f32], max: f32) -> f64 {
+    let m = s.splat(max);
+    let (whole, tail) = z.as_chunks::<LANES>();
+    let mut total = f64::from(s.sum(s.sub(m, s.load(&padded_with(tail, max)))));
+    for block in whole.chunks(BLOCK) {
+        let mut sum = s.splat(0.0);
+        for z in block {
+            sum = s.add(sum, s.sub(m, s.load(z)));
+        }
+        total += f64::from(s.sum(sum));
+    }
+    total
+}
+
 /// Writes `factor e^(z - max)` over a row, or adds it.
 #[inline(always)]
 pub(crate) fn write_exp<S: Simd>(s: S, z: &[f32], max: f32, factor: f32, y: &mut [f32], accum: Accum) {

@@ -15,12 +15,20 @@
 //! unequal the pieces are. A row of weight 0 is ignored: its target may be anything, and its gradient is
 //! exactly 0. With W = 0 loss and gradients are 0.
 //!
+//! A [`Regularizer`] changes what a row adds. Label smoothing (Szegedy et al. 2016, arXiv 1512.00567) takes a part
+//! \epsilon of the probability from the target and spreads it evenly: (1 - \epsilon) (lse - z_t) + \epsilon times the
+//! mean of lse - z_v over all classes. The z-loss of PaLM (arXiv 2204.02311) adds \zeta lse^2. Together
+//!
+//! $$ \operatorname{lse} - (1-\epsilon) z_t - \frac{\epsilon}{V} \sum_v z_v + \zeta \operatorname{lse}^2, \qquad
+//!    \frac{\partial}{\partial z_v} = (1 + 2 \zeta \operatorname{lse})\, p_v - (1-\epsilon) [v = t] - \frac{\epsilon}{V} $$
+//!
 //! Saved: m and the sum of exponentials less one, two floats a row; the probabilities are computed again. The
 //! softmax is never stored, which for V = 50,257 would be as large as the logits. One exponential an
 //! element forward, one backward.
 
 use super::{Case, Sample};
-use crate::kernels::cross_entropy::{Targets, cross_entropy_backward, cross_entropy_forward};
+use crate::gradcheck::Draw;
+use crate::kernels::cross_entropy::{Regularizer, Targets, cross_entropy_backward, cross_entropy_forward};
 use crate::op::{Grad, Op, Saved, View};
 use crate::{Shape, ShapeError, Var};
 use ndarray::{ArrayD, arr0};
@@ -43,12 +51,38 @@ impl<'t> Var<'t> {
     #[track_caller]
     #[must_use]
     pub fn cross_entropy(self, targets: &[u32], weights: &[f32], total_weight: f32) -> Var<'t> {
-        let op = CrossEntropy { targets: targets.into(), weights: weights.into(), total_weight };
+        self.regularized_cross_entropy(targets, weights, total_weight, Regularizer::NONE)
+    }
+
+    /// [`Var::cross_entropy`] with label smoothing, z-loss or both: for training, never to measure a model.
+    ///
+    /// ```
+    /// # use tensor::{Params, Tape, Workspace, kernels::cross_entropy::Regularizer};
+    /// # let (params, workspace) = (Params::new(), Workspace::new());
+    /// let tape = Tape::new(&params, &workspace);
+    /// let logits = tape.constant(&ndarray::arr2(&[[100.0, 0.0]]).into_dyn());  // sure, and right
+    /// assert_eq!(logits.cross_entropy(&[0], &[1.0], 1.0).item(), 0.0);
+    /// let smooth = Regularizer { label_smoothing: 0.1, z_loss: 0.0 };
+    /// assert_eq!(logits.regularized_cross_entropy(&[0], &[1.0], 1.0, smooth).item(), 5.0);  // too sure
+    /// ```
+    ///
+    /// # Panics
+    /// As [`Var::cross_entropy`].
+    #[track_caller]
+    #[must_use]
+    pub fn regularized_cross_entropy(
+        self,
+        targets: &[u32],
+        weights: &[f32],
+        total_weight: f32,
+        regularizer: Regularizer,
+    ) -> Var<'t> {
+        let op = CrossEntropy { targets: targets.into(), weights: weights.into(), total_weight, regularizer };
         self.apply(op, &[])
     }
 }
 
-/// y = sum over i of weight\[i\] (lse(x\[i\]) - x\[i, target\[i\]\]) / total weight
+/// y = sum over i of weight\[i\] (lse(x\[i\]) - x\[i, target\[i\]\]) / total weight, and what the regularizer adds
 #[derive(Clone, Debug)]
 pub struct CrossEntropy {
     /// The right class of each row.
@@ -57,11 +91,18 @@ pub struct CrossEntropy {
     pub weights: Box<[f32]>,
     /// What the sum is divided by.
     pub total_weight: f32,
+    /// Label smoothing and z-loss.
+    pub regularizer: Regularizer,
 }
 
 impl CrossEntropy {
     pub(super) fn targets(&self) -> Targets<'_> {
-        Targets { ids: &self.targets, weights: &self.weights, total_weight: self.total_weight }
+        Targets {
+            ids: &self.targets,
+            weights: &self.weights,
+            total_weight: self.total_weight,
+            regularizer: self.regularizer,
+        }
     }
 }
 
@@ -94,7 +135,7 @@ impl Op for CrossEntropy {
     fn backward(&self, x: &[View<'_>], _: &[f32], dy: &[f32], saved: &Saved, dx: &mut [Option<Grad<'_>>]) {
         let Some(dx) = &mut dx[0] else { return };
         let width = x[0].shape.rows_and_width().1;
-        // L = w (lse(z) - z_t) / W: dz = dL w / W (softmax(z) - onehot(t))
+        // L = w (lse(z) - z_t) / W: dz = dL w / W (softmax(z) - onehot(t)), and the regularizer's
         cross_entropy_backward(x[0].data, width, self.targets(), (saved.get(0), saved.get(1)), dy[0], dx);
     }
 
@@ -105,11 +146,20 @@ impl Op for CrossEntropy {
                 let max = row.fold(f64::NEG_INFINITY, |a, b| a.max(*b));
                 let lse = max + row.mapv(|z| (z - max).exp()).sum().ln();
                 let weight = f64::from(self.weights[i]) / f64::from(self.total_weight);
-                loss += weight * (lse - row[self.targets[i] as usize]);
+                let (smoothing, z_loss) =
+                    (f64::from(self.regularizer.label_smoothing), f64::from(self.regularizer.z_loss));
+                let likely = lse - row[self.targets[i] as usize];
+                let evenly = lse - row.sum() / row.len() as f64;
+                loss += weight * ((1.0 - smoothing) * likely + smoothing * evenly + z_loss * lse * lse);
             }
         }
         arr0(loss).into_dyn()
     }
+}
+
+/// None, one of the two, or both.
+pub(super) fn sample_regularizer(draw: &mut Draw) -> Regularizer {
+    Regularizer { label_smoothing: draw.choose(&[0.0, 0.1, 1.0]), z_loss: draw.choose(&[0.0, 1e-4, 0.1]) }
 }
 
 /// For the tests over all operations.
@@ -128,11 +178,14 @@ pub const CASE: Case = Case {
         };
         let targets = weights.iter().map(target).collect();
         let total_weight = draw.choose(&[weights.iter().sum(), 7.0]);
-        Sample::new(CrossEntropy { targets, weights, total_weight }, [draw.array(&shape)])
+        let regularizer = sample_regularizer(draw);
+        Sample::new(CrossEntropy { targets, weights, total_weight, regularizer }, [draw.array(&shape)])
     },
     misfits: || {
         let op = |targets: &[u32], weights: &[f32]| -> Box<dyn Op> {
-            Box::new(CrossEntropy { targets: targets.into(), weights: weights.into(), total_weight: 1.0 })
+            let regularizer = Regularizer::NONE;
+            let (targets, weights) = (targets.into(), weights.into());
+            Box::new(CrossEntropy { targets, weights, total_weight: 1.0, regularizer })
         };
         vec![
             (op(&[0, 1, 2], &[1.0; 3]), vec![[2, 3].into()]), // three targets for two rows

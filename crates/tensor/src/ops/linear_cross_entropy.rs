@@ -10,10 +10,10 @@
 //! so the forward writes G over the logits, and the backward is two products (as in Liger Kernel: Hsu et al.
 //! 2024, arXiv 2410.10989). Saved: G, rows by V. 2 M C V operations forward, 4 M C V backward.
 
-use super::cross_entropy::CrossEntropy;
+use super::cross_entropy::{CrossEntropy, sample_regularizer};
 use super::linear::Linear;
 use super::{Case, Sample};
-use crate::kernels::cross_entropy::{cross_entropy_forward, cross_entropy_gradient_in_place};
+use crate::kernels::cross_entropy::{Regularizer, cross_entropy_forward, cross_entropy_gradient_in_place};
 use crate::kernels::gemm::{Init, Mat, gemm};
 use crate::kernels::vmath;
 use crate::op::{Accum, Grad, Op, Saved, View};
@@ -21,17 +21,18 @@ use crate::{Shape, ShapeError, Var};
 use ndarray::ArrayD;
 
 impl<'t> Var<'t> {
-    /// The [cross-entropy](Var::cross_entropy) of the logits x W^T, for x (.., C) and a weight (V, C), without
+    /// The [cross-entropy](Var::regularized_cross_entropy) of the logits x W^T, for x (.., C) and a weight (V, C), without
     /// holding logits and their gradient side by side. For training: a tape that does not record computes the
     /// gradient in vain.
     ///
     /// ```
-    /// # use tensor::{Params, Tape, Workspace};
+    /// # use tensor::{Params, Tape, Workspace, kernels::cross_entropy::Regularizer};
     /// # let (params, workspace) = (Params::new(), Workspace::new());
     /// let tape = Tape::new(&params, &workspace);
     /// let x = tape.constant(&ndarray::ArrayD::zeros(vec![3, 2]));
     /// let weight = tape.constant(&ndarray::ArrayD::ones(vec![4, 2])); // all four classes equally likely
-    /// assert_eq!(x.linear_cross_entropy(weight, &[1, 3, 0], &[1.0; 3], 3.0).item(), 4f32.ln());
+    /// let loss = x.linear_cross_entropy(weight, &[1, 3, 0], &[1.0; 3], 3.0, Regularizer::NONE);
+    /// assert_eq!(loss.item(), 4f32.ln());
     /// ```
     ///
     /// # Panics
@@ -45,8 +46,10 @@ impl<'t> Var<'t> {
         targets: &[u32],
         weights: &[f32],
         total_weight: f32,
+        regularizer: Regularizer,
     ) -> Var<'t> {
-        let loss = CrossEntropy { targets: targets.into(), weights: weights.into(), total_weight };
+        let (targets, weights) = (targets.into(), weights.into());
+        let loss = CrossEntropy { targets, weights, total_weight, regularizer };
         self.apply(LinearCrossEntropy { loss }, &[weight])
     }
 }
@@ -78,7 +81,7 @@ impl Op for LinearCrossEntropy {
         gemm(z, Mat::new(x[0].data, rows, width), weight.t(), Init::Zero);
         let targets = self.loss.targets();
         y[0] = cross_entropy_forward(z, classes, targets, &mut max, &mut rest);
-        // L = w (lse(z) - z_t) / W: G = w / W (softmax(z) - onehot(t)), in the place of z
+        // without a regularizer, L = w (lse(z) - z_t) / W: G = w / W (softmax(z) - onehot(t)), in the place of z
         cross_entropy_gradient_in_place(z, classes, targets, (&max, &rest));
     }
 
@@ -118,13 +121,15 @@ pub const CASE: Case = Case {
         let rows: usize = shape[..rank].iter().product();
         let weights = (0..rows).map(|i| if i == 0 { 1.0 } else { draw.choose(&[0.0, 0.3, 1.0]) }).collect();
         let targets = (0..rows).map(|_| draw.size(0, classes - 1) as u32).collect();
-        let loss = CrossEntropy { targets, weights, total_weight: 3.0 };
+        let regularizer = sample_regularizer(draw);
+        let loss = CrossEntropy { targets, weights, total_weight: 3.0, regularizer };
         Sample::new(LinearCrossEntropy { loss }, [draw.array(&shape), draw.array(&[classes, width])])
     },
     misfits: || {
         let op = |targets: &[u32]| -> Box<dyn Op> {
             let weights = vec![1.0; targets.len()].into();
-            let loss = CrossEntropy { targets: targets.into(), weights, total_weight: 1.0 };
+            let (targets, regularizer) = (targets.into(), Regularizer::NONE);
+            let loss = CrossEntropy { targets, weights, total_weight: 1.0, regularizer };
             Box::new(LinearCrossEntropy { loss })
         };
         vec![

@@ -52,7 +52,7 @@ registry! {
     add, sub, mul, div, neg, affine, exp, ln, tanh, relu, sum, mean, matmul, softmax,
     reshape, transpose, slice, concat, gather, broadcast,
     // fused
-    embedding, layer_norm, rms_norm, cross_entropy, gelu, dropout,
+    embedding, layer_norm, rms_norm, cross_entropy, bce_with_logits, mse, gelu, dropout,
     linear, linear_cross_entropy, feed_forward, attention, rotary, blend, soft_cap,
 }
 

@@ -4,7 +4,7 @@ use crate::random::{accum, destination, for_each_shape, sizes, values, written};
 use crate::running_error::{F, check, dot, f};
 use tensor::gradcheck::Draw;
 use tensor::kernels::columns;
-use tensor::kernels::cross_entropy::{Targets, cross_entropy_backward, cross_entropy_forward};
+use tensor::kernels::cross_entropy::{Regularizer, Targets, cross_entropy_backward, cross_entropy_forward};
 use tensor::kernels::layer_norm::{layer_norm_backward, layer_norm_forward, layer_norm_scratch};
 use tensor::kernels::rms_norm::{rms_norm_backward, rms_norm_forward, rms_norm_scratch};
 use tensor::kernels::softmax::{softmax_backward, softmax_forward};
@@ -193,7 +193,7 @@ fn cross_entropies() {
             .map(|&w| if w == 0.0 { u32::MAX } else { draw.size(0, width - 1) as u32 })
             .collect();
         let total_weight: f32 = weights.iter().sum();
-        let targets = Targets { ids: &ids, weights: &weights, total_weight };
+        let targets = Targets { ids: &ids, weights: &weights, total_weight, regularizer: Regularizer::NONE };
         let (mut max, mut rest) = (vec![f32::NAN; rows], vec![f32::NAN; rows]);
         let loss = cross_entropy_forward(&logits, width, targets, &mut max, &mut rest);
         let statistics: Vec<(F, F)> = logits.chunks(width).map(max_and_sum).collect();

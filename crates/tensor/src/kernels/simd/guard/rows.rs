@@ -3,7 +3,7 @@
 use super::memory::{ACCUMS, Bench, tails, widths};
 use crate::kernels::attention::Heads;
 use crate::kernels::cross_entropy::{
-    Targets, cross_entropy_backward, cross_entropy_forward, cross_entropy_gradient_in_place,
+    Regularizer, Targets, cross_entropy_backward, cross_entropy_forward, cross_entropy_gradient_in_place,
 };
 use crate::kernels::layer_norm::{layer_norm_backward, layer_norm_forward, layer_norm_scratch};
 use crate::kernels::rms_norm::{rms_norm_backward, rms_norm_forward, rms_norm_scratch};
@@ -90,9 +90,11 @@ pub(super) fn cross_entropies(bench: &mut Bench) {
             let weights = vec![1.0, 0.0, 0.5][..rows].to_vec();
             let logits = bench.normals(rows * width);
             let total_weight = 1.5;
+            let smoothed = Regularizer { label_smoothing: 0.1, z_loss: 1e-3 };
+            let regularizer = if width % 2 == 0 { smoothed } else { Regularizer::NONE };
             let outputs = [rows, rows, 1].map(|len| bench.normals(len));
             let forward = |[logits, weights]: [&[f32]; 2], ids: &[u32], [max, sum, loss]: [&mut [f32]; 3]| {
-                let targets = Targets { ids, weights, total_weight };
+                let targets = Targets { ids, weights, total_weight, regularizer };
                 loss[0] = cross_entropy_forward(logits, width, targets, max, sum);
             };
             let (mut max, mut sum) = (vec![0.0; rows], vec![1.0; rows]);
@@ -102,12 +104,12 @@ pub(super) fn cross_entropies(bench: &mut Bench) {
                 let inputs = [logits.clone(), weights.clone(), max.clone(), sum.clone()];
                 let dlogits = bench.normals(rows * width);
                 bench.check(inputs, ids, [dlogits], |[logits, weights, max, sum], ids, [to]| {
-                    let targets = Targets { ids, weights, total_weight };
+                    let targets = Targets { ids, weights, total_weight, regularizer };
                     cross_entropy_backward(logits, width, targets, (max, sum), 0.7, &mut Grad { to, accum });
                 });
             }
             bench.check([weights, max, sum], ids, [logits], |[weights, max, sum], ids, [logits]| {
-                let targets = Targets { ids, weights, total_weight };
+                let targets = Targets { ids, weights, total_weight, regularizer };
                 cross_entropy_gradient_in_place(logits, width, targets, (max, sum));
             });
         }

@@ -1,0 +1,113 @@
+//! Weighted mean squared error, a scalar: for a head that answers with a number.
+//!
+//! $$ L = \frac1W \sum_i w_i (z_i - y_i)^2 \quad\Rightarrow\quad
+//!    \frac{\partial L}{\partial z_i} = \frac{2 w_i}{W} (z_i - y_i) $$
+//!
+//! It is the likelihood of answers with normal noise of one variance. Its least value is that variance, and for a
+//! choice among classes it is the wrong loss: use `cross_entropy`. W and weights of 0 are as in `cross_entropy`.
+//! Nothing is saved.
+
+use super::{Case, Sample};
+use crate::kernels::element_loss::Answers;
+use crate::kernels::simd::Simd;
+use crate::kernels::vmath::{self, Lanewise};
+use crate::op::{Grad, Op, Saved, View};
+use crate::{Shape, ShapeError, Var};
+use ndarray::{ArrayD, arr0};
+
+impl<'t> Var<'t> {
+    /// The sum over all elements of weight times squared distance to the answer, divided by `total_weight`.
+    ///
+    /// ```
+    /// # use tensor::{Params, Tape, Workspace};
+    /// # let (params, workspace) = (Params::new(), Workspace::new());
+    /// let tape = Tape::new(&params, &workspace);
+    /// let z = tape.constant(&ndarray::arr1(&[1.0, 5.0]).into_dyn());
+    /// assert_eq!(z.mse(&[3.0, 4.0], &[1.0, 1.0], 2.0).item(), 2.5);
+    /// ```
+    ///
+    /// # Panics
+    /// If there is not one answer and one weight for each element.
+    #[track_caller]
+    #[must_use]
+    pub fn mse(self, answers: &[f32], weights: &[f32], total_weight: f32) -> Var<'t> {
+        let answers = Answers { values: answers.into(), weights: weights.into(), total_weight };
+        self.apply(Mse { answers }, &[])
+    }
+}
+
+/// y = sum over i of weight\[i\] (x\[i\] - answer\[i\])^2 / total weight
+#[derive(Clone, Debug)]
+pub struct Mse {
+    /// Answers and weights of the elements.
+    pub answers: Answers,
+}
+
+/// scale w (z - y), of z, y and w.
+#[derive(Clone, Copy)]
+struct Gradient {
+    scale: f32,
+}
+
+impl Lanewise<3> for Gradient {
+    #[inline(always)]
+    fn at<S: Simd>(self, s: S, [z, y, w]: [S::V; 3]) -> S::V {
+        let value = s.mul(s.mul(s.sub(z, y), w), s.splat(self.scale));
+        // What does not count has no gradient, not even NaN.
+        s.if_less(s.abs(w), s.splat(f32::from_bits(1)), s.splat(0.0), value)
+    }
+}
+
+impl Op for Mse {
+    fn name(&self) -> &'static str {
+        "mse"
+    }
+
+    fn output_shape(&self, x: &[Shape]) -> Result<Shape, ShapeError> {
+        self.answers.output_shape(x)
+    }
+
+    fn forward(&self, x: &[View<'_>], y: &mut [f32], _: &mut Saved) {
+        y[0] = self.answers.weighted_sum(x[0].data, |z, y| (z - y) * (z - y));
+    }
+
+    fn backward(&self, x: &[View<'_>], _: &[f32], dy: &[f32], _: &Saved, dx: &mut [Option<Grad<'_>>]) {
+        let Some(dx) = &mut dx[0] else { return };
+        let Answers { values, weights, .. } = &self.answers;
+        // L = w (z - y)^2 / W: dz = dL 2 w / W (z - y)
+        let gradient = Gradient { scale: 2.0 * self.answers.scale(dy[0]) };
+        vmath::map(gradient, [x[0].data, values, weights], dx.to, dx.accum);
+    }
+
+    fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64> {
+        let Answers { values, weights, total_weight } = &self.answers;
+        let mut loss = 0.0;
+        for (i, &z) in x[0].iter().enumerate() {
+            if weights[i] != 0.0 && *total_weight != 0.0 {
+                loss += f64::from(weights[i]) / f64::from(*total_weight) * (z - f64::from(values[i])).powi(2);
+            }
+        }
+        arr0(loss).into_dyn()
+    }
+}
+
+/// For the tests over all operations.
+pub const CASE: Case = Case {
+    name: "mse",
+    sample: |draw| {
+        let shape = draw.any_shape();
+        let count = shape.iter().product();
+        let mut weights: Box<[f32]> = (0..count).map(|_| draw.choose(&[0.0, 0.3, 1.0, 2.5])).collect();
+        weights[0] = 1.0; // something counts
+        let values = (0..count).map(|_| draw.normal()).collect();
+        let answers = Answers { values, weights, total_weight: draw.choose(&[1.0, 7.0]) };
+        Sample::new(Mse { answers }, [draw.array(&shape)])
+    },
+    misfits: || {
+        let op = |answers: usize, weights: usize| -> Box<dyn Op> {
+            let (values, weights) = (vec![1.0; answers].into(), vec![1.0; weights].into());
+            Box::new(Mse { answers: Answers { values, weights, total_weight: 1.0 } })
+        };
+        vec![(op(5, 5), vec![[2, 3].into()]), (op(6, 5), vec![[2, 3].into()])]
+    },
+};
