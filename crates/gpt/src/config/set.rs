@@ -31,7 +31,7 @@ const fn train(name: &'static str, help: &'static str) -> Field {
 }
 
 /// All settings, in the order of the structs.
-pub const FIELDS: [Field; 44] = [
+pub const FIELDS: [Field; 46] = [
     model("n_layer", "number of blocks"),
     model("n_head", "attention heads in a block"),
     model("n_embd", "width of the model, a multiple of n_head"),
@@ -72,6 +72,8 @@ pub const FIELDS: [Field; 44] = [
     train("patience", "evaluations without improvement before stopping, or none"),
     train("seed", "where all randomness starts"),
     train("freeze_emb", "iterations in which the token embedding stays as it began"),
+    train("seq_len_warmup", "iterations in which the length of windows doubles up to block_size, 0 for none"),
+    train("seq_len_start", "length of the first windows: block_size halved any number of times"),
     train("sampler", "crop (windows anywhere) or epoch (each once a pass)"),
     train("checkpoint_interval", "iterations between checkpoints, 0 for only at the end"),
     train("keep_checkpoints", "checkpoints kept, at least 2"),
@@ -151,6 +153,8 @@ impl Config {
             "patience" => c.patience.read(value),
             "seed" => c.seed.read(value),
             "freeze_emb" => c.freeze_emb.read(value),
+            "seq_len_warmup" => c.seq_len_warmup.read(value),
+            "seq_len_start" => c.seq_len_start.read(value),
             "sampler" => c.sampler.read(value),
             "checkpoint_interval" => c.checkpoint_interval.read(value),
             "keep_checkpoints" => c.keep_checkpoints.read(value),

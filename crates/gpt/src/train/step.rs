@@ -100,8 +100,16 @@ impl Trainer {
     /// message names the first operation with such a value.
     pub fn step<S: TokenSource + ?Sized>(&mut self, train: &S) -> Result<StepReport, TrainError> {
         self.freeze_or_thaw();
-        let batch = self.sampler.read_batch(train)?;
+        let windows = self.sampler.read_batch(train)?;
+        let batch = self.cut(windows);
         parallel::awake(|| self.update(&batch))
+    }
+
+    /// Cuts the windows of a batch into shorter ones early in training (`seq_len_warmup`). The sampler knows nothing of it:
+    /// rows lie one behind the other, so the same tokens are rows of another length.
+    fn cut(&self, batch: Batch) -> Batch {
+        let block_size = self.config.train.seq_len(batch.block_size, self.iter);
+        Batch { batch_size: batch.batch_size * (batch.block_size / block_size), block_size, ..batch }
     }
 
     /// The gradient of a batch and the update of the weights.
@@ -175,7 +183,8 @@ impl Trainer {
     /// The parts of a batch, each with the seeds of its dropout masks.
     fn micro_batches(&self, batch: &Batch) -> Vec<(Batch, DropoutSeeds)> {
         let usual = (TOKENS_AT_A_TIME / batch.block_size).max(1);
-        let rows = self.config.train.micro_batch.unwrap_or(usual).min(batch.batch_size);
+        let pieces = self.config.model.block_size / batch.block_size; // of a window that was cut
+        let rows = self.config.train.micro_batch.map_or(usual, |rows| rows * pieces).min(batch.batch_size);
         let count = batch.batch_size.div_ceil(rows);
         let rows = batch.batch_size.div_ceil(count); // as equal as possible
         (0..count)
