@@ -553,3 +553,32 @@ fn unequal_parts_add_up_to_the_whole() {
         assert!(error <= 1e-6 * largest, "{cuts:?}: {error:e} of {largest:e}");
     }
 }
+
+/// One mask for the embedding, and in each block one for the attention's weights and one for each way back to the
+/// residual stream. The same seeds give the same loss; without recording, or with the seeds off, nothing is dropped.
+#[test]
+fn dropout_has_its_usual_places() {
+    let mut config = tiny();
+    config.model.dropout = 0.3;
+    let (model, params) = model(&config);
+    let batch = data::Batch {
+        ids: text()[..96].to_vec(),
+        labels: text()[1..97].to_vec(),
+        weights: vec![1.0; 96],
+        batch_size: 6,
+        block_size: 16,
+    };
+    let workspace = Workspace::new();
+    let loss = |seeds: &DropoutSeeds| model.loss(&Tape::new(&params, &workspace), &batch, seeds).item();
+    let seeds = DropoutSeeds::new(1337, 3);
+    let dropped = loss(&seeds);
+    let next = DropoutSeeds::new(1337, 3);
+    let drawn = (0..1 + 3 * config.model.n_layer).filter_map(|_| next.next()).count();
+    assert_eq!((seeds.next(), drawn), (next.next(), 7));
+    assert_eq!(loss(&DropoutSeeds::new(1337, 3)), dropped);
+    assert_ne!(loss(&DropoutSeeds::new(1337, 4)), dropped);
+    let plain = loss(&DropoutSeeds::off());
+    let evaluated =
+        model.loss(&Tape::no_grad(&params, &workspace), &batch, &DropoutSeeds::new(1337, 3)).item();
+    assert!(plain != dropped && evaluated == plain, "{plain} {dropped} {evaluated}");
+}
