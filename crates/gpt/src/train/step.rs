@@ -7,13 +7,15 @@ use crate::model::Gpt;
 use data::dataset::TokenSource;
 use data::{Batch, SamplerState, WindowSampler};
 use nn::optim::{
-    Adam, AdamConfig, AdamW, AdamWConfig, Ema, Muon, MuonConfig, Optimizer, Sgd, SgdConfig, clip_factor,
+    Adam, AdamConfig, AdamW, AdamWConfig, Ema, Muon, MuonConfig, Optimizer, Sgd, SgdConfig, StepError,
+    clip_factor,
 };
 use nn::{DropoutSeeds, Schedule};
 use random::{Rng, Stream};
 use std::collections::BTreeMap;
 use tensor::kernels::cross_entropy::Regularizer;
 use tensor::kernels::parallel;
+use tensor::kernels::vmath::sum_of_squares;
 use tensor::{Grads, Params, Tape, Workspace};
 
 /// Tokens that are computed at a time where the configuration does not say: enough rows for the matrix
@@ -35,10 +37,10 @@ pub struct Trainer {
     optimizer: Box<dyn Optimizer>,
     ema: Option<Ema>,
     schedule: Schedule,
-    sampler: WindowSampler,
+    pub(super) sampler: WindowSampler,
     losses: LossStatistics,
-    grads: Grads,
-    workspace: Workspace,
+    pub(super) grads: Grads,
+    pub(super) workspace: Workspace,
 }
 
 /// What one update did.
@@ -97,7 +99,8 @@ impl Trainer {
     /// # Errors
     /// [`TrainError::Data`] if the source cannot be read.
     /// [`TrainError::NonFinite`] if the loss or the gradient is not finite: then nothing was changed, and the
-    /// message names the first operation with such a value.
+    /// message names the first operation with such a value. [`TrainError::Damaged`] if a weight or what is remembered
+    /// about it is not finite after the update: then only an earlier checkpoint is of use.
     pub fn step<S: TokenSource + ?Sized>(&mut self, train: &S) -> Result<StepReport, TrainError> {
         self.freeze_or_thaw();
         let windows = self.sampler.read_batch(train)?;
@@ -115,6 +118,11 @@ impl Trainer {
     /// The gradient of a batch and the update of the weights.
     fn update(&mut self, batch: &Batch) -> Result<StepReport, TrainError> {
         let loss = self.gradients(batch);
+        self.finish(batch, loss)
+    }
+
+    /// The rest of an update, when loss and gradients are known.
+    pub(super) fn finish(&mut self, batch: &Batch, loss: f64) -> Result<StepReport, TrainError> {
         let grad_norm = self.grads.norm();
         if !(loss.is_finite() && grad_norm.is_finite()) {
             return Err(self.non_finite(batch));
@@ -146,11 +154,27 @@ impl Trainer {
             0.0 => 1.0, // no limit, as in nanoGPT
             max_norm => clip_factor(grad_norm, max_norm),
         };
-        self.optimizer.step_scaled(&mut self.params, &self.grads, lr, factor)?;
+        let iter = self.iter;
+        let told = |error| match error {
+            StepError::MissingGradient(missing) => TrainError::from(missing),
+            StepError::NonFinite { names } => TrainError::Damaged { iter, names: names.join(", ") },
+        };
+        self.optimizer.step_scaled(&mut self.params, &self.grads, lr, factor).map_err(told)?;
         if let Some(ema) = &mut self.ema {
-            ema.update(&self.params, self.optimizer.step_count());
+            ema.update(&self.params, self.optimizer.step_count()).map_err(told)?;
         }
-        Ok(())
+        self.check_frozen()
+    }
+
+    /// The optimizer looks at every number that it writes; what is frozen it does not read. That is left to this pass,
+    /// which costs less than the update that is not made.
+    fn check_frozen(&self) -> Result<(), TrainError> {
+        let frozen = self.params.ids().filter(|&id| !self.params.is_trainable(id));
+        let mut damaged = frozen.filter(|&id| !sum_of_squares(self.params.data(id)).is_finite());
+        match damaged.next() {
+            None => Ok(()),
+            Some(id) => Err(TrainError::Damaged { iter: self.iter, names: self.params.name(id).to_string() }),
+        }
     }
 
     /// The token embedding rests for its first `freeze_emb` updates. That is a function of `iter`, so a resumed
@@ -164,7 +188,7 @@ impl Trainer {
 
     /// The loss of a batch; its gradient goes to `grads`. The batch is computed in micro-batches whose
     /// number depends on the configuration alone, and whose gradients add up in order.
-    fn gradients(&mut self, batch: &Batch) -> f64 {
+    pub(super) fn gradients(&mut self, batch: &Batch) -> f64 {
         self.grads.clear();
         let total_weight = batch.total_weight() as f32;
         let mut loss = 0.0;

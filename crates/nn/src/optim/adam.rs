@@ -1,7 +1,7 @@
 //! Adam: a step size of its own for every element. With the rule that [`AdamW`](super::AdamW) uses too.
 
 use super::rule::flush_subnormal;
-use super::{MissingGradient, Optimizer, Rule, Slots, StateError, decays_by_default, power};
+use super::{Optimizer, Rule, Slots, StateError, StepError, decays_by_default, power};
 use tensor::kernels::simd::Simd;
 use tensor::{Grads, Params};
 
@@ -62,7 +62,7 @@ impl Optimizer for Adam {
         grads: &Grads,
         lr: f32,
         grad_scale: f32,
-    ) -> Result<(), MissingGradient> {
+    ) -> Result<(), StepError> {
         let AdamConfig { beta1, beta2, eps, weight_decay } = self.config;
         let rule = AdamRule::new(beta1, beta2, eps, lr, grad_scale, self.step_count + 1);
         let l2 = |decays| if decays { weight_decay as f32 } else { 0.0 };

@@ -1,7 +1,7 @@
 //! AdamW: Adam with weight decay beside the gradient instead of in it.
 
 use super::adam::{AdamRule, MOMENTS};
-use super::{MissingGradient, Optimizer, Slots, StateError, decays_by_default};
+use super::{Optimizer, Slots, StateError, StepError, decays_by_default};
 use tensor::{Grads, ParamId, Params};
 
 /// Settings of [`AdamW`].
@@ -70,7 +70,7 @@ impl Optimizer for AdamW {
         grads: &Grads,
         lr: f32,
         grad_scale: f32,
-    ) -> Result<(), MissingGradient> {
+    ) -> Result<(), StepError> {
         let AdamWConfig { beta1, beta2, eps, weight_decay } = self.config;
         let rule = AdamRule::new(beta1, beta2, eps, lr, grad_scale, self.step_count + 1);
         let shrink = |decays| if decays { (f64::from(lr) * weight_decay) as f32 } else { 0.0 };

@@ -1,8 +1,9 @@
 //! What an optimizer remembers about each parameter.
 
 use super::rule::{Piece, Rule};
-use super::{MissingGradient, StateError};
+use super::{MissingGradient, StateError, StepError};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tensor::kernels::parallel;
 use tensor::{AlignedVec, Grads, ParamId, Params};
 
@@ -70,7 +71,7 @@ impl<const N: usize> Slots<N> {
     /// Applies a rule, which may differ for parameters that decay, to every trainable parameter.
     ///
     /// # Errors
-    /// [`MissingGradient`]; then nothing was changed.
+    /// [`MissingGradient`]; then nothing was changed. [`StepError::NonFinite`] if something is not finite afterwards.
     ///
     /// # Panics
     /// If a parameter is trainable that was frozen, or did not exist, when this was made.
@@ -79,10 +80,10 @@ impl<const N: usize> Slots<N> {
         params: &mut Params,
         grads: &Grads,
         rule: impl Fn(bool) -> R,
-    ) -> Result<(), MissingGradient> {
+    ) -> Result<(), StepError> {
         let missing = grads.unreached(params);
         if !missing.is_empty() {
-            return Err(MissingGradient { names: missing.into_iter().map(String::from).collect() });
+            return Err(MissingGradient { names: missing.into_iter().map(String::from).collect() }.into());
         }
         let trainable: Vec<bool> = params.ids().map(|id| params.is_trainable(id)).collect();
         // All parameters in one list of pieces: a fork for each small bias would cost more than its work.
@@ -97,10 +98,16 @@ impl<const N: usize> Slots<N> {
             let grad = grads.get(id).expect("checked above");
             let state = slot.state.each_mut().map(|x| &mut x[..]);
             let piece = Piece { rule: rule(slot.decays), param, grad, state };
-            pieces.extend(piece.cut(parallel::chunk_len()));
+            pieces.extend(piece.cut(parallel::chunk_len()).map(|piece| (id, piece)));
         }
-        parallel::for_each_of(pieces, Piece::update);
-        Ok(())
+        let finite: Vec<AtomicBool> = trainable.iter().map(|_| AtomicBool::new(true)).collect();
+        parallel::for_each_of(pieces, |(id, piece)| {
+            if !piece.update() {
+                finite[id.index()].store(false, Ordering::Relaxed);
+            }
+        });
+        let damaged = params.ids().filter(|id| !finite[id.index()].load(Ordering::Relaxed));
+        StepError::unless_finite(damaged.map(|id| params.name(id)))
     }
 
     /// Every tensor with its name, `<kind>.<parameter>`.
