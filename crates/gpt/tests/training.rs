@@ -57,10 +57,12 @@ fn advance(trainer: &mut Trainer, to: u64) {
 
 #[test]
 fn resuming_anywhere_gives_the_same_bits() {
-    for (sampler, optimizer, ema) in
-        [("crop", "adamw", "0"), ("epoch", "adamw", "0.9"), ("epoch", "muon", "0")]
+    for (sampler, optimizer, ema, seq_len_warmup) in
+        [("crop", "adamw", "0", "20"), ("epoch", "adamw", "0.9", "0"), ("epoch", "muon", "0", "0")]
     {
         let mut config = tiny();
+        config.set("seq_len_start", "4").unwrap();
+        config.set("seq_len_warmup", seq_len_warmup).unwrap();
         config.set("ema", ema).unwrap();
         config.set("sampler", sampler).unwrap();
         config.set("optimizer", optimizer).unwrap();
@@ -567,4 +569,98 @@ fn what_is_not_finite_is_no_spike_to_be_skipped() {
     let id = trainer.params.id("h.0.ln_1.weight").unwrap();
     trainer.params.data_mut(id)[3] = f32::NAN;
     assert!(matches!(trainer.step(&text()), Err(TrainError::NonFinite { iter: 60, .. })));
+}
+
+/// Short windows are the same tokens: the loss of the first update is that of the windows cut by hand, and all updates see
+/// as many tokens as without.
+#[test]
+fn short_windows_are_the_long_ones_cut() {
+    let mut config = tiny();
+    let settings =
+        [("seq_len_warmup", "10"), ("seq_len_start", "4"), ("dropout", "0"), ("micro_batch", "none")];
+    settings.iter().for_each(|(name, value)| config.set(name, value).unwrap());
+    config.validate().unwrap();
+    let mut trainer = Trainer::new(&config, text().len()).unwrap();
+    let rng = Rng::new(config.train.seed, Stream::Data);
+    let mut sampler = data::WindowSampler::new(text().len(), 16, 6, data::SamplingMode::Crop, rng).unwrap();
+    let whole = sampler.next_batch(&text());
+    let windows = whole.ids.chunks(4).zip(whole.labels.chunks(4));
+    let examples: Vec<data::Example> =
+        windows.map(|(ids, labels)| data::Example::next_token(&[ids, &labels[3..]].concat())).collect();
+    let batch = data::Batch::from_examples(&examples, 4);
+    assert_eq!(batch.batch_size, 24);
+    let tape = Workspace::new();
+    let tape = Tape::no_grad(&trainer.params, &tape);
+    let expected = trainer.model.loss(&tape, &batch, &DropoutSeeds::off()).item();
+    drop(tape);
+    let report = trainer.step(&text()).unwrap();
+    assert!((report.loss - f64::from(expected)).abs() < 1e-6, "{} {expected}", report.loss);
+    for iter in 2..=15 {
+        assert_eq!(trainer.step(&text()).unwrap().tokens, 96 * iter);
+    }
+}
+
+/// Parts with unequal numbers of tokens that count: their losses and gradients add up to those of the whole batch.
+#[test]
+fn unequal_parts_add_up_to_the_whole() {
+    let (model, params) = model(&tiny());
+    let batch = data::Batch {
+        ids: text()[..96].to_vec(),
+        labels: text()[1..97].to_vec(),
+        // Row r counts at r + 1 of its places, with weights of its own.
+        weights: (0..96).map(|i| if i % 16 <= i / 16 { 0.3 + (i % 5) as f32 } else { 0.0 }).collect(),
+        batch_size: 6,
+        block_size: 16,
+    };
+    let total = batch.total_weight() as f32;
+    let gradient = |cuts: &[usize]| {
+        let (workspace, mut grads, mut loss) = (Workspace::poisoned(), Grads::new(&params), 0.0);
+        for rows in cuts.windows(2) {
+            let tape = Tape::new(&params, &workspace);
+            let part = batch.shard(rows[0]..rows[1]);
+            let plain = tensor::kernels::cross_entropy::Regularizer::NONE;
+            let part = model.loss_of_part(&tape, &part, total, &DropoutSeeds::off(), plain);
+            part.backward(&mut grads);
+            loss += f64::from(part.item());
+        }
+        let all: Vec<f32> = params.ids().flat_map(|id| grads.get(id).expect("reached").to_vec()).collect();
+        (loss, all)
+    };
+    let (loss, whole) = gradient(&[0, 6]);
+    let largest = whole.iter().fold(0.0_f32, |m, g| m.max(g.abs()));
+    for cuts in [&[0, 1, 2, 3, 4, 5, 6][..], &[0, 1, 6], &[0, 5, 6], &[0, 2, 4, 6]] {
+        let (parts_loss, parts) = gradient(cuts);
+        assert!((parts_loss - loss).abs() <= 1e-6 * loss, "{cuts:?}: {parts_loss} {loss}");
+        let error = parts.iter().zip(&whole).fold(0.0_f32, |m, (a, b)| m.max((a - b).abs()));
+        assert!(error <= 1e-6 * largest, "{cuts:?}: {error:e} of {largest:e}");
+    }
+}
+
+/// One mask for the embedding, and in each block one for the attention's weights and one for each way back to the
+/// residual stream. The same seeds give the same loss; without recording, or with the seeds off, nothing is dropped.
+#[test]
+fn dropout_has_its_usual_places() {
+    let mut config = tiny();
+    config.model.dropout = 0.3;
+    let (model, params) = model(&config);
+    let batch = data::Batch {
+        ids: text()[..96].to_vec(),
+        labels: text()[1..97].to_vec(),
+        weights: vec![1.0; 96],
+        batch_size: 6,
+        block_size: 16,
+    };
+    let workspace = Workspace::new();
+    let loss = |seeds: &DropoutSeeds| model.loss(&Tape::new(&params, &workspace), &batch, seeds).item();
+    let seeds = DropoutSeeds::new(1337, 3);
+    let dropped = loss(&seeds);
+    let next = DropoutSeeds::new(1337, 3);
+    let drawn = (0..1 + 3 * config.model.n_layer).filter_map(|_| next.next()).count();
+    assert_eq!((seeds.next(), drawn), (next.next(), 7));
+    assert_eq!(loss(&DropoutSeeds::new(1337, 3)), dropped);
+    assert_ne!(loss(&DropoutSeeds::new(1337, 4)), dropped);
+    let plain = loss(&DropoutSeeds::off());
+    let evaluated =
+        model.loss(&Tape::no_grad(&params, &workspace), &batch, &DropoutSeeds::new(1337, 3)).item();
+    assert!(plain != dropped && evaluated == plain, "{plain} {dropped} {evaluated}");
 }

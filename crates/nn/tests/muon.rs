@@ -1,6 +1,6 @@
 //! Muon: its updates are nearly orthogonal, its numbers those of a plain f64 version, its state complete.
 
-use nn::optim::{AdamW, AdamWConfig, Muon, MuonConfig, Optimizer, StateError};
+use nn::optim::{AdamW, AdamWConfig, Muon, MuonConfig, Optimizer, StateError, StepError};
 use random::{Rng, Stream};
 use tensor::{Grads, ParamId, Params, Tape, Workspace};
 
@@ -322,7 +322,7 @@ fn frozen_and_missing() {
     let mut params = model();
     let mut optimizer = muon(&params);
     let error = optimizer.step(&mut params, &Grads::new(&model()), 1.0).expect_err("no gradient at all");
-    assert_eq!(error.names.len(), 5);
+    assert!(matches!(&error, StepError::MissingGradient(missing) if missing.names.len() == 5), "{error}");
     assert_eq!((numbers(&params), optimizer.step_count()), (numbers(&model()), 0));
     let tall = params.id("tall").expect("there");
     params.set_trainable(tall, false);
@@ -332,4 +332,31 @@ fn frozen_and_missing() {
         params.data(params.id("wide").expect("there")),
         model().data(params.id("wide").expect("there"))
     );
+}
+
+/// A matrix or a mean that is not finite is found by the next step.
+#[test]
+fn a_step_finds_what_is_not_finite() {
+    for name in ["stack", "tall", "wide", "embedding", "bias"] {
+        for bad in [f32::NAN, f32::INFINITY] {
+            let found = |error| assert_eq!(error, StepError::NonFinite { names: vec![name.to_string()] });
+            let mut params = model();
+            let mut optimizer = muon(&params);
+            advance(&mut optimizer, &mut params, 0..2);
+            let mut grads = Grads::new(&params);
+            set_grads(&params, &mut grads, |id| gradient_of(&params, id, 2));
+            let saved: Vec<_> = optimizer.state().into_iter().map(|(n, x)| (n, x.to_vec())).collect();
+            let concerned = |n: &str| n.ends_with(&format!(".{name}"));
+            for damaged in saved.iter().map(|(n, _)| n).filter(|n| concerned(n)) {
+                let mut state = saved.clone();
+                state.iter_mut().find(|(n, _)| n == damaged).expect("there").1[5] = bad;
+                let state: Vec<_> = state.iter().map(|(n, x)| (n.clone(), &x[..])).collect();
+                optimizer.load_state(2, &state).expect("the same model");
+                found(optimizer.step(&mut params.clone(), &grads, 1e-3).expect_err("not finite"));
+            }
+            let mut optimizer = muon(&params);
+            params.data_mut(params.id(name).expect("there"))[5] = bad;
+            found(optimizer.step(&mut params, &grads, 1e-3).expect_err("not finite"));
+        }
+    }
 }

@@ -4,7 +4,7 @@ mod optimizer_numbers;
 
 use ndarray::ArrayD;
 use nn::optim::{
-    Adam, AdamConfig, AdamW, AdamWConfig, MissingGradient, Optimizer, Sgd, SgdConfig, StateError,
+    Adam, AdamConfig, AdamW, AdamWConfig, MissingGradient, Optimizer, Sgd, SgdConfig, StateError, StepError,
 };
 use optimizer_numbers as torch;
 use tensor::{Grads, ParamId, Params, Tape, Workspace};
@@ -192,7 +192,7 @@ fn a_missing_gradient_is_an_error_and_changes_nothing() {
         tape.param(w).sum().backward(&mut grads);
         drop(tape);
         let error = optimizer.step(&mut params, &grads, LR).expect_err("b has no gradient");
-        assert_eq!(error, MissingGradient { names: vec!["b".to_string()] });
+        assert_eq!(error, MissingGradient { names: vec!["b".to_string()] }.into());
         assert!(error.to_string().starts_with("no gradient for b: "), "{error}");
         assert_eq!((numbers(&params), optimizer.step_count()), (numbers(&bowl()), 0));
         assert!(optimizer.state().iter().all(|(_, x)| x.iter().all(|&x| x == 0.0)));
@@ -295,4 +295,43 @@ fn a_state_that_does_not_fit_is_refused_whole() {
     }
     assert_eq!(optimizer.load_state(7, &good), Ok(()));
     assert_eq!(optimizer.step_count(), 7);
+}
+
+/// A number that is not finite, in a parameter or in what is remembered about it, is found by the next step, wherever it
+/// stands and however it got there.
+#[test]
+fn a_step_finds_what_is_not_finite() {
+    const LEN: usize = 16 * 1024 + 21; // two chunks, the second with whole vectors and a tail
+    let build = || {
+        let mut params = Params::new();
+        params.add("w", [LEN, 1], |w| w.fill(0.5));
+        params.add("b", [3], |b| b.fill(0.5));
+        params
+    };
+    for kind in 0..3 {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for at in [0, 16 * 1024 - 1, 16 * 1024, LEN - 1] {
+                let mut params = build();
+                let mut optimizer = one_of_each(&params).swap_remove(kind);
+                let mut grads = Grads::new(&params);
+                set_grads(&params, &mut grads, |_, p| vec![0.25; p.len()]);
+                optimizer.step(&mut params, &grads, 1e-3).expect("all is finite");
+                let saved: Vec<_> = optimizer.state().into_iter().map(|(n, x)| (n, x.to_vec())).collect();
+                for (name, _) in saved.iter().filter(|(name, _)| name.ends_with(".w")) {
+                    let mut state = saved.clone();
+                    state.iter_mut().find(|(n, _)| n == name).expect("there").1[at] = bad;
+                    let state: Vec<_> = state.iter().map(|(n, x)| (n.clone(), &x[..])).collect();
+                    optimizer.load_state(1, &state).expect("the same model");
+                    let mut params = params.clone();
+                    let error = optimizer.step(&mut params, &grads, 1e-3).expect_err("not finite");
+                    assert_eq!(error, StepError::NonFinite { names: vec!["w".to_string()] }, "{name} {at}");
+                }
+                let good: Vec<_> = saved.iter().map(|(n, x)| (n.clone(), &x[..])).collect();
+                optimizer.load_state(1, &good).expect("the same model");
+                params.data_mut(params.id("w").expect("there"))[at] = bad;
+                let error = optimizer.step(&mut params, &grads, 1e-3).expect_err("not finite");
+                assert_eq!(error, StepError::NonFinite { names: vec!["w".to_string()] }, "{at}");
+            }
+        }
+    }
 }

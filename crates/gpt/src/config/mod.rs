@@ -111,6 +111,10 @@ fn default_norm_eps() -> f32 {
     1e-5
 }
 
+fn default_seq_len_start() -> usize {
+    64
+}
+
 fn default_decay_frac() -> f64 {
     0.2
 }
@@ -266,6 +270,15 @@ pub struct TrainConfig {
     /// The learning rate of the n-gram embeddings over that of the others. A row of theirs is reached once in many steps.
     #[serde(default = "default_ngram_lr_scale")]
     pub ngram_lr_scale: f64,
+    /// Iterations in which windows are cut into shorter ones, whose length doubles from `seq_len_start` to
+    /// `block_size`, each length for equally many iterations; 0: none. Early in training little is learned from what is
+    /// far away, and short windows cost less (Shortformer, arXiv 2012.15832). The tokens of an update, and which they
+    /// are, stay the same: a window becomes several rows.
+    #[serde(default)]
+    pub seq_len_warmup: usize,
+    /// The length of the first windows: `block_size` halved any number of times.
+    #[serde(default = "default_seq_len_start")]
+    pub seq_len_start: usize,
     /// How training windows are chosen: `crop` (anywhere, as nanoGPT) or `epoch` (each once per pass).
     pub sampler: SamplingMode,
     /// Iterations between checkpoints; 0: only at the end and when interrupted.
@@ -312,6 +325,18 @@ impl TrainConfig {
     #[must_use]
     pub fn decay_iters(&self) -> usize {
         self.lr_decay_iters.unwrap_or(self.max_iters)
+    }
+
+    /// The length of the windows at an iteration.
+    #[must_use]
+    pub fn seq_len(&self, block_size: usize, iter: u64) -> usize {
+        let warmup = self.seq_len_warmup as u64;
+        if iter >= warmup {
+            return block_size;
+        }
+        let lengths = u64::from((block_size / self.seq_len_start).ilog2()); // before the full one
+        let doublings = u128::from(iter) * u128::from(lengths) / u128::from(warmup);
+        self.seq_len_start << doublings
     }
 
     /// With `wsd`: the last iteration that has the full learning rate.
@@ -415,6 +440,8 @@ impl Preset {
             seed: 1337,
             freeze_emb: 0,
             ngram_lr_scale: default_ngram_lr_scale(),
+            seq_len_warmup: 0,
+            seq_len_start: default_seq_len_start(),
             sampler: SamplingMode::Crop,
             checkpoint_interval: 250,
             keep_checkpoints: 2,
@@ -453,6 +480,17 @@ mod tests {
         // 0.95 with batches of 4,096 tokens is 0.9873 with batches of 1,024.
         train.beta2_tokens = Some((4096.0 * 0.5_f64.ln() / 0.95_f64.ln()).round() as u64);
         assert!((train.beta2_of(1024) - 0.95_f64.sqrt().sqrt()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn windows_double_in_equal_times() {
+        let mut train = Preset::Baby.config(65).train;
+        assert_eq!(train.seq_len(256, 0), 256);
+        (train.seq_len_warmup, train.seq_len_start) = (400, 32);
+        let lengths = [0, 133, 134, 266, 267, 399, 400, u64::MAX].map(|iter| train.seq_len(256, iter));
+        assert_eq!(lengths, [32, 32, 64, 64, 128, 128, 256, 256]);
+        train.seq_len_start = 256;
+        assert_eq!(train.seq_len(256, 0), 256);
     }
 
     #[test]

@@ -133,7 +133,24 @@ impl Config {
         let mut check = Check::default();
         self.model.check(&mut check);
         self.train.check(&mut check);
+        self.check_lengths(&mut check);
         check.done()
+    }
+
+    /// Whether windows can grow from `seq_len_start` to `block_size`.
+    fn check_lengths(&self, check: &mut Check) {
+        let (block_size, start) = (self.model.block_size, self.train.seq_len_start);
+        if self.train.seq_len_warmup > 0 && block_size > 0 {
+            let halves = (0..block_size.trailing_zeros() + 1).map(|n| block_size >> n);
+            let choices: Vec<String> = halves.clone().take(8).map(|length| length.to_string()).collect();
+            check.that(
+                halves.clone().any(|length| length == start),
+                "seq_len_start",
+                start,
+                &format!("block_size ({block_size}) halved any number of times"),
+                &format!("use one of {}", choices.join(", ")),
+            );
+        }
     }
 }
 
@@ -400,6 +417,12 @@ mod tests {
         assert_eq!(problems(|c| c.train.grad_clip = f64::INFINITY), ["grad_clip"]);
         assert_eq!(problems(|c| c.train.muon_momentum = 1.0), ["muon_momentum"]);
         assert_eq!(problems(|c| c.train.ema = 1.0), ["ema"]);
+        assert_eq!(
+            problems(|c| (c.train.seq_len_warmup, c.train.seq_len_start) = (9, 24)),
+            ["seq_len_start"]
+        );
+        assert_eq!(problems(|c| (c.train.seq_len_warmup, c.train.seq_len_start) = (9, 0)), ["seq_len_start"]);
+        assert_eq!(problems(|c| (c.train.seq_len_warmup, c.train.seq_len_start) = (9, 16)), [""; 0]);
         assert_eq!(problems(|c| c.train.spike_guard = -1.0), ["spike_guard"]);
         assert_eq!(problems(|c| c.train.beta2_tokens = Some(0)), ["beta2_tokens"]);
         assert_eq!(problems(|c| c.train.decay_frac = 1.5), ["decay_frac"]);

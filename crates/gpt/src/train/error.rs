@@ -19,6 +19,18 @@ pub enum TrainError {
         /// The first operation with a non-finite value, as a printed equation.
         what: String,
     },
+    /// A weight, or something that the optimizer remembers about it, was not a finite number after an update.
+    #[error(
+        "training stopped at update {iter}: not finite after it: {names} (the weights, or what the optimizer or their \
+         average remembers)\n  the numbers in memory are lost, and were not saved; resume from the last checkpoint, \
+         with a lower --learning-rate if it happens again"
+    )]
+    Damaged {
+        /// The update that cannot be used.
+        iter: u64,
+        /// The parameters.
+        names: String,
+    },
     /// The data does not fit the training.
     #[error(transparent)]
     Data(#[from] DataError),

@@ -6,6 +6,8 @@
 mod diagnose;
 mod error;
 mod evaluate;
+#[cfg(test)]
+mod faults_tests;
 mod run;
 mod spike;
 mod step;

@@ -7,7 +7,7 @@ use crate::model::Gpt;
 use data::dataset::TokenSource;
 use data::{Batch, SamplerState, WindowSampler};
 use nn::optim::{
-    Adam, AdamConfig, AdamW, AdamWConfig, Ema, Group, Muon, MuonConfig, Optimizer, Sgd, SgdConfig,
+    Adam, AdamConfig, AdamW, AdamWConfig, Ema, Group, Muon, MuonConfig, Optimizer, Sgd, SgdConfig, StepError,
     clip_factor, decays_by_default,
 };
 use nn::{DropoutSeeds, Schedule};
@@ -15,6 +15,7 @@ use random::{Rng, Stream};
 use std::collections::BTreeMap;
 use tensor::kernels::cross_entropy::Regularizer;
 use tensor::kernels::parallel;
+use tensor::kernels::vmath::sum_of_squares;
 use tensor::{Grads, Params, Tape, Workspace};
 
 /// Tokens that are computed at a time where the configuration does not say: enough rows for the matrix
@@ -36,10 +37,10 @@ pub struct Trainer {
     optimizer: Box<dyn Optimizer>,
     ema: Option<Ema>,
     schedule: Schedule,
-    sampler: WindowSampler,
+    pub(super) sampler: WindowSampler,
     losses: LossStatistics,
-    grads: Grads,
-    workspace: Workspace,
+    pub(super) grads: Grads,
+    pub(super) workspace: Workspace,
 }
 
 /// What one update did.
@@ -98,16 +99,30 @@ impl Trainer {
     /// # Errors
     /// [`TrainError::Data`] if the source cannot be read.
     /// [`TrainError::NonFinite`] if the loss or the gradient is not finite: then nothing was changed, and the
-    /// message names the first operation with such a value.
+    /// message names the first operation with such a value. [`TrainError::Damaged`] if a weight or what is remembered
+    /// about it is not finite after the update: then only an earlier checkpoint is of use.
     pub fn step<S: TokenSource + ?Sized>(&mut self, train: &S) -> Result<StepReport, TrainError> {
         self.freeze_or_thaw();
-        let batch = self.sampler.read_batch(train)?;
+        let windows = self.sampler.read_batch(train)?;
+        let batch = self.cut(windows);
         parallel::awake(|| self.update(&batch))
+    }
+
+    /// Cuts the windows of a batch into shorter ones early in training (`seq_len_warmup`). The sampler knows nothing of it:
+    /// rows lie one behind the other, so the same tokens are rows of another length.
+    fn cut(&self, batch: Batch) -> Batch {
+        let block_size = self.config.train.seq_len(batch.block_size, self.iter);
+        Batch { batch_size: batch.batch_size * (batch.block_size / block_size), block_size, ..batch }
     }
 
     /// The gradient of a batch and the update of the weights.
     fn update(&mut self, batch: &Batch) -> Result<StepReport, TrainError> {
         let loss = self.gradients(batch);
+        self.finish(batch, loss)
+    }
+
+    /// The rest of an update, when loss and gradients are known.
+    pub(super) fn finish(&mut self, batch: &Batch, loss: f64) -> Result<StepReport, TrainError> {
         let grad_norm = self.grads.norm();
         if !(loss.is_finite() && grad_norm.is_finite()) {
             return Err(self.non_finite(batch));
@@ -139,11 +154,27 @@ impl Trainer {
             0.0 => 1.0, // no limit, as in nanoGPT
             max_norm => clip_factor(grad_norm, max_norm),
         };
-        self.optimizer.step_scaled(&mut self.params, &self.grads, lr, factor)?;
+        let iter = self.iter;
+        let told = |error| match error {
+            StepError::MissingGradient(missing) => TrainError::from(missing),
+            StepError::NonFinite { names } => TrainError::Damaged { iter, names: names.join(", ") },
+        };
+        self.optimizer.step_scaled(&mut self.params, &self.grads, lr, factor).map_err(told)?;
         if let Some(ema) = &mut self.ema {
-            ema.update(&self.params, self.optimizer.step_count());
+            ema.update(&self.params, self.optimizer.step_count()).map_err(told)?;
         }
-        Ok(())
+        self.check_frozen()
+    }
+
+    /// The optimizer looks at every number that it writes; what is frozen it does not read. That is left to this pass,
+    /// which costs less than the update that is not made.
+    fn check_frozen(&self) -> Result<(), TrainError> {
+        let frozen = self.params.ids().filter(|&id| !self.params.is_trainable(id));
+        let mut damaged = frozen.filter(|&id| !sum_of_squares(self.params.data(id)).is_finite());
+        match damaged.next() {
+            None => Ok(()),
+            Some(id) => Err(TrainError::Damaged { iter: self.iter, names: self.params.name(id).to_string() }),
+        }
     }
 
     /// The token embedding rests for its first `freeze_emb` updates. That is a function of `iter`, so a resumed
@@ -157,7 +188,7 @@ impl Trainer {
 
     /// The loss of a batch; its gradient goes to `grads`. The batch is computed in micro-batches whose
     /// number depends on the configuration alone, and whose gradients add up in order.
-    fn gradients(&mut self, batch: &Batch) -> f64 {
+    pub(super) fn gradients(&mut self, batch: &Batch) -> f64 {
         self.grads.clear();
         let total_weight = batch.total_weight() as f32;
         let mut loss = 0.0;
@@ -176,7 +207,8 @@ impl Trainer {
     /// The parts of a batch, each with the seeds of its dropout masks.
     fn micro_batches(&self, batch: &Batch) -> Vec<(Batch, DropoutSeeds)> {
         let usual = (TOKENS_AT_A_TIME / batch.block_size).max(1);
-        let rows = self.config.train.micro_batch.unwrap_or(usual).min(batch.batch_size);
+        let pieces = self.config.model.block_size / batch.block_size; // of a window that was cut
+        let rows = self.config.train.micro_batch.map_or(usual, |rows| rows * pieces).min(batch.batch_size);
         let count = batch.batch_size.div_ceil(rows);
         let rows = batch.batch_size.div_ceil(count); // as equal as possible
         (0..count)

@@ -1,7 +1,7 @@
 //! Adam: a step size of its own for every element. With the rule that [`AdamW`](super::AdamW) uses too.
 
 use super::rule::flush_subnormal;
-use super::{Group, MissingGradient, Optimizer, Rule, Slots, StateError, decays_by_default, power};
+use super::{Group, Optimizer, Rule, Slots, StateError, StepError, decays_by_default, power};
 use tensor::kernels::simd::Simd;
 use tensor::{Grads, Params};
 
@@ -62,7 +62,7 @@ impl Optimizer for Adam {
         grads: &Grads,
         lr: f32,
         grad_scale: f32,
-    ) -> Result<(), MissingGradient> {
+    ) -> Result<(), StepError> {
         let AdamConfig { beta1, beta2, eps, weight_decay } = self.config;
         let step = self.step_count + 1;
         self.slots.update(params, grads, |Group { decays, lr_scale }| AdamRule {

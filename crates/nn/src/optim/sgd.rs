@@ -1,7 +1,7 @@
 //! Stochastic gradient descent, with momentum.
 
 use super::rule::flush_subnormal;
-use super::{Group, MissingGradient, Optimizer, Rule, Slots, StateError, decays_by_default};
+use super::{Group, Optimizer, Rule, Slots, StateError, StepError, decays_by_default};
 use tensor::kernels::simd::Simd;
 use tensor::{Grads, Params};
 
@@ -60,7 +60,7 @@ impl Optimizer for Sgd {
         grads: &Grads,
         lr: f32,
         grad_scale: f32,
-    ) -> Result<(), MissingGradient> {
+    ) -> Result<(), StepError> {
         let SgdConfig { momentum, nesterov, weight_decay } = self.config;
         self.slots.update(params, grads, |Group { decays, lr_scale }| SgdRule {
             grad_scale,

@@ -1,8 +1,9 @@
 //! What an optimizer remembers about each parameter.
 
 use super::rule::{Piece, Rule};
-use super::{MissingGradient, StateError};
+use super::{MissingGradient, StateError, StepError};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tensor::kernels::parallel;
 use tensor::{AlignedVec, Grads, ParamId, Params};
 
@@ -92,7 +93,7 @@ impl<const N: usize> Slots<N> {
     /// exist: their averages do not fade and their weights do not decay. (PyTorch's `SparseAdam` does the same.)
     ///
     /// # Errors
-    /// [`MissingGradient`]; then nothing was changed.
+    /// [`MissingGradient`]; then nothing was changed. [`StepError::NonFinite`] if something is not finite afterwards.
     ///
     /// # Panics
     /// If a parameter is trainable that was frozen, or did not exist, when this was made.
@@ -101,15 +102,15 @@ impl<const N: usize> Slots<N> {
         params: &mut Params,
         grads: &Grads,
         rule: impl Fn(Group) -> R,
-    ) -> Result<(), MissingGradient> {
+    ) -> Result<(), StepError> {
         let missing = grads.unreached(params);
         if !missing.is_empty() {
-            return Err(MissingGradient { names: missing.into_iter().map(String::from).collect() });
+            return Err(MissingGradient { names: missing.into_iter().map(String::from).collect() }.into());
         }
         let trainable: Vec<bool> = params.ids().map(|id| params.is_trainable(id)).collect();
         let widths: Vec<usize> = params.ids().map(|id| params.shape(id).rows_and_width().1).collect();
         // All parameters in one list of tasks: a fork for each small bias would cost more than its work.
-        let mut tasks: Vec<Vec<Piece<'_, N, R>>> = Vec::new();
+        let mut tasks: Vec<(ParamId, Vec<Piece<'_, N, R>>)> = Vec::new();
         let mut slots = self.all.iter_mut();
         for (id, param) in params.all_mut() {
             let slot = slots.next().and_then(Option::as_mut);
@@ -121,7 +122,7 @@ impl<const N: usize> Slots<N> {
             let state = slot.state.each_mut().map(|x| &mut x[..]);
             let piece = Piece { rule: rule(slot.group), param, grad, state };
             match grads.rows(id) {
-                None => tasks.extend(piece.cut(parallel::chunk_len()).map(|piece| vec![piece])),
+                None => tasks.extend(piece.cut(parallel::chunk_len()).map(|piece| (id, vec![piece]))),
                 Some(rows) => {
                     let width = widths[id.index()];
                     let rows_a_task = (parallel::chunk_len() / width).max(1);
@@ -131,13 +132,20 @@ impl<const N: usize> Slots<N> {
                         if task.is_empty() {
                             break;
                         }
-                        tasks.push(task);
+                        tasks.push((id, task));
                     }
                 }
             }
         }
-        parallel::for_each_of(tasks, |task| task.into_iter().for_each(Piece::update));
-        Ok(())
+        let finite: Vec<AtomicBool> = trainable.iter().map(|_| AtomicBool::new(true)).collect();
+        parallel::for_each_of(tasks, |(id, pieces)| {
+            let all_finite = pieces.into_iter().fold(true, |finite, piece| piece.update() && finite);
+            if !all_finite {
+                finite[id.index()].store(false, Ordering::Relaxed);
+            }
+        });
+        let damaged = params.ids().filter(|id| !finite[id.index()].load(Ordering::Relaxed));
+        StepError::unless_finite(damaged.map(|id| params.name(id)))
     }
 
     /// Every tensor with its name, `<kind>.<parameter>`.
