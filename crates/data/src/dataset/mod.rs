@@ -29,7 +29,7 @@ pub use few_shot::k_shot;
 pub use manifest::{Manifest, PublicFile, hex, sha256_of};
 pub use pack::{OnProgress, PackReport, char_tokenizer_of, pack_documents, pack_plain_ids, pack_text};
 pub use sampler::{SamplerState, SamplingMode, WindowSampler};
-pub use source::{SourcePart, TokenSource, split_source};
+pub use source::{SourcePart, TokenSource, WithDocuments, split_source};
 pub use split::{cut, train_val_split, train_val_split_text};
 pub use token_file::TokenFile;
 pub use token_writer::TokenWriter;
