@@ -4,7 +4,6 @@ use super::TokenSource;
 use crate::{DataError, Example, MaskSpec};
 use std::ops::Range;
 
-
 /// A rectangle of examples, row after row: `B = batch_size` rows of `T = block_size` positions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
