@@ -1,6 +1,6 @@
 //! Which ids are ordinary tokens, and which are special ones.
 
-use crate::DataError;
+use crate::{DataError, Tokenizer};
 use random::Rng;
 
 /// The ids of a vocabulary: how many there are, and which of them are special tokens.
@@ -31,6 +31,12 @@ impl Vocabulary {
             return Err(DataError::InvalidSetting { name: "special tokens", found, expected });
         }
         Ok(Vocabulary { size, specials })
+    }
+
+    /// The vocabulary of a tokenizer.
+    pub fn of(tokenizer: &Tokenizer) -> Vocabulary {
+        let specials = tokenizer.specials().into_iter().map(|(name, id)| (name.to_string(), id)).collect();
+        Vocabulary { size: tokenizer.vocab_size(), specials }
     }
 
     /// How many tokens there are, the special ones included.
