@@ -67,11 +67,22 @@ impl<'a, S: TokenSource + ?Sized> ObjectiveBatches<'a, S> {
     /// If there are not so many batches.
     #[track_caller]
     pub fn get(&self, i: usize) -> Result<Batch, DataError> {
+        Ok(Batch::from_examples(&self.examples(i)?, self.corruptor.block_size()))
+    }
+
+    /// The rows of batch number `i`, for what needs to know more of them than the model does.
+    ///
+    /// # Errors
+    /// As [`ObjectiveBatches::get`].
+    ///
+    /// # Panics
+    /// As [`ObjectiveBatches::get`].
+    #[track_caller]
+    pub fn examples(&self, i: usize) -> Result<Vec<Example>, DataError> {
         assert!(i < self.len(), "batch {i} of {}", self.len());
         let first = i * self.batch_size;
         let rows = first..(first + self.batch_size).min(self.windows);
-        let examples = rows.map(|row| self.example(row)).collect::<Result<Vec<Example>, DataError>>()?;
-        Ok(Batch::from_examples(&examples, self.corruptor.block_size()))
+        rows.map(|row| self.example(row)).collect()
     }
 
     fn example(&self, row: usize) -> Result<Example, DataError> {
