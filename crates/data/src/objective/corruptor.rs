@@ -1,9 +1,8 @@
 //! An objective or a mixture that is ready to turn windows into examples.
 
-use super::{Objective, ObjectiveSettings, Task};
+use super::{Objective, ObjectiveSettings, SharedTask};
 use crate::{DataError, Example};
 use random::{Rng, Stream};
-use std::sync::Arc;
 
 /// Makes examples of the windows of a text. Made by [`Objective::resolve`].
 #[derive(Clone, Debug)]
@@ -11,7 +10,7 @@ pub struct Corruptor {
     objective: Objective,
     settings: ObjectiveSettings,
     block_size: usize,
-    tasks: Vec<Arc<dyn Task>>,
+    tasks: Vec<SharedTask>,
     /// The sum of the shares of the tasks up to each.
     cumulative: Vec<f64>,
 }
@@ -24,7 +23,7 @@ impl Corruptor {
     pub(super) fn new(
         objective: Objective,
         settings: ObjectiveSettings,
-        tasks: Vec<Arc<dyn Task>>,
+        tasks: Vec<SharedTask>,
         block_size: usize,
     ) -> Result<Corruptor, DataError> {
         if tasks.iter().any(|task| task.source_len(block_size) < task.least()) {
@@ -57,7 +56,7 @@ impl Corruptor {
     }
 
     /// The objectives of the mixture, one if it is none.
-    pub fn tasks(&self) -> &[Arc<dyn Task>] {
+    pub fn tasks(&self) -> &[SharedTask] {
         &self.tasks
     }
 
@@ -93,7 +92,7 @@ impl Corruptor {
     /// The example of a window, for a part of the mixture. Of a window that is too long its beginning is taken.
     ///
     /// # Panics
-    /// If there is no such part, or the window is shorter than [`Task::least`].
+    /// If there is no such part, or the window is shorter than [`Task::least`](super::Task::least).
     #[track_caller]
     pub fn example(&self, part: usize, window: &[u32], rng: &mut Rng) -> Example {
         let task = &self.tasks[part];

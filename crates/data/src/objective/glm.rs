@@ -7,7 +7,7 @@
 //!
 //! Part A, before the first bar, is seen in both directions; part B is predicted, each span from its marker
 //! on and with an `[eop]` after it: the position of `<extra_id_1>` asks for h, that of i for `[eop]`. In the paper
-//! all blanks are one [MASK], and a second position number says which one a span fills; here numbered
+//! all blanks are one `[MASK]`, and a second position number says which one a span fills; here numbered
 //! markers do, so that the model needs no second positions. Span lengths are Poisson(3) in the paper; see
 //! `Lengths::Poisson` for what they are here.
 

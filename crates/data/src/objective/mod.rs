@@ -6,7 +6,7 @@
 //! | objective | a row | predicted | mask |
 //! |---|---|---|---|
 //! | `clm` | x0 x1 x2 ... | every next token | causal |
-//! | `mlm` | 15 % of the tokens replaced, 80/10/10 by [MASK], a random token, itself | those | bidirectional |
+//! | `mlm` | 15 % of the tokens replaced, 80/10/10 by `[MASK]`, a random token, itself | those | bidirectional |
 //! | `span-mask` | the same, but whole spans | those | bidirectional |
 //! | `span` | text with `<extra_id_k>` for span k, then `<extra_id_0>` span 0 `<extra_id_1>` ... | from the first `<extra_id_0>` of the answer on | prefix |
 //! | `glm` | text with `<extra_id_k>` for span k, then `[sop] <extra_id_k>` span k for each k in random order | the spans, each with `[eop]` | prefix |
@@ -87,8 +87,11 @@ pub struct Entry {
     /// The special tokens it needs for rows of a `block_size`.
     pub specials: fn(&ObjectiveSettings, usize) -> Vec<String>,
     /// Makes one; fails if a special token is missing.
-    pub build: fn(&ObjectiveSettings, &Vocabulary) -> Result<Arc<dyn Task>, DataError>,
+    pub build: fn(&ObjectiveSettings, &Vocabulary) -> Result<SharedTask, DataError>,
 }
+
+/// An objective that any number of samplers use.
+pub type SharedTask = Arc<dyn Task>;
 
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct ObjectiveSettings {
     /// The share of the tokens that is hidden, by `mlm`, `span`, `span-mask` and `glm`: 0.15 (BERT, T5).
     pub mask_rate: f64,
-    /// What is put where a token was, by `mlm` and `span-mask`: [MASK], a random token, or the token
+    /// What is put where a token was, by `mlm` and `span-mask`: `[MASK]`, a random token, or the token
     /// itself: 0.8, 0.1, 0.1 (BERT).
     pub mask_split: MaskSplit,
     /// Whether `mlm` and `span-mask` ask for a token at the position before it, as a language model is asked,
@@ -93,7 +93,7 @@ impl ObjectiveSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MaskSplit {
-    /// The share of [MASK].
+    /// The share of `[MASK]`.
     pub mask: f64,
     /// The share of random tokens, all equally likely and never special ones.
     pub random: f64,
@@ -104,10 +104,10 @@ pub struct MaskSplit {
 impl MaskSplit {
     /// 80 %, 10 %, 10 %.
     pub const BERT: MaskSplit = MaskSplit { mask: 0.8, random: 0.1, keep: 0.1 };
-    /// Always [MASK].
+    /// Always `[MASK]`.
     pub const PURE: MaskSplit = MaskSplit { mask: 1.0, random: 0.0, keep: 0.0 };
 
-    /// Whether nothing but [MASK] is put.
+    /// Whether nothing but `[MASK]` is put.
     pub fn is_pure(&self) -> bool {
         self.random == 0.0 && self.keep == 0.0
     }

@@ -2,7 +2,7 @@
 //! arXiv 1907.10529), section 3.1.
 //!
 //! Spans with lengths from Geo(0.2), at most 10 (3.8 in the mean), are hidden until 15 % of the tokens are,
-//! the last one cut to fit. A span becomes [MASK]s, random tokens, or stays, as a whole.
+//! the last one cut to fit. A span becomes `[MASK]` tokens, random tokens, or stays, as a whole.
 
 use super::masking::{Change, MASK, Masking};
 use super::{Entry, Puzzle, Task};
