@@ -198,6 +198,7 @@ proptest! {
                 _ => prop_assert_eq!(text.len(), window.len().min(room_for)),
             }
             prop_assert!(example.weights.iter().any(|&w| w > 0.0));
+            prop_assert!(!example.ids.contains(&0), "a special token as a random one");
             for (&label, &weight) in example.labels.iter().zip(&example.weights) {
                 prop_assert!(weight == 1.0 && label > 0 || weight == 0.0 && label == 0);
             }
