@@ -44,6 +44,7 @@ mod error;
 pub mod generate;
 mod new_file;
 pub mod ngram;
+pub mod objective;
 pub mod read;
 pub mod segment;
 mod stop_words;

@@ -67,6 +67,8 @@ proptest! {
         for position in 0..ids.len() {
             let expected = *starts.iter().rfind(|&&start| start <= position).unwrap();
             prop_assert_eq!(file.document_start_before(position).unwrap(), expected);
+            let inside: Vec<usize> = starts.iter().copied().filter(|start| (position..position + 9).contains(start)).collect();
+            prop_assert_eq!(file.document_starts(position..position + 9).unwrap(), inside);
         }
         prop_assert_eq!((file.tokenizer(), file.vocab_size()), ("{\"a\":1}", vocab_size as usize));
         prop_assert_eq!(file.bytes(), fs::metadata(&path).unwrap().len());

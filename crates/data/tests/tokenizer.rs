@@ -138,7 +138,7 @@ fn foreign_files_are_errors() {
         ("\"truncation\": null", "\"truncation\": {}", "truncation is set"),
         ("\"padding\": null", "\"padding\": {}", "padding is set"),
         ("\"post_processor\": null", "\"post_processor\": 1", "post_processor is set"),
-        ("\"added_tokens\": []", "\"added_tokens\": [{}]", "added_tokens is set"),
+        ("\"added_tokens\": []", "\"added_tokens\": [{}]", "missing field"),
         ("\"invert\": false", "\"invert\": true", "pre_tokenizer.invert is set"),
         ("\"Isolated\"", "\"Removed\"", "pre_tokenizer.behavior is \"Removed\", expected \"Isolated\""),
         ("[\\\\s\\\\S]", "\\\\w+", "pre_tokenizer.pattern.Regex is"),

@@ -4,8 +4,7 @@ use super::TokenSource;
 use crate::{DataError, Example, MaskSpec};
 use std::ops::Range;
 
-/// A rectangle of examples, row after row: `B = batch_size` rows of `T = block_size` positions, all
-/// with a causal mask.
+/// A rectangle of examples, row after row: `B = batch_size` rows of `T = block_size` positions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
     /// Token ids: (B, T)
@@ -14,6 +13,9 @@ pub struct Batch {
     pub labels: Vec<u32>,
     /// How much each answer counts in the loss: (B, T)
     pub weights: Vec<f32>,
+    /// Which positions of its row each position attends to, `(lo, hi)` for `lo <= key < hi`: (B, T). `None`
+    /// if all rows are causal, `(0, i + 1)`.
+    pub intervals: Option<Vec<(u32, u32)>>,
     /// Number of rows, B.
     pub batch_size: usize,
     /// Number of positions in a row, T.
@@ -28,6 +30,7 @@ impl Batch {
             ids: Vec::with_capacity(n),
             labels: Vec::with_capacity(n),
             weights: Vec::with_capacity(n),
+            intervals: None,
             batch_size: 0,
             block_size,
         }
@@ -44,18 +47,19 @@ impl Batch {
 
     /// Puts examples side by side, padding each to `block_size` with id 0, label 0 and weight 0.
     ///
-    /// Padding comes last, where a causal mask keeps it out of sight of the real tokens: neither the
-    /// loss nor its gradient changes.
+    /// Padding comes last and is in sight of no real token, so that neither the loss nor its gradient
+    /// changes. If all masks are causal, so is the batch. Otherwise padding sees itself only.
     ///
     /// # Panics
-    /// If an example is longer than `block_size` or its mask is not causal (a batch has no others).
+    /// If an example is longer than `block_size`, or its ids, labels and weights are not equally many.
     #[track_caller]
     pub fn from_examples(examples: &[Example], block_size: usize) -> Batch {
         let mut batch = Batch::with_capacity(examples.len(), block_size);
         for (row, example) in examples.iter().enumerate() {
             let len = example.ids.len();
             assert!(len <= block_size, "Batch: example {row} has {len} ids, block_size is {block_size}");
-            assert_eq!(example.mask, MaskSpec::Causal, "Batch: the mask of example {row} is not causal");
+            let others = (example.labels.len(), example.weights.len());
+            assert_eq!(others, (len, len), "Batch: labels and weights of the {len} ids of example {row}");
             let end = (row + 1) * block_size;
             batch.ids.extend(&example.ids);
             batch.ids.resize(end, 0);
@@ -65,6 +69,9 @@ impl Batch {
             batch.weights.resize(end, 0.0);
         }
         batch.batch_size = examples.len();
+        if examples.iter().any(|example| example.mask != MaskSpec::Causal) {
+            batch.intervals = Some(examples.iter().flat_map(|e| padded_intervals(e, block_size)).collect());
+        }
         batch
     }
 
@@ -91,11 +98,20 @@ impl Batch {
         Batch {
             ids: self.ids[at.clone()].to_vec(),
             labels: self.labels[at.clone()].to_vec(),
-            weights: self.weights[at].to_vec(),
+            weights: self.weights[at.clone()].to_vec(),
+            intervals: self.intervals.as_ref().map(|intervals| intervals[at].to_vec()),
             batch_size: rows.len(),
             block_size: self.block_size,
         }
     }
+}
+
+/// The intervals of a row: those of the example, then padding, which sees itself.
+fn padded_intervals(example: &Example, block_size: usize) -> Vec<(u32, u32)> {
+    let mut intervals = example.mask.intervals(example.ids.len());
+    let padding = intervals.len() as u32..u32::try_from(block_size).expect("fewer than 2^32 positions");
+    intervals.extend(padding.map(|i| (i, i + 1)));
+    intervals
 }
 
 /// Cuts tokens into consecutive windows that do not overlap. The last one may be shorter, so that

@@ -6,14 +6,17 @@
 //! | make a token file of a text of any size | [`pack_text`], [`pack_documents`] |
 //! | train from it | [`TokenFile`], which is a [`TokenSource`] as a slice is |
 //! | draw batches | [`WindowSampler`], [`SequentialBatches`], [`bucket_by_length`], [`k_shot`] |
+//! | draw batches of any objective | [`ExampleSampler`], [`ObjectiveBatches`] |
 //! | know which public files there are | [`Manifest`] |
 
 pub(crate) mod batch;
 mod bucket;
 mod document_split;
 mod example;
+mod example_sampler;
 mod few_shot;
 mod manifest;
+mod objective_batches;
 mod pack;
 mod sampler;
 mod source;
@@ -25,11 +28,13 @@ pub use batch::{Batch, SequentialBatches, sequential_batches, sequential_windows
 pub use bucket::bucket_by_length;
 pub use document_split::{PARTS, PartReport, SplitRule, split_file};
 pub use example::{Example, MaskSpec};
+pub use example_sampler::{ExampleSampler, ExampleSamplerState};
 pub use few_shot::k_shot;
 pub use manifest::{Manifest, PublicFile, hex, sha256_of};
+pub use objective_batches::ObjectiveBatches;
 pub use pack::{OnProgress, PackReport, char_tokenizer_of, pack_documents, pack_plain_ids, pack_text};
 pub use sampler::{SamplerState, SamplingMode, WindowSampler};
-pub use source::{SourcePart, TokenSource, split_source};
+pub use source::{SourcePart, TokenSource, WithDocuments, split_source};
 pub use split::{cut, train_val_split, train_val_split_text};
 pub use token_file::TokenFile;
 pub use token_writer::TokenWriter;

@@ -141,8 +141,7 @@ impl WindowSampler {
     /// If `tokens` has another length than the sampler was made for.
     #[track_caller]
     pub fn read_batch<S: TokenSource + ?Sized>(&mut self, tokens: &S) -> Result<Batch, DataError> {
-        let (found, expected) = (tokens.len(), self.tokens_len);
-        assert_eq!(found, expected, "WindowSampler::next_batch: another text than the sampler was made for");
+        self.check_source(tokens);
         let mut batch = Batch::with_capacity(self.batch_size, self.block_size);
         let mut window = vec![0; self.block_size + 1];
         for _ in 0..self.batch_size {
@@ -208,8 +207,21 @@ impl WindowSampler {
         Some(epoch.number as f64 + epoch.cursor as f64 / epoch.order.len() as f64)
     }
 
+    /// # Panics
+    /// If the text has another length than the sampler was made for.
+    #[track_caller]
+    pub(super) fn check_source<S: TokenSource + ?Sized>(&self, tokens: &S) {
+        let (found, expected) = (tokens.len(), self.tokens_len);
+        assert_eq!(found, expected, "next_batch: another text than the sampler was made for");
+    }
+
+    /// How many windows a batch has.
+    pub(super) fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
     /// The position in the text of the first id of the next window.
-    fn next_start(&mut self) -> usize {
+    pub(super) fn next_start(&mut self) -> usize {
         match &mut self.epoch {
             // The last start leaves room for block_size ids and one more label.
             None => self.rng.below((self.tokens_len - self.block_size) as u64) as usize,

@@ -35,6 +35,15 @@ pub trait TokenSource {
     /// # Panics
     /// If `start + out.len()` is more than [`TokenSource::len`].
     fn read(&self, start: usize, out: &mut [u32]) -> Result<(), DataError>;
+
+    /// The positions in `range` at which documents begin, ascending. A source that knows of no documents,
+    /// such as a slice, is one long document; see [`WithDocuments`].
+    ///
+    /// # Errors
+    /// As [`TokenSource::read`].
+    fn document_starts(&self, range: Range<usize>) -> Result<Vec<usize>, DataError> {
+        Ok(if range.contains(&0) { vec![0] } else { Vec::new() })
+    }
 }
 
 impl TokenSource for [u32] {
@@ -65,6 +74,56 @@ impl<S: TokenSource + ?Sized> TokenSource for &S {
 
     fn read(&self, start: usize, out: &mut [u32]) -> Result<(), DataError> {
         (**self).read(start, out)
+    }
+
+    fn document_starts(&self, range: Range<usize>) -> Result<Vec<usize>, DataError> {
+        (**self).document_starts(range)
+    }
+}
+
+/// A source with a list of where its documents begin.
+///
+/// ```
+/// use data::dataset::{TokenSource, WithDocuments};
+/// let source = WithDocuments::new(vec![1, 2, 3, 4, 5], vec![0, 3])?;
+/// assert_eq!(source.document_starts(1..5)?, [3]);
+/// # Ok::<(), data::DataError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct WithDocuments<S> {
+    source: S,
+    starts: Vec<usize>,
+}
+
+impl<S: TokenSource> WithDocuments<S> {
+    /// The source and the positions of the first tokens of its documents.
+    ///
+    /// # Errors
+    /// If they are not in ascending order or not in the source.
+    pub fn new(source: S, starts: Vec<usize>) -> Result<Self, DataError> {
+        let len = source.len();
+        let ascending = starts.windows(2).all(|two| two[0] < two[1]);
+        if !ascending || starts.last().is_some_and(|&last| last >= len) {
+            let found = format!("{starts:?} for {len} tokens");
+            let expected = "positions of the tokens in ascending order";
+            return Err(DataError::InvalidSetting { name: "document starts", found, expected });
+        }
+        Ok(WithDocuments { source, starts })
+    }
+}
+
+impl<S: TokenSource> TokenSource for WithDocuments<S> {
+    fn len(&self) -> usize {
+        self.source.len()
+    }
+
+    fn read(&self, start: usize, out: &mut [u32]) -> Result<(), DataError> {
+        self.source.read(start, out)
+    }
+
+    fn document_starts(&self, range: Range<usize>) -> Result<Vec<usize>, DataError> {
+        let first = self.starts.partition_point(|&start| start < range.start);
+        Ok(self.starts[first..].iter().copied().take_while(|&start| start < range.end).collect())
     }
 }
 
@@ -97,6 +156,13 @@ impl<S: TokenSource + ?Sized> TokenSource for SourcePart<'_, S> {
         let (end, len) = (start + out.len(), self.len());
         assert!(end <= len, "tokens {start}..{end} of a part of {len}");
         self.source.read(self.range.start + start, out)
+    }
+
+    fn document_starts(&self, range: Range<usize>) -> Result<Vec<usize>, DataError> {
+        let offset = self.range.start;
+        let mut starts = self.source.document_starts(range.start + offset..range.end + offset)?;
+        starts.iter_mut().for_each(|start| *start -= offset);
+        Ok(starts)
     }
 }
 

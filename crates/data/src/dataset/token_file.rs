@@ -28,6 +28,7 @@ use crate::read::{check_regular_file, io_error};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -305,15 +306,21 @@ impl TokenFile {
     /// # Errors
     /// If the file cannot be read any more.
     pub fn document_start_before(&self, position: usize) -> Result<usize, DataError> {
-        let (mut low, mut high) = (0, self.documents()); // those below `low` begin at `position` or before
+        let after = self.documents_before(position.saturating_add(1))?;
+        after.checked_sub(1).map_or(Ok(0), |document| self.document_start(document))
+    }
+
+    /// How many documents begin before `position`.
+    fn documents_before(&self, position: usize) -> Result<usize, DataError> {
+        let (mut low, mut high) = (0, self.documents()); // those below `low` begin before `position`
         while low < high {
             let middle = low + (high - low) / 2;
-            match self.document_start(middle)? <= position {
+            match self.document_start(middle)? < position {
                 true => low = middle + 1,
                 false => high = middle,
             }
         }
-        low.checked_sub(1).map_or(Ok(0), |document| self.document_start(document))
+        Ok(low)
     }
 
     /// Reads bytes and does something with them.
@@ -344,6 +351,12 @@ impl TokenSource for TokenFile {
             out.iter_mut().zip(ids_of(bytes, width)).for_each(|(out, id)| *out = id);
         })?;
         self.check_ids(start, out.iter().copied())
+    }
+
+    fn document_starts(&self, range: Range<usize>) -> Result<Vec<usize>, DataError> {
+        let first = self.documents_before(range.start)?;
+        let starts = (first..self.documents()).map(|document| self.document_start(document));
+        starts.take_while(|start| start.as_ref().map_or(true, |&start| start < range.end)).collect()
     }
 }
 

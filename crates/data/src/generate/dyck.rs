@@ -10,6 +10,7 @@
 //! Knowing the past one knows all open brackets, so every cost is exact; keeping track of depth is what
 //! a model has to learn.
 
+use super::hmm::{Edge, Hmm};
 use super::params::{ONE, Param, conflict, count, share};
 use super::{Choice, Document, Entry, Floor, Generator, Layout, Method, Params, STREAM_PIECE};
 use crate::DataError;
@@ -83,6 +84,41 @@ impl Generator for Dyck {
 
     fn floor(&self) -> &Floor {
         &self.floor
+    }
+
+    /// A state is what is open: the kinds on the stack, as the digits of a number, after the states of fewer.
+    fn process(&self) -> Option<Hmm> {
+        const MANY: usize = 1 << 12;
+        let mut first = vec![0]; // of each depth
+        for _ in &self.open {
+            let d = first.len() as u32 - 1;
+            first.push(first[d as usize] + self.kinds.checked_pow(d)?);
+            if first[d as usize + 1] > MANY {
+                return None;
+            }
+        }
+        let mut states = Vec::new();
+        for (d, open) in self.open.iter().enumerate() {
+            for code in 0..first[d + 1] - first[d] {
+                let mut edges = Vec::new();
+                if open.weight(0) > 0 {
+                    edges.extend((0..self.kinds).map(|kind| Edge {
+                        symbol: 2 * kind as u32,
+                        next: first[d + 1] + code * self.kinds + kind,
+                        weight: open.weight(0),
+                    }));
+                }
+                if open.weight(1) > 0 {
+                    edges.push(Edge {
+                        symbol: 2 * (code % self.kinds) as u32 + 1,
+                        next: first[d - 1] + code / self.kinds,
+                        weight: open.weight(1) * self.kinds as u64,
+                    });
+                }
+                states.push(edges);
+            }
+        }
+        Some(Hmm::new(states))
     }
 
     fn append(&mut self, rng: &mut Rng, document: &mut Document) {

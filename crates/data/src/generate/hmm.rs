@@ -173,6 +173,14 @@ impl Hmm {
         &self.stationary
     }
 
+    /// (state, edge, probability of the edge) of all edges.
+    pub fn edges(&self) -> impl Iterator<Item = (usize, &Edge, f64)> {
+        let states = self.edges.iter().zip(&self.choices).enumerate();
+        states.flat_map(|(state, (edges, choice))| {
+            edges.iter().enumerate().map(move |(i, edge)| (state, edge, choice.probability(i)))
+        })
+    }
+
     /// Whether a state and a symbol leave only one next state.
     pub fn is_unifilar(&self) -> bool {
         let once = |edges: &Vec<Edge>| {
@@ -348,6 +356,10 @@ impl Generator for Source {
 
     fn facts(&self) -> Vec<(&'static str, f64)> {
         self.facts.clone()
+    }
+
+    fn process(&self) -> Option<Hmm> {
+        Some(self.hmm.clone())
     }
 
     fn append(&mut self, rng: &mut Rng, document: &mut Document) {

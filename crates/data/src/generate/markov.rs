@@ -14,6 +14,7 @@
 //! symbols and spans of a chain costs at best is in [`objectives`](super::objectives).
 
 use super::choice::dirichlet_weights;
+use super::hmm::{Edge, Hmm};
 use super::objectives::{masked_causal_floor, masked_floor, span_floor};
 use super::params::{Param, conflict, count};
 use super::{
@@ -169,6 +170,19 @@ impl MarkovChain {
         nats.iter().all(|n| n.is_finite()).then_some(nats)
     }
 
+    /// The chain as a model whose states are the contexts.
+    pub fn process(&self) -> Hmm {
+        let edges = |context: usize| -> Vec<Edge> {
+            let edge = |symbol| Edge {
+                symbol: symbol as u32,
+                next: self.after(context, symbol),
+                weight: self.rows[context].weight(symbol),
+            };
+            (0..self.symbols).map(edge).collect()
+        };
+        Hmm::new((0..self.rows.len()).map(edges).collect())
+    }
+
     /// The context after one more symbol.
     fn after(&self, context: usize, symbol: usize) -> usize {
         (context * self.symbols + symbol) % self.rows.len()
@@ -261,6 +275,11 @@ impl Generator for Source {
             ]);
         }
         facts
+    }
+
+    fn process(&self) -> Option<Hmm> {
+        const MANY: usize = 1 << 16; // entries of the table: each place of a text takes a pass over it
+        (self.chain.rows.len() * self.chain.symbols <= MANY).then(|| self.chain.process())
     }
 
     fn append(&mut self, rng: &mut Rng, document: &mut Document) {

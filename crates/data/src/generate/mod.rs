@@ -48,6 +48,7 @@ pub mod induction;
 pub mod markov;
 pub mod measure;
 pub mod objectives;
+pub mod oracle;
 mod output;
 pub mod params;
 pub mod pcfg;
@@ -156,6 +157,12 @@ pub trait Generator {
     /// Other known numbers, such as the accuracy of the best classifier.
     fn facts(&self) -> Vec<(&'static str, f64)> {
         Vec::new()
+    }
+
+    /// The process with its states, where they are finitely many and few: what an
+    /// [`Oracle`](oracle::Oracle) needs.
+    fn process(&self) -> Option<hmm::Hmm> {
+        None
     }
 
     /// Appends the next document, or the next [`STREAM_PIECE`] symbols of a stream without end.

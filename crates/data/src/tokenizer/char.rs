@@ -1,6 +1,8 @@
 //! The character tokenizer: every distinct character is a token.
 
+use super::specials::check_new_special;
 use crate::{DataError, UnknownCharacters};
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// Numbers characters: encodes a text as token ids and decodes ids to text.
@@ -25,6 +27,8 @@ pub struct CharTokenizer {
     /// The id of every code point up to the largest known one, or [`ABSENT`]. At most 4.5 MB (256 KB
     /// for Chinese), and the fastest look-up there is.
     ids: Vec<u32>,
+    /// The names of the special tokens, whose ids come after those of the characters.
+    specials: Vec<String>,
 }
 
 const ABSENT: u32 = u32::MAX;
@@ -54,17 +58,49 @@ impl CharTokenizer {
             debug_assert_eq!(ids[c as usize], ABSENT, "{c:?} is there twice");
             ids[c as usize] = id;
         }
-        Ok(CharTokenizer { chars, ids })
+        Ok(CharTokenizer { chars, ids, specials: Vec::new() })
     }
 
     /// How many tokens there are; ids are `0..vocab_size`. At least 2.
     pub fn vocab_size(&self) -> usize {
-        self.chars.len()
+        self.chars.len() + self.specials.len()
     }
 
-    /// The characters in the order of their ids.
+    /// The characters in the order of their ids. After them come the special tokens.
     pub fn chars(&self) -> &[char] {
         &self.chars
+    }
+
+    /// The text of a token: a character, or the name of a special token. `None` beyond the vocabulary.
+    pub fn token(&self, id: u32) -> Option<Cow<'_, str>> {
+        let id = id as usize;
+        match self.chars.get(id) {
+            Some(c) => Some(Cow::Owned(c.to_string())),
+            None => self.specials.get(id - self.chars.len()).map(|name| Cow::Borrowed(name.as_str())),
+        }
+    }
+
+    /// The id of a special token.
+    pub fn special(&self, name: &str) -> Option<u32> {
+        self.specials().find(|&(special, _)| special == name).map(|(_, id)| id)
+    }
+
+    /// The special tokens and their ids, in the order of the ids.
+    pub fn specials(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.specials.iter().map(String::as_str).zip(self.chars.len() as u32..)
+    }
+
+    /// Adds a special token with the next free id and answers that id; of one that is there, its id.
+    ///
+    /// # Errors
+    /// If the name is shorter than two characters.
+    pub fn add_special(&mut self, name: &str) -> Result<u32, DataError> {
+        if let Some(id) = self.special(name) {
+            return Ok(id);
+        }
+        check_new_special(name, self.vocab_size(), None)?;
+        self.specials.push(name.into());
+        Ok(self.vocab_size() as u32 - 1)
     }
 
     /// The ids of the characters of a text.
@@ -81,12 +117,18 @@ impl CharTokenizer {
     /// # Errors
     /// If an id is not below [`CharTokenizer::vocab_size`].
     pub fn decode(&self, ids: &[u32]) -> Result<String, DataError> {
-        let decode_one = |(position, &id): (usize, &u32)| {
-            let vocab_size = self.vocab_size();
-            let c = self.chars.get(id as usize).copied();
-            c.ok_or(DataError::IdOutOfRange { id, position, vocab_size })
-        };
-        ids.iter().enumerate().map(decode_one).collect()
+        let mut text = String::with_capacity(ids.len());
+        for (position, &id) in ids.iter().enumerate() {
+            match self.chars.get(id as usize) {
+                Some(&c) => text.push(c),
+                None => {
+                    let vocab_size = self.vocab_size();
+                    let name = self.token(id);
+                    text.push_str(&name.ok_or(DataError::IdOutOfRange { id, position, vocab_size })?);
+                }
+            }
+        }
+        Ok(text)
     }
 
     fn id(&self, c: char) -> Option<u32> {
@@ -109,7 +151,7 @@ impl CharTokenizer {
             position: before.len(),
             line: 1 + before.iter().filter(|&&c| c == '\n').count(),
             column: 1 + before.len() - line_start,
-            vocab_size: self.vocab_size(),
+            vocab_size: self.chars.len(),
         }
     }
 }

@@ -18,6 +18,7 @@ mod char;
 mod counts;
 mod files;
 mod json;
+mod specials;
 mod split;
 mod stream;
 mod tokens;
@@ -115,18 +116,10 @@ impl Tokenizer {
     pub fn token_bytes(&self, id: u32) -> Option<Cow<'_, [u8]>> {
         match self {
             Tokenizer::Char(tokenizer) => {
-                Some(Cow::Owned(tokenizer.chars().get(id as usize)?.to_string().into_bytes()))
+                tokenizer.token(id).map(|token| Cow::Owned(token.into_owned().into_bytes()))
             }
             Tokenizer::Word(tokenizer) => tokenizer.token_bytes(id).map(Cow::Borrowed),
             Tokenizer::Bpe(tokenizer) => tokenizer.token_bytes(id).map(Cow::Borrowed),
-        }
-    }
-
-    /// The id of a special token: only here, never by [`Tokenizer::encode`].
-    pub fn special(&self, name: &str) -> Option<u32> {
-        match self {
-            Tokenizer::Bpe(tokenizer) => tokenizer.special(name),
-            Tokenizer::Char(_) | Tokenizer::Word(_) => None,
         }
     }
 

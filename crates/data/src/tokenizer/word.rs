@@ -6,6 +6,7 @@
 //! `<unk>` is easy to predict.
 
 use super::counts::PieceCounts;
+use super::specials::check_new_special;
 use super::split::pieces;
 use super::tokens::Tokens;
 use super::{MAX_TOKENS, byte_alphabet};
@@ -26,7 +27,10 @@ use std::collections::HashMap;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WordTokenizer {
+    /// The words, then the names of the special tokens.
     tokens: Tokens,
+    /// How many words there are.
+    words: usize,
     ids: HashMap<Box<[u8]>, u32>,
 }
 
@@ -77,7 +81,7 @@ impl WordTokenizer {
         }
         // Never found in a text: `<`, `unk` and `>` are three pieces.
         ids.remove(Self::UNKNOWN.as_bytes());
-        Ok(WordTokenizer { tokens, ids })
+        Ok(WordTokenizer { words: tokens.len(), tokens, ids })
     }
 
     /// How many tokens there are; ids are `0..vocab_size`. At least 2.
@@ -85,7 +89,31 @@ impl WordTokenizer {
         self.tokens.len()
     }
 
-    /// The bytes of a token: a word in UTF-8.
+    /// The id of a special token. (`<unk>` is none: texts are encoded as it.)
+    pub fn special(&self, name: &str) -> Option<u32> {
+        self.specials().find(|&(special, _)| special == name).map(|(_, id)| id)
+    }
+
+    /// The special tokens and their ids, in the order of the ids.
+    pub fn specials(&self) -> impl Iterator<Item = (&str, u32)> {
+        let ids = self.words as u32..self.tokens.len() as u32;
+        ids.filter_map(|id| Some((std::str::from_utf8(self.tokens.get(id)?).ok()?, id)))
+    }
+
+    /// Adds a special token with the next free id and answers that id; of one that is there, its id.
+    ///
+    /// # Errors
+    /// If the name is shorter than two characters or that of a word.
+    pub fn add_special(&mut self, name: &str) -> Result<u32, DataError> {
+        if let Some(id) = self.special(name) {
+            return Ok(id);
+        }
+        let word = self.tokens.iter().position(|word| word == name.as_bytes()).map(|id| id as u32);
+        check_new_special(name, self.vocab_size(), word)?;
+        Ok(self.tokens.push(name.as_bytes()))
+    }
+
+    /// The bytes of a token: a word in UTF-8, or the name of a special token.
     pub fn token_bytes(&self, id: u32) -> Option<&[u8]> {
         self.tokens.get(id)
     }
@@ -119,7 +147,8 @@ impl WordTokenizer {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    pub(crate) fn tokens(&self) -> &Tokens {
-        &self.tokens
+    /// The bytes of the words, in the order of their ids.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &[u8]> {
+        self.tokens.iter().take(self.words)
     }
 }

@@ -19,12 +19,12 @@ pub(crate) use encode::PieceEncoder;
 pub use train::BpeTrainer;
 
 use super::byte_alphabet;
+use super::specials::check_new_special;
 use super::split::pieces;
 use super::tokens::Tokens;
 use crate::DataError;
 use merge::NONE;
 use pairs::{PairMap, key};
-use std::collections::HashSet;
 
 /// A byte-level BPE tokenizer: learned by [`BpeTrainer`], or read from the files of another.
 ///
@@ -153,11 +153,9 @@ impl BpeTokenizer {
         if let Some(id) = self.special(name) {
             return Ok(id);
         }
-        check_special_names(&[name])?;
         let taken = |token: &[u8]| byte_alphabet::to_chars(token) == name || token == name.as_bytes();
-        if let Some(id) = self.tokens.iter().position(taken) {
-            return Err(special_name(format!("{name:?}, which is the ordinary token {id}")));
-        }
+        let ordinary = self.tokens.iter().position(taken).map(|id| id as u32);
+        check_new_special(name, self.vocab_size(), ordinary)?;
         let id = self.tokens.push(name.as_bytes());
         self.special.push(id);
         Ok(id)
@@ -172,25 +170,6 @@ impl BpeTokenizer {
     fn rank(&self, left: u32, right: u32) -> u32 {
         self.ranks.get(&key((left, right))).copied().unwrap_or(NONE)
     }
-}
-
-/// Special tokens must be told apart from bytes and from each other.
-fn check_special_names<S: AsRef<str>>(names: &[S]) -> Result<(), DataError> {
-    let mut seen = HashSet::new();
-    for name in names.iter().map(AsRef::as_ref) {
-        if name.chars().count() < 2 {
-            return Err(special_name(format!("{name:?}")));
-        }
-        if !seen.insert(name) {
-            return Err(special_name(format!("{name:?}, given twice")));
-        }
-    }
-    Ok(())
-}
-
-fn special_name(found: String) -> DataError {
-    let expected = "a name of at least 2 characters that no other token has, such as <|endoftext|>";
-    DataError::InvalidSetting { name: "special token", found, expected }
 }
 
 #[cfg(test)]

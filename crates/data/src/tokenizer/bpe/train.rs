@@ -13,9 +13,10 @@
 //! smaller ids is taken, as in Hugging Face's `BpeTrainer`, whose vocabularies come out the same.
 
 use super::pairs::{Pair, PairMap, key, pair};
-use super::{BpeTokenizer, Merge, check_special_names};
+use super::{BpeTokenizer, Merge};
 use crate::DataError;
 use crate::tokenizer::counts::PieceCounts;
+use crate::tokenizer::specials::check_special_names;
 use crate::tokenizer::tokens::Tokens;
 use crate::tokenizer::{MAX_TOKENS, byte_alphabet};
 use std::cmp::Reverse;

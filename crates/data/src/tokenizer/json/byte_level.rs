@@ -1,6 +1,7 @@
 //! Word tokenizers and byte-level BPE. Both have Hugging Face's `ByteLevel` step before them, which is GPT-2's
 //! cutting into pieces and its alphabet for bytes, and the same step for decoding.
 
+use super::added::{AddedToken, check_added, names_after};
 use super::{MAX_BYTES, MergeTable, Table, invalid, null};
 use crate::DataError;
 use crate::tokenizer::bpe::{BpeTokenizer, Merge};
@@ -27,19 +28,6 @@ struct File<M> {
     post_processor: Option<ByteLevel>,
     decoder: ByteLevel,
     model: M,
-}
-
-/// A special token. All but `id` and `content` say how the library finds it in texts, which we never do.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AddedToken {
-    id: u32,
-    content: String,
-    single_word: bool,
-    lstrip: bool,
-    rstrip: bool,
-    normalized: bool,
-    special: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -122,17 +110,7 @@ impl<M> File<M> {
         {
             return Err(invalid(format!("{name} is {found:?}, expected {expected:?}")));
         }
-        match self
-            .added_tokens
-            .iter()
-            .find(|added| !added.special || added.single_word || added.lstrip || added.rstrip)
-        {
-            Some(added) => Err(invalid(format!(
-                "the added token {:?} is not a plain special token (special true; single_word, lstrip and rstrip false)",
-                added.content
-            ))),
-            None => Ok(()),
-        }
+        check_added(&self.added_tokens)
     }
 }
 
@@ -149,11 +127,12 @@ impl WordTokenizer {
     /// The contents of a `tokenizer.json` for this tokenizer.
     pub fn to_json(&self) -> String {
         let mut vocab = Table::default();
-        for (id, token) in (0..).zip(self.tokens().iter()) {
+        for (id, token) in (0..).zip(self.words()) {
             vocab.push(&byte_alphabet::to_chars(token), id);
         }
         let kind = "WordLevel".into();
-        File::new(Vec::new(), WordModel { kind, vocab, unk_token: Self::UNKNOWN.into() }).write()
+        let added = self.specials().map(AddedToken::new).collect();
+        File::new(added, WordModel { kind, vocab, unk_token: Self::UNKNOWN.into() }).write()
     }
 
     /// The tokenizer in the contents of a `tokenizer.json` made by [`WordTokenizer::to_json`].
@@ -163,10 +142,9 @@ impl WordTokenizer {
     pub fn from_json(json: &str) -> Result<WordTokenizer, DataError> {
         let file: File<WordModel> = File::read(json)?;
         let WordModel { kind, vocab, unk_token } = &file.model;
-        if kind != "WordLevel" || unk_token != Self::UNKNOWN || !file.added_tokens.is_empty() {
+        if kind != "WordLevel" || unk_token != Self::UNKNOWN {
             return Err(invalid(format!(
-                "a {kind} model with the unknown token {unk_token:?} and {} added tokens is no word tokenizer of newleaf's",
-                file.added_tokens.len()
+                "a {kind} model with the unknown token {unk_token:?} is no word tokenizer of newleaf's"
             )));
         }
         let words = vocab.in_order().map_err(invalid)?;
@@ -178,7 +156,11 @@ impl WordTokenizer {
         if let Some(word) = bytes.iter().find(|word| std::str::from_utf8(word).is_err()) {
             return Err(invalid(format!("the word {:?} is not UTF-8", byte_alphabet::to_chars(word))));
         }
-        WordTokenizer::new(bytes.into_iter().collect()).map_err(invalid)
+        let mut tokenizer = WordTokenizer::new(bytes.into_iter().collect()).map_err(invalid)?;
+        for name in names_after(&file.added_tokens, tokenizer.vocab_size())? {
+            tokenizer.add_special(name).map_err(|error| invalid(error.to_string()))?;
+        }
+        Ok(tokenizer)
     }
 }
 
@@ -223,15 +205,6 @@ impl BpeModel {
 impl BpeTokenizer {
     /// The contents of a `tokenizer.json` for this tokenizer.
     pub fn to_json(&self) -> String {
-        let added = |(content, id): (&str, u32)| AddedToken {
-            id,
-            content: content.into(),
-            single_word: false,
-            lstrip: false,
-            rstrip: false,
-            normalized: false,
-            special: true,
-        };
         let (vocab, merges) = self.tables();
         let model = BpeModel {
             kind: "BPE".into(),
@@ -245,7 +218,7 @@ impl BpeTokenizer {
             vocab,
             merges,
         };
-        File::new(self.specials().map(added).collect(), model).write()
+        File::new(self.specials().map(AddedToken::new).collect(), model).write()
     }
 
     /// The tokenizer in the contents of a `tokenizer.json` of a byte-level BPE as GPT-2's.

@@ -1,6 +1,7 @@
 //! Character tokenizers: a `WordLevel` model (a table of whole words), with a `Split` step before it that makes
 //! every character a word and a `Fuse` step after decoding that joins characters without spaces.
 
+use super::added::{AddedToken, check_added, names_after};
 use super::{invalid, kind, null};
 use crate::{CharTokenizer, DataError};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
@@ -22,7 +23,7 @@ impl CharTokenizer {
             version: "1.0".into(),
             truncation: None,
             padding: None,
-            added_tokens: Vec::new(),
+            added_tokens: self.specials().map(AddedToken::new).collect(),
             normalizer: None,
             pre_tokenizer: PreTokenizer {
                 kind: "Split".into(),
@@ -61,7 +62,11 @@ impl CharTokenizer {
         }
         let file: File = serde_json::from_str(json).map_err(|e| invalid(e.to_string()))?;
         file.check()?;
-        CharTokenizer::from_chars(file.model.vocab.into_chars()?)
+        let mut tokenizer = CharTokenizer::from_chars(file.model.vocab.into_chars()?)?;
+        for name in names_after(&file.added_tokens, tokenizer.vocab_size())? {
+            tokenizer.add_special(name).map_err(|error| invalid(error.to_string()))?;
+        }
+        Ok(tokenizer)
     }
 }
 
@@ -74,8 +79,7 @@ struct File {
     truncation: Option<IgnoredAny>,
     #[serde(serialize_with = "null")]
     padding: Option<IgnoredAny>,
-    #[serde(serialize_with = "empty_list")]
-    added_tokens: Vec<IgnoredAny>,
+    added_tokens: Vec<AddedToken>,
     #[serde(serialize_with = "null")]
     normalizer: Option<IgnoredAny>,
     pre_tokenizer: PreTokenizer,
@@ -129,7 +133,6 @@ impl File {
         let absent = [
             ("truncation", self.truncation.is_none()),
             ("padding", self.padding.is_none()),
-            ("added_tokens", self.added_tokens.is_empty()),
             ("normalizer", self.normalizer.is_none()),
             ("post_processor", self.post_processor.is_none()),
             ("pre_tokenizer.invert", !pre.invert),
@@ -149,7 +152,7 @@ impl File {
             Some((name, found, expected)) => {
                 Err(invalid(format!("{name} is {found:?}, expected {expected:?}")))
             }
-            None => Ok(()),
+            None => check_added(&self.added_tokens),
         }
     }
 }
@@ -213,8 +216,4 @@ impl<'de> Deserialize<'de> for Vocab {
         }
         deserializer.deserialize_map(Pairs)
     }
-}
-
-fn empty_list<S: Serializer>(_: &[IgnoredAny], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(std::iter::empty::<()>())
 }

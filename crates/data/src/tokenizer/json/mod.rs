@@ -4,6 +4,7 @@
 //! in tests/ proves it. Reading is strict: of the many things such a file can say, only what is written
 //! here is understood, and anything else is an error rather than wrong ids.
 
+mod added;
 mod byte_level;
 mod char;
 mod table;
