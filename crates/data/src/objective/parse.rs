@@ -77,6 +77,13 @@ impl Objective {
     }
 }
 
+impl Default for Objective {
+    /// `clm`: predict each next token.
+    fn default() -> Objective {
+        "clm".parse().expect("the name of an objective")
+    }
+}
+
 impl fmt::Display for Objective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let [(entry, _)] = &self.parts[..] {

@@ -91,7 +91,7 @@ impl ObjectiveSettings {
 /// # Ok::<(), data::DataError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "String", into = "String")]
 pub struct MaskSplit {
     /// The share of `[MASK]`.
     pub mask: f64,
@@ -110,6 +110,20 @@ impl MaskSplit {
     /// Whether nothing but `[MASK]` is put.
     pub fn is_pure(&self) -> bool {
         self.random == 0.0 && self.keep == 0.0
+    }
+}
+
+impl TryFrom<String> for MaskSplit {
+    type Error = DataError;
+
+    fn try_from(text: String) -> Result<MaskSplit, DataError> {
+        text.parse()
+    }
+}
+
+impl From<MaskSplit> for String {
+    fn from(split: MaskSplit) -> String {
+        split.to_string()
     }
 }
 

@@ -13,6 +13,8 @@ pub use validate::{
 };
 
 pub use data::SamplingMode;
+pub use data::objective::{MaskSplit, Objective};
+use data::objective::ObjectiveSettings;
 use serde::{Deserialize, Serialize};
 
 /// Model and training together: what a preset gives, the command line overrides, and a run keeps.
@@ -131,6 +133,22 @@ fn default_muon_iters() -> usize {
     5
 }
 
+fn default_mask_rate() -> f64 {
+    ObjectiveSettings::default().mask_rate
+}
+
+fn default_mask_split() -> MaskSplit {
+    ObjectiveSettings::default().mask_split
+}
+
+fn default_span_mean() -> f64 {
+    ObjectiveSettings::default().span_mean
+}
+
+fn default_fim_rate() -> f64 {
+    ObjectiveSettings::default().fim_rate
+}
+
 fn default_rope_base() -> f64 {
     1e4
 }
@@ -188,6 +206,30 @@ pub enum Norm {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainConfig {
+    /// What is asked of the model: to go on, to fill in, or a mixture of such tasks ([`data::objective`]).
+    #[serde(default)]
+    pub objective: Objective,
+    /// The share of the tokens that is hidden, where the objective hides some.
+    #[serde(default = "default_mask_rate")]
+    pub mask_rate: f64,
+    /// What is put where a token was hidden: `[MASK]`, a random token, the token itself.
+    #[serde(default = "default_mask_split")]
+    pub mask_split: MaskSplit,
+    /// Whether a hidden token is asked for at the position before it, where a language model would be asked.
+    #[serde(default)]
+    pub mntp: bool,
+    /// The mean length of hidden spans.
+    #[serde(default = "default_span_mean")]
+    pub span_mean: f64,
+    /// The length of every hidden span, instead of random ones.
+    #[serde(default)]
+    pub span_length: Option<usize>,
+    /// The share of the rows that `fim` rearranges.
+    #[serde(default = "default_fim_rate")]
+    pub fim_rate: f64,
+    /// Whether documents that share a row see only themselves.
+    #[serde(default)]
+    pub documents: bool,
     /// Updates in the whole run.
     pub max_iters: usize,
     /// Sequences in an update, B.
@@ -321,6 +363,21 @@ pub enum Optimizer {
 }
 
 impl TrainConfig {
+    /// The numbers of the objective.
+    #[must_use]
+    pub fn objective_settings(&self) -> ObjectiveSettings {
+        ObjectiveSettings {
+            mask_rate: self.mask_rate,
+            mask_split: self.mask_split,
+            mntp: self.mntp,
+            span_mean: self.span_mean,
+            glm_mean: self.span_mean,
+            span_length: self.span_length,
+            fim_rate: self.fim_rate,
+            ..ObjectiveSettings::default()
+        }
+    }
+
     /// The iteration at which the learning rate has reached `min_lr`.
     #[must_use]
     pub fn decay_iters(&self) -> usize {
@@ -410,6 +467,14 @@ impl Preset {
             Self::Baby => (5000, 64, 200),
         };
         TrainConfig {
+            objective: Objective::default(),
+            mask_rate: default_mask_rate(),
+            mask_split: default_mask_split(),
+            mntp: false,
+            span_mean: default_span_mean(),
+            span_length: None,
+            fim_rate: default_fim_rate(),
+            documents: false,
             max_iters,
             batch_size,
             micro_batch: None,

@@ -1,6 +1,9 @@
 //! Settings by name and text, for the command line.
 
-use super::{Activation, Config, ConfigError, Norm, Optimizer, Position, SamplingMode, Schedule};
+use super::{
+    Activation, Config, ConfigError, MaskSplit, Norm, Objective, Optimizer, Position, SamplingMode, Schedule,
+};
+use data::objective::OBJECTIVES;
 
 /// To which part of [`Config`] a setting belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +58,14 @@ pub const FIELDS: &[Field] = &[
     model("ngram_rows", "rows of each table of n-grams"),
     model("ngram_dropout", "share of the n-gram embeddings dropped in training"),
     model("window", "positions that each one sees, or none for all before it"),
+    train("objective", "clm, mlm, span, span-mask, glm, fim, prefix, ul2 or mix=clm:.5,mlm:.25,span:.25"),
+    train("mask_rate", "share of the tokens that is hidden"),
+    train("mask_split", "hidden tokens become [MASK], a random token, themselves: 0.8,0.1,0.1"),
+    train("mntp", "hidden tokens are asked for one position earlier: true or false"),
+    train("span_mean", "mean length of hidden spans"),
+    train("span_length", "length of every hidden span, or none for random ones"),
+    train("fim_rate", "share of the rows that fim rearranges"),
+    train("documents", "documents that share a row do not see each other: true or false"),
     train("max_iters", "updates in the whole run"),
     train("batch_size", "sequences in an update"),
     train("micro_batch", "sequences computed at a time, or none"),
@@ -149,6 +160,14 @@ impl Config {
     fn set_train(&mut self, key: &str, value: &str) -> Result<(), String> {
         let c = &mut self.train;
         match key {
+            "objective" => c.objective.read(value),
+            "mask_rate" => c.mask_rate.read(value),
+            "mask_split" => c.mask_split.read(value),
+            "mntp" => c.mntp.read(value),
+            "span_mean" => c.span_mean.read(value),
+            "span_length" => c.span_length.read(value),
+            "fim_rate" => c.fim_rate.read(value),
+            "documents" => c.documents.read(value),
             "max_iters" => c.max_iters.read(value),
             "batch_size" => c.batch_size.read(value),
             "micro_batch" => c.micro_batch.read(value),
@@ -265,6 +284,22 @@ impl FromText for Norm {
     }
 }
 
+impl FromText for Objective {
+    fn from_text(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| {
+            let names: Vec<&str> = OBJECTIVES.iter().map(|entry| entry.name).collect();
+            format!("one of {}, or a mixture such as mix=clm:.5,mlm:.25,span:.25", names.join(", "))
+        })
+    }
+}
+
+impl FromText for MaskSplit {
+    fn from_text(text: &str) -> Result<Self, String> {
+        let expected = "three shares that add up to 1, such as 0.8,0.1,0.1: [MASK], a random token, the token itself";
+        text.parse().map_err(|_| expected.to_string())
+    }
+}
+
 impl FromText for Position {
     fn from_text(text: &str) -> Result<Self, String> {
         use Position::{Learned, Rope, Sinusoidal};
@@ -351,7 +386,7 @@ mod tests {
                 // Set to another value, then back: only this field may have moved.
                 let other = match value {
                     serde_json::Value::Bool(b) => (!b).to_string(),
-                    serde_json::Value::String(_) => ["relu2", "rms_norm", "linear", "sgd", "epoch", "rope"]
+                    serde_json::Value::String(_) => ["relu2", "rms_norm", "linear", "sgd", "epoch", "rope", "mlm", "1,0,0"]
                         .into_iter()
                         .find(|text| changed.set(name, text).is_ok())
                         .unwrap()
