@@ -7,6 +7,7 @@
 //! 3. [`train_val_split`] keeps the end of the text aside, for measuring on text never trained on.
 //! 4. [`WindowSampler`] cuts the training part into random windows, [`sequential_batches`] the
 //!    validation part into consecutive ones. The answer (label) to each id is the id after it.
+//! 5. To train on something else than each next token, [`objective`] makes other examples of the same windows.
 //!
 //! This crate knows nothing of tensors or models: it hands over plain vectors of integers.
 //!
