@@ -232,6 +232,7 @@ fn update(criterion: &mut Criterion, size: Size) -> Option<Line> {
         batch_size: 1,
         block_size: ids.len(),
         ids,
+        intervals: None,
     };
     model.loss(&tape, &batch, &DropoutSeeds::off()).backward(&mut grads);
     drop(tape);

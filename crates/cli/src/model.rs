@@ -82,3 +82,9 @@ fn build(
     checkpoint::tensors::into_params(tensors, &mut params)?;
     Ok((gpt, params))
 }
+
+/// The tokens that no sample holds: special ones, such as the marks of hidden words. The end of a document may be written.
+pub(crate) fn never_written(tokenizer: &Tokenizer) -> Vec<u32> {
+    let specials = tokenizer.specials().into_iter();
+    specials.filter(|(name, _)| *name != data::dataset::END_OF_DOCUMENT).map(|(_, id)| id).collect()
+}

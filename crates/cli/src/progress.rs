@@ -58,10 +58,18 @@ impl Observer for Progress {
     fn evaluation(&mut self, e: &Evaluation) {
         let best = if e.best { " (best)" } else { "" };
         let train = if self.loss > 0.0 { format!("train loss {:.4}, ", self.loss) } else { String::new() };
-        self.line(&format!(
-            "iter {:>5}: {train}val loss {:.4}, {:.3} bits/char, {:.3} bits/byte{best}",
-            e.iter, e.val_loss, e.val_bits_per_char, e.val_bits_per_byte
-        ));
+        let bits = match (e.val_bits_per_char, e.val_bits_per_byte) {
+            (Some(per_char), Some(per_byte)) => format!(", {per_char:.3} bits/char, {per_byte:.3} bits/byte"),
+            _ => String::new(),
+        };
+        let parts = match &e.val_losses[..] {
+            [_] => String::new(),
+            several => {
+                let parts: Vec<_> = several.iter().map(|(name, loss)| format!("{name} {loss:.4}")).collect();
+                format!(" ({})", parts.join(", "))
+            }
+        };
+        self.line(&format!("iter {:>5}: {train}val loss {:.4}{parts}{bits}{best}", e.iter, e.val_loss));
     }
 
     fn saved(&mut self, _: u64) {}

@@ -23,6 +23,7 @@ pub struct Generator<'m> {
     logits: Vec<f32>,
     sampler: Sampler,
     rng: Rng,
+    never: Vec<u32>,
 }
 
 impl<'m> Generator<'m> {
@@ -43,7 +44,14 @@ impl<'m> Generator<'m> {
     pub fn with_decoder(mut decoder: Decoder<'m>, prompt: &[u32], sampler: Sampler, rng: Rng) -> Self {
         assert!(!prompt.is_empty(), "a prompt has at least one token");
         let logits = decoder.push_all(prompt).to_vec();
-        Self { decoder, logits, sampler, rng }
+        Self { decoder, logits, sampler, rng, never: Vec::new() }
+    }
+
+    /// Never writes these tokens: the special ones of a tokenizer, which are no text.
+    #[must_use]
+    pub fn without(mut self, tokens: &[u32]) -> Self {
+        self.never = tokens.to_vec();
+        self
     }
 }
 
@@ -51,6 +59,7 @@ impl Iterator for Generator<'_> {
     type Item = u32;
 
     fn next(&mut self) -> Option<u32> {
+        self.never.iter().for_each(|&token| self.logits[token as usize] = f32::NEG_INFINITY);
         let token = self.sampler.sample(&self.logits, &mut self.rng);
         self.logits.copy_from_slice(self.decoder.push(token));
         Some(token)

@@ -180,6 +180,17 @@ impl Gpt {
         }
     }
 
+    /// Which positions each one sees in a batch: its intervals, cut to the window if the model has one.
+    fn intervals_of(&self, batch: &Batch) -> Arc<Intervals> {
+        let time = batch.block_size;
+        let Some(intervals) = &batch.intervals else { return self.intervals(time) };
+        let window = self.config.window.unwrap_or(usize::MAX);
+        let rows = intervals.iter().enumerate();
+        let (lo, hi) =
+            rows.map(|(at, &(lo, hi))| (lo.max((at % time + 1).saturating_sub(window) as u32), hi)).unzip();
+        Arc::new(Intervals::new(lo, hi, time))
+    }
+
     /// Which positions each of `time` sees in a text: all before it and itself, or the last few of them.
     #[must_use]
     pub fn intervals(&self, time: usize) -> Arc<Intervals> {
@@ -302,7 +313,7 @@ impl Gpt {
         regularizer: Regularizer,
     ) -> Var<'t> {
         let shape = [part.batch_size, part.block_size];
-        let intervals = self.intervals(part.block_size);
+        let intervals = self.intervals_of(part);
         let x = self.hidden(tape, &part.ids, shape, &intervals, seeds);
         if self.config.soft_cap > 0.0 {
             let logits = self.capped(self.lm_head.forward(x));

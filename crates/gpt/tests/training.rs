@@ -423,6 +423,7 @@ fn the_gradient_of_the_whole_model_is_right() {
             weights: (0..12).map(|i| 0.25 * (i % 4) as f32).collect(),
             batch_size: 2,
             block_size: 6,
+            intervals: None,
         };
         let (workspace, mut grads) = (Workspace::poisoned(), Grads::new(&params));
         let tape = Tape::new(&params, &workspace);
@@ -611,6 +612,7 @@ fn unequal_parts_add_up_to_the_whole() {
         weights: (0..96).map(|i| if i % 16 <= i / 16 { 0.3 + (i % 5) as f32 } else { 0.0 }).collect(),
         batch_size: 6,
         block_size: 16,
+        intervals: None,
     };
     let total = batch.total_weight() as f32;
     let gradient = |cuts: &[usize]| {
@@ -649,6 +651,7 @@ fn dropout_has_its_usual_places() {
         weights: vec![1.0; 96],
         batch_size: 6,
         block_size: 16,
+        intervals: None,
     };
     let workspace = Workspace::new();
     let loss = |seeds: &DropoutSeeds| model.loss(&Tape::new(&params, &workspace), &batch, seeds).item();

@@ -72,7 +72,8 @@ pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
         let decoder = Decoder::new(&model.gpt, &model.params);
         let decoder = if let Some(int8) = &int8 { decoder.with_int8(int8) } else { decoder };
         let rng = Rng::new(seed, Stream::Sampling);
-        let generator = Generator::with_decoder(decoder, &ids, sampler, rng);
+        let never = model::never_written(&model.tokenizer);
+        let generator = Generator::with_decoder(decoder, &ids, sampler, rng).without(&never);
         write_sample(args, &model, &prompt, generator)?;
     }
     Ok(std::process::ExitCode::SUCCESS)

@@ -5,12 +5,13 @@ use crate::corpus::Corpus;
 use crate::count_baseline::CountBaseline;
 use crate::failure::Failure;
 use crate::init_embedding::InitEmbedding;
-use crate::model::{first_prompt, load_tokenizer};
+use crate::model::{first_prompt, load_tokenizer, never_written};
 use crate::progress::Progress;
 use crate::{settings, signals};
 use clap::ArgMatches;
 use data::Tokenizer;
 use data::dataset::TokenSource;
+use data::objective::Vocabulary;
 use gpt::checkpoint::Checkpoint;
 use gpt::config::{Config, Preset};
 use gpt::machine::now_utc;
@@ -105,6 +106,7 @@ pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure
         evals_without_improvement: *evals_without_improvement,
         elapsed_before_s: *elapsed_s,
         last_train_loss: None,
+        last_val_losses: Vec::new(),
     }
     .run(&mut progress);
     progress.finish();
@@ -124,17 +126,23 @@ struct Session {
 /// Everything is read and checked before the first file is written.
 fn begin(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
     let tokenizer = args.tokenizer.as_deref().map(load_tokenizer).transpose()?;
-    let text = Corpus::open(args.data.as_deref(), None, tokenizer)?;
+    let mut text = Corpus::open(args.data.as_deref(), None, tokenizer)?;
     let mut config = Preset::from_name(&args.preset)?.config(text.tokenizer.vocab_size());
     settings::apply(matches, &mut config)?;
     check_vocabulary(&config, &text)?;
+    // The objective's special tokens come after those of the text.
+    let train = &config.train;
+    let specials = train.objective.specials(&train.objective_settings(), config.model.block_size);
+    text.tokenizer = text.tokenizer.with_specials(&specials)?;
+    config.model.vocab_size = text.tokenizer.vocab_size();
     let train_tokens = check_length(&config, &text)?;
     let bytes = |id: u32| text.tokenizer.token_bytes(id).unwrap_or_default();
     let token = |id: u32| String::from_utf8_lossy(&bytes(id)).into_owned();
     let start = args.embedding.prepare(&config, token)?;
     let path = args.out.clone().map_or_else(free_directory, Ok)?;
     let dir = RunDir::create(&path).map_err(run_dir_failure)?;
-    let mut trainer = Trainer::new(&config, train_tokens).map_err(failure)?;
+    let vocabulary = Vocabulary::of(&text.tokenizer);
+    let mut trainer = Trainer::with_vocabulary(&config, &vocabulary, train_tokens).map_err(failure)?;
     if let Some(start) = start {
         start.put(&mut trainer);
     }
@@ -277,14 +285,18 @@ fn finish(
     if outcome.stopped == Stopped::NoImprovement {
         eprintln!("stopped early: the validation loss did not improve any more");
     }
-    if let Some(verdict) = outcome.best_val_loss.and_then(|loss| counts.verdict(loss)) {
+    let is_clm = session.trainer.config.train.objective.is_clm();
+    if let Some(verdict) = outcome.best_val_loss.filter(|_| is_clm).and_then(|loss| counts.verdict(loss)) {
         eprintln!("note:  {verdict}");
     }
     if args.json {
-        let summary = json!({
+        let mut summary = json!({
             "out": path.to_string(), "iter": outcome.iter, "best_val_loss": outcome.best_val_loss,
             "count_loss": counts.loss, "seconds": seconds,
         });
+        for (name, loss) in &outcome.val_losses {
+            summary[format!("val_loss_{name}")] = (*loss).into();
+        }
         print(&summary.to_string())?;
     } else {
         let sample = write_sample(session, args.sample_length)?;
@@ -303,7 +315,8 @@ fn write_sample(session: &Session, length: usize) -> Result<String, Failure> {
     let start = tokenizer.encode(&first_prompt(tokenizer))?;
     let rng = Rng::new(session.trainer.config.train.seed, Stream::Sampling);
     let sampler = Sampler { temperature: 0.8, ..Sampler::default() };
-    let ids: Vec<u32> = Generator::new(model, params, &start, sampler, rng).take(length).collect();
+    let writer = Generator::new(model, params, &start, sampler, rng).without(&never_written(tokenizer));
+    let ids: Vec<u32> = writer.take(length).collect();
     Ok(tokenizer.decode(&ids)?)
 }
 

@@ -32,7 +32,9 @@ pub use example_sampler::{ExampleSampler, ExampleSamplerState};
 pub use few_shot::k_shot;
 pub use manifest::{Manifest, PublicFile, hex, sha256_of};
 pub use objective_batches::ObjectiveBatches;
-pub use pack::{OnProgress, PackReport, char_tokenizer_of, pack_documents, pack_plain_ids, pack_text};
+pub use pack::{
+    END_OF_DOCUMENT, OnProgress, PackReport, char_tokenizer_of, pack_documents, pack_plain_ids, pack_text,
+};
 pub use sampler::{SamplerState, SamplingMode, WindowSampler};
 pub use source::{SourcePart, TokenSource, WithDocuments, split_source};
 pub use split::{cut, train_val_split, train_val_split_text};

@@ -11,7 +11,7 @@ use std::io::Read;
 use std::path::Path;
 
 /// The token that ends a document, where the tokenizer has it: GPT-2's.
-const END_OF_DOCUMENT: &str = "<|endoftext|>";
+pub const END_OF_DOCUMENT: &str = "<|endoftext|>";
 
 /// What was packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -37,7 +37,7 @@ pub struct Checkpoint {
     pub optimizer_steps: u64,
     /// Where each random stream stands, by purpose.
     pub rng: BTreeMap<String, RngState>,
-    /// Where the data sampler stands (`data::SamplerState` as JSON).
+    /// Where the data sampler stands (`data::dataset::ExampleSamplerState` as JSON).
     pub sampler: serde_json::Value,
     /// The lowest validation loss so far, if there has been an evaluation.
     pub best_val_loss: Option<f64>,

@@ -13,8 +13,8 @@ pub use validate::{
 };
 
 pub use data::SamplingMode;
-pub use data::objective::{MaskSplit, Objective};
 use data::objective::ObjectiveSettings;
+pub use data::objective::{MaskSplit, Objective};
 use serde::{Deserialize, Serialize};
 
 /// Model and training together: what a preset gives, the command line overrides, and a run keeps.

@@ -295,7 +295,8 @@ impl FromText for Objective {
 
 impl FromText for MaskSplit {
     fn from_text(text: &str) -> Result<Self, String> {
-        let expected = "three shares that add up to 1, such as 0.8,0.1,0.1: [MASK], a random token, the token itself";
+        let expected =
+            "three shares that add up to 1, such as 0.8,0.1,0.1: [MASK], a random token, the token itself";
         text.parse().map_err(|_| expected.to_string())
     }
 }
@@ -386,11 +387,13 @@ mod tests {
                 // Set to another value, then back: only this field may have moved.
                 let other = match value {
                     serde_json::Value::Bool(b) => (!b).to_string(),
-                    serde_json::Value::String(_) => ["relu2", "rms_norm", "linear", "sgd", "epoch", "rope", "mlm", "1,0,0"]
-                        .into_iter()
-                        .find(|text| changed.set(name, text).is_ok())
-                        .unwrap()
-                        .to_string(),
+                    serde_json::Value::String(_) => {
+                        ["relu2", "rms_norm", "linear", "sgd", "epoch", "rope", "mlm", "1,0,0"]
+                            .into_iter()
+                            .find(|text| changed.set(name, text).is_ok())
+                            .unwrap()
+                            .to_string()
+                    }
                     _ => "7".to_string(),
                 };
                 changed.set(name, &other).unwrap();

@@ -1,6 +1,7 @@
 //! Settings that cannot work, all found at once and before anything is allocated.
 
 use super::{Config, GptConfig, Position, TrainConfig};
+use data::DataError;
 use std::fmt;
 
 /// The largest `n_layer`. Each layer has up to 14 tensors, the optimizer two for each of those, and a
@@ -134,7 +135,25 @@ impl Config {
         self.model.check(&mut check);
         self.train.check(&mut check);
         self.check_lengths(&mut check);
+        self.check_objective(&mut check);
         check.done()
+    }
+
+    /// Whether the objective's numbers make sense, and its rows can be cut.
+    fn check_objective(&self, check: &mut Check) {
+        if let Err(DataError::InvalidSetting { name, found, expected }) =
+            self.train.objective_settings().check()
+        {
+            check.that(false, name, found, expected, "leave it out for the usual value");
+        }
+        let plain = self.train.objective.is_clm() && !self.train.documents;
+        check.that(
+            plain || self.train.seq_len_warmup == 0,
+            "seq_len_warmup",
+            self.train.seq_len_warmup,
+            "0 with this objective (or with documents), whose rows cannot be cut into shorter ones",
+            "leave it out, or use --objective clm --documents false",
+        );
     }
 
     /// Whether windows can grow from `seq_len_start` to `block_size`.
@@ -423,6 +442,17 @@ mod tests {
         );
         assert_eq!(problems(|c| (c.train.seq_len_warmup, c.train.seq_len_start) = (9, 0)), ["seq_len_start"]);
         assert_eq!(problems(|c| (c.train.seq_len_warmup, c.train.seq_len_start) = (9, 16)), [""; 0]);
+        assert_eq!(problems(|c| c.train.mask_rate = 0.0), ["mask_rate"]);
+        assert_eq!(problems(|c| c.train.span_mean = f64::NAN), ["span_mean"]);
+        assert_eq!(problems(|c| c.train.span_length = Some(0)), ["span_length"]);
+        assert_eq!(problems(|c| c.train.fim_rate = 1.5), ["fim_rate"]);
+        let mlm = || "mlm".parse().expect("an objective");
+        assert_eq!(problems(|c| c.train.objective = mlm()), [""; 0]);
+        assert_eq!(
+            problems(|c| (c.train.objective, c.train.seq_len_warmup) = (mlm(), 9)),
+            ["seq_len_warmup"]
+        );
+        assert_eq!(problems(|c| (c.train.documents, c.train.seq_len_warmup) = (true, 9)), ["seq_len_warmup"]);
         assert_eq!(problems(|c| c.train.spike_guard = -1.0), ["spike_guard"]);
         assert_eq!(problems(|c| c.train.beta2_tokens = Some(0)), ["beta2_tokens"]);
         assert_eq!(problems(|c| c.train.decay_frac = 1.5), ["decay_frac"]);

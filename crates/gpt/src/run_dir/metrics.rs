@@ -4,6 +4,7 @@ use super::{METRICS, RunDir, RunDirError};
 use crate::checkpoint::{Disk, io_error, write_file};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 
@@ -41,6 +42,9 @@ pub struct Metrics {
     /// The same in bits per byte of UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub val_bits_per_byte: Option<f64>,
+    /// The validation loss of each objective, `val_loss_clm` and so on, in nats per token that is asked for.
+    #[serde(flatten)]
+    pub val_losses: BTreeMap<String, f64>,
 }
 
 /// What [`RunDir::drop_metrics_after`] removed.

@@ -1,8 +1,9 @@
 //! The loss on text that the model did not train on.
 
 use crate::model::Gpt;
-use data::DataError;
-use data::dataset::{SequentialBatches, TokenSource};
+use data::dataset::{ObjectiveBatches, SequentialBatches, TokenSource};
+use data::objective::Corruptor;
+use data::{Batch, DataError};
 use nn::DropoutSeeds;
 use tensor::{Params, Tape, Workspace};
 
@@ -20,17 +21,54 @@ pub fn evaluate<S: TokenSource + ?Sized>(
     tokens: &S,
     batches: usize,
 ) -> Result<f64, DataError> {
-    let block_size = model.config.block_size;
-    let all = SequentialBatches::new(tokens, block_size, (TOKENS_AT_A_TIME / block_size).max(1))?;
-    let step = all.len().checked_div(batches).map_or(1, |step| step.max(1));
+    let all = SequentialBatches::new(tokens, model.config.block_size, rows_at_a_time(model))?;
+    mean_loss(model, params, all.len(), batches, |i| all.get(i))
+}
+
+/// The same for one objective, part number `part` of a mixture: the mean loss of what it asks. What is hidden is the
+/// same at every call.
+///
+/// # Errors
+/// If the text is too short for anything to be asked, or its file cannot be read.
+///
+/// # Panics
+/// If the mixture has not so many parts.
+#[track_caller]
+pub fn evaluate_objective<S: TokenSource + ?Sized>(
+    model: &Gpt,
+    params: &Params,
+    (corruptor, part, documents): (&Corruptor, usize, bool),
+    tokens: &S,
+    batches: usize,
+) -> Result<f64, DataError> {
+    let all = ObjectiveBatches::new(tokens, corruptor, part, rows_at_a_time(model), documents)?;
+    mean_loss(model, params, all.len(), batches, |i| all.get(i))
+}
+
+fn rows_at_a_time(model: &Gpt) -> usize {
+    (TOKENS_AT_A_TIME / model.config.block_size).max(1)
+}
+
+/// The mean over all batches, or over about `batches` of them.
+fn mean_loss(
+    model: &Gpt,
+    params: &Params,
+    len: usize,
+    batches: usize,
+    get: impl Fn(usize) -> Result<Batch, DataError>,
+) -> Result<f64, DataError> {
+    let step = len.checked_div(batches).map_or(1, |step| step.max(1));
     let workspace = Workspace::new();
     let (mut sum, mut weight) = (0.0, 0.0);
-    for i in (0..all.len()).step_by(step) {
-        let batch = all.get(i)?;
+    for i in (0..len).step_by(step) {
+        let batch = get(i)?;
         let tape = Tape::no_grad(params, &workspace);
         let loss = model.loss(&tape, &batch, &DropoutSeeds::off());
         sum += f64::from(loss.item()) * batch.total_weight();
         weight += batch.total_weight();
     }
-    Ok(sum / weight)
+    match weight {
+        0.0 => Err(DataError::TextTooShort { tokens: 0, block_size: 1 }), // every document shorter than the task needs
+        _ => Ok(sum / weight),
+    }
 }

@@ -145,7 +145,7 @@ fn in_the_gradients() {
     for_each_case(|begun, rng| {
         let mut trainer = resumed(begun);
         let before = trainer.checkpoint("");
-        let batch = trainer.sampler.next_batch(&text());
+        let batch = trainer.sampler.read_batch(&text()).unwrap();
         let loss = trainer.gradients(&batch);
         let id = parameter(rng, &trainer);
         let gradient = trainer.grads.get_mut(id).expect("reached");
@@ -207,7 +207,12 @@ fn loss_with_a_fault<'t>(model: &Gpt, tape: &'t Tape<'_>, batch: &Batch, rng: &m
         places -= 1;
         if places >= 0 { x } else { fault.take().map_or(x, |fault| tape.apply(fault, &[x])) }
     };
-    let mut x = pass(model.wte.forward_with_positions(&model.wpe.expect("learned positions"), tape, &batch.ids, &shape));
+    let mut x = pass(model.wte.forward_with_positions(
+        &model.wpe.expect("learned positions"),
+        tape,
+        &batch.ids,
+        &shape,
+    ));
     for block in &model.h {
         let normed = pass(block.ln_1.forward(x));
         let attended = pass(block.attn.forward(normed, &intervals, &mut None, &seeds));
@@ -225,7 +230,7 @@ fn in_the_activations_and_their_gradients() {
     for_each_case(|begun, rng| {
         let mut trainer = resumed(begun);
         let before = trainer.checkpoint("");
-        let batch = trainer.sampler.next_batch(&text());
+        let batch = trainer.sampler.read_batch(&text()).unwrap();
         trainer.grads.clear();
         let tape = Tape::new(&trainer.params, &trainer.workspace);
         let loss = loss_with_a_fault(&trainer.model, &tape, &batch, rng);

@@ -13,7 +13,7 @@ mod spike;
 mod step;
 
 pub use error::TrainError;
-pub use evaluate::evaluate;
+pub use evaluate::{evaluate, evaluate_objective};
 pub use run::{Evaluation, Observer, Outcome, Run, Stopped};
 pub use spike::LossStatistics;
 pub use step::{StepReport, Trainer};

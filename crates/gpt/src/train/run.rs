@@ -1,6 +1,6 @@
 //! A whole training: updates, evaluations, checkpoints, and a log of it all.
 
-use super::{StepReport, TrainError, Trainer, evaluate};
+use super::{StepReport, TrainError, Trainer, evaluate_objective};
 use crate::checkpoint::{Checkpoint, History, tensors};
 use crate::model_dir::{ModelCard, save_model_dir};
 use crate::run_dir::{Metrics, RunDir};
@@ -10,16 +10,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// One evaluation.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
     /// Updates made before it.
     pub iter: u64,
-    /// The mean loss on the validation part, in nats a token.
+    /// The mean loss on the validation part, in nats a token that is asked for; of a mixture, the mean of its objectives'
+    /// losses by their shares.
     pub val_loss: f64,
-    /// The same in bits a character, which does not depend on the tokenizer.
-    pub val_bits_per_char: f64,
+    /// The loss of each objective.
+    pub val_losses: Vec<(&'static str, f64)>,
+    /// The loss of `clm`, if it is among them, in bits a character, which does not depend on the tokenizer.
+    pub val_bits_per_char: Option<f64>,
     /// The same in bits a byte of UTF-8, which does not depend on the script either.
-    pub val_bits_per_byte: f64,
+    pub val_bits_per_byte: Option<f64>,
     /// Whether it is the best so far.
     pub best: bool,
 }
@@ -46,7 +49,7 @@ pub enum Stopped {
 }
 
 /// How a training ended.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     /// Why.
     pub stopped: Stopped,
@@ -54,6 +57,8 @@ pub struct Outcome {
     pub iter: u64,
     /// The best validation loss, if there was an evaluation.
     pub best_val_loss: Option<f64>,
+    /// The losses of each objective at the last evaluation of this session.
+    pub val_losses: Vec<(&'static str, f64)>,
     /// Seconds of training, of earlier sessions too.
     pub elapsed_s: f64,
 }
@@ -88,6 +93,8 @@ pub struct Run<'a> {
     pub elapsed_before_s: f64,
     /// The loss of the latest batch, for the model card.
     pub last_train_loss: Option<f64>,
+    /// The losses of the latest evaluation.
+    pub last_val_losses: Vec<(&'static str, f64)>,
 }
 
 impl Run<'_> {
@@ -162,9 +169,18 @@ impl Run<'_> {
         elapsed_s: f64,
         observer: &mut dyn Observer,
     ) -> Result<f64, TrainError> {
-        let trainer = &self.trainer;
-        let val_loss = evaluate(&trainer.model, trainer.averaged(), self.val, batches)?;
-        let (val_bits_per_char, val_bits_per_byte) = self.bits(val_loss);
+        let trainer = &*self.trainer;
+        let corruptor = trainer.corruptor();
+        let mut val_losses = Vec::new();
+        let mut val_loss = 0.0;
+        for (part, (name, share)) in corruptor.objective().parts().enumerate() {
+            let task = (corruptor, part, trainer.config.train.documents);
+            let loss = evaluate_objective(&trainer.model, trainer.averaged(), task, self.val, batches)?;
+            val_losses.push((name, loss));
+            val_loss += share * loss;
+        }
+        let bits = self.bits(&val_losses);
+        let (val_bits_per_char, val_bits_per_byte) = (bits.map(|bits| bits.0), bits.map(|bits| bits.1));
         let best = self.best_val_loss.is_none_or(|best| val_loss < best);
         let (iter, tokens) = (trainer.iter, trainer.tokens);
         self.dir.append_metrics(&Metrics {
@@ -172,11 +188,20 @@ impl Run<'_> {
             tokens,
             elapsed_s,
             val_loss: Some(val_loss),
-            val_bits_per_char: Some(val_bits_per_char),
-            val_bits_per_byte: Some(val_bits_per_byte),
+            val_bits_per_char,
+            val_bits_per_byte,
+            val_losses: val_losses.iter().map(|(name, loss)| (format!("val_loss_{name}"), *loss)).collect(),
             ..Metrics::default()
         })?;
-        observer.evaluation(&Evaluation { iter, val_loss, val_bits_per_char, val_bits_per_byte, best });
+        self.last_val_losses.clone_from(&val_losses);
+        observer.evaluation(&Evaluation {
+            iter,
+            val_loss,
+            val_losses,
+            val_bits_per_char,
+            val_bits_per_byte,
+            best,
+        });
         if best {
             self.best_val_loss = Some(val_loss);
             self.evals_without_improvement = 0;
@@ -189,10 +214,11 @@ impl Run<'_> {
         Ok(val_loss)
     }
 
-    /// A loss in nats a token as bits a character and bits a byte.
-    fn bits(&self, loss: f64) -> (f64, f64) {
+    /// The loss of going on with the text, in nats a token, as bits a character and bits a byte.
+    fn bits(&self, val_losses: &[(&str, f64)]) -> Option<(f64, f64)> {
+        let (_, loss) = val_losses.iter().find(|(name, _)| *name == "clm")?;
         let bits = loss / std::f64::consts::LN_2;
-        (bits / self.chars_per_token, bits / self.bytes_per_token)
+        Some((bits / self.chars_per_token, bits / self.bytes_per_token))
     }
 
     fn save(&mut self, elapsed_s: f64) -> Result<(), TrainError> {
@@ -208,7 +234,7 @@ impl Run<'_> {
 
     /// Saves the model as it is now, with its tokenizer and a card, complete by itself.
     fn save_model(&self, path: &Path, val_loss: Option<f64>) -> Result<(), TrainError> {
-        let bits = val_loss.map(|loss| self.bits(loss));
+        let bits = val_loss.and_then(|_| self.bits(&self.last_val_losses));
         let card = ModelCard {
             iter: self.trainer.iter,
             tokens: self.trainer.tokens,
@@ -223,6 +249,7 @@ impl Run<'_> {
     }
 
     fn outcome(&self, stopped: Stopped, elapsed_s: f64) -> Outcome {
-        Outcome { stopped, iter: self.trainer.iter, best_val_loss: self.best_val_loss, elapsed_s }
+        let (iter, val_losses) = (self.trainer.iter, self.last_val_losses.clone());
+        Outcome { stopped, iter, best_val_loss: self.best_val_loss, val_losses, elapsed_s }
     }
 }

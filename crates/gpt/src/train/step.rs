@@ -4,8 +4,9 @@ use super::{LossStatistics, TrainError, diagnose};
 use crate::checkpoint::{Checkpoint, tensors};
 use crate::config::{self, Config, TrainConfig};
 use crate::model::Gpt;
-use data::dataset::TokenSource;
-use data::{Batch, SamplerState, WindowSampler};
+use data::dataset::{ExampleSampler, ExampleSamplerState, TokenSource};
+use data::objective::{Corruptor, Vocabulary};
+use data::{Batch, Tokenizer};
 use nn::optim::{
     Adam, AdamConfig, AdamW, AdamWConfig, Ema, Group, Muon, MuonConfig, Optimizer, Sgd, SgdConfig, StepError,
     clip_factor, decays_by_default,
@@ -37,7 +38,7 @@ pub struct Trainer {
     optimizer: Box<dyn Optimizer>,
     ema: Option<Ema>,
     schedule: Schedule,
-    pub(super) sampler: WindowSampler,
+    pub(super) sampler: ExampleSampler,
     losses: LossStatistics,
     pub(super) grads: Grads,
     pub(super) workspace: Workspace,
@@ -61,21 +62,36 @@ pub struct StepReport {
 }
 
 impl Trainer {
-    /// A new model, about to see `train_tokens` tokens of training text.
+    /// A new model, about to see `train_tokens` tokens of training text, whose vocabulary has no special tokens.
     ///
     /// # Errors
-    /// If the text is shorter than a block.
+    /// If the text is shorter than a block, or the objective needs special tokens.
     pub fn new(config: &Config, train_tokens: usize) -> Result<Self, TrainError> {
+        Self::with_vocabulary(config, &Vocabulary::new(config.model.vocab_size, [])?, train_tokens)
+    }
+
+    /// The same with a vocabulary that has the special tokens of the objective.
+    ///
+    /// # Errors
+    /// If the text is shorter than a block, or the vocabulary lacks a special token of the objective.
+    pub fn with_vocabulary(
+        config: &Config,
+        vocabulary: &Vocabulary,
+        train_tokens: usize,
+    ) -> Result<Self, TrainError> {
         let seed = config.train.seed;
+        let settings = config.train.objective_settings();
+        let corruptor = config.train.objective.resolve(&settings, vocabulary, config.model.block_size)?;
         let mut params = Params::new();
         let model = Gpt::new(&config.model, &mut params, &mut Rng::new(seed, Stream::Init));
         let train = &config.train;
-        let sampler = WindowSampler::new(
+        let sampler = ExampleSampler::new(
             train_tokens,
-            config.model.block_size,
+            corruptor.into(),
             train.batch_size,
             train.sampler,
-            Rng::new(seed, Stream::Data),
+            train.documents,
+            seed,
         )?;
         Ok(Self {
             optimizer: optimizer(config, &model, &params),
@@ -103,8 +119,8 @@ impl Trainer {
     /// about it is not finite after the update: then only an earlier checkpoint is of use.
     pub fn step<S: TokenSource + ?Sized>(&mut self, train: &S) -> Result<StepReport, TrainError> {
         self.freeze_or_thaw();
-        let windows = self.sampler.read_batch(train)?;
-        let batch = self.cut(windows);
+        let rows = self.sampler.read_batch(train)?;
+        let batch = self.cut(rows);
         parallel::awake(|| self.update(&batch))
     }
 
@@ -255,6 +271,12 @@ impl Trainer {
         self.schedule.lr(self.iter)
     }
 
+    /// What makes the examples: the objective with its special tokens.
+    #[must_use]
+    pub fn corruptor(&self) -> &Corruptor {
+        self.sampler.corruptor()
+    }
+
     /// How many times the training text was seen, if the sampler counts.
     #[must_use]
     pub fn epochs(&self) -> Option<f64> {
@@ -298,7 +320,12 @@ impl Trainer {
     /// # Errors
     /// If the checkpoint does not fit its own configuration, or the text is another one.
     pub fn from_checkpoint(checkpoint: &Checkpoint, train_tokens: usize) -> Result<Self, TrainError> {
-        let mut trainer = Self::new(&checkpoint.config, train_tokens)?;
+        let vocabulary = if checkpoint.config.train.objective.is_clm() {
+            Vocabulary::new(checkpoint.config.model.vocab_size, [])?
+        } else {
+            Vocabulary::of(&Tokenizer::from_json(&checkpoint.tokenizer)?)
+        };
+        let mut trainer = Self::with_vocabulary(&checkpoint.config, &vocabulary, train_tokens)?;
         let misfit =
             |problem: String| TrainError::Resume { problem, remedy: "use another checkpoint of this run" };
         tensors::into_params(&checkpoint.model, &mut trainer.params).map_err(|e| misfit(e.to_string()))?;
@@ -309,9 +336,10 @@ impl Trainer {
         let state: Vec<_> =
             checkpoint.optimizer.iter().map(|(name, t)| (name.clone(), &t.data[..])).collect();
         trainer.optimizer.load_state(checkpoint.optimizer_steps, &state)?;
-        let sampler: SamplerState = serde_json::from_value(checkpoint.sampler.clone())
+        let sampler: ExampleSamplerState = serde_json::from_value(checkpoint.sampler.clone())
             .map_err(|e| misfit(format!("sampler: {e}")))?;
-        trainer.sampler = WindowSampler::from_state(&sampler, train_tokens)?;
+        let corruptor = trainer.sampler.corruptor().clone();
+        trainer.sampler = ExampleSampler::from_state(&sampler, train_tokens, corruptor)?;
         (trainer.iter, trainer.tokens) = (checkpoint.iter, checkpoint.tokens);
         trainer.losses = checkpoint.losses;
         Ok(trainer)
