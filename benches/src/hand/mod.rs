@@ -20,7 +20,7 @@ use gpt::config::{Config, Norm};
 use gpt::{Block, Gpt};
 use nn::optim::clip_factor;
 use tensor::kernels::attention::{Intervals, Problem};
-use tensor::kernels::cross_entropy::Targets;
+use tensor::kernels::cross_entropy::{Regularizer, Targets};
 use tensor::kernels::feed_forward::Weights;
 use tensor::kernels::layer_norm::layer_norm_scratch;
 use tensor::kernels::vmath::sum_of_squares;
@@ -124,7 +124,8 @@ impl Hand {
 }
 
 fn targets(batch: &Batch) -> Targets<'_> {
-    Targets { ids: &batch.labels, weights: &batch.weights, total_weight: batch.total_weight() as f32 }
+    let (total_weight, regularizer) = (batch.total_weight() as f32, Regularizer::NONE);
+    Targets { ids: &batch.labels, weights: &batch.weights, total_weight, regularizer }
 }
 
 fn problem<'a>(model: &Gpt, intervals: &'a Intervals, qkv: &'a [f32]) -> Problem<'a> {
