@@ -124,7 +124,8 @@ impl Hand {
 }
 
 fn targets(batch: &Batch) -> Targets<'_> {
-    Targets { ids: &batch.labels, weights: &batch.weights, total_weight: batch.total_weight() as f32, regularizer: Regularizer::NONE }
+    let (total_weight, regularizer) = (batch.total_weight() as f32, Regularizer::NONE);
+    Targets { ids: &batch.labels, weights: &batch.weights, total_weight, regularizer }
 }
 
 fn problem<'a>(model: &Gpt, intervals: &'a Intervals, qkv: &'a [f32]) -> Problem<'a> {

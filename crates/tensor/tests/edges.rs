@@ -9,6 +9,8 @@ use tensor::{Grads, Params, Tape, Var, Workspace};
 const NEG_INF: f32 = f32::NEG_INFINITY;
 
 type Unary = for<'t> fn(Var<'t>) -> Var<'t>;
+/// A loss of a value, with weights and their total.
+type Weighted = for<'t> fn(Var<'t>, &[f32], f32) -> Var<'t>;
 
 /// The value of `f(inputs)` and the gradient of each input, for a cotangent of 1, 2, 3, ...
 fn run(inputs: &[ArrayD<f32>], f: impl for<'t> Fn(&[Var<'t>]) -> Var<'t>) -> Vec<ArrayD<f32>> {
@@ -315,7 +317,7 @@ fn binary_cross_entropy_of_ten_thousand() {
 /// What does not count is not looked at, and where nothing counts there is no loss.
 #[test]
 fn elements_of_weight_zero_are_ignored() {
-    let losses: [for<'t> fn(Var<'t>, &[f32], f32) -> Var<'t>; 2] = [
+    let losses: [Weighted; 2] = [
         |z, weights, total| z.bce_with_logits(&[1.0, 0.5], weights, total),
         |z, weights, total| z.mse(&[1.0, f32::NAN], weights, total),
     ];

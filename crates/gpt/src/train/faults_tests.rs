@@ -1,6 +1,6 @@
 //! Whatever number becomes NaN or infinite, wherever it is: the same update finds it, and nothing is saved.
 //!
-//! `CASES=1000 cargo test -p gpt --lib faults` is the long run.
+//! `CASES=1000 cargo test -p gpt --lib faults_tests` is the long run.
 
 use super::{TrainError, Trainer};
 use crate::checkpoint::{Checkpoint, Tensors};

@@ -100,7 +100,7 @@ impl<const N: usize, R: Rule<N>> Kernel for Piece<'_, N, R> {
 
     /// Multiplies all that it writes by 0, which gives 0 unless something is NaN or infinite. One product for each
     /// vector that is stored anyway: AdamW took 0.60 ms instead of 0.55 for 787,000 parameters in the caches of one core
-    /// (medians of seven alternating runs), a few thousandths of a training step, and with 10.7 million, where the loop
+    /// (medians of seven alternating runs), less than a thousandth of a training step, and with 10.7 million, where the loop
     /// waits for memory, no longer than before. A pass of its own would read all numbers again.
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> bool {
