@@ -220,13 +220,12 @@ impl Trainer {
         loss
     }
 
-    /// The parts of a batch, each with the seeds of its dropout masks.
+    /// The parts of a batch, each with the seeds of its dropout masks. [`rows_at_a_time`] says how large they are.
     fn micro_batches(&self, batch: &Batch) -> Vec<(Batch, DropoutSeeds)> {
-        let usual = (TOKENS_AT_A_TIME / batch.block_size).max(1);
         let pieces = self.config.model.block_size / batch.block_size; // of a window that was cut
-        let rows = self.config.train.micro_batch.map_or(usual, |rows| rows * pieces).min(batch.batch_size);
+        let micro_batch = self.config.train.micro_batch.map(|rows| rows * pieces);
+        let rows = rows_at_a_time(batch.batch_size, batch.block_size, micro_batch);
         let count = batch.batch_size.div_ceil(rows);
-        let rows = batch.batch_size.div_ceil(count); // as equal as possible
         (0..count)
             .map(|i| {
                 let part = batch.shard(i * rows..batch.batch_size.min((i + 1) * rows));
@@ -344,6 +343,13 @@ impl Trainer {
         trainer.losses = checkpoint.losses;
         Ok(trainer)
     }
+}
+
+/// Rows of a micro-batch, the largest of parts of a batch that are as equal as possible: `micro_batch` rows at most, or
+/// about as many as give [`TOKENS_AT_A_TIME`].
+pub(crate) fn rows_at_a_time(batch_size: usize, block_size: usize, micro_batch: Option<usize>) -> usize {
+    let most = micro_batch.unwrap_or((TOKENS_AT_A_TIME / block_size).max(1)).min(batch_size);
+    batch_size.div_ceil(batch_size.div_ceil(most))
 }
 
 fn optimizer(config: &Config, model: &Gpt, params: &Params) -> Box<dyn Optimizer> {

@@ -1,0 +1,109 @@
+//! What a training costs, by calculation: operations a token, and bytes.
+
+use crate::config::{Activation, Config, GptConfig, Optimizer, Position};
+use crate::train::rows_at_a_time;
+
+const FLOAT: u64 = 4;
+
+impl GptConfig {
+    /// Numbers that every token is multiplied by: all parameters but the embeddings, and the head, tied or not.
+    #[must_use]
+    pub fn matrix_parameters(&self) -> u64 {
+        let embeddings = ["wte.", "wpe.", "ngram.", "lm_head."];
+        let shapes = Self { n_layer: 0, ..self.clone() }.parameter_shapes().into_iter();
+        let outside: u64 = shapes
+            .filter(|(name, _)| embeddings.iter().any(|embedding| name.starts_with(embedding)))
+            .map(|(_, shape)| shape.iter().map(|&n| n as u64).product::<u64>())
+            .sum();
+        self.count_parameters() - outside + (self.vocab_size * self.n_embd) as u64
+    }
+
+    /// Floating point operations of a training step, for each token: two a parameter forward and four backward (Kaplan
+    /// et al. 2020, section 2.1), and for attention two products forward and five backward over the half of T, or the
+    /// window, that a position sees on average.
+    #[must_use]
+    pub fn training_flops_per_token(&self) -> f64 {
+        let half = self.block_size as f64 / 2.0;
+        let seen = self.window.map_or(half, |window| half.min(window as f64));
+        6.0 * self.matrix_parameters() as f64 + 14.0 * (self.n_layer * self.n_embd) as f64 * seen
+    }
+
+    /// Floats that the tape of a training step keeps for each token: docs/architecture.md has the list for `nano-cpu`.
+    fn tape_floats_per_token(&self) -> u64 {
+        let (c, v, hidden) = (self.n_embd as u64, self.vocab_size as u64, self.feed_forward_width() as u64);
+        let qkv = (self.head_size() * self.heads().in_row()) as u64;
+        let switched = |on: bool, floats: u64| if on { floats } else { 0 };
+        // Two norms, attention, its projection, two sums and the feed-forward layer's output; queries, keys and values; h.
+        let block = 7 * c
+            + qkv * (1 + u64::from(self.qk_norm || self.position == Position::Rope))
+            + hidden * if self.activation == Activation::Swiglu { 2 } else { 1 }
+            + switched(self.dropout > 0.0, 2 * c)
+            + switched(self.embedding_skip, c)
+            + switched(self.value_residual, qkv);
+        let tables = self.ngram.saturating_sub(1) as u64; // a value and a sum each
+        let logits = if self.soft_cap > 0.0 { 3 * v } else { v };
+        self.n_layer as u64 * block + c * (3 + 2 * tables) + logits
+    }
+}
+
+impl Config {
+    /// Bytes that training needs at its peak, without the program and the text: weights, gradients and what the optimizer
+    /// remembers; beside them, by turns, the values of a micro-batch or a copy of all that goes into a checkpoint.
+    #[must_use]
+    pub fn training_bytes(&self) -> u64 {
+        let remembered = match self.train.optimizer {
+            Optimizer::Adamw | Optimizer::Adam | Optimizer::Muon => 2, // Muon: one a matrix
+            Optimizer::Sgd => 1,
+        };
+        let averaged = u64::from(self.train.ema > 0.0);
+        let saved = self.model.count_parameters().saturating_mul(FLOAT * (1 + remembered + averaged));
+        let gradients = self.model.count_parameters().saturating_mul(FLOAT);
+        let (batch, block) = (self.train.batch_size, self.model.block_size);
+        let tokens = (rows_at_a_time(batch, block, self.train.micro_batch) * block) as u64;
+        let blocks = if self.train.recompute { 1 } else { self.model.n_layer.max(1) as u64 };
+        let floats = self.model.tape_floats_per_token() / self.model.n_layer.max(1) as u64 * blocks;
+        let values = tokens.saturating_mul(floats).saturating_mul(FLOAT) / 4 * 5; // a quarter more for adjoints
+        saved.saturating_add(gradients).saturating_add(saved.max(values))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Preset;
+    use crate::train::Trainer;
+
+    #[test]
+    fn operations_are_six_a_parameter_and_those_of_attention() {
+        let baby = Preset::Baby.config(65).model;
+        assert_eq!(baby.matrix_parameters(), 10_646_784);
+        let attention = 14.0 * 6.0 * 384.0 * 128.0;
+        assert_eq!(baby.training_flops_per_token(), 6.0 * 10_646_784.0 + attention);
+        let window = GptConfig { window: Some(32), ..baby.clone() };
+        assert_eq!(window.training_flops_per_token(), 6.0 * 10_646_784.0 + attention / 4.0);
+        let untied = GptConfig { tied: false, ngram: 4, ..baby };
+        assert_eq!(untied.matrix_parameters(), 10_646_784);
+    }
+
+    /// The largest part that is not a product of sizes is what the tape keeps: against what a step takes.
+    #[test]
+    fn the_values_of_a_step_are_those_that_it_takes() {
+        let text: Vec<u32> = (0..5000).map(|i| i % 60).collect();
+        let switches: [&[(&str, &str)]; 4] = [
+            &[],
+            &[("dropout", "0.1"), ("activation", "swiglu")],
+            &[("position", "rope"), ("soft_cap", "15"), ("ngram", "4"), ("ngram_rows", "512")],
+            &[("value_residual", "true"), ("embedding_skip", "true"), ("norm", "rms_norm")],
+        ];
+        for switches in switches {
+            let mut config = Preset::NanoCpu.config(65);
+            switches.iter().for_each(|(name, value)| config.set(name, value).expect("a setting"));
+            let mut trainer = Trainer::new(&config, text.len()).unwrap();
+            trainer.step(&text).unwrap();
+            let found = trainer.workspace().stats().peak_bytes as f64;
+            let tokens = (config.train.batch_size * config.model.block_size) as u64;
+            let expected = (tokens * config.model.tape_floats_per_token() * FLOAT * 5 / 4) as f64;
+            assert!((found / expected - 1.0).abs() < 0.15, "{switches:?}: {found} bytes, expected {expected}");
+        }
+    }
+}
