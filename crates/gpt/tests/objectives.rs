@@ -123,7 +123,8 @@ fn no_task_of_a_mixture_falls_below_its_floor() {
 fn losses(trainer: &Trainer, val: &[u32]) -> Vec<f64> {
     let parts = trainer.corruptor().tasks().len();
     let loss = |part| {
-        evaluate_objective(&trainer.model, &trainer.params, (trainer.corruptor(), part, false), val, 20).unwrap()
+        evaluate_objective(&trainer.model, &trainer.params, (trainer.corruptor(), part, false), val, 20)
+            .unwrap()
     };
     (0..parts).map(loss).collect()
 }

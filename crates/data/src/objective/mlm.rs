@@ -4,10 +4,12 @@
 //! Each token is chosen with probability `mask_rate`, independently of the others, as RoBERTa does (BERT
 //! chooses a fixed number). A draw that chooses none is drawn again: for what is asked, given that it is
 //! asked, nothing changes by that.
+//!
+//! `mlm-causal` is its control: the same questions under a causal mask. What it loses is what the right side is worth.
 
 use super::masking::{Change, MASK, Masking};
-use super::{Entry, Puzzle, Task};
-use crate::Example;
+use super::{Entry, ObjectiveSettings, Puzzle, Task, Vocabulary};
+use crate::{DataError, Example, MaskSpec};
 use random::Rng;
 use std::sync::Arc;
 
@@ -16,15 +18,28 @@ pub(super) const ENTRY: Entry = Entry {
     name: "mlm",
     about: "predict hidden tokens from both sides",
     specials: |_, _| vec![MASK.into()],
-    build: |settings, vocabulary| {
-        Ok(Arc::new(Mlm { rate: settings.mask_rate, masking: Masking::new(settings, vocabulary)? }))
-    },
+    build: |settings, vocabulary| Ok(Arc::new(Mlm::new(settings, vocabulary, false)?)),
+};
+
+/// The line of the control.
+pub(super) const CAUSAL: Entry = Entry {
+    name: "mlm-causal",
+    about: "the same from the left side only, to see what the right side is worth",
+    specials: |_, _| vec![MASK.into()],
+    build: |settings, vocabulary| Ok(Arc::new(Mlm::new(settings, vocabulary, true)?)),
 };
 
 #[derive(Debug)]
 struct Mlm {
     rate: f64,
     masking: Masking,
+    causal: bool,
+}
+
+impl Mlm {
+    fn new(settings: &ObjectiveSettings, vocabulary: &Vocabulary, causal: bool) -> Result<Mlm, DataError> {
+        Ok(Mlm { rate: settings.mask_rate, masking: Masking::new(settings, vocabulary)?, causal })
+    }
 }
 
 impl Task for Mlm {
@@ -46,10 +61,18 @@ impl Task for Mlm {
                 }
             }
         }
-        self.masking.example(text, &changes, rng)
+        let example = self.masking.example(text, &changes, rng);
+        if self.causal { Example { mask: MaskSpec::Causal, ..example } } else { example }
     }
 
     fn puzzle(&self, example: &Example) -> Option<Puzzle> {
-        self.masking.puzzle(example, self.rate)
+        // What is said and asked does not depend on who may look.
+        let mask = MaskSpec::Bidirectional { len: example.ids.len() as u32 };
+        match &example.mask {
+            MaskSpec::Causal if self.causal => {
+                self.masking.puzzle(&Example { mask, ..example.clone() }, self.rate)
+            }
+            _ => self.masking.puzzle(example, self.rate),
+        }
     }
 }

@@ -69,6 +69,7 @@ use std::sync::Arc;
 pub const OBJECTIVES: &[Entry] = &[
     clm::ENTRY,
     mlm::ENTRY,
+    mlm::CAUSAL,
     span::ENTRY,
     span_mask::ENTRY,
     glm::ENTRY,

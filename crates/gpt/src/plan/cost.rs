@@ -103,7 +103,10 @@ mod tests {
             let found = trainer.workspace().stats().peak_bytes as f64;
             let tokens = (config.train.batch_size * config.model.block_size) as u64;
             let expected = (tokens * config.model.tape_floats_per_token() * FLOAT * 5 / 4) as f64;
-            assert!((found / expected - 1.0).abs() < 0.15, "{switches:?}: {found} bytes, expected {expected}");
+            assert!(
+                (found / expected - 1.0).abs() < 0.15,
+                "{switches:?}: {found} bytes, expected {expected}"
+            );
         }
     }
 }
