@@ -47,7 +47,7 @@ fn main() {
 enum Work {
     Step { trainer: Box<Trainer>, text: Vec<u32> },
     Attention(Attention),
-    Decode { writer: Writer, tokens: usize },
+    Decode { writer: Box<Writer>, tokens: usize },
 }
 
 fn answer(request: &Value, prepared: &mut HashMap<String, Work>) -> Result<Value, String> {
@@ -126,8 +126,8 @@ impl Work {
         };
         let writer = Writer::new(&config);
         match request["weights"].as_str() {
-            None | Some("f32") => Ok(Self::Decode { writer, tokens }),
-            Some("int8") => Ok(Self::Decode { writer: writer.in_int8(), tokens }),
+            None | Some("f32") => Ok(Self::Decode { writer: Box::new(writer), tokens }),
+            Some("int8") => Ok(Self::Decode { writer: Box::new(writer.in_int8()), tokens }),
             _ => Err(format!("weights: expected f32 or int8; found {}", request["weights"])),
         }
     }

@@ -10,6 +10,7 @@ mod download;
 mod failure;
 mod init_embedding;
 mod model;
+mod planning;
 mod progress;
 mod reading;
 mod settings;

@@ -1,6 +1,7 @@
 //! Every field of the configuration as a flag, with dashes or underscores: `--n-layer 6` or `--n_layer 6`.
 
 use crate::failure::Failure;
+use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 use gpt::config::{Config, FIELDS, Group};
 
@@ -28,6 +29,13 @@ pub(crate) fn augment(mut command: Command) -> Command {
 /// The fields that the command line sets, in the order of [`FIELDS`].
 pub(crate) fn given(matches: &ArgMatches) -> Vec<(&'static str, &String)> {
     FIELDS.iter().filter_map(|field| Some((field.name, matches.get_one::<String>(field.name)?))).collect()
+}
+
+/// Whether the command line says what the model is, or how large an update: then a plan has only its length to choose.
+pub(crate) fn fixes_the_model(matches: &ArgMatches) -> bool {
+    let is_model = |name: &str| FIELDS.iter().any(|field| field.name == name && field.group == Group::Model);
+    let preset = matches.value_source("preset") == Some(ValueSource::CommandLine);
+    preset || given(matches).iter().any(|(name, _)| is_model(name) || *name == "batch_size")
 }
 
 /// Applies what the command line sets, and checks the whole. A preset's warm-up and decay are made for its

@@ -39,10 +39,29 @@ impl Machine {
     /// The machine's memory in bytes, where the system tells it (Linux).
     #[must_use]
     pub fn memory_bytes() -> Option<u64> {
-        let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-        let kilobytes = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-        kilobytes.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+        kilobytes("/proc/meminfo", "MemTotal:")
     }
+}
+
+impl Machine {
+    /// The memory in bytes that could be taken now, where the system tells it (Linux).
+    #[must_use]
+    pub fn available_bytes() -> Option<u64> {
+        kilobytes("/proc/meminfo", "MemAvailable:")
+    }
+
+    /// The most memory in bytes that this process has had at once, where the system tells it (Linux).
+    #[must_use]
+    pub fn peak_memory_bytes() -> Option<u64> {
+        kilobytes("/proc/self/status", "VmHWM:")
+    }
+}
+
+/// A number of kilobytes in one of the system's tables, in bytes.
+fn kilobytes(path: &str, name: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let kilobytes = text.lines().find_map(|line| line.strip_prefix(name))?;
+    kilobytes.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 fn cpu_name() -> Option<String> {

@@ -102,7 +102,7 @@ fn either_norm_is_the_one_asked_for() {
 }
 
 fn attention_config(dropout: f32, bias: bool) -> SelfAttentionConfig {
-    SelfAttentionConfig { n_embd: 8, n_head: 2, bias, dropout, proj_init: Init::residual(4) }
+    SelfAttentionConfig { bias, dropout, proj_init: Init::residual(4), ..SelfAttentionConfig::new(8, 2) }
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn self_attention() {
     let bench = Bench::new(&[2, 5, 8], |b| SelfAttention::new(b, &attention_config(0.0, false)));
     assert_eq!(bench.names(), ["layer.c_attn.weight [24, 8]", "layer.c_proj.weight [8, 8]"]);
     let causal = Arc::new(Intervals::causal(5));
-    bench.check(&[2, 5, 8], |layer, x| layer.forward(x, &causal, &off()));
+    bench.check(&[2, 5, 8], |layer, x| layer.forward(x, &causal, &mut None, &off()));
 
     let bench = Bench::new(&[2, 5, 8], |b| SelfAttention::new(b, &attention_config(0.25, true)));
     let names = [
@@ -120,7 +120,7 @@ fn self_attention() {
         "layer.c_proj.bias [8]",
     ];
     assert_eq!(bench.names(), names);
-    bench.check(&[2, 5, 8], |layer, x| layer.forward(x, &causal, &DropoutSeeds::new(1, 2)));
+    bench.check(&[2, 5, 8], |layer, x| layer.forward(x, &causal, &mut None, &DropoutSeeds::new(1, 2)));
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_position_does_not_see_what_is_outside_its_interval() {
     let run = |params: &Params, intervals: Intervals| {
         let workspace = Workspace::new();
         let tape = Tape::no_grad(params, &workspace);
-        let y = bench.layer.forward(tape.param(bench.x), &Arc::new(intervals), &off());
+        let y = bench.layer.forward(tape.param(bench.x), &Arc::new(intervals), &mut None, &off());
         y.read(|y| y.data.chunks(8).map(<[f32]>::to_vec).collect::<Vec<_>>())
     };
     let mut changed = bench.params.clone();
@@ -211,7 +211,7 @@ fn residual_projections_begin_smaller() {
     let (mut params, mut rng) = (Params::new(), Rng::new(1337, Stream::Init));
     let mut builder = ParamBuilder::new(&mut params, &mut rng);
     let proj_init = Init::residual(8); // 0.02 / sqrt(16)
-    let config = SelfAttentionConfig { n_embd: 128, n_head: 4, bias: true, dropout: 0.0, proj_init };
+    let config = SelfAttentionConfig { bias: true, proj_init, ..SelfAttentionConfig::new(128, 4) };
     let attn = SelfAttention::new(builder.pp("attn"), &config);
     let config =
         FeedForwardConfig { n_embd: 128, hidden: 512, ..feed_forward_config(Activation::Gelu, true, 0.0) };
@@ -241,7 +241,7 @@ fn dropout_is_where_it_should_be() {
     let forward_attn = |seeds: &DropoutSeeds| {
         let workspace = Workspace::new();
         let tape = Tape::new(&attn.params, &workspace);
-        attn.layer.forward(tape.param(attn.x), &causal, seeds).read(|y| y.data.to_vec())
+        attn.layer.forward(tape.param(attn.x), &causal, &mut None, seeds).read(|y| y.data.to_vec())
     };
     let forward_mlp = |seeds: &DropoutSeeds| {
         let workspace = Workspace::new();
@@ -303,7 +303,7 @@ fn dropping_everything_is_refused() {
 #[test]
 #[should_panic(expected = "expected n_head to divide n_embd; found n_head 3, n_embd 8")]
 fn heads_that_do_not_fit_are_refused() {
-    let config = SelfAttentionConfig { n_head: 3, ..attention_config(0.0, true) };
+    let config = SelfAttentionConfig { heads: 3.into(), ..attention_config(0.0, true) };
     let _ = Bench::new(&[1], |b| SelfAttention::new(b, &config));
 }
 

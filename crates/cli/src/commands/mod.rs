@@ -15,6 +15,7 @@ mod generate;
 mod info;
 mod leak;
 mod ngram;
+mod plan;
 mod sample;
 mod train;
 
@@ -58,6 +59,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
         arguments: |command| crate::settings::augment(train::Args::augment_args(command)).about(train::ABOUT),
         run: |matches| train::run(&parse(matches)?, matches),
     },
+    entry!(plan),
     entry!(sample),
     entry!(eval),
     entry!(info),

@@ -6,6 +6,7 @@ use crate::count_baseline::CountBaseline;
 use crate::failure::Failure;
 use crate::init_embedding::InitEmbedding;
 use crate::model::{first_prompt, load_tokenizer, never_written};
+use crate::planning::{Budget, parse_memory, parse_time, propose};
 use crate::progress::Progress;
 use crate::{settings, signals};
 use clap::ArgMatches;
@@ -14,9 +15,9 @@ use data::dataset::TokenSource;
 use data::objective::Vocabulary;
 use gpt::checkpoint::Checkpoint;
 use gpt::config::{Config, Preset};
-use gpt::machine::now_utc;
+use gpt::machine::{Machine, now_utc};
 use gpt::model_dir::ModelCard;
-use gpt::run_dir::{DataInfo, RunDir, RunDirError, RunInfo};
+use gpt::run_dir::{DataInfo, RunDir, RunDirError, RunInfo, RunOutcome};
 use gpt::sampling::Sampler;
 use gpt::train::{Outcome, Run, Stopped, TrainError, Trainer};
 use gpt::{Generator, Gpt};
@@ -24,6 +25,7 @@ use random::{Rng, Stream};
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 use tensor::Params;
 
 pub(crate) const ABOUT: &str = "Train a model on a text and write samples with it
@@ -32,6 +34,8 @@ pub(crate) const ABOUT: &str = "Train a model on a text and write samples with i
   newleaf train --data my.txt --out my               your own text
   newleaf train --data my.txt --out my2 --n-layer 6 --n-embd 192 --max-iters 4000
   newleaf train --data my.bin --out my               tokens larger than memory, from `newleaf data pack`
+  newleaf train --data my.txt --out my --time 30m    the model and training that the time is best spent on
+  newleaf train --data my.txt --objective mix=clm:.5,mlm:.25,span:.25    also fill in words and passages
   newleaf train --data my.txt --tokenizer tok        with the tokens of newleaf tokenizer train
   newleaf train --resume --out my                    go on where it stopped
 
@@ -55,7 +59,13 @@ pub(crate) struct Args {
     /// A new directory for the run [default: the first free of runs/1, runs/2, ...]
     #[arg(long, alias = "out_dir", value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Where the settings start: nano-cpu (nanoGPT's recipe for a CPU) or baby (its baby GPT)
+    /// Plan for this time, 30m or 2h: model and number of updates are chosen as newleaf plan does
+    #[arg(long, value_name = "TIME", value_parser = parse_time, conflicts_with_all = ["resume", "max_iters"])]
+    time: Option<f64>,
+    /// With --time, the memory that may be used: 500MB, 4GB
+    #[arg(long, value_name = "BYTES", value_parser = parse_memory, requires = "time")]
+    memory: Option<u64>,
+    /// Where the settings start: nano-cpu (nanoGPT's recipe for a CPU), baby (its baby GPT) or shakespeare (the fastest)
     #[arg(long, value_name = "NAME", default_value = "nano-cpu")]
     preset: String,
     /// Go on with the run in --out from its latest checkpoint
@@ -83,10 +93,11 @@ pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure
     }
     let stop = signals::watch().map_err(|e| Failure::other(format!("cannot watch for signals: {e}")))?;
     let mut session = if args.resume { resume(args, matches)? } else { begin(args, matches)? };
-    let Session { text, trainer, dir, best_val_loss, evals_without_improvement, elapsed_s } = &mut session;
+    let Session { text, trainer, dir, best_val_loss, evals_without_improvement, elapsed_s, counts } =
+        &mut session;
     let (train, val) = text.parts();
     describe(text, trainer, dir);
-    let counts = CountBaseline::of(text)?;
+    let counts = counts.take().map_or_else(|| CountBaseline::of(text), Ok)?;
     eprintln!("count: {counts}");
     let mut progress = Progress::new(trainer.config.train.max_iters as u64, trainer.iter);
     let tokenizer = text.tokenizer.to_json();
@@ -121,15 +132,31 @@ struct Session {
     best_val_loss: Option<f64>,
     evals_without_improvement: u64,
     elapsed_s: f64,
+    /// If a plan has counted already.
+    counts: Option<CountBaseline>,
 }
 
 /// Everything is read and checked before the first file is written.
 fn begin(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
     let tokenizer = args.tokenizer.as_deref().map(load_tokenizer).transpose()?;
+    let begun = Instant::now();
     let mut text = Corpus::open(args.data.as_deref(), None, tokenizer)?;
     let mut config = Preset::from_name(&args.preset)?.config(text.tokenizer.vocab_size());
     settings::apply(matches, &mut config)?;
     check_vocabulary(&config, &text)?;
+    let (mut counts, mut plan) = (None, None);
+    if let Some(seconds) = args.time {
+        let counted = CountBaseline::of(&text)?;
+        eprintln!("measuring this machine ...");
+        let budget = Budget { seconds, begun, bytes: args.memory };
+        let fixed = settings::fixes_the_model(matches).then(|| config.clone());
+        let proposal = propose(&text, counted.loss, budget, fixed)?;
+        plan = Some(proposal.estimate());
+        config = proposal.config;
+        settings::apply(matches, &mut config)?;
+        counts = Some(counted);
+    }
+    check_memory(&config)?;
     // The objective's special tokens come after those of the text.
     let train = &config.train;
     let specials = train.objective.specials(&train.objective_settings(), config.model.block_size);
@@ -148,9 +175,24 @@ fn begin(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
     }
     // Weights, two moments and the files of two checkpoints and two models, with room to spare.
     dir.require_space(trainer.params.count() as u64 * 4 * 16).map_err(run_dir_failure)?;
-    dir.write_info(&RunInfo::new(std::env::args().collect(), config, text.info.clone()))
-        .map_err(run_dir_failure)?;
-    Ok(Session { text, trainer, dir, best_val_loss: None, evals_without_improvement: 0, elapsed_s: 0.0 })
+    let info = RunInfo::new(std::env::args().collect(), config, text.info.clone());
+    dir.write_info(&RunInfo { plan, ..info }).map_err(run_dir_failure)?;
+    let (best_val_loss, evals_without_improvement, elapsed_s) = (None, 0, 0.0);
+    Ok(Session { text, trainer, dir, best_val_loss, evals_without_improvement, elapsed_s, counts })
+}
+
+/// Refuses a training that the machine has no memory for, before it is begun.
+fn check_memory(config: &Config) -> Result<(), Failure> {
+    let (needed, Some(free)) = (config.training_bytes(), Machine::available_bytes()) else { return Ok(()) };
+    if needed <= free {
+        return Ok(());
+    }
+    Err(Failure::input(format!(
+        "this training needs about {} MB of memory, and {} MB are free\n  use --micro-batch 1 or --recompute true, a smaller \
+         --n-embd, --n-layer, --block-size or --ngram-rows, or let newleaf plan choose",
+        needed.div_ceil(1_000_000),
+        free / 1_000_000
+    )))
 }
 
 fn resume(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
@@ -185,6 +227,7 @@ fn resume(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
         best_val_loss: checkpoint.best_val_loss,
         evals_without_improvement: checkpoint.evals_without_improvement,
         elapsed_s: checkpoint.elapsed_s,
+        counts: None,
     })
 }
 
@@ -288,6 +331,11 @@ fn finish(
     let is_clm = session.trainer.config.train.objective.is_clm();
     if let Some(verdict) = outcome.best_val_loss.filter(|_| is_clm).and_then(|loss| counts.verdict(loss)) {
         eprintln!("note:  {verdict}");
+    }
+    let outcome_info =
+        RunOutcome { seconds, bytes: Machine::peak_memory_bytes(), best_val_loss: outcome.best_val_loss };
+    if let Some(told) = session.dir.write_outcome(outcome_info).map_err(run_dir_failure)? {
+        eprintln!("plan:  {told}");
     }
     if args.json {
         let mut summary = json!({

@@ -1,11 +1,13 @@
 //! What a model is ([`GptConfig`]) and how it is trained ([`TrainConfig`]), in nanoGPT's names.
 
+mod preset;
 mod set;
 mod size;
 mod validate;
 
 pub(crate) use validate::Check;
 
+pub use preset::Preset;
 pub use set::{FIELDS, Field, Group};
 pub use validate::{
     ConfigError, MAX_BATCH_SIZE, MAX_BLOCK_SIZE, MAX_N_EMBD, MAX_N_LAYER, MAX_NGRAM, MAX_NGRAM_ROWS,
@@ -413,108 +415,6 @@ impl TrainConfig {
     }
 }
 
-/// Settings that are known to work, by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Preset {
-    /// `nano-cpu`: the recipe for a laptop in nanoGPT's README, 0.8 million parameters.
-    NanoCpu,
-    /// `baby`: nanoGPT's `config/train_shakespeare_char.py`, 10.7 million parameters.
-    Baby,
-}
-
-impl Preset {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::NanoCpu, Self::Baby];
-
-    /// Its name on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::NanoCpu => "nano-cpu",
-            Self::Baby => "baby",
-        }
-    }
-
-    /// The preset of this name.
-    ///
-    /// # Errors
-    /// If there is none; the message lists those that there are.
-    pub fn from_name(name: &str) -> Result<Self, ConfigError> {
-        let wanted = name.replace('_', "-");
-        Self::ALL.into_iter().find(|preset| preset.name() == wanted).ok_or_else(|| {
-            let names = Self::ALL.map(Self::name).join(", ");
-            ConfigError::UnknownPreset { name: name.to_string(), names }
-        })
-    }
-
-    /// The settings, for a tokenizer of `vocab_size` tokens.
-    #[must_use]
-    pub fn config(self, vocab_size: usize) -> Config {
-        Config { model: self.model(vocab_size), train: self.train() }
-    }
-
-    fn model(self, vocab_size: usize) -> GptConfig {
-        let (n_layer, n_head, n_embd, block_size, dropout) = match self {
-            Self::NanoCpu => (4, 4, 128, 64, 0.0),
-            Self::Baby => (6, 6, 384, 256, 0.2),
-        };
-        GptConfig { n_layer, n_head, n_embd, block_size, vocab_size, dropout, ..GptConfig::default() }
-    }
-
-    fn train(self) -> TrainConfig {
-        let (max_iters, batch_size, eval_iters) = match self {
-            Self::NanoCpu => (2000, 12, 20),
-            Self::Baby => (5000, 64, 200),
-        };
-        TrainConfig {
-            objective: Objective::default(),
-            mask_rate: default_mask_rate(),
-            mask_split: default_mask_split(),
-            mntp: false,
-            span_mean: default_span_mean(),
-            span_length: None,
-            fim_rate: default_fim_rate(),
-            documents: false,
-            max_iters,
-            batch_size,
-            micro_batch: None,
-            recompute: false,
-            learning_rate: 1e-3,
-            min_lr: 1e-4,
-            warmup_iters: 100,
-            lr_decay_iters: Some(max_iters),
-            schedule: Schedule::Cosine,
-            decay_frac: default_decay_frac(),
-            optimizer: Optimizer::Adamw,
-            muon_lr: default_muon_lr(),
-            muon_momentum: default_muon_momentum(),
-            muon_iters: default_muon_iters(),
-            weight_decay: 0.1,
-            beta1: 0.9,
-            beta2: 0.99,
-            beta2_tokens: None,
-            eps: 1e-8,
-            grad_clip: 1.0,
-            label_smoothing: 0.0,
-            z_loss: 0.0,
-            ema: 0.0,
-            spike_guard: 0.0,
-            eval_interval: 250,
-            eval_iters,
-            patience: None,
-            seed: 1337,
-            freeze_emb: 0,
-            ngram_lr_scale: default_ngram_lr_scale(),
-            seq_len_warmup: 0,
-            seq_len_start: default_seq_len_start(),
-            sampler: SamplingMode::Crop,
-            checkpoint_interval: 250,
-            keep_checkpoints: 2,
-            log_interval: 10,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -527,7 +427,7 @@ mod tests {
         }
         assert_eq!(Preset::from_name("nano_cpu").unwrap(), Preset::NanoCpu);
         let error = Preset::from_name("huge").unwrap_err().to_string();
-        assert!(error.contains("huge") && error.contains("nano-cpu, baby"), "{error}");
+        assert!(error.contains("huge") && error.contains("nano-cpu, baby, shakespeare"), "{error}");
     }
 
     /// Whatever the batch, a squared gradient counts half after the same tokens.

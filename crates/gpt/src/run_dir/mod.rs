@@ -49,6 +49,55 @@ pub struct RunInfo {
     pub machine: Machine,
     /// When it began.
     pub started: String,
+    /// What was expected of it, if it was planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Estimate>,
+    /// How it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<RunOutcome>,
+}
+
+/// What a plan expects of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Estimate {
+    /// Of training, evaluations and checkpoints included.
+    pub seconds: f64,
+    /// The most memory at once.
+    pub bytes: u64,
+    /// The validation loss, in nats a token.
+    pub expected_loss: f64,
+}
+
+/// What became of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunOutcome {
+    /// Of training, evaluations and checkpoints included, over all sessions.
+    pub seconds: f64,
+    /// The most memory at once in the last session, where the system tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// The best validation loss, in nats a token.
+    pub best_val_loss: Option<f64>,
+}
+
+impl RunOutcome {
+    /// How wrong an estimate was, in a line.
+    #[must_use]
+    pub fn against(&self, plan: &Estimate) -> String {
+        let percent = |found: f64, expected: f64| 100.0 * (found / expected - 1.0);
+        let mut told =
+            format!("{:.0} s expected, {:+.0} %", plan.seconds, percent(self.seconds, plan.seconds));
+        if let Some(bytes) = self.bytes {
+            let megabytes = plan.bytes as f64 / 1e6;
+            told += &format!("; {megabytes:.0} MB, {:+.0} %", percent(bytes as f64, plan.bytes as f64));
+        }
+        if let Some(loss) = self.best_val_loss {
+            told += &format!("; loss {:.3}, {:+.0} %", plan.expected_loss, percent(loss, plan.expected_loss));
+        }
+        told
+    }
 }
 
 /// Which text a run was trained on.
@@ -69,7 +118,8 @@ impl RunInfo {
     pub fn new(command: Vec<String>, config: Config, data: DataInfo) -> Self {
         let seed = config.train.seed;
         let version = env!("CARGO_PKG_VERSION").to_string();
-        Self { command, config, data, seed, version, machine: Machine::current(), started: now_utc() }
+        let (machine, started) = (Machine::current(), now_utc());
+        Self { command, config, data, seed, version, machine, started, plan: None, outcome: None }
     }
 }
 
@@ -163,6 +213,16 @@ impl RunDir {
         let path = self.path.join(INFO);
         let bytes = json::to_bytes(info).map_err(|error| invalid(&path, &error))?;
         Ok(write_file(&Disk, &path, &bytes)?)
+    }
+
+    /// Adds to `run.json` how the run ended; answers how wrong its plan was, if it had one.
+    ///
+    /// # Errors
+    /// If it cannot be read or written.
+    pub fn write_outcome(&self, outcome: RunOutcome) -> Result<Option<String>, RunDirError> {
+        let info = RunInfo { outcome: Some(outcome), ..self.read_info()? };
+        self.write_info(&info)?;
+        Ok(info.plan.map(|plan| outcome.against(&plan)))
     }
 
     /// Reads `run.json`.

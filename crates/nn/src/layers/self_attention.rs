@@ -28,6 +28,23 @@ pub struct SelfAttentionConfig {
     pub value_residual: ValueResidual,
 }
 
+impl SelfAttentionConfig {
+    /// Attention without any switch: no bias, no dropout, no positions of its own.
+    #[must_use]
+    pub fn new(n_embd: usize, heads: impl Into<Heads>) -> Self {
+        Self {
+            n_embd,
+            heads: heads.into(),
+            bias: false,
+            dropout: 0.0,
+            proj_init: Init::GPT2,
+            qk_norm: None,
+            rotations: None,
+            value_residual: ValueResidual::None,
+        }
+    }
+}
+
 /// Value residual (Zhou et al. 2024, arXiv 2410.17897): later layers see the values of the first beside their own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ValueResidual {

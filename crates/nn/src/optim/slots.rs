@@ -139,7 +139,8 @@ impl<const N: usize> Slots<N> {
         }
         let finite: Vec<AtomicBool> = trainable.iter().map(|_| AtomicBool::new(true)).collect();
         parallel::for_each_of(tasks, |(id, pieces)| {
-            let all_finite = pieces.into_iter().fold(true, |finite, piece| piece.update() && finite);
+            let mut all_finite = true;
+            pieces.into_iter().for_each(|piece| all_finite &= piece.update()); // every piece, whatever came before
             if !all_finite {
                 finite[id.index()].store(false, Ordering::Relaxed);
             }

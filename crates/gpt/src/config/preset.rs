@@ -1,0 +1,148 @@
+//! Settings by name.
+
+use super::{
+    Activation, Config, ConfigError, GptConfig, Norm, Objective, Optimizer, Position, SamplingMode, Schedule,
+    TrainConfig, default_decay_frac, default_fim_rate, default_mask_rate, default_mask_split,
+    default_muon_iters, default_muon_lr, default_muon_momentum, default_ngram_lr_scale,
+    default_seq_len_start, default_span_mean,
+};
+
+/// Settings that are known to work, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preset {
+    /// `nano-cpu`: the recipe for a laptop in nanoGPT's README, 0.8 million parameters.
+    NanoCpu,
+    /// `baby`: nanoGPT's `config/train_shakespeare_char.py`, 10.7 million parameters.
+    Baby,
+    /// `shakespeare`: the least time to nanoGPT's loss on Tiny Shakespeare that we know of; 2.7 million parameters in matrices,
+    /// beside them tables of n-grams. docs/speedrun.md has the way to it.
+    Shakespeare,
+}
+
+impl Preset {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::NanoCpu, Self::Baby, Self::Shakespeare];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NanoCpu => "nano-cpu",
+            Self::Baby => "baby",
+            Self::Shakespeare => "shakespeare",
+        }
+    }
+
+    /// The preset of this name.
+    ///
+    /// # Errors
+    /// If there is none; the message lists those that there are.
+    pub fn from_name(name: &str) -> Result<Self, ConfigError> {
+        let wanted = name.replace('_', "-");
+        Self::ALL.into_iter().find(|preset| preset.name() == wanted).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            ConfigError::UnknownPreset { name: name.to_string(), names }
+        })
+    }
+
+    /// The settings, for a tokenizer of `vocab_size` tokens.
+    #[must_use]
+    pub fn config(self, vocab_size: usize) -> Config {
+        Config { model: self.model(vocab_size), train: self.train() }
+    }
+
+    fn model(self, vocab_size: usize) -> GptConfig {
+        let nano_gpts = |n_layer, n_head, n_embd, block_size, dropout| GptConfig {
+            n_layer,
+            n_head,
+            n_embd,
+            block_size,
+            vocab_size,
+            dropout,
+            ..GptConfig::default()
+        };
+        match self {
+            Self::NanoCpu => nano_gpts(4, 4, 128, 64, 0.0),
+            Self::Baby => nano_gpts(6, 6, 384, 256, 0.2),
+            Self::Shakespeare => GptConfig {
+                activation: Activation::Relu2,
+                norm: Norm::RmsNorm,
+                position: Position::Rope,
+                qk_norm: true,
+                soft_cap: 15.0,
+                zero_init: true,
+                ngram: 4,
+                ngram_rows: 1 << 16,
+                ..nano_gpts(6, 6, 192, 256, 0.1)
+            },
+        }
+    }
+
+    fn train(self) -> TrainConfig {
+        match self {
+            Self::NanoCpu => nano_gpts(2000, 12, 20),
+            Self::Baby => nano_gpts(5000, 64, 200),
+            Self::Shakespeare => TrainConfig {
+                learning_rate: 2e-3,
+                min_lr: 0.0,
+                warmup_iters: 50,
+                lr_decay_iters: None,
+                schedule: Schedule::Linear,
+                eval_interval: 300,
+                sampler: SamplingMode::Epoch,
+                checkpoint_interval: 600,
+                ..nano_gpts(1200, 16, 0)
+            },
+        }
+    }
+}
+
+/// nanoGPT's training for characters.
+fn nano_gpts(max_iters: usize, batch_size: usize, eval_iters: usize) -> TrainConfig {
+    TrainConfig {
+        objective: Objective::default(),
+        mask_rate: default_mask_rate(),
+        mask_split: default_mask_split(),
+        mntp: false,
+        span_mean: default_span_mean(),
+        span_length: None,
+        fim_rate: default_fim_rate(),
+        documents: false,
+        max_iters,
+        batch_size,
+        micro_batch: None,
+        recompute: false,
+        learning_rate: 1e-3,
+        min_lr: 1e-4,
+        warmup_iters: 100,
+        lr_decay_iters: Some(max_iters),
+        schedule: Schedule::Cosine,
+        decay_frac: default_decay_frac(),
+        optimizer: Optimizer::Adamw,
+        muon_lr: default_muon_lr(),
+        muon_momentum: default_muon_momentum(),
+        muon_iters: default_muon_iters(),
+        weight_decay: 0.1,
+        beta1: 0.9,
+        beta2: 0.99,
+        beta2_tokens: None,
+        eps: 1e-8,
+        grad_clip: 1.0,
+        label_smoothing: 0.0,
+        z_loss: 0.0,
+        ema: 0.0,
+        spike_guard: 0.0,
+        eval_interval: 250,
+        eval_iters,
+        patience: None,
+        seed: 1337,
+        freeze_emb: 0,
+        ngram_lr_scale: default_ngram_lr_scale(),
+        seq_len_warmup: 0,
+        seq_len_start: default_seq_len_start(),
+        sampler: SamplingMode::Crop,
+        checkpoint_interval: 250,
+        keep_checkpoints: 2,
+        log_interval: 10,
+    }
+}
