@@ -24,7 +24,7 @@
 
 use super::TokenSource;
 use crate::DataError;
-use crate::read::{check_regular_file, io_error};
+use crate::read::{check_regular_file, io_error, open_file};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -169,10 +169,8 @@ impl TokenFile {
     /// If it cannot be read, is no token file, or is shorter or longer than its header says.
     pub fn open(path: impl AsRef<Path>) -> Result<TokenFile, DataError> {
         let path = path.as_ref();
-        check_regular_file(path)?;
+        let (mut file, found) = open_file(path)?;
         let unreadable = |source| io_error(path, source);
-        let mut file = File::open(path).map_err(unreadable)?;
-        let found = file.metadata().map_err(unreadable)?.len();
         if found < HEADER as u64 {
             return Err(wrong(path, format!("{found} bytes"), "a token file, whose header has 128 bytes"));
         }
