@@ -20,7 +20,7 @@
 //! program shortens kills the process (SIGBUS) at the next access, and no check at opening can prevent
 //! it; it also needs `unsafe`. Reading each window by `seek` and `read` costs about a microsecond from
 //! the page cache, a few dozen a batch against tens of milliseconds of arithmetic, needs as little memory,
-//! and answers a file that was shortened with an error. docs/data.md has the measurement.
+//! and answers a file that was shortened with an error.
 
 use super::TokenSource;
 use crate::DataError;
