@@ -210,6 +210,9 @@ fn prompts_and_models_that_do_not_fit() {
     };
     place.refuses(&mut sample(&["--prompt", "the Zürich Ω"]), &["Z", "ü", "Ω"]);
     place.refuses(&mut sample(&["--prompt", ""]), &["prompt"]);
+    let file = place.write("prompt.txt", "the Zürich\nΩ".as_bytes());
+    let prompt = format!("FILE:{}", file.display());
+    place.refuses(&mut sample(&["--prompt", &prompt]), &[&prompt["FILE:".len()..], "ü", "line 1, column 5"]);
     place.refuses(&mut sample(&["--temperature=-1"]), &["temperature"]);
     place.refuses(&mut sample(&["--top-p=7"]), &["top_p"]);
     place.refuses(newleaf().args(["sample", "--model"]).arg(place.path("none")), &["none"]);

@@ -2,7 +2,7 @@
 
 use data::DataError;
 use data::dataset::{Manifest, PARTS, SplitRule, bucket_by_length, k_shot, split_file};
-use data::read::{RecordEnd, Records};
+use data::read::{Documents, Options, RecordEnd, Records};
 use proptest::prelude::*;
 use random::{Rng, Stream};
 use std::collections::BTreeMap;
@@ -171,6 +171,28 @@ fn impossible_splits_are_errors() {
 }
 
 proptest! {
+    /// Rows are cut by two rules, one of which knows the delimiter: on tables as RFC 4180 wants them they agree.
+    #[test]
+    fn both_readers_find_the_same_rows(
+        rows in prop::collection::vec(prop::array::uniform2("[a,;\"\n \u{4E2D}]{0,8}"), 0..6),
+        delimiter in prop::sample::select(vec![',', ';']),
+    ) {
+        let quote = |field: &str| format!("\"{}\"", field.replace('"', "\"\""));
+        let mut table = format!("x{delimiter}text\r\n");
+        for [x, text] in &rows {
+            table += &format!("{}{delimiter}{}\r\n", quote(x), quote(text));
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.csv");
+        fs::write(&path, table).unwrap();
+        let records = documents_of(&path, RecordEnd::CsvRecord).unwrap();
+        let options = Options { delimiter: Some(delimiter as u8), ..Options::default() };
+        let documents: Vec<_> = Documents::open(&path, &options).unwrap().map(Result::unwrap).collect();
+        let lines_of_documents: Vec<u64> = documents.iter().map(|document| document.line).collect();
+        let lines_of_records: Vec<u64> = records.into_iter().map(|(line, _)| line).collect();
+        prop_assert_eq!(lines_of_records, lines_of_documents);
+    }
+
     #[test]
     fn k_shot_takes_k_of_each(labels in prop::collection::vec(0..4_u8, 1..60), k in 1..6_usize, seed: u64) {
         let count = |label: u8| labels.iter().filter(|&&l| l == label).count();

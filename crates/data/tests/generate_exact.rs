@@ -308,6 +308,8 @@ fn answers_follow_from_prompts() {
     let summary = |report: &str| data::generate::report::summary_of(report).unwrap();
     answers("report-summary", &[], &summary);
     answers("report-summary", &[("articles", "2")], &summary);
+    let huge = format!("In May the shop at Yarrow Hill sold {0} rice and {0} salt. ", u64::MAX);
+    assert_eq!(data::generate::report::summary_of(&huge), None);
 }
 
 #[test]

@@ -111,6 +111,13 @@ fn gpt2_files() {
     ] {
         let message = BpeTokenizer::from_gpt2(vocab, merges).unwrap_err().to_string();
         assert!(message.contains(expected) && message.contains("vocab.json"), "{message}");
+        // A wrong merge is on the second line; what is wrong with the vocabulary has no line here.
+        assert_eq!(message.contains("merges.txt line 2: "), merges.contains('\n'), "{message}");
+    }
+    for wrong in ["low", "l o", "o l"] {
+        let merges = format!("#version: 0.2\nl o\n\n{wrong}\n");
+        let message = BpeTokenizer::from_gpt2(&vocab, &merges).unwrap_err().to_string();
+        assert!(message.contains("merges.txt line 4: "), "{message}");
     }
 }
 

@@ -59,8 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
         Sampler { temperature: args.temperature, top_k: args.top_k, top_p: args.top_p, min_p: args.min_p };
     sampler.validate()?;
     let model = model::load(&args.model)?;
-    let prompt = prompt(args, &model)?;
-    let ids = model.tokenizer.encode(&prompt)?;
+    let (prompt, ids) = prompt(args, &model)?;
     let int8 = args.int8.then(|| Int8Weights::new(&model.gpt, &model.params));
     let mut rng = Rng::new(args.seed, Stream::Sampling);
     for n in 0..args.num_samples {
@@ -93,21 +92,24 @@ fn write_sample(args: &Args, model: &Model, prompt: &str, generator: Generator<'
     print(&(decoder.finish() + "\n"))
 }
 
-/// The text to continue.
-fn prompt(args: &Args, model: &Model) -> Result<String, Failure> {
-    let text = match &args.prompt {
-        None => model::first_prompt(&model.tokenizer),
-        Some(text) => match text.strip_prefix("FILE:") {
-            Some(path) => data::read_text(path)?,
-            None => text.clone(),
-        },
+/// The text to continue, and its ids.
+fn prompt(args: &Args, model: &Model) -> Result<(String, Vec<u32>), Failure> {
+    let file = args.prompt.as_ref().and_then(|text| text.strip_prefix("FILE:"));
+    let text = match (file, &args.prompt) {
+        (Some(path), _) => data::read_text(path)?,
+        (None, Some(text)) => text.clone(),
+        (None, None) => model::first_prompt(&model.tokenizer),
     };
     if text.is_empty() {
         return Err(Failure::input(
             "the prompt is empty: give at least one character, or leave out --prompt",
         ));
     }
-    Ok(text)
+    let ids = model.tokenizer.encode(&text).map_err(|error| {
+        let failure = Failure::from(error);
+        if let Some(path) = file { failure.about(path) } else { failure }
+    })?;
+    Ok((text, ids))
 }
 
 /// Writes to stdout at once, so that text appears as it is written.

@@ -1,6 +1,7 @@
 //! HTTP by the user's `curl`: one request, its headers, and its body as a stream.
 //!
-//! Why a program and not a library: docs/data.md, "Downloading".
+//! A program and not a library: TLS, certificates and proxies are then those that the system keeps in order, and no
+//! crate here talks to the network.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};

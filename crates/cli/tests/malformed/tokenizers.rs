@@ -112,8 +112,8 @@ pub(super) fn gpt2_files() -> Vec<Case> {
         vocab("[1]", &["a map from tokens to ids", both]),
         vocab("{\"a\": 0}", &["needs the token", both]),
         vocab("{\"a\": -1}", &["integer `-1`", "line 1", both]),
-        merges(b"th\n", &["\"th\" is not two tokens", both]),
-        merges(b"t q\n", &["\"t q\" needs the token \"tq\"", both]),
+        merges(b"th\n", &["merges.txt line 1: ", "\"th\" is not two tokens", both]),
+        merges(b"#version: 0.2\n\nt q\n", &["merges.txt line 3: ", "\"t q\" needs the token \"tq\"", both]),
         merges(b"t h\n\xFF", &["byte 4", "UTF-8", "undamaged copy"]),
         Case::new(
             "tok/vocab.json",

@@ -9,8 +9,8 @@
 //! | near | resembles one by an estimated Jaccard similarity of at least 0.7 (minhash.rs) |
 //! | overlap | has at least half of its 13-grams of units somewhere in the training text |
 //!
-//! What is kept in memory is the **test** text, about 16 bytes a unit and 500 a document; the training text
-//! streams past it, however large. Source of the 13-grams: Brown et al. 2020, arXiv 2005.14165, appendix C.
+//! What is kept in memory is the **test** text, 27 to 47 bytes a unit and less than 1 KB a document; the training
+//! text streams past it, however large. Source of the 13-grams: Brown et al. 2020, arXiv 2005.14165, appendix C.
 
 use super::minhash::{Lsh, MinHash, SHINGLE};
 use super::script::{ngram_hashes, unit_hashes};

@@ -1,12 +1,8 @@
 //! Which script a character is of, and the units a text is made of: words, or single characters where a
 //! script has no spaces.
 
+use crate::segment::runs::is_han;
 use unicode_normalization::UnicodeNormalization;
-
-/// A Han character (Chinese, and the kanji and hanja of Japanese and Korean).
-pub(crate) fn is_han(c: char) -> bool {
-    matches!(u32::from(c), 0x3400..=0x4DBF | 0x4E00..=0x9FFF | 0xF900..=0xFAFF | 0x20000..=0x3FFFD | 0x3005 | 0x3007)
-}
 
 /// A character that is a word by itself: Han and kana are written without spaces.
 fn is_unspaced(c: char) -> bool {

@@ -4,9 +4,8 @@
 use super::TokenWriter;
 use super::token_file::ids_of;
 use crate::DataError;
-use crate::read::{Records, TextReader, check_regular_file, io_error};
+use crate::read::{Records, TextReader, io_error, open_file};
 use crate::tokenizer::{CharTokenizer, Tokenizer};
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -106,10 +105,8 @@ pub fn pack_plain_ids(
     progress: OnProgress<'_>,
 ) -> Result<PackReport, DataError> {
     assert!(matches!(bytes_per_id, 2 | 4), "ids of {bytes_per_id} bytes: 2 or 4 are known");
-    check_regular_file(input)?;
+    let (mut file, all) = open_file(input)?;
     let unreadable = |source| io_error(input, source);
-    let mut file = File::open(input).map_err(unreadable)?;
-    let all = file.metadata().map_err(unreadable)?.len();
     if all == 0 || all % bytes_per_id as u64 != 0 {
         return Err(DataError::Malformed {
             what: input.display().to_string(),

@@ -20,11 +20,11 @@
 //! program shortens kills the process (SIGBUS) at the next access, and no check at opening can prevent
 //! it; it also needs `unsafe`. Reading each window by `seek` and `read` costs about a microsecond from
 //! the page cache, a few dozen a batch against tens of milliseconds of arithmetic, needs as little memory,
-//! and answers a file that was shortened with an error. docs/data.md has the measurement.
+//! and answers a file that was shortened with an error.
 
 use super::TokenSource;
 use crate::DataError;
-use crate::read::{check_regular_file, io_error};
+use crate::read::{check_regular_file, io_error, open_file};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -170,10 +170,8 @@ impl TokenFile {
     /// If it cannot be read, is no token file, or is shorter or longer than its header says.
     pub fn open(path: impl AsRef<Path>) -> Result<TokenFile, DataError> {
         let path = path.as_ref();
-        check_regular_file(path)?;
+        let (mut file, found) = open_file(path)?;
         let unreadable = |source| io_error(path, source);
-        let mut file = File::open(path).map_err(unreadable)?;
-        let found = file.metadata().map_err(unreadable)?.len();
         if found < HEADER as u64 {
             return Err(wrong(path, format!("{found} bytes"), "a token file, whose header has 128 bytes"));
         }

@@ -75,27 +75,30 @@ pub fn divergences(
         let bootstrap: Vec<f64> = (0..options.resamples)
             .map(|_| measure(&drawn(&test_blocks, rng), &drawn(&train_blocks, rng)).0)
             .collect();
-        let mut floors: Vec<(f64, f64)> = (0..options.resamples)
-            .map(|_| {
-                let mut dealt = train_blocks.clone();
-                rng.shuffle(&mut dealt);
-                measure(&dealt[..part], &dealt[part..])
-            })
-            .collect();
-        floors.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let n = floors.len().max(1) as f64;
-        let high = ((0.95 * n).ceil() as usize).max(1) - 1;
+        let divided = |_| {
+            let mut dealt = train_blocks.clone();
+            rng.shuffle(&mut dealt);
+            measure(&dealt[..part], &dealt[part..])
+        };
+        let (floors, js_floors): (Vec<f64>, Vec<f64>) = (0..options.resamples).map(divided).unzip();
         found.push(Divergence {
             order,
             kl,
             standard_error: deviation(&bootstrap),
-            floor: floors.iter().map(|f| f.0).sum::<f64>() / n,
-            floor_95: floors.get(high).map_or(f64::NAN, |f| f.0),
+            floor: mean(&floors),
+            floor_95: exceeded_once_in_twenty(floors),
             js,
-            js_floor: floors.iter().map(|f| f.1).sum::<f64>() / n,
+            js_floor: mean(&js_floors),
         });
     }
     found
+}
+
+/// What the largest twentieth begins with; not a number if there is none.
+fn exceeded_once_in_twenty(mut x: Vec<f64>) -> f64 {
+    x.sort_by(f64::total_cmp);
+    let at = (0.95 * x.len() as f64).ceil() as usize;
+    x.get(at.saturating_sub(1)).copied().unwrap_or(f64::NAN)
 }
 
 /// A range in about [`BLOCKS`] equal pieces.
@@ -109,9 +112,14 @@ fn drawn(blocks: &[Range<usize>], rng: &mut Rng) -> Vec<Range<usize>> {
     blocks.iter().map(|_| blocks[rng.below(blocks.len() as u64) as usize].clone()).collect()
 }
 
+/// The mean; 0 of nothing.
+fn mean(x: &[f64]) -> f64 {
+    x.iter().sum::<f64>() / x.len().max(1) as f64
+}
+
 /// The standard deviation of a sample.
 fn deviation(x: &[f64]) -> f64 {
-    let mean = x.iter().sum::<f64>() / x.len() as f64;
+    let mean = mean(x);
     (x.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (x.len() as f64 - 1.0)).sqrt()
 }
 

@@ -8,6 +8,9 @@ use random::Rng;
 /// Both parts then have the same authors and topics. Compared with a cut at one place, whose second
 /// part is the end of a collection, the difference in loss is the shift between them. No text is lost
 /// and none is in both, but passages that are repeated in the text can land on both sides.
+///
+/// # Panics
+/// If the fraction is above 1.
 pub fn shuffled_split(text: &str, train_fraction: f64, rng: &mut Rng) -> (String, String) {
     let mut passages: Vec<&str> = text.split("\n\n").filter(|passage| !passage.is_empty()).collect();
     rng.shuffle(&mut passages);

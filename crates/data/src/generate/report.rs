@@ -144,7 +144,8 @@ pub fn summary_of(report: &str) -> Option<String> {
     let (figures, _) = after.split_once(". ")?;
     let figure = |text: &str| -> Option<(String, u64)> {
         let (number, article) = text.split_once(' ')?;
-        Some((article.to_string(), number.parse().ok()?))
+        let number: u32 = number.parse().ok()?; // a model may have written it: the sum must not overflow
+        Some((article.to_string(), number.into()))
     };
     let figures: Vec<_> = figures.replace(" and ", ", ").split(", ").map(figure).collect::<Option<_>>()?;
     let figures: Vec<_> = figures.iter().map(|(article, number)| (article.as_str(), *number)).collect();

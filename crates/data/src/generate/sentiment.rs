@@ -93,27 +93,24 @@ struct Sentiment {
     labels: [Phrases; 2],
 }
 
+/// `eta` and `negated` in millionths.
+fn shares(params: &Params) -> Result<(u64, u64), DataError> {
+    let (eta, negated) = (params.get("eta"), params.get("negated"));
+    if eta >= ONE / 2 {
+        let found = params.probability("eta").to_string();
+        return Err(conflict("the parameter eta", found, "less than 0.5", "at 0.5 the label says nothing"));
+    }
+    if negated == 0 || negated == ONE {
+        let found = (negated / ONE).to_string();
+        let expected = "more than 0 and less than 1";
+        return Err(conflict("the parameter negated", found, expected, "set a share in between"));
+    }
+    Ok((eta, negated))
+}
+
 impl Sentiment {
     fn new(params: &Params) -> Result<Sentiment, DataError> {
-        let (eta, negated) = (params.get("eta"), params.get("negated"));
-        if eta >= ONE / 2 {
-            let found = params.probability("eta").to_string();
-            return Err(conflict(
-                "the parameter eta",
-                found,
-                "less than 0.5",
-                "at 0.5 the label says nothing",
-            ));
-        }
-        if negated == 0 || negated == ONE {
-            let found = (negated / ONE).to_string();
-            return Err(conflict(
-                "the parameter negated",
-                found,
-                "more than 0 and less than 1",
-                "set a share in between",
-            ));
-        }
+        let (eta, negated) = shares(params)?;
         let language = if params.get("language") == 0 { &ENGLISH } else { &CHINESE };
         let words = || {
             let good = language.good.iter().map(|&w| (w, GOOD));

@@ -127,8 +127,16 @@ impl Level {
         let mut n = [0; 4];
         self.count.iter().filter(|&&count| count <= 4).for_each(|&count| n[count as usize - 1] += 1);
         self.discounts = Discounts::from_counts_of_counts(n);
-        self.next.shrink_to_fit();
-        self.count.shrink_to_fit();
+        let words = [
+            &mut self.token,
+            &mut self.first_child,
+            &mut self.first_follower,
+            &mut self.total,
+            &mut self.next,
+            &mut self.count,
+        ];
+        words.into_iter().for_each(Vec::shrink_to_fit);
+        self.kinds.shrink_to_fit();
     }
 
     fn follower_range(&self, at: usize) -> std::ops::Range<usize> {

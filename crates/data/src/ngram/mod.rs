@@ -27,7 +27,7 @@
 //! # Cost
 //! Fitting is one radix sort of all positions by their context read backwards, linear in
 //! tokens x order, after which each context is a run of neighbours. Tables take 8 bytes a distinct
-//! n-gram and 32 a distinct context, of every length ([`KneserNey::bytes`]).
+//! n-gram and 28 a distinct context, of every length ([`KneserNey::bytes`]).
 //!
 //! Sources: Kneser and Ney, "Improved backing-off for m-gram language modeling" (1995); Chen and
 //! Goodman, "An empirical study of smoothing techniques for language modeling" (1999), section 3.

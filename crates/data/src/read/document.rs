@@ -2,10 +2,9 @@
 
 use super::blocks::Blocks;
 use super::encoding::Detected;
-use super::{check_regular_file, csv, io_error, jsonl, malformed, plain};
+use super::{csv, jsonl, malformed, open_file, plain};
 use crate::DataError;
 use serde_json::{Map, Value};
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -130,9 +129,7 @@ impl Documents {
     /// the format does not know its header.
     pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Self, DataError> {
         let path = path.as_ref();
-        check_regular_file(path)?;
-        let file = File::open(path).map_err(|source| io_error(path, source))?;
-        let size = file.metadata().map_err(|source| io_error(path, source))?.len();
+        let (file, size) = open_file(path)?;
         let name = path.display().to_string();
         Self::read(name, Box::new(file), Some(size), format_of(path), options)
     }

@@ -2,7 +2,7 @@
 
 use super::blocks::Blocks;
 use super::document::{Document, Options, Source, listed};
-use super::lines::Lines;
+use super::lines::{Limit, Lines};
 use super::malformed;
 use crate::DataError;
 use serde_json::Value;
@@ -16,7 +16,8 @@ pub(super) struct Jsonl {
 impl Jsonl {
     pub(super) fn open(blocks: Blocks, options: &Options) -> Result<Box<dyn Source>, DataError> {
         let text_field = options.text_column.clone().unwrap_or_else(|| "text".into());
-        Ok(Box::new(Self { lines: Lines::new(blocks, options.longest), text_field }))
+        let lines = Lines::new(blocks, Limit::of_option(options.longest));
+        Ok(Box::new(Self { lines, text_field }))
     }
 
     /// The document on a line that was just read.
@@ -69,13 +70,9 @@ fn kind(value: &Value) -> &'static str {
 
 impl Source for Jsonl {
     fn next(&mut self) -> Result<Option<Document>, DataError> {
-        loop {
-            let Some(line) = self.lines.next()? else { return Ok(None) };
-            if !line.trim().is_empty() {
-                let (value, is_array) = (serde_json::from_str(line), line.trim_start().starts_with('['));
-                return self.document(value, is_array).map(Some);
-            }
-        }
+        let Some(line) = self.lines.next_filled()? else { return Ok(None) };
+        let (value, is_array) = (serde_json::from_str(line), line.trim_start().starts_with('['));
+        self.document(value, is_array).map(Some)
     }
 
     fn blocks(&self) -> &Blocks {

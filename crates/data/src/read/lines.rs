@@ -1,8 +1,11 @@
-//! The lines of a file, in constant memory: a line ends with `\n`, `\r\n` or `\r`.
+//! The lines of a file and runs of them, in constant memory: a line ends with `\n`, `\r\n` or `\r`. Every format
+//! whose documents are made of whole lines is cut here, for [`Documents`](super::Documents) and for
+//! [`Records`](super::Records).
 
 use super::blocks::Blocks;
 use super::malformed;
 use crate::DataError;
+use std::ops::Range;
 
 /// A reader of lines.
 pub(super) struct Lines {
@@ -13,13 +16,29 @@ pub(super) struct Lines {
     searched: usize,
     /// Number of the line last handed out, from 1; 0 before the first.
     number: u64,
-    longest: usize,
+    limit: Limit,
+}
+
+/// How long a line, and a document of lines, may be. This is what bounds the memory.
+#[derive(Clone, Copy)]
+pub(super) struct Limit {
+    /// Bytes of UTF-8.
+    pub(super) longest: usize,
+    /// What is said of a longer one: in which text, on which line, what it is, and `longest`.
+    pub(super) refusal: fn(&Blocks, u64, &str, usize) -> DataError,
+}
+
+impl Limit {
+    /// A limit that is set with `--longest`.
+    pub(super) fn of_option(longest: usize) -> Self {
+        Self { longest, refusal: too_long }
+    }
 }
 
 impl Lines {
-    /// Lines of at most `longest` bytes.
-    pub(super) fn new(blocks: Blocks, longest: usize) -> Self {
-        Self { blocks, text: String::new(), start: 0, searched: 0, number: 0, longest }
+    /// Lines within a limit.
+    pub(super) fn new(blocks: Blocks, limit: Limit) -> Self {
+        Self { blocks, text: String::new(), start: 0, searched: 0, number: 0, limit }
     }
 
     /// Number of the line last handed out, from 1.
@@ -29,14 +48,65 @@ impl Lines {
 
     /// The next line without its end.
     pub(super) fn next(&mut self) -> Result<Option<&str>, DataError> {
-        let Some((end, next)) = self.find_end()? else { return Ok(None) };
-        if end - self.start > self.longest {
-            return Err(too_long(&self.blocks, self.number + 1, "line", self.longest));
+        let line = self.next_range()?;
+        Ok(line.map(|line| &self.text[line]))
+    }
+
+    /// The next line that is not blank, without its end.
+    pub(super) fn next_filled(&mut self) -> Result<Option<&str>, DataError> {
+        while let Some(line) = self.next_range()? {
+            if !self.text[line.clone()].trim().is_empty() {
+                return Ok(Some(&self.text[line]));
+            }
         }
+        Ok(None)
+    }
+
+    /// The next run of lines: what stands before a line that `ends` it, and the number of its first line.
+    /// Blank lines before and empty lines after it are no part of it, and neither is the end of its last line.
+    /// A run without lines is none.
+    pub(super) fn next_run(
+        &mut self,
+        mut ends: impl FnMut(&str) -> bool,
+    ) -> Result<Option<(u64, String)>, DataError> {
+        let (mut text, mut first) = (String::new(), 0);
+        while let Some(line) = self.next_range()? {
+            let line = &self.text[line];
+            let ended = ends(line);
+            if ended && !text.is_empty() {
+                break;
+            }
+            if ended || (text.is_empty() && line.trim().is_empty()) {
+                continue;
+            }
+            if text.is_empty() {
+                first = self.number;
+            } else {
+                text.push('\n');
+            }
+            text.push_str(line);
+            self.check(&text, first, "document")?;
+        }
+        text.truncate(text.trim_end_matches('\n').len());
+        Ok((!text.is_empty()).then_some((first, text)))
+    }
+
+    /// Refuses what is longer than the limit; it begins on line `first`.
+    pub(super) fn check(&self, text: &str, first: u64, what: &str) -> Result<(), DataError> {
+        if text.len() <= self.limit.longest {
+            return Ok(());
+        }
+        Err((self.limit.refusal)(&self.blocks, first, what, self.limit.longest))
+    }
+
+    /// Where in `text` the next line is.
+    fn next_range(&mut self) -> Result<Option<Range<usize>>, DataError> {
+        let Some((end, next)) = self.find_end()? else { return Ok(None) };
         let line = self.start..end;
+        self.check(&self.text[line.clone()], self.number + 1, "line")?;
         (self.start, self.searched) = (next, next);
         self.number += 1;
-        Ok(Some(&self.text[line]))
+        Ok(Some(line))
     }
 
     /// Where the current line ends and the next begins; none at the end of the file.
@@ -46,9 +116,7 @@ impl Lines {
                 let end = self.searched + i;
                 return Ok(Some((end, end + 1)));
             }
-            if self.text.len() - self.start > self.longest {
-                return Err(too_long(&self.blocks, self.number + 1, "line", self.longest));
-            }
+            self.check(&self.text[self.start..], self.number + 1, "line")?;
             self.text.drain(..self.start); // what is left is the beginning of one line
             self.start = 0;
             self.searched = self.text.len();
@@ -60,7 +128,7 @@ impl Lines {
     }
 }
 
-/// A document or line that is longer than allowed.
+/// A document or line that is longer than `--longest` allows.
 pub(super) fn too_long(blocks: &Blocks, line: u64, what: &str, longest: usize) -> DataError {
     malformed(
         blocks.name(),

@@ -10,7 +10,8 @@
 //! | the documents as they stand in the file, to write them again | [`Records`] |
 //! | what is in the documents: their texts and fields | [`Documents`] |
 //!
-//! A format of [`Documents`] is a file here and a line in [`FORMATS`].
+//! Lines and runs of lines are cut in one place for the last two, lines.rs. A format of [`Documents`] is a file here
+//! and a line in [`FORMATS`].
 
 mod blocks;
 mod csv;
@@ -36,6 +37,7 @@ pub use text_reader::TextReader;
 pub use writer::{DocumentWriter, OutFormat};
 
 use crate::DataError;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -47,6 +49,15 @@ pub fn file_length(path: impl AsRef<Path>) -> Result<u64, DataError> {
     let path = path.as_ref();
     check_regular_file(path)?;
     Ok(std::fs::metadata(path).map_err(|source| io_error(path, source))?.len())
+}
+
+/// Opens a regular file, and answers its length too.
+pub(crate) fn open_file(path: &Path) -> Result<(File, u64), DataError> {
+    check_regular_file(path)?;
+    let unreadable = |source| io_error(path, source);
+    let file = File::open(path).map_err(unreadable)?;
+    let length = file.metadata().map_err(unreadable)?.len();
+    Ok((file, length))
 }
 
 /// Refuses what reading would fail on with an obscure message, or wait on for ever (a pipe).

@@ -2,74 +2,45 @@
 
 use super::blocks::Blocks;
 use super::document::{Document, Options, Source};
-use super::lines::{Lines, too_long};
+use super::lines::{Limit, Lines};
 use crate::DataError;
 
 /// Documents are runs of lines that are not blank.
-pub(super) struct Paragraphs {
-    lines: Lines,
-    longest: usize,
-}
+pub(super) struct Paragraphs(Lines);
 
 impl Paragraphs {
     pub(super) fn open(blocks: Blocks, options: &Options) -> Result<Box<dyn Source>, DataError> {
-        Ok(Box::new(Self { lines: Lines::new(blocks, options.longest), longest: options.longest }))
+        Ok(Box::new(Self(Lines::new(blocks, Limit::of_option(options.longest)))))
     }
 }
 
 impl Source for Paragraphs {
     fn next(&mut self) -> Result<Option<Document>, DataError> {
-        let mut text = String::new();
-        let mut first = 0;
-        while let Some(line) = self.lines.next()? {
-            if line.trim().is_empty() {
-                if text.is_empty() {
-                    continue;
-                }
-                break;
-            }
-            if !text.is_empty() {
-                text.push('\n');
-            }
-            text.push_str(line);
-            if first == 0 {
-                first = self.lines.number();
-            }
-            if text.len() > self.longest {
-                return Err(too_long(&self.lines.blocks, first, "document", self.longest));
-            }
-        }
-        Ok((!text.is_empty()).then(|| Document::plain(text, first)))
+        let paragraph = self.0.next_run(|line| line.trim().is_empty())?;
+        Ok(paragraph.map(|(line, text)| Document::plain(text, line)))
     }
 
     fn blocks(&self) -> &Blocks {
-        &self.lines.blocks
+        &self.0.blocks
     }
 }
 
 /// A document is a line; blank lines are none.
-pub(super) struct LineDocuments {
-    lines: Lines,
-}
+pub(super) struct LineDocuments(Lines);
 
 impl LineDocuments {
     pub(super) fn open(blocks: Blocks, options: &Options) -> Result<Box<dyn Source>, DataError> {
-        Ok(Box::new(Self { lines: Lines::new(blocks, options.longest) }))
+        Ok(Box::new(Self(Lines::new(blocks, Limit::of_option(options.longest)))))
     }
 }
 
 impl Source for LineDocuments {
     fn next(&mut self) -> Result<Option<Document>, DataError> {
-        while let Some(line) = self.lines.next()? {
-            if !line.trim().is_empty() {
-                let text = line.to_string();
-                return Ok(Some(Document::plain(text, self.lines.number())));
-            }
-        }
-        Ok(None)
+        let line = self.0.next_filled()?.map(str::to_string);
+        Ok(line.map(|text| Document::plain(text, self.0.number())))
     }
 
     fn blocks(&self) -> &Blocks {
-        &self.lines.blocks
+        &self.0.blocks
     }
 }

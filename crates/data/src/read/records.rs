@@ -2,10 +2,12 @@
 //! are what a split must not tear apart, and what is written again as it was. What is *in* a row or an object is
 //! for [`Documents`](super::Documents).
 
-use super::{Detected, TextReader};
+use super::blocks::Blocks;
+use super::lines::{Limit, Lines};
+use super::{Detected, malformed, open_file};
 use crate::DataError;
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Longer documents are refused: a text without a single separator would fill the memory.
 const MAX_BYTES: usize = 64 << 20;
@@ -79,13 +81,11 @@ fn shortened(found: &str) -> String {
 /// # Ok::<(), data::DataError>(())
 /// ```
 pub struct Records {
-    reader: TextReader,
+    path: PathBuf,
+    /// Bytes in the file, when it was opened.
+    bytes: u64,
+    lines: Lines,
     end: RecordEnd,
-    /// What was read and not yet used begins at `at`.
-    text: String,
-    at: usize,
-    /// The line that begins there, from 1.
-    line: u64,
     header: Option<String>,
     marks: u64,
 }
@@ -101,18 +101,20 @@ impl Records {
         end: RecordEnd,
         encoding: Option<&str>,
     ) -> Result<Records, DataError> {
-        let reader = TextReader::open(path, encoding)?;
-        let mut documents =
-            Records { reader, end, text: String::new(), at: 0, line: 1, header: None, marks: 0 };
-        if documents.end == RecordEnd::CsvRecord {
-            documents.header = documents.record()?.map(|header| header.text);
+        let path = path.as_ref();
+        let (file, bytes) = open_file(path)?;
+        let blocks = Blocks::new(path.display().to_string(), Box::new(file), Some(bytes), encoding)?;
+        let lines = Lines::new(blocks, Limit { longest: MAX_BYTES, refusal: too_large });
+        let mut records = Records { path: path.into(), bytes, lines, end, header: None, marks: 0 };
+        if records.end == RecordEnd::CsvRecord {
+            records.header = records.next_row()?.map(|header| header.text);
         }
-        Ok(documents)
+        Ok(records)
     }
 
     /// The path as it was given.
     pub fn path(&self) -> &Path {
-        self.reader.path()
+        &self.path
     }
 
     /// What ends a record.
@@ -122,7 +124,7 @@ impl Records {
 
     /// The encoding that is read, and how it is known.
     pub fn encoding(&self) -> &Detected {
-        self.reader.encoding()
+        self.lines.blocks.detected()
     }
 
     /// The header of a CSV file.
@@ -132,7 +134,7 @@ impl Records {
 
     /// Bytes read so far, and in all.
     pub fn progress(&self) -> (u64, u64) {
-        self.reader.progress()
+        (self.lines.blocks.offset(), self.bytes)
     }
 
     /// The next document; `None` at the end.
@@ -141,127 +143,80 @@ impl Records {
     /// If the file cannot be read or decoded, if a document is longer than 64 MiB, a quotation
     /// mark of a CSV file is never closed, or there is no mark in the whole file.
     pub fn next_record(&mut self) -> Result<Option<Record>, DataError> {
-        match self.end {
-            RecordEnd::CsvRecord => self.record(),
-            RecordEnd::Line => self.lines_until(|_, _| true),
-            RecordEnd::EmptyLine => self.lines_until(|line, _| line.trim().is_empty()),
-            RecordEnd::Mark(_) => {
-                let document = self.lines_until(|line, mark| line.trim_end() == mark)?;
-                if document.is_none() && self.marks == 0 {
-                    return Err(self.no_mark());
+        let (lines, marks) = (&mut self.lines, &mut self.marks);
+        let found = match &self.end {
+            RecordEnd::CsvRecord => return self.next_row(),
+            RecordEnd::Line => lines.next_filled()?.map(str::to_string).map(|text| (lines.number(), text)),
+            RecordEnd::EmptyLine => lines.next_run(|line| line.trim().is_empty())?,
+            RecordEnd::Mark(mark) => {
+                let found = lines.next_run(|line| {
+                    let ended = line.trim_end() == mark;
+                    *marks += u64::from(ended);
+                    ended
+                })?;
+                if found.is_none() && *marks == 0 {
+                    return Err(no_mark(&self.lines.blocks, mark));
                 }
-                Ok(document)
+                found
             }
-        }
-    }
-
-    /// Lines up to one that ends the document. That line is part of it only if the end is `Line`.
-    fn lines_until(&mut self, ends: fn(&str, &str) -> bool) -> Result<Option<Record>, DataError> {
-        let mark = match &self.end {
-            RecordEnd::Mark(mark) => mark.clone(),
-            _ => String::new(),
         };
-        let mut document = Record { text: String::new(), line: self.line };
-        while let Some(line) = self.next_line(document.text.len())? {
-            let is_end = ends(&line, &mark);
-            if is_end && self.end != RecordEnd::Line {
-                self.marks += 1;
-            } else if !(document.text.is_empty() && line.trim().is_empty()) {
-                document.text += &line;
-            }
-            if document.text.is_empty() {
-                document.line = self.line; // only empty lines and marks so far
-            } else if is_end {
-                return Ok(Some(finished(document)));
-            }
-        }
-        Ok((!document.text.is_empty()).then(|| finished(document)))
+        Ok(found.map(|(line, text)| Record { text: text + "\n", line }))
     }
 
     /// Lines up to one at whose end all quotation marks are closed (`""` inside of a field counts twice).
-    fn record(&mut self) -> Result<Option<Record>, DataError> {
-        let mut record = Record { text: String::new(), line: self.line };
+    ///
+    /// The other reader of rows (csv.rs) takes a quotation mark for one only where a field begins, which it can
+    /// because it knows what separates fields. Here nobody names it, counting is right whatever it is, and rows are
+    /// only written again: to refuse what is not as RFC 4180 says is left to that reader. On a file that is, both
+    /// find the same rows, but for those of spaces alone. A lone mark within a field (`5" wide`) takes the lines up
+    /// to the next one into the same record.
+    fn next_row(&mut self) -> Result<Option<Record>, DataError> {
+        let mut record = Record { text: String::new(), line: 1 + self.lines.number() };
         let mut quoted = false;
-        while let Some(line) = self.next_line(record.text.len())? {
+        while let Some(line) = self.lines.next()? {
             quoted ^= line.bytes().filter(|&b| b == b'"').count() % 2 == 1;
-            record.text += &line;
+            record.text += line;
+            record.text.push('\n');
+            self.lines.check(&record.text, record.line, "row")?;
             if quoted {
                 continue;
             }
             if !record.text.trim().is_empty() {
-                return Ok(Some(finished(record)));
+                return Ok(Some(record));
             }
-            record = Record { text: String::new(), line: self.line };
+            record = Record { text: String::new(), line: 1 + self.lines.number() };
         }
         if quoted {
-            return Err(self.malformed(
-                record.line,
-                "a quotation mark that is never closed",
+            return Err(malformed(
+                self.lines.blocks.name(),
+                format!("line {}", record.line),
                 "closed quotation marks",
+                "a quotation mark that is never closed",
                 "close it, or write \"\" for a quotation mark inside of a field",
             ));
         }
         Ok(None)
     }
-
-    /// The next line with its end; `before` is the size of the document so far.
-    fn next_line(&mut self, before: usize) -> Result<Option<String>, DataError> {
-        let mut searched = self.at;
-        let end = loop {
-            if let Some(newline) = self.text[searched..].find('\n') {
-                break searched + newline + 1;
-            }
-            self.text.drain(..self.at);
-            self.at = 0;
-            searched = self.text.len();
-            self.check_size(before + searched)?;
-            match self.reader.next_piece()? {
-                Some(piece) => self.text += &piece,
-                None if self.text.is_empty() => return Ok(None),
-                None => break self.text.len(),
-            }
-        };
-        self.check_size(before + end - self.at)?;
-        let line = self.text[self.at..end].to_string();
-        self.at = end;
-        self.line += 1;
-        Ok(Some(line))
-    }
-
-    fn check_size(&self, bytes: usize) -> Result<(), DataError> {
-        if bytes <= MAX_BYTES {
-            return Ok(());
-        }
-        let found = format!("a document of more than {} MiB", MAX_BYTES >> 20);
-        let remedy = "separate the documents by empty lines, or name their separator with --mark";
-        Err(self.malformed(self.line, &found, "documents that fit into memory", remedy))
-    }
-
-    fn no_mark(&self) -> DataError {
-        let RecordEnd::Mark(mark) = &self.end else { unreachable!("only marks are counted") };
-        let found = format!("no line that is {mark:?}");
-        let remedy = "name what stands between the documents with --mark, or use --by paragraph or --by line";
-        let (what, expected) =
-            (self.path().display().to_string(), "documents with a mark between them".into());
-        DataError::Malformed { what, place: String::new(), found, expected, remedy: remedy.into() }
-    }
-
-    fn malformed(&self, line: u64, found: &str, expected: &str, remedy: &str) -> DataError {
-        DataError::Malformed {
-            what: self.path().display().to_string(),
-            place: format!("line {line}"),
-            found: found.into(),
-            expected: expected.into(),
-            remedy: remedy.into(),
-        }
-    }
 }
 
-/// The document without the empty lines at its end, and with the line end that the last line may lack.
-fn finished(mut document: Record) -> Record {
-    document.text.truncate(document.text.trim_end_matches('\n').len());
-    document.text.push('\n');
-    document
+fn too_large(blocks: &Blocks, line: u64, _what: &str, longest: usize) -> DataError {
+    malformed(
+        blocks.name(),
+        format!("line {line}"),
+        "documents that fit into memory",
+        format!("a document of more than {} MiB", longest >> 20),
+        "separate the documents by empty lines, or name their separator with --mark",
+    )
+}
+
+fn no_mark(blocks: &Blocks, mark: &str) -> DataError {
+    malformed(
+        blocks.name(),
+        "",
+        "documents with a mark between them",
+        format!("no line that is {mark:?}"),
+        "name what stands between the documents with --mark, or use --by paragraph or --by line",
+    )
 }
 
 /// How the documents of a file are found where nobody says so: by its name.

@@ -1,16 +1,14 @@
 //! Reading a text of any size, a piece at a time, in any encoding.
 
 use super::blocks::Blocks;
-use super::{Detected, check_regular_file, io_error};
+use super::{Detected, open_file};
 use crate::DataError;
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A text, piece after piece, in constant memory: of a UTF-8 file together exactly what
 /// [`read_text`](super::read_text) gives.
 pub struct TextReader {
     blocks: Blocks,
-    path: PathBuf,
     /// Bytes in the file, when it was opened.
     bytes: u64,
 }
@@ -22,17 +20,9 @@ impl TextReader {
     /// If the path is missing, not a regular file, unreadable or empty, or if its encoding is doubtful.
     pub fn open(path: impl AsRef<Path>, encoding: Option<&str>) -> Result<TextReader, DataError> {
         let path = path.as_ref();
-        check_regular_file(path)?;
-        let unreadable = |source| io_error(path, source);
-        let input = File::open(path).map_err(unreadable)?;
-        let bytes = input.metadata().map_err(unreadable)?.len();
-        let blocks = Blocks::new(path.display().to_string(), Box::new(input), Some(bytes), encoding)?;
-        Ok(TextReader { blocks, path: path.into(), bytes })
-    }
-
-    /// The path as it was given.
-    pub fn path(&self) -> &Path {
-        &self.path
+        let (file, bytes) = open_file(path)?;
+        let blocks = Blocks::new(path.display().to_string(), Box::new(file), Some(bytes), encoding)?;
+        Ok(TextReader { blocks, bytes })
     }
 
     /// The encoding that is read, and how it is known.

@@ -55,10 +55,10 @@ fn is_letter(c: char) -> bool {
     c.is_alphanumeric() && !is_han(c)
 }
 
-/// Whether a character is a Chinese one: the unified ideographs with their extensions and
-/// compatibility forms, and 〇 々.
+/// Whether a character is a Chinese one (also among Japanese kanji and Korean hanja): the unified ideographs and
+/// compatibility forms, with all of the planes 2 and 3, which Unicode keeps for more of them, and 〇 々.
 pub fn is_han(c: char) -> bool {
     matches!(c,
         '\u{4E00}'..='\u{9FFF}' | '\u{3400}'..='\u{4DBF}' | '\u{F900}'..='\u{FAFF}'
-        | '\u{20000}'..='\u{323AF}' | '\u{3005}' | '\u{3007}')
+        | '\u{20000}'..='\u{3FFFD}' | '\u{3005}' | '\u{3007}')
 }

@@ -1,6 +1,7 @@
 //! How often each piece occurs in a corpus: all that a tokenizer learns from.
 
 use super::split::pieces;
+use crate::segment::runs::is_han;
 use std::collections::HashMap;
 
 /// The pieces of a corpus with the number of times each occurs. Memory is proportional to the number of
@@ -72,11 +73,6 @@ fn cut_han_runs<'a>(piece: &'a str, max: usize, mut each: impl FnMut(&'a str)) {
         }
     }
     each(&piece[start..]);
-}
-
-/// The blocks of Chinese characters (Unicode's script Han), with 々 and 〇.
-fn is_han(c: char) -> bool {
-    matches!(u32::from(c), 0x3005 | 0x3007 | 0x3400..=0x4DBF | 0x4E00..=0x9FFF | 0xF900..=0xFAFF | 0x20000..=0x3FFFD)
 }
 
 #[cfg(test)]

@@ -98,19 +98,18 @@ impl BpeTokenizer {
             malformed(VOCAB, String::new(), error.to_string(), "a map from tokens to ids")
         })?;
         let mut lines = MergeTable::default();
-        for (number, line) in (1..).zip(merges.lines()) {
-            let is_comment = number == 1 && line.starts_with("#version");
-            if is_comment || line.is_empty() {
-                continue;
-            }
+        for (number, line) in merge_lines(merges) {
             if lines.len() == MAX_TOKENS {
                 let found = "more merges".to_string();
                 return Err(malformed(MERGES, format!("line {number}"), found, "at most 1048576 merges"));
             }
             lines.push_line(&[line]);
         }
-        BpeTokenizer::from_tables(table, &lines, Special::Unreachable)
-            .map_err(|found| malformed("vocab.json and merges.txt", String::new(), found, "a byte-level BPE"))
+        BpeTokenizer::from_tables(table, &lines, Special::Unreachable).map_err(|wrong| {
+            let line = wrong.merge.and_then(|rank| merge_lines(merges).nth(rank));
+            let place = line.map_or(String::new(), |(number, _)| format!("{MERGES} line {number}"));
+            malformed("vocab.json and merges.txt", place, wrong.found, "a byte-level BPE")
+        })
     }
 
     /// The contents of `vocab.json` and `merges.txt` for this tokenizer.
@@ -121,6 +120,12 @@ impl BpeTokenizer {
         merges.iter().for_each(|merge| lines.extend([merge, "\n"]));
         (vocab, lines)
     }
+}
+
+/// The lines of `merges.txt` that hold a merge, with their numbers from 1.
+fn merge_lines(merges: &str) -> impl Iterator<Item = (usize, &str)> {
+    let is_comment = |number, line: &str| number == 1 && line.starts_with("#version");
+    (1..).zip(merges.lines()).filter(move |&(number, line)| !line.is_empty() && !is_comment(number, line))
 }
 
 /// Reads a file of at most 64 MiB.

@@ -69,7 +69,7 @@ impl WordVectors {
     /// finite: such a table cannot be written to a file.
     ///
     /// # Panics
-    /// If the numbers are not a row for each word.
+    /// If the numbers are not a row for each word, or `dim` is 0.
     pub fn new(words: Vec<String>, dim: usize, values: Vec<f32>) -> Result<Self, DataError> {
         assert!(dim > 0 && values.len() == words.len() * dim, "{} numbers for {}", values.len(), words.len());
         let mut by_word = HashMap::with_capacity(words.len());

@@ -2,6 +2,7 @@
 
 use super::{Format, WordVectors, wrong_word};
 use crate::DataError;
+use crate::read::io_error;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
@@ -47,10 +48,7 @@ impl WordVectors {
 
 /// Size of a file, which must be one: opening a pipe would wait for ever.
 fn regular_size(path: &Path) -> Result<u64, DataError> {
-    let metadata = fs::metadata(path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => DataError::NotFound { path: path.into() },
-        _ => DataError::Unreadable { path: path.into(), source },
-    })?;
+    let metadata = fs::metadata(path).map_err(|source| io_error(path, source))?;
     if !metadata.is_file() {
         let found = if metadata.is_dir() { "directory" } else { "pipe or device" };
         return Err(DataError::NotAFile {

@@ -4,7 +4,8 @@
 
 use super::{Rule, Verdict, without_setting};
 use crate::DataError;
-use crate::clean::script::{is_han, is_mostly_han};
+use crate::clean::script::is_mostly_han;
+use crate::segment::runs::is_han;
 
 struct Alphabetic;
 

@@ -1,7 +1,7 @@
 //! Texts that were there before, byte by byte.
 //!
 //! Finding them all and constant memory exclude each other. What is remembered of a text is a hash of 64 bits,
-//! 9 to 21 bytes in the table, and of more texts than the memory allows the oldest are forgotten
+//! 10 to 21 bytes in the table, and of more texts than the memory allows the oldest are forgotten
 //! (generations.rs); a text that comes again stays in mind. The setting is the memory in megabytes: the usual
 //! 100 are enough for the last 3.6 million different texts.
 //!

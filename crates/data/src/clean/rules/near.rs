@@ -3,7 +3,7 @@
 //!
 //! The setting is the least estimated Jaccard similarity at which a text is dropped, and after a comma the
 //! memory in megabytes: `0.7,100`. Pairs well above 0.7 are found nearly always, pairs below 0.5 hardly ever:
-//! `1 - (1 - s^8)^16`. about 500 bytes a text are remembered; of more than the memory allows the oldest are
+//! `1 - (1 - s^8)^16`. About 500 bytes a text are remembered; of more than the memory allows the oldest are
 //! forgotten (generations.rs), so 100 megabytes are enough for the last 80,000 texts.
 
 use super::{MEGABYTES, Rule, Verdict, megabytes, wrong_setting};

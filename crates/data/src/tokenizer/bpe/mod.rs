@@ -63,6 +63,21 @@ pub(crate) struct Merge {
     pub(crate) product: u32,
 }
 
+/// What is wrong with a vocabulary and merges.
+#[derive(Debug)]
+pub(crate) struct WrongTables {
+    /// As part of a sentence.
+    pub(crate) found: String,
+    /// The rank of the merge that is wrong, if it is one.
+    pub(crate) merge: Option<usize>,
+}
+
+impl From<String> for WrongTables {
+    fn from(found: String) -> Self {
+        WrongTables { found, merge: None }
+    }
+}
+
 impl PartialEq for BpeTokenizer {
     fn eq(&self, other: &Self) -> bool {
         (&self.tokens, &self.merges, &self.special) == (&other.tokens, &other.merges, &other.special)
@@ -75,8 +90,8 @@ impl BpeTokenizer {
     /// The tokenizer of these tokens, merges and special tokens (ids in ascending order).
     ///
     /// # Errors
-    /// What is wrong with them, as part of a sentence: a byte that is no token, a pair that is there twice.
-    pub(crate) fn new(tokens: Tokens, merges: Vec<Merge>, special: Vec<u32>) -> Result<Self, String> {
+    /// What is wrong with them: a byte that is no token, a pair that is there twice.
+    pub(crate) fn new(tokens: Tokens, merges: Vec<Merge>, special: Vec<u32>) -> Result<Self, WrongTables> {
         let mut byte_ids = [None; 256];
         for (id, token) in (0..).zip(tokens.iter()) {
             if let &[byte] = token
@@ -87,14 +102,15 @@ impl BpeTokenizer {
         }
         if let Some(byte) = byte_ids.iter().position(Option::is_none) {
             let name = byte_alphabet::to_chars(&[byte as u8]);
-            return Err(format!("the vocabulary has no token for the byte {byte} ({name:?})"));
+            return Err(format!("the vocabulary has no token for the byte {byte} ({name:?})").into());
         }
         let mut ranks = PairMap::default();
         for (rank, merge) in (0..).zip(&merges) {
             if ranks.insert(key((merge.left, merge.right)), rank).is_some() {
                 let [left, right] = [merge.left, merge.right]
                     .map(|id| byte_alphabet::to_chars(tokens.get(id).unwrap_or_default()));
-                return Err(format!("the merge of {left:?} and {right:?} is there twice"));
+                let found = format!("the merge of {left:?} and {right:?} is there twice");
+                return Err(WrongTables { found, merge: Some(rank as usize) });
             }
         }
         let byte_ids = byte_ids.map(Option::unwrap_or_default);

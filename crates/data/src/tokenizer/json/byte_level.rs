@@ -4,7 +4,7 @@
 use super::added::{AddedToken, check_added, names_after};
 use super::{MAX_BYTES, MergeTable, Table, invalid, null};
 use crate::DataError;
-use crate::tokenizer::bpe::{BpeTokenizer, Merge};
+use crate::tokenizer::bpe::{BpeTokenizer, Merge, WrongTables};
 use crate::tokenizer::tokens::Tokens;
 use crate::tokenizer::word::WordTokenizer;
 use crate::tokenizer::{MAX_TOKENS, byte_alphabet};
@@ -232,7 +232,7 @@ impl BpeTokenizer {
         let added: Vec<_> =
             file.added_tokens.iter().map(|added| (added.content.as_str(), added.id)).collect();
         BpeTokenizer::from_tables(file.model.vocab, &file.model.merges, Special::Named(&added))
-            .map_err(invalid)
+            .map_err(|wrong| invalid(wrong.found))
     }
 
     /// The vocabulary and the merges in the alphabet for bytes; special tokens are as they are.
@@ -256,12 +256,12 @@ impl BpeTokenizer {
     /// The tokenizer of a vocabulary and merges.
     ///
     /// # Errors
-    /// What is wrong with them, as part of a sentence.
+    /// What is wrong with them.
     pub(in crate::tokenizer) fn from_tables(
         mut vocab: Table,
         merges: &MergeTable,
         special: Special<'_>,
-    ) -> Result<BpeTokenizer, String> {
+    ) -> Result<BpeTokenizer, WrongTables> {
         let special = match special {
             Special::Named(named) => add_special(&mut vocab, named)?,
             Special::Unreachable => unreachable_tokens(&vocab, merges),
@@ -275,10 +275,12 @@ impl BpeTokenizer {
             }
             tokens.push(&token_bytes(key)?);
             if ids.insert(key, id).is_some() {
-                return Err(format!("the token {key:?} is there twice"));
+                return Err(format!("the token {key:?} is there twice").into());
             }
         }
-        let merges: Result<_, _> = merges.iter().map(|line| merge(line, &ids)).collect();
+        let numbered =
+            |(rank, line)| merge(line, &ids).map_err(|found| WrongTables { found, merge: Some(rank) });
+        let merges: Result<_, _> = merges.iter().enumerate().map(numbered).collect();
         BpeTokenizer::new(tokens, merges?, special)
     }
 }
