@@ -146,3 +146,41 @@ fn every_command_explains_itself() {
         assert!(text.contains(&format!("newleaf {command}")), "{command} --help has an example");
     }
 }
+
+/// A mixture of objectives: a loss for each, its special tokens in the tokenizer, and none of them in a sample.
+#[test]
+fn a_mixture_of_objectives_is_trained_and_measured_one_by_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let trained = newleaf()
+        .args([
+            "train",
+            "--objective",
+            "mix=clm:.5,mlm:.25,span:.25",
+            "--json",
+            "--max-iters=20",
+            "--eval-interval=10",
+        ])
+        .arg("--out")
+        .arg(&run)
+        .args(TINY.iter().filter(|flag| !flag.starts_with("--block-size")))
+        .arg("--block-size=32")
+        .assert()
+        .success();
+    let summary: Value = serde_json::from_slice(&trained.get_output().stdout).unwrap();
+    let lines = json_lines(&run.join("metrics.jsonl"));
+    let evaluations: Vec<_> = lines.iter().filter(|line| line.get("val_loss").is_some()).collect();
+    assert_eq!(evaluations.len(), 3);
+    for name in ["val_loss_clm", "val_loss_mlm", "val_loss_span"] {
+        assert!(evaluations.iter().all(|line| line[name].is_number()), "{name}");
+        assert_eq!(summary[name], evaluations[2][name]);
+    }
+    let clm = evaluations[2]["val_loss_clm"].as_f64().unwrap() / std::f64::consts::LN_2;
+    assert!((evaluations[2]["val_bits_per_char"].as_f64().unwrap() - clm).abs() < 1e-9);
+    let tokenizer = fs::read_to_string(run.join("best/tokenizer.json")).unwrap();
+    assert!(tokenizer.contains("[MASK]") && tokenizer.contains("<extra_id_0>"));
+    let sample = newleaf().args(["sample", "--max-new-tokens=300", "--model"]).arg(&run).assert().success();
+    let text = String::from_utf8_lossy(&sample.get_output().stdout).into_owned();
+    assert!(!text.contains("[MASK]") && !text.contains("extra_id"), "{text}");
+    newleaf().args(["train", "--resume", "--max-iters=25", "--out"]).arg(&run).assert().success();
+}

@@ -1,0 +1,61 @@
+//! `newleaf plan`, and trainings that follow a plan.
+
+use assert_cmd::Command;
+use serde_json::Value;
+use std::fs;
+
+fn newleaf() -> Command {
+    Command::cargo_bin("newleaf").expect("the program is built")
+}
+
+#[test]
+fn a_plan_names_a_model_and_what_it_takes() {
+    let planned = newleaf().args(["plan", "--time", "6s", "--json"]).assert().success();
+    let facts: Value = serde_json::from_slice(&planned.get_output().stdout).unwrap();
+    for name in
+        ["n_layer", "n_head", "n_embd", "block_size", "batch_size", "max_iters", "tokens", "parameters"]
+    {
+        assert!(facts[name].as_u64().unwrap() > 0, "{name} in {facts}");
+    }
+    let seconds = facts["seconds"].as_f64().unwrap();
+    assert!(seconds > 0.0 && seconds <= 6.0, "{seconds}");
+    assert!(facts["bytes"].as_u64().unwrap() > 10_000_000);
+    let (expected, counted) =
+        (facts["expected_loss"].as_f64().unwrap(), facts["count_loss"].as_f64().unwrap());
+    assert!(expected > 0.5 * counted && expected < 4.2, "{expected}, counting {counted}");
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_advice() {
+    for (arguments, told) in [
+        (["--time", "6s", "--memory", "1MB"], "allow more with --memory"),
+        (["--time", "1s", "--memory", "4GB"], "give more with --time"),
+        (["--time", "soon", "--memory", "4GB"], "such as 90s, 30m or 1.5h"),
+        (["--time", "6s", "--memory", "lots"], "such as 500MB or 4GB"),
+    ] {
+        let refused = newleaf().arg("plan").args(arguments).assert().code(2);
+        let stderr = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+        assert!(stderr.contains(told), "{arguments:?}: {stderr}");
+        assert!(refused.get_output().stdout.is_empty());
+    }
+}
+
+#[test]
+fn a_training_follows_its_plan_and_says_how_wrong_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    // A model of one's own: only its length is planned.
+    let small = ["--n-layer=1", "--n-head=2", "--n-embd=32", "--block-size=32", "--sample-length=20"];
+    let trained = newleaf().args(["train", "--time=5s", "--out"]).arg(&run).args(small).assert().success();
+    let stderr = String::from_utf8_lossy(&trained.get_output().stderr).into_owned();
+    assert!(stderr.contains("plan:  ") && stderr.contains(" s expected, "), "{stderr}");
+    let info: Value = serde_json::from_str(&fs::read_to_string(run.join("run.json")).unwrap()).unwrap();
+    assert_eq!(info["config"]["model"]["n_embd"], 32);
+    for name in ["seconds", "bytes", "expected_loss"] {
+        assert!(info["plan"][name].is_number(), "{name} in {}", info["plan"]);
+    }
+    assert!(info["outcome"]["seconds"].as_f64().unwrap() > 0.0);
+    assert!(info["outcome"]["best_val_loss"].as_f64().unwrap() < 4.0);
+    let max_iters = info["config"]["train"]["max_iters"].as_u64().unwrap();
+    assert!(stderr.contains(&format!("done:  {max_iters} updates")), "{stderr}");
+}
