@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod byte_progress;
+mod chart;
 mod commands;
 mod corpus;
 mod count_baseline;
@@ -12,6 +13,7 @@ mod init_embedding;
 mod model;
 mod progress;
 mod reading;
+mod sampling;
 mod settings;
 mod signals;
 

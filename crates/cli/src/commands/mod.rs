@@ -15,6 +15,7 @@ mod generate;
 mod info;
 mod leak;
 mod ngram;
+mod report;
 mod sample;
 mod train;
 
@@ -61,6 +62,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     entry!(sample),
     entry!(eval),
     entry!(info),
+    entry!(report),
     entry!(clean),
     entry!(leak),
     group!(data),
