@@ -51,7 +51,7 @@ impl Axis {
 
 /// A tick with as many decimals as its neighbours need.
 fn written(tick: f64, step: f64) -> String {
-    if step >= 1e6 || step < 1e-6 {
+    if !(1e-6..1e6).contains(&step) {
         return format!("{tick:.1e}");
     }
     let decimals = (-(step.log10() + 1e-9).floor()).max(0.0) as usize;

@@ -50,7 +50,7 @@ pub(crate) struct Curve {
     pub(crate) label: String,
 }
 
-/// A horizontal line.
+/// A horizontal line; not drawn if it lies beyond the range.
 #[derive(Clone, Debug)]
 pub(crate) struct Level {
     pub(crate) y: f64,
@@ -78,19 +78,16 @@ pub(crate) struct Chart {
 impl Chart {
     /// Draws it.
     pub(crate) fn draw(&self) -> Svg {
-        let names = self.names();
+        let names = self.names(self.axis(0.0, 1.0));
         let bottom = (TOP + self.height).max(TOP + SPACING * names.len() as f64);
         let description = format!("{}: {} by {}", self.marker, self.title, self.across);
         let mut svg = Svg::new(&description, WIDTH, bottom + FOOT);
         let last = self.curves.iter().filter_map(|curve| curve.points.last()).map(|point| point.0);
         let x = Axis::new((0.0, last.fold(0.0, f64::max)), LEFT, RIGHT);
-        let (least, largest) = self.range;
-        let room = 0.04 * (largest - least).max(0.0);
-        let low = if least >= 0.0 { (least - room).max(0.0) } else { least - room };
-        let y = Axis::new((low, largest + room), bottom, TOP);
+        let y = self.axis(bottom, TOP);
         svg.text((LEFT - 44.0, 20.0), "start", "bold", &self.title);
         self.grid(&mut svg, &x, &y, bottom);
-        for level in &self.levels {
+        for level in self.levels.iter().filter(|level| y.holds(level.y)) {
             let at = y.at(level.y);
             svg.line((LEFT, at), (RIGHT, at), &class(level.colour), 1.4, "2 4");
         }
@@ -101,6 +98,14 @@ impl Chart {
         }
         draw_names(&mut svg, names, &y, bottom);
         svg
+    }
+
+    /// The vertical one, with a little room beyond the numbers.
+    fn axis(&self, bottom: f64, top: f64) -> Axis {
+        let (least, largest) = self.range;
+        let room = 0.04 * (largest - least).max(0.0);
+        let low = if least >= 0.0 { (least - room).max(0.0) } else { least - room };
+        Axis::new((low, largest + room), bottom, top)
     }
 
     fn grid(&self, svg: &mut Svg, x: &Axis, y: &Axis, bottom: f64) {
@@ -119,13 +124,13 @@ impl Chart {
     }
 
     /// What is named, and where it ends.
-    fn names(&self) -> Vec<Name<'_>> {
+    fn names(&self, y: Axis) -> Vec<Name<'_>> {
         let curves = self.curves.iter().filter(|curve| !curve.label.is_empty()).filter_map(|curve| {
             let (width, dashes) = curve.look.stroke();
             let y = curve.points.last()?.1;
             Some(Name { y, colour: Some(curve.colour), width, dashes, text: &curve.label })
         });
-        let levels = self.levels.iter().map(|level| Name {
+        let levels = self.levels.iter().filter(|level| y.holds(level.y)).map(|level| Name {
             y: level.y,
             colour: level.colour,
             width: 1.4,

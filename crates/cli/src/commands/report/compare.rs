@@ -30,7 +30,7 @@ fn machine(machine: &Machine) -> String {
         .memory
         .map_or(String::new(), |bytes| format!(", {:.1} GiB", bytes as f64 / (1u64 << 30) as f64));
     let Machine { cpu, cores, threads, simd, os, .. } = machine;
-    format!("{cpu}, {cores} cores, {threads} threads, {simd}, {os}{memory}")
+    format!("{cpu}, cores: {cores}, threads: {threads}, {simd}, {os}{memory}")
 }
 
 /// A word of a command line as a shell takes it.

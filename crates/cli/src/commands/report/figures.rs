@@ -21,13 +21,7 @@ pub(super) struct Figure {
 pub(super) fn all(records: &[Record], floor: Option<f64>) -> Vec<Figure> {
     let mut figures = vec![losses(records, floor, Across::Tokens), losses(records, floor, Across::Seconds)];
     figures.extend(measured(records, "learning-rate", "Learning rate", |line| line.lr, false));
-    figures.extend(measured(
-        records,
-        "gradient-norm",
-        "Norm of the gradient before clipping",
-        |line| line.grad_norm,
-        true,
-    ));
+    figures.extend(gradient(records));
     figures.extend(measured(
         records,
         "tokens-per-second",
@@ -151,21 +145,21 @@ pub(super) fn objectives(record: &Record) -> Vec<String> {
     keys
 }
 
-/// What counting reaches, once if it is the same for all runs, and the floor.
+/// What counting reaches, once if it is the same for all runs, and the floor. Counting goes on with a text: it stands beside
+/// no other objective.
 fn levels(records: &[Record], floor: Option<f64>) -> Vec<Level> {
-    let counts: Vec<Option<f64>> = records.iter().map(|record| record.info.count_loss).collect();
+    let continues = |record: &Record| {
+        record.info.config.train.objective.is_clm()
+            || objectives(record).iter().any(|key| key == "val_loss_clm")
+    };
+    let count = |record: &Record| record.info.count_loss.filter(|_| continues(record));
+    let counts: Vec<Option<f64>> = records.iter().map(count).collect();
     let same = counts.iter().all(|count| *count == counts[0]);
-    let mut levels: Vec<Level> = counts
-        .iter()
-        .enumerate()
-        .take(if same { 1 } else { counts.len() })
-        .filter_map(|(i, count)| {
-            let y = (*count)?;
-            let (colour, of) =
-                if same { (None, String::new()) } else { (Some(i), format!("{}: ", letter(i))) };
-            Some(Level { y, colour, label: format!("{of}counting reaches {}", loss(y)) })
-        })
-        .collect();
+    let mut levels: Vec<Level> = Vec::new();
+    for (i, count) in counts.iter().enumerate().take(if same { 1 } else { counts.len() }) {
+        let (colour, of) = if same { (None, String::new()) } else { (Some(i), format!("{}: ", letter(i))) };
+        levels.extend(count.map(|y| Level { y, colour, label: format!("{of}counting reaches {}", loss(y)) }));
+    }
     levels.extend(floor.map(|y| Level { y, colour: None, label: format!("floor {}", loss(y)) }));
     levels
 }
@@ -191,7 +185,8 @@ fn loss_range(curves: &[Curve], levels: &[Level], from: f64) -> ((f64, f64), Opt
     if most <= top { ((least, most.max(largest)), None) } else { ((least, top), Some(most)) }
 }
 
-/// A number of every logged update; none if no run has it.
+/// A number of every logged update; none if no run has it. A noisy one is shown as its mean, and of a single run also as it
+/// was measured.
 fn measured(
     records: &[Record],
     name: &'static str,
@@ -200,48 +195,46 @@ fn measured(
     noisy: bool,
 ) -> Option<Figure> {
     let (unit, axis) = Across::Tokens.unit(records);
+    let alone = records.len() == 1;
     let mut curves = Vec::new();
-    for (number, record) in records.iter().enumerate() {
+    for (colour, record) in records.iter().enumerate() {
         let raw = points(&record.steps, Across::Tokens, unit, &of);
-        let middle = median(raw.iter().map(|point| point.1).collect()).map_or(String::new(), short);
-        let label = match (records.len(), noisy) {
-            (1, true) => format!("mean; median {middle}"),
-            (1, false) => String::new(),
-            (_, true) => format!("{}: median {middle}", letter(number)),
-            (_, false) => letter(number),
+        let mut curve = |points: &[Point], look, label| {
+            curves.push(Curve { points: thinned(points, MOST_POINTS), colour, look, label });
         };
-        let mean = if noisy { smoothed(&raw, reach(raw.len())) } else { raw.clone() };
-        if noisy && records.len() == 1 {
-            curves.push(Curve {
-                points: thinned(&raw, MOST_POINTS),
-                colour: number,
-                look: Look::Faint,
-                label: String::new(),
-            });
+        if !noisy {
+            curve(&raw, Look::Plain, if alone { String::new() } else { letter(colour) });
+            continue;
         }
-        curves.push(Curve { points: thinned(&mean, MOST_POINTS), colour: number, look: Look::Plain, label });
+        let middle = median(raw.iter().map(|point| point.1).collect()).map_or(String::new(), short);
+        let label = if alone { "mean; median".to_string() } else { format!("{}: median", letter(colour)) };
+        curve(&smoothed(&raw, reach(raw.len())), Look::Plain, format!("{label} {middle}"));
+        if alone {
+            curve(&raw, Look::Faint, String::new());
+        }
     }
-    let means = || curves.iter().filter(|curve| curve.look == Look::Plain).flat_map(|curve| &curve.points);
-    let largest = means().map(|point| point.1).fold(f64::NEG_INFINITY, f64::max);
-    if largest == f64::NEG_INFINITY {
-        return None;
-    }
-    let caption = if noisy && records.len() == 1 {
-        "Thin: each update that was logged. Those far above the mean leave the picture.".to_string()
-    } else {
-        String::new()
+    let means = curves.iter().filter(|curve| curve.look == Look::Plain).flat_map(|curve| &curve.points);
+    let largest = means.map(|point| point.1).reduce(f64::max)?;
+    let caption = match noisy && alone {
+        true => "Thin: each update that was logged. Those far above the mean leave the picture.".to_string(),
+        false => String::new(),
     };
-    let top = if noisy { 1.25 * largest } else { largest };
-    let chart = Chart {
-        title: title.into(),
-        across: axis.into(),
-        curves,
-        levels: Vec::new(),
-        range: (0.0, top.max(0.0)),
-        height: 170.0,
-        marker: super::MARKER,
-    };
+    let range = (0.0, (if noisy { 1.25 * largest } else { largest }).max(0.0));
+    let (title, across, levels) = (title.to_string(), axis.to_string(), Vec::new());
+    let chart = Chart { title, across, curves, levels, range, height: 170.0, marker: super::MARKER };
     Some(Figure { name, chart, caption })
+}
+
+/// The norm of the gradient, and from where on it is clipped if that is the same for all runs.
+fn gradient(records: &[Record]) -> Option<Figure> {
+    let title = "Norm of the gradient before clipping";
+    let mut figure = measured(records, "gradient-norm", title, |line| line.grad_norm, true)?;
+    let clip = |record: &Record| record.info.config.train.grad_clip;
+    let y = clip(&records[0]);
+    if y > 0.0 && records.iter().all(|record| clip(record) == y) {
+        figure.chart.levels.push(Level { y, colour: None, label: format!("clipped to {}", short(y)) });
+    }
+    Some(figure)
 }
 
 /// Three digits that count.

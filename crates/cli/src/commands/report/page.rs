@@ -45,9 +45,9 @@ fn summary(body: &mut String, records: &[Record], floor: Option<f64>) {
     }
     note(
         body,
-        "Losses are in nats per token. Before the last update the validation loss is measured on some batches \
-         (eval_iters), after it on the whole validation part: the last point may stand a little apart. The time includes \
-         evaluations, samples and checkpoints.",
+        "Losses are in nats per token. Along the way the validation loss is measured on eval_iters batches (0: all), at the end \
+         on the whole validation part: the last point may stand a little apart. Dropout, if there is any, raises the training \
+         loss alone. The time includes evaluations, samples and checkpoints; tokens per second are those of single updates.",
     );
 }
 

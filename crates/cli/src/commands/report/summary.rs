@@ -23,13 +23,13 @@ fn tokens_per_s(record: &Record) -> Option<f64> {
     median(record.steps.iter().filter_map(|line| line.tokens_per_s).collect())
 }
 
-/// A row of the table: what it is, and its value for a run, if it has one.
-type Row = (String, Box<dyn Fn(&Record) -> Option<String>>);
+/// A figure of a run as text, if the run has it.
+type Figure = Box<dyn Fn(&Record) -> Option<String>>;
 
 /// What every run is measured by, in the order of the table.
-pub(super) fn rows(records: &[Record], floor: Option<f64>) -> Vec<Row> {
-    let mut rows: Vec<Row> = Vec::new();
-    let mut row = |name: &str, of: Box<dyn Fn(&Record) -> Option<String>>| rows.push((name.to_string(), of));
+pub(super) fn rows(records: &[Record], floor: Option<f64>) -> Vec<(String, Figure)> {
+    let mut rows: Vec<(String, Figure)> = Vec::new();
+    let mut row = |name: &str, of: Figure| rows.push((name.to_string(), of));
     row(
         "updates",
         Box::new(|r| {
