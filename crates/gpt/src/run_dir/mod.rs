@@ -7,6 +7,7 @@
 //! | `samples.txt` | texts written along the way ([`Sample`]) |
 //! | `checkpoints/step-N/` | [`crate::checkpoint::History`] |
 //! | `best/`, `last/` | model directories ([`crate::model_dir`]) |
+//! | `report.html` | a page about all this, if `newleaf report` was asked for it |
 //! | `run.lock` | locked by the process that trains |
 
 mod error;
