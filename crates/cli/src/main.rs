@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod byte_progress;
+mod chart;
 mod commands;
 mod corpus;
 mod count_baseline;
@@ -13,6 +14,7 @@ mod model;
 mod planning;
 mod progress;
 mod reading;
+mod sampling;
 mod settings;
 mod signals;
 

@@ -210,6 +210,7 @@ impl Measured {
 /// Writes a checkpoint where temporary files go, and removes it.
 fn write_once(checkpoint: &Checkpoint) -> Result<(), Failure> {
     let folder = std::env::temp_dir().join(format!("newleaf-plan-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).map_err(|e| Failure::other(format!("{}: {e}", folder.display())))?;
     let written = checkpoint.write(&folder.join("checkpoint"));
     let _ = std::fs::remove_dir_all(&folder); // nothing was promised about it
     written.map_err(|e| Failure::other(e.to_string()))

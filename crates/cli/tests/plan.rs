@@ -10,7 +10,7 @@ fn newleaf() -> Command {
 
 #[test]
 fn a_plan_names_a_model_and_what_it_takes() {
-    let planned = newleaf().args(["plan", "--time", "6s", "--json"]).assert().success();
+    let planned = newleaf().args(["plan", "--time", "40s", "--json"]).assert().success();
     let facts: Value = serde_json::from_slice(&planned.get_output().stdout).unwrap();
     for name in
         ["n_layer", "n_head", "n_embd", "block_size", "batch_size", "max_iters", "tokens", "parameters"]
@@ -18,7 +18,7 @@ fn a_plan_names_a_model_and_what_it_takes() {
         assert!(facts[name].as_u64().unwrap() > 0, "{name} in {facts}");
     }
     let seconds = facts["seconds"].as_f64().unwrap();
-    assert!(seconds > 0.0 && seconds <= 6.0, "{seconds}");
+    assert!(seconds > 0.0 && seconds <= 40.0, "{seconds}");
     assert!(facts["bytes"].as_u64().unwrap() > 10_000_000);
     let (expected, counted) =
         (facts["expected_loss"].as_f64().unwrap(), facts["count_loss"].as_f64().unwrap());

@@ -136,11 +136,14 @@ fn an_interrupted_run_ends_the_same() {
         lines.iter().filter(|l| l.get("train_loss").is_some()).map(|l| l["iter"].as_u64().unwrap()).collect()
     };
     assert_eq!(steps("whole"), steps("cut"));
+    let samples = |run: &str| fs::read_to_string(folder.path().join(run).join("samples.txt")).unwrap();
+    assert!(samples("whole").contains("=== iteration 1400 ==="), "a sample at every evaluation");
+    assert_eq!(samples("cut").matches("=== iteration ").count(), 16, "none is written twice");
 }
 
 #[test]
 fn every_command_explains_itself() {
-    for command in ["train", "sample", "eval", "info"] {
+    for command in ["train", "sample", "eval", "info", "report"] {
         let help = newleaf().args([command, "--help"]).assert().success();
         let text = String::from_utf8(help.get_output().stdout.clone()).unwrap();
         assert!(text.contains(&format!("newleaf {command}")), "{command} --help has an example");

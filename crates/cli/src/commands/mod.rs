@@ -16,6 +16,7 @@ mod info;
 mod leak;
 mod ngram;
 mod plan;
+mod report;
 mod sample;
 mod train;
 
@@ -63,6 +64,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     entry!(sample),
     entry!(eval),
     entry!(info),
+    entry!(report),
     entry!(clean),
     entry!(leak),
     group!(data),

@@ -5,9 +5,10 @@ use crate::corpus::Corpus;
 use crate::count_baseline::CountBaseline;
 use crate::failure::Failure;
 use crate::init_embedding::InitEmbedding;
-use crate::model::{first_prompt, load_tokenizer, never_written};
+use crate::model::load_tokenizer;
 use crate::planning::{Budget, parse_memory, parse_time, propose};
 use crate::progress::Progress;
+use crate::sampling::{SampleWriter, Sampled};
 use crate::{settings, signals};
 use clap::ArgMatches;
 use data::Tokenizer;
@@ -18,15 +19,11 @@ use gpt::config::{Config, Preset};
 use gpt::machine::{Machine, now_utc};
 use gpt::model_dir::ModelCard;
 use gpt::run_dir::{DataInfo, RunDir, RunDirError, RunInfo, RunOutcome};
-use gpt::sampling::Sampler;
 use gpt::train::{Outcome, Run, Stopped, TrainError, Trainer};
-use gpt::{Generator, Gpt};
-use random::{Rng, Stream};
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
-use tensor::Params;
 
 pub(crate) const ABOUT: &str = "Train a model on a text and write samples with it
 
@@ -74,6 +71,9 @@ pub(crate) struct Args {
     /// Tokens to write at the end
     #[arg(long, value_name = "N", default_value_t = 600)]
     sample_length: usize,
+    /// Updates between two short samples in samples.txt; 0 writes none [default: at evaluations]
+    #[arg(long, alias = "sample_interval", value_name = "N")]
+    sample_interval: Option<u64>,
     /// Refused, with the reason: stop words are for classification and word vectors
     #[arg(long, value_name = "FILE")]
     stop_words: Option<PathBuf>,
@@ -99,7 +99,13 @@ pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure
     describe(text, trainer, dir);
     let counts = counts.take().map_or_else(|| CountBaseline::of(text), Ok)?;
     eprintln!("count: {counts}");
-    let mut progress = Progress::new(trainer.config.train.max_iters as u64, trainer.iter);
+    record(dir, &counts).map_err(run_dir_failure)?;
+    let settings = &trainer.config.train;
+    let mut watcher = Sampled {
+        progress: Progress::new(settings.max_iters as u64, trainer.iter),
+        writer: SampleWriter::new(&text.tokenizer, settings.seed)?,
+        interval: args.sample_interval.unwrap_or(settings.eval_interval as u64),
+    };
     let tokenizer = text.tokenizer.to_json();
     let keep = trainer.config.train.keep_checkpoints;
     let outcome = Run {
@@ -119,8 +125,8 @@ pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure
         last_train_loss: None,
         last_val_losses: Vec::new(),
     }
-    .run(&mut progress);
-    progress.finish();
+    .run(&mut watcher);
+    watcher.progress.finish();
     finish(args, &session, &counts, &outcome.map_err(failure)?)
 }
 
@@ -220,6 +226,7 @@ fn resume(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
     let train_tokens = check_length(&checkpoint.config, &text)?;
     let trainer = Trainer::from_checkpoint(&checkpoint, train_tokens).map_err(failure)?;
     dir.drop_metrics_after(checkpoint.iter).map_err(run_dir_failure)?;
+    dir.drop_samples_from(checkpoint.iter).map_err(run_dir_failure)?;
     Ok(Session {
         text,
         trainer,
@@ -277,6 +284,13 @@ fn card(data: &DataInfo) -> ModelCard {
         date: now_utc(),
         ..ModelCard::default()
     }
+}
+
+/// Keeps the loss of counting with the run, for its report.
+fn record(dir: &RunDir, counts: &CountBaseline) -> Result<(), RunDirError> {
+    let info = dir.read_info()?;
+    let count_loss = Some(counts.loss);
+    if info.count_loss == count_loss { Ok(()) } else { dir.write_info(&RunInfo { count_loss, ..info }) }
 }
 
 /// What is about to happen, on stderr.
@@ -358,14 +372,8 @@ fn finish(
 /// A sample of the best model.
 fn write_sample(session: &Session, length: usize) -> Result<String, Failure> {
     let best = crate::model::load(session.dir.path())?;
-    let (model, params): (&Gpt, &Params) = (&best.gpt, &best.params);
-    let tokenizer = &best.tokenizer;
-    let start = tokenizer.encode(&first_prompt(tokenizer))?;
-    let rng = Rng::new(session.trainer.config.train.seed, Stream::Sampling);
-    let sampler = Sampler { temperature: 0.8, ..Sampler::default() };
-    let writer = Generator::new(model, params, &start, sampler, rng).without(&never_written(tokenizer));
-    let ids: Vec<u32> = writer.take(length).collect();
-    Ok(tokenizer.decode(&ids)?)
+    let writer = SampleWriter::new(&best.tokenizer, session.trainer.config.train.seed)?;
+    Ok(writer.write(&best.gpt, &best.params, length)?)
 }
 
 /// Texts, settings and checkpoints are input; what happens while training is not.

@@ -19,6 +19,8 @@ pub const MAX_NGRAM: usize = 8;
 pub const MAX_NGRAM_ROWS: usize = 1 << 24;
 /// The largest `muon_iters`: beyond ten nothing changes any more.
 const MAX_MUON_ITERS: usize = 100;
+/// The largest `beta2_tokens`.
+const MAX_BETA2_TOKENS: u64 = 1_000_000_000_000;
 /// The largest `batch_size`.
 pub const MAX_BATCH_SIZE: usize = 1_000_000;
 
@@ -297,7 +299,10 @@ impl TrainConfig {
         check.beta("beta1", self.beta1, "the usual value is 0.9");
         check.beta("beta2", self.beta2, "usual values are 0.99 and 0.95");
         if let Some(tokens) = self.beta2_tokens {
-            check.that(tokens > 0, "beta2_tokens", tokens, "at least 1", "use none to set --beta2 instead");
+            // With a longer memory still, beta2 would round to 1 and Adam divide by nothing.
+            let fits = (1..=MAX_BETA2_TOKENS).contains(&tokens);
+            let expected = format!("1 to {MAX_BETA2_TOKENS}");
+            check.that(fits, "beta2_tokens", tokens, &expected, "use none to set --beta2 instead");
         }
         check.beta("ema", self.ema, "use 0 for none, 0.99 for a short run");
         check.at_least_0("spike_guard", self.spike_guard);
@@ -454,7 +459,9 @@ mod tests {
         );
         assert_eq!(problems(|c| (c.train.documents, c.train.seq_len_warmup) = (true, 9)), ["seq_len_warmup"]);
         assert_eq!(problems(|c| c.train.spike_guard = -1.0), ["spike_guard"]);
-        assert_eq!(problems(|c| c.train.beta2_tokens = Some(0)), ["beta2_tokens"]);
+        for tokens in [0, MAX_BETA2_TOKENS + 1, u64::MAX] {
+            assert_eq!(problems(|c| c.train.beta2_tokens = Some(tokens)), ["beta2_tokens"]);
+        }
         assert_eq!(problems(|c| c.train.decay_frac = 1.5), ["decay_frac"]);
         assert_eq!(problems(|c| c.train.muon_iters = 0), ["muon_iters"]);
         assert_eq!(problems(|c| c.train.muon_lr = 0.0), ["muon_lr"]);

@@ -4,16 +4,19 @@
 //! |---|---|
 //! | `run.json` | [`RunInfo`]: what was run, on what data, on which machine |
 //! | `metrics.jsonl` | [`Metrics`], one object a line |
-//! | `samples.txt` | texts written along the way |
+//! | `samples.txt` | texts written along the way ([`Sample`]) |
 //! | `checkpoints/step-N/` | [`crate::checkpoint::History`] |
 //! | `best/`, `last/` | model directories ([`crate::model_dir`]) |
+//! | `report.html` | a page about all this, if `newleaf report` was asked for it |
 //! | `run.lock` | locked by the process that trains |
 
 mod error;
 mod metrics;
+mod samples;
 
 pub use error::RunDirError;
 pub use metrics::{Dropped, Metrics};
+pub use samples::Sample;
 
 use crate::checkpoint::{CheckpointError, Disk, History, io_error, store, write_file};
 use crate::config::Config;
@@ -49,6 +52,9 @@ pub struct RunInfo {
     pub machine: Machine,
     /// When it began.
     pub started: String,
+    /// What counting reaches on the validation part (Kneser-Ney), in nats a token: known as soon as it is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count_loss: Option<f64>,
     /// What was expected of it, if it was planned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<Estimate>,
@@ -118,8 +124,28 @@ impl RunInfo {
     pub fn new(command: Vec<String>, config: Config, data: DataInfo) -> Self {
         let seed = config.train.seed;
         let version = env!("CARGO_PKG_VERSION").to_string();
-        let (machine, started) = (Machine::current(), now_utc());
-        Self { command, config, data, seed, version, machine, started, plan: None, outcome: None }
+        Self {
+            command,
+            config,
+            data,
+            seed,
+            version,
+            machine: Machine::current(),
+            started: now_utc(),
+            count_loss: None,
+            plan: None,
+            outcome: None,
+        }
+    }
+
+    /// Reads the `run.json` of a run's directory, which another process may be training in.
+    ///
+    /// # Errors
+    /// If it is missing or damaged.
+    pub fn read(run: &Path) -> Result<Self, RunDirError> {
+        let path = run.join(INFO);
+        let bytes = store::read_file(&path, MAX_INFO_BYTES)?;
+        Ok(json::parse(&bytes).map_err(|error| invalid(&path, &error))?)
     }
 }
 
@@ -230,21 +256,7 @@ impl RunDir {
     /// # Errors
     /// If it is missing or damaged.
     pub fn read_info(&self) -> Result<RunInfo, RunDirError> {
-        let path = self.path.join(INFO);
-        let bytes = store::read_file(&path, MAX_INFO_BYTES)?;
-        Ok(json::parse(&bytes).map_err(|error| invalid(&path, &error))?)
-    }
-
-    /// Appends a text to `samples.txt` under the number of its iteration.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn append_sample(&self, iter: u64, text: &str) -> Result<(), RunDirError> {
-        let path = self.path.join(SAMPLES);
-        let entry = format!("=== iteration {iter} ===\n{}\n\n", text.trim_end_matches('\n'));
-        let opened = File::options().append(true).create(true).open(&path);
-        let written = opened.and_then(|mut file| file.write_all(entry.as_bytes()));
-        Ok(written.map_err(|source| io_error("write", &path, source))?)
+        RunInfo::read(&self.path)
     }
 }
 

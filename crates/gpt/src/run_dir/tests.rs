@@ -168,3 +168,41 @@ fn a_full_disk_is_noticed_before_the_start() {
     let message = run.require_space(u64::MAX).unwrap_err().to_string();
     assert!(message.contains("bytes of free space") && message.contains("df -h"), "{message}");
 }
+
+#[test]
+fn samples_are_read_as_they_were_written() {
+    let dir = tempdir().unwrap();
+    let run = RunDir::create(&dir.path().join("run")).unwrap();
+    let path = run.path().join(SAMPLES);
+    assert_eq!(run.drop_samples_from(0).unwrap(), 0);
+    let texts = ["\n\nOnce", "=== iteration 7 ===\n", "", "a\n\n=== iteration x ===", "end"];
+    for (iter, text) in texts.iter().enumerate() {
+        run.append_sample(iter as u64, text).unwrap();
+    }
+    let read = Sample::parse(&fs::read_to_string(&path).unwrap());
+    let expected = ["\n\nOnce", " === iteration 7 ===", "", "a\n\n=== iteration x ===", "end"];
+    for (iter, (sample, text)) in read.iter().zip(expected).enumerate() {
+        assert_eq!((sample.iter, sample.text.as_str()), (iter as u64, text));
+    }
+    assert_eq!(read.len(), texts.len());
+    let before = fs::read(&path).unwrap();
+    assert_eq!(run.drop_samples_from(5).unwrap(), 0);
+    assert_eq!(fs::read(&path).unwrap(), before);
+    fs::write(&path, [&before, "=== iteration 5 ===\ncut off: ".as_bytes(), b"\xc3"].concat()).unwrap();
+    // Those of iterations 3, 4 and 5: a sample comes after the checkpoint of its iteration.
+    assert_eq!(run.drop_samples_from(3).unwrap(), 3);
+    assert_eq!(Sample::parse(&fs::read_to_string(&path).unwrap()), read[..3]);
+    assert!(before.starts_with(&fs::read(&path).unwrap()));
+    assert!(Sample::parse("no heading\n").is_empty());
+}
+
+#[test]
+fn an_older_run_json_has_no_loss_of_counting() {
+    let dir = tempdir().unwrap();
+    let run = RunDir::create(&dir.path().join("run")).unwrap();
+    run.write_info(&info()).unwrap();
+    assert!(!fs::read_to_string(run.path().join(INFO)).unwrap().contains("count_loss"));
+    assert_eq!(RunInfo::read(run.path()).unwrap().count_loss, None);
+    run.write_info(&RunInfo { count_loss: Some(0.1 + 0.2), ..info() }).unwrap();
+    assert_eq!(RunInfo::read(run.path()).unwrap().count_loss, Some(0.1 + 0.2));
+}

@@ -1,6 +1,7 @@
 //! A whole training: updates, evaluations, checkpoints, and a log of it all.
 
 use super::{StepReport, TrainError, Trainer, evaluate_objective};
+use crate::Gpt;
 use crate::checkpoint::{Checkpoint, History, tensors};
 use crate::model_dir::{ModelCard, save_model_dir};
 use crate::run_dir::{Metrics, RunDir};
@@ -8,6 +9,7 @@ use data::dataset::TokenSource;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
+use tensor::Params;
 
 /// One evaluation.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +37,11 @@ pub trait Observer {
     fn evaluation(&mut self, evaluation: &Evaluation);
     /// A checkpoint was written.
     fn saved(&mut self, iter: u64);
+    /// A text for `samples.txt`, if one is wanted now: asked before every update, after the evaluation that may come
+    /// before it. Whatever it draws at random comes from a stream of its own, and the training goes on as without it.
+    fn sample(&mut self, _iter: u64, _model: &Gpt, _params: &Params) -> Result<Option<String>, TrainError> {
+        Ok(None)
+    }
 }
 
 /// Why a training ended.
@@ -134,6 +141,9 @@ impl Run<'_> {
                     let why = if finished { Stopped::Finished } else { Stopped::NoImprovement };
                     return Ok(self.outcome(why, elapsed_s));
                 }
+            }
+            if let Some(text) = observer.sample(iter, &self.trainer.model, self.trainer.averaged())? {
+                self.dir.append_sample(iter, &text)?;
             }
             self.step(start, observer)?;
         }

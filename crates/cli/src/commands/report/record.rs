@@ -1,0 +1,170 @@
+//! Reading what a run has written so far. The run may still be going on: it is not locked, and nothing is written.
+
+use crate::failure::Failure;
+use data::DataError;
+use gpt::config::{Config, Preset};
+use gpt::run_dir::{Metrics, RunInfo, Sample};
+use serde_json::{Map, Value};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// What a run has written so far.
+pub(super) struct Record {
+    pub(super) path: PathBuf,
+    pub(super) info: RunInfo,
+    /// Lines with the loss of a batch.
+    pub(super) steps: Vec<Metrics>,
+    /// Lines with a validation loss.
+    pub(super) evaluations: Vec<Metrics>,
+    pub(super) samples: Vec<Sample>,
+}
+
+impl Record {
+    /// Reads the directory of a run.
+    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+        if !path.join("run.json").is_file() {
+            let found = if path.is_dir() { "a directory without run.json" } else { "no directory" };
+            return Err(Failure::input(format!(
+                "{}: expected the directory of a run, found {found}: name one that newleaf train --out made",
+                path.display()
+            )));
+        }
+        let info = RunInfo::read(path).map_err(|e| Failure::input(e.to_string()))?;
+        let lines = metrics(&path.join("metrics.jsonl"))?;
+        let (evaluations, steps) = lines.into_iter().partition(|line| line.val_loss.is_some());
+        let samples = match fs::read(path.join("samples.txt")) {
+            Ok(bytes) => Sample::parse(&String::from_utf8_lossy(&bytes)), // it may end within a character
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(unreadable(&path.join("samples.txt"), &error)),
+        };
+        Ok(Self { path: path.to_path_buf(), info, steps, evaluations, samples })
+    }
+
+    /// Its path, as it was given.
+    pub(super) fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// The latest line.
+    pub(super) fn latest(&self) -> Option<&Metrics> {
+        self.steps.last().into_iter().chain(self.evaluations.last()).max_by_key(|line| line.iter)
+    }
+
+    /// The evaluation with the least loss.
+    pub(super) fn best(&self) -> Option<&Metrics> {
+        let loss = |line: &&Metrics| line.val_loss.unwrap_or(f64::INFINITY);
+        self.evaluations.iter().min_by(|a, b| loss(a).total_cmp(&loss(b)))
+    }
+
+    /// The preset that its command names, or the one that is taken without a name.
+    pub(super) fn preset(&self) -> Preset {
+        let words = &self.info.command;
+        let after = words.iter().position(|word| word == "--preset").and_then(|i| words.get(i + 1));
+        let joined = words.iter().find_map(|word| word.strip_prefix("--preset="));
+        let name = after.map(String::as_str).or(joined);
+        name.and_then(|name| Preset::from_name(name).ok()).unwrap_or(Preset::NanoCpu)
+    }
+
+    /// Its settings as they are without any on the command line.
+    pub(super) fn default_config(&self) -> Config {
+        self.preset().config(self.info.config.model.vocab_size)
+    }
+
+    /// How many numbers the model has learned, or will.
+    pub(super) fn parameters(&self) -> usize {
+        let shapes = self.info.config.model.parameter_shapes();
+        shapes.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
+    }
+}
+
+/// The lines of `metrics.jsonl`. A last line without its end is still being written, or was cut off by a crash: it does not
+/// count.
+fn metrics(path: &Path) -> Result<Vec<Metrics>, Failure> {
+    let malformed = |place: String, expected: &str, found: String, remedy: &str| {
+        let what = path.display().to_string();
+        Failure::from(DataError::Malformed {
+            what,
+            place,
+            found,
+            expected: expected.into(),
+            remedy: remedy.into(),
+        })
+    };
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let remedy = "wait for the first evaluation, or begin the run again";
+            return Err(malformed(
+                String::new(),
+                "a line for each evaluation",
+                "no such file".into(),
+                remedy,
+            ));
+        }
+        Err(error) => return Err(unreadable(path, &error)),
+    };
+    let mut lines: Vec<Metrics> = Vec::new();
+    for (number, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
+        let Some(line) = line.strip_suffix(b"\n") else { break };
+        let place = || format!("line {}", number + 1);
+        let remedy = "take the line out, or get the file from a backup";
+        let read = parse(line).map_err(|(expected, found)| malformed(place(), expected, found, remedy))?;
+        if let Some(before) = lines.last().filter(|before| before.iter > read.iter) {
+            let expected = format!("an iteration from {} on, that of the line before", before.iter);
+            return Err(malformed(place(), &expected, read.iter.to_string(), remedy));
+        }
+        lines.push(read);
+    }
+    if lines.is_empty() {
+        let remedy = "wait for the first evaluation, or begin the run again";
+        return Err(malformed(String::new(), "a line for each evaluation", "no whole line".into(), remedy));
+    }
+    Ok(lines)
+}
+
+/// One line. Keys that are not known may hold anything. The error: what was expected, and what was found.
+fn parse(line: &[u8]) -> Result<Metrics, (&'static str, String)> {
+    let excerpt = || {
+        let text = String::from_utf8_lossy(line);
+        let begin: String = text.chars().take(40).collect();
+        format!("{begin:?}{}", if begin.len() < text.len() { " and more" } else { "" })
+    };
+    let object: Map<String, Value> = serde_json::from_slice(line)
+        .map_err(|_| ("one JSON object with iter, tokens and elapsed_s", excerpt()))?;
+    let whole = |key: &str| {
+        let value = object.get(key).unwrap_or(&Value::Null);
+        value.as_u64().ok_or_else(|| ("iter and tokens that are whole numbers", format!("{key} {value}")))
+    };
+    let number = |key: &str| match object.get(key).unwrap_or(&Value::Null) {
+        Value::Null => Ok(None), // not measured, or not finite
+        Value::Number(number) => Ok(number.as_f64()),
+        other => Err(("numbers", format!("{key} {other}"))),
+    };
+    let mut metrics = Metrics {
+        iter: whole("iter")?,
+        tokens: whole("tokens")?,
+        elapsed_s: number("elapsed_s")?
+            .filter(|s| *s >= 0.0)
+            .ok_or_else(|| ("elapsed_s from 0 on", excerpt()))?,
+        lr: number("lr")?,
+        train_loss: number("train_loss")?,
+        grad_norm: number("grad_norm")?,
+        step_ms: number("step_ms")?,
+        tokens_per_s: number("tokens_per_s")?,
+        val_loss: number("val_loss")?,
+        val_bits_per_char: number("val_bits_per_char")?,
+        val_bits_per_byte: number("val_bits_per_byte")?,
+        ..Metrics::default()
+    };
+    for key in object.keys().filter(|key| key.starts_with("val_loss_")) {
+        if let Some(loss) = number(key)? {
+            metrics.val_losses.insert(key.clone(), loss);
+        }
+    }
+    Ok(metrics)
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::input(format!("{}: cannot be read: {error}", path.display()))
+}

@@ -1,0 +1,404 @@
+//! `newleaf report`: what it says of runs, that its page is whole and needs nothing else, and what it refuses.
+
+use assert_cmd::Command;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use tempfile::TempDir;
+
+const TINY: [&str; 10] = [
+    "--n-layer=1",
+    "--n-head=2",
+    "--n-embd=16",
+    "--block-size=16",
+    "--batch-size=4",
+    "--eval-iters=2",
+    "--sample-length=40",
+    "--max-iters=20",
+    "--eval-interval=5",
+    "--log-interval=1",
+];
+
+fn newleaf(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::cargo_bin("newleaf").expect("the program is built");
+    command.current_dir(folder).args(arguments);
+    command
+}
+
+fn train(folder: &Path, out: &str, more: &[&str]) {
+    newleaf(folder, &["train", "--out", out]).args(TINY).args(more).assert().success();
+}
+
+/// One training for all tests, which copy it.
+fn trained() -> &'static Path {
+    static TRAINED: OnceLock<TempDir> = OnceLock::new();
+    let folder = TRAINED.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        train(folder.path(), "run", &[]);
+        folder
+    });
+    folder.path()
+}
+
+/// A folder with copies of what a report reads of the run, under these names.
+fn copies(names: &[&str]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in names {
+        fs::create_dir(folder.path().join(name)).unwrap();
+        for file in ["run.json", "metrics.jsonl", "samples.txt"] {
+            fs::copy(trained().join("run").join(file), folder.path().join(name).join(file)).unwrap();
+        }
+    }
+    folder
+}
+
+fn change_info(run: &Path, change: impl Fn(&mut Value)) {
+    let path = run.join("run.json");
+    let mut info: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    change(&mut info);
+    fs::write(&path, info.to_string()).unwrap();
+}
+
+/// All files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
+}
+
+/// Elements are closed in the order in which they were opened, and nothing that is no markup holds a bare `<` or `&`.
+fn is_well_formed(xml: &str) -> bool {
+    let mut open = Vec::new();
+    let entities = ["&amp;", "&lt;", "&quot;"];
+    let bare =
+        |text: &str| text.match_indices('&').any(|(i, _)| !entities.iter().any(|e| text[i..].starts_with(e)));
+    for piece in xml.split('<').skip(1) {
+        let Some((tag, text)) = piece.split_once('>') else { return false };
+        if bare(text) || tag.matches('"').count() % 2 != 0 {
+            return false;
+        }
+        let name = tag.split([' ', '/']).next().unwrap_or("").to_string();
+        match tag.strip_prefix('/') {
+            Some(name) if open.pop().as_deref() != Some(name) => return false,
+            Some(_) => {}
+            None if tag.ends_with('/') => {}
+            None => open.push(name),
+        }
+    }
+    open.is_empty()
+}
+
+/// A page that is whole, loads nothing and has only numbers as places.
+fn check_page(page: &str) {
+    let html = page.strip_prefix("<!DOCTYPE html>\n").expect("an HTML page");
+    assert!(is_well_formed(html), "{html}");
+    for foreign in
+        ["<script", "<img", "<link", "<iframe", " src=", " href=", "@import", "url(", "http://", "https://"]
+    {
+        assert!(!page.contains(foreign), "{foreign}");
+    }
+    for number in ["NaN", "inf,", "\"inf", "\"-inf", ",inf"] {
+        assert!(!page.contains(number), "{number} as a place");
+    }
+    assert!(page.contains("default-src 'none'") && page.contains("prefers-color-scheme"));
+}
+
+#[test]
+fn a_page_holds_the_curves_and_the_figures_of_a_run() {
+    let folder = copies(&["run"]);
+    let run = folder.path().join("run");
+    let output = newleaf(folder.path(), &["report", "run", "--json", "--floor", "0.5"]).assert().success();
+    let report: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    let page = fs::read_to_string(run.join("report.html")).unwrap();
+    check_page(&page);
+    let info: Value = serde_json::from_slice(&fs::read(run.join("run.json")).unwrap()).unwrap();
+    let lines: Vec<Value> = fs::read_to_string(run.join("metrics.jsonl"))
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let losses: Vec<f64> = lines.iter().filter_map(|line| line["val_loss"].as_f64()).collect();
+    assert_eq!(losses.len(), 5);
+    let (last, best) = (losses[4], losses.iter().copied().fold(f64::INFINITY, f64::min));
+    let figures = &report["runs"][0];
+    assert_eq!(
+        (&figures["iter"], &figures["max_iters"], &figures["tokens"]),
+        (&json!(20), &json!(20), &json!(1280))
+    );
+    assert_eq!((figures["val_loss"].as_f64(), figures["best_val_loss"].as_f64()), (Some(last), Some(best)));
+    let count = info["count_loss"].as_f64().expect("train keeps what counting reaches");
+    assert_eq!(figures["count_loss"].as_f64(), Some(count));
+    assert_eq!(report["out"], Path::new("run").join("report.html").display().to_string());
+    assert_eq!(report["differences"]["n_embd"], json!(["16", "128"]), "its own value and the preset's");
+    assert!(
+        report["differences"].get("learning_rate").is_none()
+            && report["differences"].get("vocab_size").is_none()
+    );
+    let [last, best, count] = [last, best, count].map(|loss| format!("{loss:.4}"));
+    let above = format!(
+        "<tr><th>above the floor by</th><td>{:.4}</td>",
+        losses.iter().copied().fold(9.9, f64::min) - 0.5
+    );
+    for part in [
+        &format!("validation {last}"),
+        &format!("<tr><th>best validation loss</th><td>{best} after"),
+        &format!("counting reaches {count}"),
+        &above,
+        "floor 0.5000",
+        "tokens trained on",
+        "time trained, seconds",
+        "Loss, nats per token",
+        "Learning rate",
+        "Norm of the gradient",
+        "Tokens per second",
+        "Milliseconds per update",
+        "after 0 updates",
+        "after 15 updates",
+        "<tr><th>updates</th><td>20 of 20</td>",
+        info["data"]["sha256"].as_str().unwrap(),
+        "<tr><th>n_embd</th><td>16</td><td>128</td></tr>",
+        "<tr><th>dropout</th><td>0.0</td></tr>",
+    ] {
+        assert!(page.contains(part), "{part} is not in the page");
+    }
+    // The parameters that the program counts itself.
+    let model = newleaf(trained(), &["info", "run", "--json"]).assert().success();
+    let model: Value = serde_json::from_slice(&model.get_output().stdout).unwrap();
+    assert_eq!(figures["parameters"], model["model"]["parameters"]);
+
+    // Again, over its own page; and for people.
+    let output = newleaf(folder.path(), &["report", "run"]).assert().success();
+    let text = String::from_utf8(output.get_output().stdout.clone()).unwrap();
+    assert!(
+        text.contains("run: 20 of 20 updates in") && text.contains(&best) && text.contains("report.html"),
+        "{text}"
+    );
+}
+
+/// The places of the points of the curves of a class.
+fn places(svg: &str, class: &str) -> Vec<Vec<(f64, f64)>> {
+    let curves = svg.split("<polyline points=\"").skip(1);
+    let curves =
+        curves.filter(|curve| curve.split("/>").next().unwrap().contains(&format!("class=\"{class}\"")));
+    let number = |text: &str| text.parse::<f64>().unwrap();
+    let pair = |point: &str| point.split_once(',').map(|(x, y)| (number(x), number(y))).unwrap();
+    curves.map(|curve| curve.split('"').next().unwrap().split(' ').map(pair).collect()).collect()
+}
+
+#[test]
+fn pictures_show_the_numbers_where_they_belong() {
+    let folder = copies(&["run"]);
+    let metrics = folder.path().join("run/metrics.jsonl");
+    let line = |iter: u64, loss: f64| json!({"iter": iter, "tokens": 1000 * iter, "elapsed_s": iter, "val_loss": loss});
+    let losses = [(0, 9.0), (10, 3.0), (20, 2.0), (30, 1.5), (40, 1.0)];
+    let text: String = losses.iter().map(|(iter, loss)| format!("{}\n", line(*iter, *loss))).collect();
+    fs::write(&metrics, text).unwrap();
+    change_info(&folder.path().join("run"), |info| info["count_loss"] = json!(1.25));
+    newleaf(folder.path(), &["report", "run", "--svg", "pictures/of run"]).assert().success();
+    let pictures = folder.path().join("pictures/of run");
+    let names: Vec<_> = files(&pictures).iter().map(|p| p.file_name().unwrap().to_owned()).collect();
+    assert_eq!(names, ["loss-by-seconds.svg", "loss-by-tokens.svg"], "what was not measured has no picture");
+    let svg = fs::read_to_string(pictures.join("loss-by-tokens.svg")).unwrap();
+    assert!(is_well_formed(&svg) && svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""), "{svg}");
+    assert!(svg.contains("tokens trained on, thousands") && !svg.contains("currentColor\" class=\"\""));
+    let [curve] = &places(&svg, "c0")[..] else { panic!("one curve: {svg}") };
+    let steps: Vec<f64> = curve.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+    assert!(steps.iter().all(|step| (step - 144.0).abs() < 0.2), "equal steps across 576 units: {curve:?}");
+    // From 3 to 1 the heights are in proportion; 9 at the beginning is above the picture, and the page says so.
+    let height = |i: usize| curve[i].1;
+    assert!((height(2) - height(1) - (height(4) - height(2))).abs() < 0.2, "{curve:?}");
+    assert!(height(0) < 0.0 && height(1) > 20.0 && height(4) < 360.0, "{curve:?}");
+    let page = fs::read_to_string(folder.path().join("run/report.html")).unwrap();
+    assert!(page.contains("The beginning is above the picture, up to 9.0000."));
+    // The line of counting lies midway between 1.0 and 1.5.
+    let level = svg.lines().find(|line| line.contains("stroke-dasharray=\"2 4\"")).unwrap();
+    let y: f64 = level.split("y1=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap();
+    assert!((y - 42.0 - 0.5 * (height(3) + height(4))).abs() < 0.2, "{level}");
+}
+
+#[test]
+fn several_runs_stand_side_by_side() {
+    let folder = copies(&["a", "b", "old"]);
+    change_info(&folder.path().join("b"), |info| info["config"]["train"]["learning_rate"] = json!(0.002));
+    let old = folder.path().join("old");
+    change_info(&old, |info| drop(info.as_object_mut().unwrap().remove("count_loss")));
+    fs::remove_file(old.join("samples.txt")).unwrap();
+    let output = newleaf(folder.path(), &["report", "a", "b", "old", "--json"]).assert().success();
+    let report: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    assert_eq!(report["runs"].as_array().unwrap().len(), 3);
+    assert_eq!(report["differences"], json!({"learning_rate": ["0.001", "0.002", "0.001"]}));
+    assert!(report["runs"][2]["count_loss"].is_null());
+    let page = fs::read_to_string(folder.path().join("report.html")).unwrap();
+    check_page(&page);
+    let learning_rates = "<tr><th>learning_rate</th><td>0.001</td><td>0.002</td><td>0.001</td></tr>";
+    assert_eq!(page.matches(learning_rates).count(), 2, "among the differences and among all");
+    for part in [">A a</text>", ">B b</text>", ">C old</text>", "A: counting reaches", "<th>C old</th>"] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(!page.contains("C: counting reaches") && !page.contains("different tasks"));
+
+    change_info(&folder.path().join("b"), |info| info["data"]["sha256"] = json!("another"));
+    newleaf(folder.path(), &["report", "a", "b"]).assert().success();
+    let page = fs::read_to_string(folder.path().join("report.html")).unwrap();
+    assert!(page.contains("The runs differ in data: their losses"));
+}
+
+#[test]
+fn the_losses_of_a_mixture_have_curves_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    train(folder.path(), "mixed", &["--objective", "mix=clm:.5,mlm:.5"]);
+    newleaf(folder.path(), &["report", "mixed"]).assert().success();
+    let page = fs::read_to_string(folder.path().join("mixed/report.html")).unwrap();
+    check_page(&page);
+    for part in [">clm ", ">mlm ", "<th>last validation loss of mlm</th>", "counting reaches"] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(!page.contains("better than counting"), "the loss of a mixture is not that of counting");
+}
+
+#[test]
+fn a_run_that_has_only_begun_can_be_shown() {
+    let folder = copies(&["run"]);
+    let metrics = folder.path().join("run/metrics.jsonl");
+    let text = fs::read_to_string(&metrics).unwrap();
+    // A whole line, and the beginning of the next.
+    fs::write(&metrics, &text[..text.find('\n').unwrap() + 15]).unwrap();
+    fs::remove_file(folder.path().join("run/samples.txt")).unwrap();
+    newleaf(folder.path(), &["report", "run"]).assert().success();
+    let page = fs::read_to_string(folder.path().join("run/report.html")).unwrap();
+    check_page(&page);
+    assert!(page.contains("<tr><th>updates</th><td>0 of 20</td>") && !page.contains("Samples over time"));
+}
+
+#[test]
+fn nothing_from_a_file_becomes_markup() {
+    let hostile = "</title></script><b onload=\"x\">&amp;'\u{1}\u{202e}";
+    let folder = tempfile::tempdir().unwrap();
+    let from = copies(&["run"]);
+    // As a path, where the system takes it: without the slash.
+    let name = "<b>&\"run\"";
+    let run = folder.path().join(if cfg!(windows) { "b" } else { name });
+    fs::rename(from.path().join("run"), &run).unwrap();
+    change_info(&run, |info| {
+        info["data"]["path"] = json!(hostile);
+        info["data"]["sha256"] = json!(hostile);
+        info["machine"]["cpu"] = json!(hostile);
+        info["version"] = json!(hostile);
+        info["started"] = json!(hostile);
+        info["command"] = json!(["newleaf", hostile]);
+    });
+    fs::write(run.join("samples.txt"), format!("=== iteration 3 ===\n{hostile}\n\n")).unwrap();
+    let metrics = run.join("metrics.jsonl");
+    let text = fs::read_to_string(&metrics).unwrap();
+    let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    let mut odd = last.clone();
+    odd["val_loss_<i>"] = json!(1e308);
+    odd["other"] = json!(hostile);
+    odd["grad_norm"] = json!(1e300);
+    fs::write(&metrics, format!("{text}{odd}\n")).unwrap();
+    newleaf(folder.path(), &["report", "--out", "page.html", "--svg", "svg"]).arg(&run).assert().success();
+    let page = fs::read_to_string(folder.path().join("page.html")).unwrap();
+    check_page(&page);
+    for tag in ["<b>", "<b ", "<i>", "</script", "onload=\"", "\u{1}"] {
+        assert!(!page.contains(tag), "{tag:?} from a file");
+    }
+    assert!(page.contains("&lt;/title>&lt;/script>&lt;b onload=&quot;x&quot;>&amp;amp;'"));
+    for picture in files(&folder.path().join("svg")) {
+        assert!(is_well_formed(&fs::read_to_string(&picture).unwrap()), "{}", picture.display());
+    }
+}
+
+#[test]
+fn bad_input_is_refused_and_nothing_is_written() {
+    let folder = copies(&["run", "empty", "none", "cut", "damaged", "text", "back", "info"]);
+    let path = folder.path();
+    let metrics = |run: &str| path.join(run).join("metrics.jsonl");
+    let text = fs::read_to_string(metrics("run")).unwrap();
+    let third = text.lines().nth(2).unwrap();
+    fs::write(metrics("empty"), "").unwrap();
+    fs::remove_file(metrics("none")).unwrap();
+    fs::write(metrics("cut"), "{\"iter\":0").unwrap();
+    fs::write(metrics("damaged"), text.replace(third, &third[..third.len() / 2])).unwrap();
+    fs::write(
+        metrics("text"),
+        text.replace(third, &third.replace("\"elapsed_s\":", "\"elapsed_s\":\"a\",\"b\":")),
+    )
+    .unwrap();
+    fs::write(metrics("back"), format!("{text}{third}\n")).unwrap();
+    change_info(&path.join("info"), |info| drop(info.as_object_mut().unwrap().remove("data")));
+    fs::create_dir(path.join("folder")).unwrap();
+    fs::write(path.join("thesis.html"), "<html>mine</html>").unwrap();
+    fs::create_dir(path.join("pictures")).unwrap();
+    fs::write(path.join("pictures/loss-by-tokens.svg"), "<svg>mine</svg>").unwrap();
+    let cases: &[(&[&str], &[&str])] = &[
+        (&[], &["<RUN>"]),
+        (&["missing"], &["missing", "expected the directory of a run", "no directory"]),
+        (&["folder"], &["folder", "without run.json", "newleaf train"]),
+        (&["thesis.html"], &["thesis.html", "expected the directory of a run"]),
+        (&["empty"], &["metrics.jsonl", "no whole line", "wait for the first evaluation"]),
+        (&["none"], &["metrics.jsonl", "no such file", "wait for the first evaluation"]),
+        (&["cut"], &["metrics.jsonl", "no whole line"]),
+        (
+            &["run", "damaged"],
+            &[
+                "metrics.jsonl, line 3: expected one JSON object",
+                "found \"{",
+                "and more",
+                "take the line out",
+            ],
+        ),
+        (&["text"], &["metrics.jsonl, line 3: expected numbers, found elapsed_s \"a\"", "take the line out"]),
+        (&["back"], &["metrics.jsonl, line 26: expected an iteration from 20 on", "found 2"]),
+        (&["info"], &["run.json", "missing field `data`"]),
+        (&["run", "./run"], &["./run", "twice"]),
+        (&["run", "--floor", "NaN"], &["--floor NaN", "0 or more"]),
+        (&["run", "--floor=-1"], &["--floor -1", "0 or more"]),
+        (&["run", "--floor=x"], &["--floor"]),
+        (&["run", "--out", "thesis.html"], &["thesis.html", "found another file", "another path"]),
+        (&["run", "--out", "run/run.json"], &["run.json", "found another file"]),
+        (&["run", "--out", "folder"], &["folder", "directory"]),
+        (&["run", "--out", "no/page.html"], &["no/page.html", "directory"]),
+        (&["run", "--svg", "thesis.html"], &["thesis.html", "expected a directory"]),
+        (&["run", "--svg", "pictures"], &["loss-by-tokens.svg", "found another file"]),
+    ];
+    let before: Vec<_> = files(path).into_iter().map(|file| (fs::read(&file).unwrap(), file)).collect();
+    for (arguments, words) in cases {
+        let output = newleaf(path, &["report"]).args(*arguments).assert().code(2).get_output().clone();
+        let message = String::from_utf8(output.stderr).unwrap();
+        words.iter().for_each(|word| assert!(message.contains(word), "{word:?} is not in: {message}"));
+        assert!(!message.contains("panicked") && output.stdout.is_empty(), "{message}");
+        let after: Vec<_> = files(path).into_iter().map(|file| (fs::read(&file).unwrap(), file)).collect();
+        assert!(before == after, "something was written: {message}");
+    }
+}
+
+/// Samples along the way draw from a stream of their own: without them the weights are the same to the bit.
+#[test]
+fn samples_change_nothing_in_the_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    train(path, "none", &["--sample-interval=0", "--dropout=0.1"]);
+    train(path, "often", &["--sample-interval=3", "--dropout=0.1"]);
+    let read = |run: &str, file: &str| fs::read(path.join(run).join(file)).unwrap();
+    for file in ["last/model.safetensors", "best/model.safetensors"] {
+        assert!(read("none", file) == read("often", file), "{file} differs");
+    }
+    let headings = |run: &str| -> Vec<String> {
+        let text = String::from_utf8(read(run, "samples.txt")).unwrap();
+        text.lines().filter(|line| line.starts_with("=== iteration")).map(String::from).collect()
+    };
+    let of = |iters: &[u64]| iters.iter().map(|i| format!("=== iteration {i} ===")).collect::<Vec<_>>();
+    assert_eq!(headings("none"), of(&[20]));
+    assert_eq!(headings("often"), of(&[0, 3, 6, 9, 12, 15, 18, 20]));
+    // Going on with a finished run writes its last sample again, and not twice.
+    let before = read("often", "samples.txt");
+    newleaf(path, &["train", "--resume", "--sample-interval=3", "--sample-length=40", "--out", "often"])
+        .assert()
+        .success();
+    assert!(read("often", "samples.txt") == before);
+}
