@@ -154,8 +154,11 @@ mod tests {
     #[test]
     fn scores_depend_on_the_distance_alone() {
         let (time, hs) = (64, 32);
-        let rotary =
-            Rotary { heads: Heads::from(1), norm_eps: None, rotations: Some(Rotations::new(time, hs, 1e4).into()) };
+        let rotary = Rotary {
+            heads: Heads::from(1),
+            norm_eps: None,
+            rotations: Some(Rotations::new(time, hs, 1e4).into()),
+        };
         let mut draw = Draw::new(1);
         let row: Vec<f32> = (0..3 * hs).map(|_| draw.normal()).collect();
         let qkv: Vec<f32> = row.iter().copied().cycle().take(time * row.len()).collect();
