@@ -46,6 +46,7 @@ impl Block {
             heads: config.heads(),
             bias,
             dropout,
+            attn_dropout: config.attn_dropout.unwrap_or(dropout),
             proj_init,
             qk_norm: config.qk_norm.then_some(config.norm_eps),
             rotations: rotations.cloned(),

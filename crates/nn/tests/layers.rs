@@ -102,7 +102,13 @@ fn either_norm_is_the_one_asked_for() {
 }
 
 fn attention_config(dropout: f32, bias: bool) -> SelfAttentionConfig {
-    SelfAttentionConfig { bias, dropout, proj_init: Init::residual(4), ..SelfAttentionConfig::new(8, 2) }
+    SelfAttentionConfig {
+        bias,
+        dropout,
+        attn_dropout: dropout,
+        proj_init: Init::residual(4),
+        ..SelfAttentionConfig::new(8, 2)
+    }
 }
 
 #[test]

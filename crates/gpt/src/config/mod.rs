@@ -55,6 +55,9 @@ pub struct GptConfig {
     pub vocab_size: usize,
     /// Probability that an activation is dropped in training, in [0, 1).
     pub dropout: f32,
+    /// The same of the attention weights alone, whose masks take a tenth of a step; `None`: `dropout`.
+    #[serde(default)]
+    pub attn_dropout: Option<f32>,
     /// Whether linear layers and layer norms have biases.
     pub bias: bool,
     /// Whether the head uses the token embedding's weights (`lm_head.weight` is then not stored).

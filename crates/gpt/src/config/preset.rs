@@ -73,6 +73,9 @@ impl Preset {
                 zero_init: true,
                 ngram: 4,
                 ngram_rows: 1 << 16,
+                value_residual: true,
+                embedding_skip: true,
+                attn_dropout: Some(0.0),
                 ..nano_gpts(6, 6, 192, 256, 0.1)
             },
         }
@@ -90,8 +93,8 @@ impl Preset {
                 schedule: Schedule::Linear,
                 eval_interval: 300,
                 sampler: SamplingMode::Epoch,
-                checkpoint_interval: 600,
-                ..nano_gpts(1200, 16, 0)
+                checkpoint_interval: 0,
+                ..nano_gpts(1500, 16, 0)
             },
         }
     }

@@ -13,6 +13,7 @@ impl Default for GptConfig {
             block_size: 0,
             vocab_size: 0,
             dropout: 0.0,
+            attn_dropout: None,
             bias: false,
             tied: true,
             activation: Activation::Gelu,

@@ -212,6 +212,10 @@ impl GptConfig {
             "at least 0 and below 1",
             "use 0 for none, 0.2 for a small text",
         );
+        if let Some(dropout) = self.attn_dropout {
+            let in_range = (0.0..1.0).contains(&dropout);
+            check.that(in_range, "attn_dropout", dropout, "at least 0 and below 1", "use none for --dropout");
+        }
         let positive = self.norm_eps.is_finite() && self.norm_eps > 0.0;
         check.that(positive, "norm_eps", self.norm_eps, "a finite number above 0", "the usual value is 1e-5");
         self.check_attention(check);
@@ -406,6 +410,7 @@ mod tests {
         for dropout in [1.0, -0.1, f32::NAN] {
             assert_eq!(problems(|c| c.model.dropout = dropout), ["dropout"]);
         }
+        assert_eq!(problems(|c| c.model.attn_dropout = Some(1.0)), ["attn_dropout"]);
         assert_eq!(problems(|c| c.model.norm_eps = 0.0), ["norm_eps"]);
         assert_eq!(problems(|c| c.model.n_kv_head = Some(2)), [""; 0]);
         for heads in [0, 3, 8] {

@@ -16,8 +16,10 @@ pub struct SelfAttentionConfig {
     pub heads: Heads,
     /// Whether the projections have a bias.
     pub bias: bool,
-    /// The probability of dropout, on the attention weights and on the output.
+    /// The probability of dropout on the output.
     pub dropout: f32,
+    /// The probability of dropout on the attention weights.
+    pub attn_dropout: f32,
     /// How the output projection begins; [`Init::residual`] in GPT-2.
     pub proj_init: Init,
     /// Queries and keys are normalised, with this added to the mean square (QK-norm).
@@ -37,6 +39,7 @@ impl SelfAttentionConfig {
             heads: heads.into(),
             bias: false,
             dropout: 0.0,
+            attn_dropout: 0.0,
             proj_init: Init::GPT2,
             qk_norm: None,
             rotations: None,
@@ -100,7 +103,7 @@ impl SelfAttention {
             value_blend: (config.value_residual == ValueResidual::Later)
                 .then(|| builder.add("value_blend", [2], Init::Pair(0.5, 0.5))),
             hands_values_on: config.value_residual == ValueResidual::First,
-            attn_dropout: Dropout::new(dropout),
+            attn_dropout: Dropout::new(config.attn_dropout),
             resid_dropout: Dropout::new(dropout),
         }
     }
