@@ -8,9 +8,11 @@
 //! | `04_bigram` | the smallest language model, counted and trained, and why both give the same table |
 //! | `05_char_gpt` | from a text file to a trained GPT and its samples: the whole program |
 //! | `06_sample` | one model, many ways to write: greedy, temperature, top-k, top-p |
+//! | `07_speedrun` | the preset `shakespeare` against the clock, seed by seed |
+//! | `08_scaling` | sixteen trainings, a law fitted to them, and the true entropy beside it |
 //!
 //! Run one with `cargo run --release -p examples --example 01_by_hand`. The environment variable
-//! `NEWLEAF_EXAMPLE_STEPS` sets the number of training steps of those that train (3 to 6), for a quick look
+//! `NEWLEAF_EXAMPLE_STEPS` sets the number of training steps of those that train (3 to 8), for a quick look
 //! or for a longer one.
 //!
 //! This library is empty: the programs are the files beside it.
