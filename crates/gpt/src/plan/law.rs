@@ -5,8 +5,9 @@
 /// 2203.15556, equation 2). What counts reach is known before training, and says how hard the text is; the ratio is then much
 /// the same from text to text.
 ///
-/// Fitted to trainings of the preset `shakespeare` and smaller ones on Tiny Shakespeare: docs/performance.md. It is a
-/// guide: a text that repeats itself, or is read many times over, departs from it.
+/// The numbers are **provisional**: exponents of the usual size, and E, A and B set by hand so that the law goes through the one
+/// training of the preset `shakespeare` that was measured to its end (2.7 million parameters, 2.5 million tokens: 1.5233
+/// of 1.5611). It orders sizes and budgets sensibly and promises no more; a text that is read many times over departs from it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LossLaw {
     /// Where more of both no longer helps.
@@ -20,7 +21,7 @@ pub struct LossLaw {
 impl LossLaw {
     /// For models with all switches of [`Preset::Shakespeare`](crate::config::Preset::Shakespeare), n-gram embeddings among
     /// them.
-    pub const FITTED: Self = Self { e: 0.88, parameters: (26.0, 0.45), tokens: (160.0, 0.56) };
+    pub const PROVISIONAL: Self = Self { e: 0.90, parameters: (26.0, 0.45), tokens: (160.0, 0.56) };
 
     /// The expected ratio.
     #[must_use]

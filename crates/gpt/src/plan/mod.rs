@@ -112,7 +112,7 @@ pub fn choose(
         }
         set_updates(&mut config, updates);
         let tokens = (updates * batch) as f64;
-        let expected_ratio = LossLaw::FITTED.ratio(config.model.matrix_parameters() as f64, tokens);
+        let expected_ratio = LossLaw::PROVISIONAL.ratio(config.model.matrix_parameters() as f64, tokens);
         if best.as_ref().is_none_or(|best| expected_ratio < best.expected_ratio) {
             best = Some(Plan { config, expected_ratio });
         }
@@ -184,7 +184,7 @@ mod tests {
     /// Every ratio falls with both, and towards its limit.
     #[test]
     fn the_law_falls() {
-        let law = LossLaw::FITTED;
+        let law = LossLaw::PROVISIONAL;
         assert!(law.ratio(1e6, 1e6) > law.ratio(2e6, 1e6) && law.ratio(2e6, 1e6) > law.ratio(2e6, 2e6));
         assert!((law.ratio(1e30, 1e30) - law.e).abs() < 1e-6);
     }
