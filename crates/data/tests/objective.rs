@@ -53,7 +53,7 @@ impl Bench {
     fn text(&self, objective: &str, example: &Example, mntp: bool) -> Vec<u32> {
         match objective {
             "clm" | "prefix" => row(example),
-            "mlm" | "span-mask" => filled_in(example, usize::from(mntp)),
+            "mlm" | "mlm-causal" | "span-mask" => filled_in(example, usize::from(mntp)),
             "span" => self.spans_put_back(&row(example), known(example)),
             "glm" => self.blanks_filled(example),
             "fim" => self.middle_put_back(&row(example)),
@@ -409,7 +409,7 @@ fn what_cannot_be_is_an_error() {
     let message = |text: &str| text.parse::<Objective>().unwrap_err().to_string();
     assert_eq!(
         message("mlmm"),
-        "the objective: expected one of clm, mlm, span, span-mask, glm, fim, prefix, ul2, or a mixture, found \
+        "the objective: expected one of clm, mlm, mlm-causal, span, span-mask, glm, fim, prefix, ul2, or a mixture, found \
          \"mlmm\": write for instance clm, or mix=clm:.5,mlm:.25,span:.25"
     );
     assert!(message("mix=clm").contains("expected NAME:WEIGHT, such as clm:.5, found \"clm\""));
