@@ -73,7 +73,8 @@ mod tests {
         assert!(of("optimizer") == "adamw" && of("objective") == "clm");
         // A field that is missing in the JSON would read "none": only those that may be none do.
         let none = settings.iter().filter(|setting| setting.1 == "none").map(|setting| setting.0);
-        let optional = ["n_kv_head", "window", "span_length", "micro_batch", "beta2_tokens", "patience"];
+        let optional =
+            ["attn_dropout", "n_kv_head", "window", "span_length", "micro_batch", "beta2_tokens", "patience"];
         none.for_each(|name| assert!(optional.contains(&name), "{name}"));
     }
 }
