@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let quick: Option<usize> =
         std::env::var("NEWLEAF_EXAMPLE_STEPS").ok().map(|steps| steps.parse()).transpose()?;
     let updates: Vec<usize> = match quick {
-        Some(steps) => (1..=4).map(|i| i * steps).collect(),
+        Some(steps) => (1..=4).map(|i| (i * steps / 10).max(1)).collect(),
         None => UPDATES.to_vec(),
     };
     let most = updates[updates.len() - 1] * BATCH_SIZE * BLOCK_SIZE;
