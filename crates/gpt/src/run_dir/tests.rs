@@ -2,6 +2,7 @@ use super::*;
 use crate::checkpoint::small_checkpoint;
 use crate::config::Preset;
 use std::process::Command;
+use std::sync::Mutex;
 use tempfile::tempdir;
 
 fn info() -> RunInfo {
@@ -75,8 +76,13 @@ fn only_a_run_is_resumed() {
     assert!(message.contains("run.json: missing field `command`"), "{message}");
 }
 
+/// A process that is being started holds copies of all open files, and their locks, for a moment: no test that gives
+/// a lock back and takes it again may run at that time.
+static STARTING: Mutex<()> = Mutex::new(());
+
 #[test]
 fn a_second_writer_is_refused() {
+    let _nobody_starts = STARTING.lock();
     let dir = tempdir().unwrap();
     let path = dir.path().join("run");
     begun(&path);
@@ -95,6 +101,7 @@ fn a_second_process_is_refused() {
         assert!(matches!(RunDir::open_for_resume(Path::new(&path)), Err(RunDirError::Locked { .. })));
         return;
     }
+    let _alone = STARTING.lock();
     let dir = tempdir().unwrap();
     begun(dir.path());
     let try_again = || {
