@@ -77,6 +77,8 @@ pub(crate) fn propose(
     let mut clock = Clock { text, rate: None };
     let mut plan = choose(choices.clone(), &resources, |config| clock.seconds_a_token(config))
         .map_err(|refusal| refused(refusal, budget, used))?;
+    // What larger candidates took is not what this training takes.
+    Machine::forget_peak_memory();
     // The model is chosen; how many of its updates fit, with evaluations and checkpoints, is measured once more.
     let measured = Measured::of(&plan, text)?;
     let updates = measured.updates(&plan.config, budget.left());
@@ -84,7 +86,7 @@ pub(crate) fn propose(
         set_updates(&mut plan.config, updates.max(1));
     }
     let seconds = measured.seconds(&plan.config);
-    let bytes = Machine::peak_memory_bytes().unwrap_or(used + plan.config.training_bytes());
+    let bytes = Machine::peak_memory_bytes().unwrap_or(used + plan.config.training_bytes()).max(used);
     Ok(Proposal { seconds, bytes, expected_loss: count_loss * plan.expected_ratio, config: plan.config })
 }
 

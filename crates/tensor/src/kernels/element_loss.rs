@@ -1,7 +1,10 @@
 //! Losses with an answer for each element: the sum of `weight * loss(z, answer)`, divided by a total weight.
 
 use super::parallel;
+use super::simd::Simd;
+use crate::gradcheck::Draw;
 use crate::{Shape, ShapeError};
+use ndarray::{ArrayD, arr0};
 
 /// What the elements should have been, and how much each counts. One of weight 0 is ignored, whatever it is.
 #[derive(Clone, Debug)]
@@ -39,8 +42,39 @@ impl Answers {
         (sums.iter().sum::<f64>() / f64::from(self.total_weight)) as f32
     }
 
+    /// The truth, in f64: the same sum as plainly as possible.
+    pub(crate) fn definition(&self, z: &ArrayD<f64>, loss: impl Fn(f64, f64) -> f64) -> ArrayD<f64> {
+        let Self { values, weights, total_weight } = self;
+        let mut sum = 0.0;
+        for (i, &z) in z.iter().enumerate() {
+            if weights[i] != 0.0 && *total_weight != 0.0 {
+                sum += f64::from(weights[i]) / f64::from(*total_weight) * loss(z, f64::from(values[i]));
+            }
+        }
+        arr0(sum).into_dyn()
+    }
+
+    /// For the tests over all operations: random weights, some of them 0, for `count` elements.
+    pub(crate) fn draw(draw: &mut Draw, count: usize, value: impl Fn(&mut Draw) -> f32) -> Self {
+        let mut weights: Box<[f32]> = (0..count).map(|_| draw.choose(&[0.0, 0.3, 1.0, 2.5])).collect();
+        weights[0] = 1.0; // something counts
+        let values = (0..count).map(|_| value(draw)).collect();
+        Self { values, weights, total_weight: draw.choose(&[1.0, 7.0]) }
+    }
+
+    /// For the tests over all operations: so many answers and weights, as many as elements or not.
+    pub(crate) fn of_lengths(answers: usize, weights: usize) -> Self {
+        Self { values: vec![1.0; answers].into(), weights: vec![1.0; weights].into(), total_weight: 1.0 }
+    }
+
     /// `dy / total_weight`: what every gradient has as a factor beside its weight.
     pub(crate) fn scale(&self, dy: f32) -> f32 {
         if self.total_weight == 0.0 { 0.0 } else { dy / self.total_weight }
     }
+}
+
+/// A gradient where its element counts. What does not count has none, not even NaN.
+#[inline(always)]
+pub(crate) fn where_it_counts<S: Simd>(s: S, weight: S::V, gradient: S::V) -> S::V {
+    s.if_less(s.abs(weight), s.splat(f32::from_bits(1)), s.splat(0.0), gradient)
 }

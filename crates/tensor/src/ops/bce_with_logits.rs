@@ -14,12 +14,12 @@
 //! Nothing is saved: one exponential and one logarithm an element forward, one exponential backward.
 
 use super::{Case, Sample};
-use crate::kernels::element_loss::Answers;
+use crate::kernels::element_loss::{Answers, where_it_counts};
 use crate::kernels::simd::Simd;
 use crate::kernels::vmath::{self, Lanewise, exp};
 use crate::op::{Grad, Op, Saved, View};
 use crate::{Shape, ShapeError, Var};
-use ndarray::{ArrayD, arr0};
+use ndarray::ArrayD;
 
 impl<'t> Var<'t> {
     /// The binary cross-entropy of these logits: the sum over all elements of weight times negative log-probability of
@@ -68,8 +68,7 @@ impl Lanewise<3> for Gradient {
         let above = s.sub(no, s.mul(e, y));
         let slope = s.div(s.if_less(z, zero, below, above), s.add(one, e));
         let value = s.mul(s.mul(slope, w), s.splat(self.scale));
-        // What does not count has no gradient, not even NaN.
-        s.if_less(s.abs(w), s.splat(f32::from_bits(1)), zero, value)
+        where_it_counts(s, w, value)
     }
 }
 
@@ -98,16 +97,7 @@ impl Op for BceWithLogits {
     }
 
     fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64> {
-        let Answers { values, weights, total_weight } = &self.answers;
-        let mut loss = 0.0;
-        for (i, &z) in x[0].iter().enumerate() {
-            if weights[i] != 0.0 && *total_weight != 0.0 {
-                let y = f64::from(values[i]);
-                let entropy = z.max(0.0) - z * y + (-z.abs()).exp().ln_1p();
-                loss += f64::from(weights[i]) / f64::from(*total_weight) * entropy;
-            }
-        }
-        arr0(loss).into_dyn()
+        self.answers.definition(&x[0], |z, y| z.max(0.0) - z * y + (-z.abs()).exp().ln_1p())
     }
 }
 
@@ -116,17 +106,12 @@ pub const CASE: Case = Case {
     name: "bce_with_logits",
     sample: |draw| {
         let shape = draw.any_shape();
-        let count = shape.iter().product();
-        let mut weights: Box<[f32]> = (0..count).map(|_| draw.choose(&[0.0, 0.3, 1.0, 2.5])).collect();
-        weights[0] = 1.0; // something counts
-        let values = (0..count).map(|_| draw.choose(&[0.0, 0.0, 1.0, 0.7])).collect();
-        let answers = Answers { values, weights, total_weight: draw.choose(&[1.0, 7.0]) };
+        let answers = Answers::draw(draw, shape.iter().product(), |draw| draw.choose(&[0.0, 0.0, 1.0, 0.7]));
         Sample::new(BceWithLogits { answers }, [draw.array(&shape)])
     },
     misfits: || {
         let op = |answers: usize, weights: usize| -> Box<dyn Op> {
-            let (values, weights) = (vec![1.0; answers].into(), vec![1.0; weights].into());
-            Box::new(BceWithLogits { answers: Answers { values, weights, total_weight: 1.0 } })
+            Box::new(BceWithLogits { answers: Answers::of_lengths(answers, weights) })
         };
         vec![(op(5, 5), vec![[2, 3].into()]), (op(6, 5), vec![[2, 3].into()])]
     },

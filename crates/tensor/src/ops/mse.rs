@@ -8,12 +8,12 @@
 //! Nothing is saved.
 
 use super::{Case, Sample};
-use crate::kernels::element_loss::Answers;
+use crate::kernels::element_loss::{Answers, where_it_counts};
 use crate::kernels::simd::Simd;
 use crate::kernels::vmath::{self, Lanewise};
 use crate::op::{Grad, Op, Saved, View};
 use crate::{Shape, ShapeError, Var};
-use ndarray::{ArrayD, arr0};
+use ndarray::ArrayD;
 
 impl<'t> Var<'t> {
     /// The sum over all elements of weight times squared distance to the answer, divided by `total_weight`.
@@ -53,8 +53,7 @@ impl Lanewise<3> for Gradient {
     #[inline(always)]
     fn at<S: Simd>(self, s: S, [z, y, w]: [S::V; 3]) -> S::V {
         let value = s.mul(s.mul(s.sub(z, y), w), s.splat(self.scale));
-        // What does not count has no gradient, not even NaN.
-        s.if_less(s.abs(w), s.splat(f32::from_bits(1)), s.splat(0.0), value)
+        where_it_counts(s, w, value)
     }
 }
 
@@ -80,14 +79,7 @@ impl Op for Mse {
     }
 
     fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64> {
-        let Answers { values, weights, total_weight } = &self.answers;
-        let mut loss = 0.0;
-        for (i, &z) in x[0].iter().enumerate() {
-            if weights[i] != 0.0 && *total_weight != 0.0 {
-                loss += f64::from(weights[i]) / f64::from(*total_weight) * (z - f64::from(values[i])).powi(2);
-            }
-        }
-        arr0(loss).into_dyn()
+        self.answers.definition(&x[0], |z, y| (z - y).powi(2))
     }
 }
 
@@ -96,17 +88,12 @@ pub const CASE: Case = Case {
     name: "mse",
     sample: |draw| {
         let shape = draw.any_shape();
-        let count = shape.iter().product();
-        let mut weights: Box<[f32]> = (0..count).map(|_| draw.choose(&[0.0, 0.3, 1.0, 2.5])).collect();
-        weights[0] = 1.0; // something counts
-        let values = (0..count).map(|_| draw.normal()).collect();
-        let answers = Answers { values, weights, total_weight: draw.choose(&[1.0, 7.0]) };
+        let answers = Answers::draw(draw, shape.iter().product(), |draw| draw.normal());
         Sample::new(Mse { answers }, [draw.array(&shape)])
     },
     misfits: || {
         let op = |answers: usize, weights: usize| -> Box<dyn Op> {
-            let (values, weights) = (vec![1.0; answers].into(), vec![1.0; weights].into());
-            Box::new(Mse { answers: Answers { values, weights, total_weight: 1.0 } })
+            Box::new(Mse { answers: Answers::of_lengths(answers, weights) })
         };
         vec![(op(5, 5), vec![[2, 3].into()]), (op(6, 5), vec![[2, 3].into()])]
     },
