@@ -103,7 +103,7 @@ fn train() -> Result<(Gpt, Params, CharTokenizer), Box<dyn Error>> {
     config.set("warmup_iters", &(steps / 20).to_string())?;
     config.set("learning_rate", "3e-3")?;
     println!("No model directory given: training a small one for {steps} steps.");
-    let mut trainer = Trainer::new(&config, tokens.len())?;
+    let mut trainer = Trainer::new(&config, &tokens[..])?;
     for step in 0..steps {
         let report = trainer.step(&tokens)?;
         if step % (steps / 6).max(1) == 0 {

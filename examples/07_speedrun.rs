@@ -68,7 +68,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (mut losses, mut times) = (Vec::new(), Vec::new());
     for seed in seeds {
         config.train.seed = seed;
-        let mut trainer = Trainer::new(&config, train.len())?;
+        let mut trainer = Trainer::new(&config, train)?;
         let mut seconds = 0.0;
         for update in 1..=updates {
             let start = Instant::now();

@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Every token is new: nothing can be learned by heart.
     let tokens = updates * (config.train.batch_size * config.model.block_size) as u64;
     let text = sample(name, &[], seed, tokens + 2 * config.model.block_size as u64)?.symbols;
-    let mut trainer = Trainer::with_vocabulary(&config, &vocabulary, text.len())?;
+    let mut trainer = Trainer::with_vocabulary(&config, &vocabulary, &text[..])?;
     eprintln!("{name}, {objective}: {} parameters, {tokens} tokens", trainer.params.count());
     let start = Instant::now();
     for iter in 1..=updates {

@@ -140,7 +140,7 @@ impl Work {
             config.train.batch_size = count(request, "batch")?;
         }
         let text = samples::text(TEXT);
-        let trainer = Trainer::new(&config, text.len()).map_err(|error| error.to_string())?;
+        let trainer = Trainer::new(&config, &text[..]).map_err(|error| error.to_string())?;
         Ok(Self::Step { trainer: Box::new(trainer), text })
     }
 

@@ -127,7 +127,7 @@ impl Clock<'_> {
             return None;
         }
         let (train, _) = self.text.parts();
-        let mut trainer = Trainer::new(&config, train.len()).ok()?;
+        let mut trainer = Trainer::new(&config, &train).ok()?;
         let mut fastest = f64::INFINITY;
         for step in 0..STEPS {
             let start = Instant::now();
@@ -154,7 +154,7 @@ impl Measured {
     fn of(plan: &Plan, text: &Corpus) -> Result<Self, Failure> {
         let (train, val) = text.parts();
         let error = |e: gpt::train::TrainError| Failure::other(e.to_string());
-        let mut trainer = Trainer::new(&plan.config, train.len()).map_err(error)?;
+        let mut trainer = Trainer::new(&plan.config, &train).map_err(error)?;
         let mut steps = Vec::new();
         for _ in 0..STEPS_OF_CHOSEN {
             let start = Instant::now();

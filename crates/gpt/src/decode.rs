@@ -215,9 +215,10 @@ impl<'m> Decoder<'m> {
             add_assign(&mut self.x, sinusoids.at(at));
         }
         let first = model.config.window.map_or(0, |window| self.window.len().saturating_sub(window));
-        let ngrams = (2..).zip(&model.ngram.tables).map(|(n, table)| {
-            let row = model.ngram.row(n, &self.window[first..]) as usize;
-            &params.data(table.weight)[row * c..][..c]
+        let rows = model.ngram.last_rows(params, &self.window[first..]);
+        let ngrams = model.ngram.tables.iter().zip(rows).map(|(table, row)| {
+            let weight = table.weight.weight;
+            &params.data(weight)[row as usize * c..][..c]
         });
         // The tables' sum first, as in training.
         self.normed.fill(0.0);

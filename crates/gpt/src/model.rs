@@ -159,7 +159,6 @@ impl Gpt {
             ngram: NgramEmbedding::new(
                 builder.pp("ngram"),
                 &NgramEmbeddingConfig {
-                    vocab_size,
                     n_embd,
                     max_order: config.ngram,
                     rows: config.ngram_rows,

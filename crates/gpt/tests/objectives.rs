@@ -67,7 +67,7 @@ fn every_objective_resumes_to_the_same_bits() {
             let names = config.train.objective.specials(&config.train.objective_settings(), 64);
             let tokenizer = data::Tokenizer::Char(data::CharTokenizer::from_text("abc").unwrap());
             let tokenizer = tokenizer.with_specials(&names).unwrap().to_json();
-            let mut whole = Trainer::with_vocabulary(&config, &vocabulary, text.len()).unwrap();
+            let mut whole = Trainer::with_vocabulary(&config, &vocabulary, &text[..]).unwrap();
             advance(&mut whole, &text, 3);
             let folder = tempfile::tempdir().unwrap();
             whole.checkpoint(&tokenizer).write(&folder.path().join("checkpoint")).unwrap();
@@ -107,7 +107,7 @@ fn excess(model: &Gpt, params: &Params, corruptor: &Corruptor, part: usize, text
 fn no_task_of_a_mixture_falls_below_its_floor() {
     let (train, val) = (chain(1, 200_000), chain(2, 60_000));
     let (config, vocabulary) = settings(MIXTURE, &[("max_iters", "500"), ("schedule", "linear")]);
-    let mut trainer = Trainer::with_vocabulary(&config, &vocabulary, train.len()).unwrap();
+    let mut trainer = Trainer::with_vocabulary(&config, &vocabulary, &train[..]).unwrap();
     let before: Vec<f64> = losses(&trainer, &val);
     advance(&mut trainer, &train, 500);
     for (part, (before, after)) in before.into_iter().zip(losses(&trainer, &val)).enumerate() {
@@ -133,7 +133,7 @@ fn losses(trainer: &Trainer, val: &[u32]) -> Vec<f64> {
 #[test]
 fn documents_that_share_a_row_do_not_see_each_other() {
     let (config, vocabulary) = settings("clm", &[("ngram", "3"), ("window", "20")]);
-    let trainer = Trainer::with_vocabulary(&config, &vocabulary, 1000).unwrap();
+    let trainer = Trainer::with_vocabulary(&config, &vocabulary, &[0; 1000][..]).unwrap();
     let text = chain(3, 32);
     let second = data::Example::next_token(&text[16..]);
     let logits = |first: &[u32]| {

@@ -52,6 +52,22 @@ impl<'a> ParamBuilder<'a> {
         self.params.add(&path, shape, |data| init.fill(shape, data, self.rng))
     }
 
+    /// Adds numbers that are saved with the parameters and never trained (what PyTorch calls a buffer).
+    ///
+    /// # Panics
+    /// If the name is taken.
+    #[track_caller]
+    pub fn add_buffer(
+        &mut self,
+        name: &str,
+        shape: impl Into<Shape>,
+        fill: impl FnOnce(&mut [f32]),
+    ) -> ParamId {
+        let id = self.params.add(&self.path(name), shape, fill);
+        self.params.set_trainable(id, false);
+        id
+    }
+
     /// Says that a step reaches only few rows of a parameter: `Params::set_sparse`.
     pub fn set_sparse(&mut self, id: ParamId) {
         self.params.set_sparse(id, true);

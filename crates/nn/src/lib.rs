@@ -31,7 +31,7 @@ pub use builder::ParamBuilder;
 pub use init::Init;
 pub use layers::{
     Dropout, DropoutSeeds, Embedding, FeedForward, FeedForwardConfig, LayerNorm, Linear, NgramEmbedding,
-    NgramEmbeddingConfig, Norm, NormKind, RmsNorm, SelfAttention, SelfAttentionConfig, Sinusoids,
-    ValueResidual, hidden_width, table_rows,
+    NgramEmbeddingConfig, NgramTable, Norm, NormKind, RmsNorm, SelfAttention, SelfAttentionConfig, Sinusoids,
+    ValueResidual, hidden_width,
 };
 pub use schedule::Schedule;

@@ -4,7 +4,8 @@ mod optimizer_numbers;
 
 use ndarray::ArrayD;
 use nn::optim::{
-    Adam, AdamConfig, AdamW, AdamWConfig, MissingGradient, Optimizer, Sgd, SgdConfig, StateError, StepError,
+    Adam, AdamConfig, AdamW, AdamWConfig, Group, MissingGradient, Optimizer, Sgd, SgdConfig, StateError,
+    StepError,
 };
 use optimizer_numbers as torch;
 use tensor::{Grads, ParamId, Params, Tape, Workspace};
@@ -116,7 +117,9 @@ fn decay_is_for_matrices_only_and_the_mask_can_be_chosen() {
     };
     let config = AdamWConfig { weight_decay: 0.5, ..Default::default() };
     assert_eq!(step(Box::new(AdamW::new(&bowl(), config))), [0.75, -1.5, 0.375, 2.25, -1.5, 0.25]);
-    let only_b = AdamW::with_groups(&bowl(), config, |params, id| params.name(id) == "b");
+    let only_b = AdamW::with_groups(&bowl(), config, |params, id| {
+        Some(Group { decays: params.name(id) == "b", lr_scale: 1.0 })
+    });
     assert_eq!(step(Box::new(only_b)), [1.0, -2.0, 0.5, 3.0, -1.125, 0.1875]);
     assert_eq!(step(sgd(&bowl(), 0.0, false, 0.5)), [0.75, -1.5, 0.375, 2.25, -1.5, 0.25]);
 }

@@ -347,12 +347,22 @@ impl Grads {
     /// The Euclidean norm of all reached gradients together, summed in f64.
     #[must_use]
     pub fn norm(&self) -> f64 {
-        let all = self.all.iter().zip(&self.rows).zip(&self.reached);
-        let squares = all.filter(|(_, reached)| **reached).map(|((g, rows), _)| match rows {
+        (0..self.all.len()).map(|i| self.squares(i)).sum::<f64>().sqrt()
+    }
+
+    /// The sum of the squares of one parameter's gradient, in f64; 0 if it was not reached.
+    #[must_use]
+    pub fn sum_of_squares(&self, id: ParamId) -> f64 {
+        self.squares(id.index())
+    }
+
+    fn squares(&self, i: usize) -> f64 {
+        let g = &self.all[i];
+        match &self.rows[i] {
+            _ if !self.reached[i] => 0.0,
             None => vmath::sum_of_squares(g),
             Some(rows) => rows.floats().map(|row| vmath::sum_of_squares(&g[row])).sum(),
-        });
-        squares.sum::<f64>().sqrt()
+        }
     }
 
     /// Multiplies all reached gradients by `factor`.

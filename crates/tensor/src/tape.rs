@@ -90,6 +90,12 @@ impl<'p> Tape<'p> {
         self.recording
     }
 
+    /// The parameters, for what is read of them without a gradient.
+    #[must_use]
+    pub fn params(&self) -> &'p Params {
+        self.params
+    }
+
     /// A parameter as a value. Nothing is copied; its gradient will arrive in [`Grads`].
     pub fn param(&self, id: ParamId) -> Var<'_> {
         let wants_grad = self.recording && self.params.is_trainable(id);

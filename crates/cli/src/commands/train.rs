@@ -168,14 +168,14 @@ fn begin(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
     let specials = train.objective.specials(&train.objective_settings(), config.model.block_size);
     text.tokenizer = text.tokenizer.with_specials(&specials)?;
     config.model.vocab_size = text.tokenizer.vocab_size();
-    let train_tokens = check_length(&config, &text)?;
+    check_length(&config, &text)?;
     let bytes = |id: u32| text.tokenizer.token_bytes(id).unwrap_or_default();
     let token = |id: u32| String::from_utf8_lossy(&bytes(id)).into_owned();
     let start = args.embedding.prepare(&config, token)?;
     let path = args.out.clone().map_or_else(free_directory, Ok)?;
     let dir = RunDir::create(&path).map_err(run_dir_failure)?;
     let vocabulary = Vocabulary::of(&text.tokenizer);
-    let mut trainer = Trainer::with_vocabulary(&config, &vocabulary, train_tokens).map_err(failure)?;
+    let mut trainer = Trainer::with_vocabulary(&config, &vocabulary, &text.parts().0).map_err(failure)?;
     if let Some(start) = start {
         start.put(&mut trainer);
     }

@@ -99,7 +99,7 @@ pub struct GptConfig {
     /// The largest order of n-gram embeddings ([`nn::NgramEmbedding`]): 4 adds what the last 2, 3 and 4 tokens say. 0: none.
     #[serde(default)]
     pub ngram: usize,
-    /// Rows of each table of n-grams; more n-grams than rows share them by a hash.
+    /// The most n-grams of each table: if more are frequent, the most frequent ones.
     #[serde(default = "default_ngram_rows")]
     pub ngram_rows: usize,
     /// Probability of dropout on what these tables say.
@@ -159,7 +159,11 @@ fn default_rope_base() -> f64 {
 }
 
 fn default_ngram_lr_scale() -> f64 {
-    3.0
+    1.0
+}
+
+fn default_ngram_min_count() -> usize {
+    4
 }
 
 fn default_ngram_rows() -> usize {
@@ -314,7 +318,10 @@ pub struct TrainConfig {
     /// weights the head stays with it.)
     #[serde(default)]
     pub freeze_emb: usize,
-    /// The learning rate of the n-gram embeddings over that of the others. A row of theirs is reached once in many steps.
+    /// How often an n-gram stands in the training text to have a row in the n-gram embeddings.
+    #[serde(default = "default_ngram_min_count")]
+    pub ngram_min_count: usize,
+    /// The learning rate of the n-gram embeddings over that of the others ([`nn::optim::SparseSgd`]).
     #[serde(default = "default_ngram_lr_scale")]
     pub ngram_lr_scale: f64,
     /// Iterations in which windows are cut into shorter ones, whose length doubles from `seq_len_start` to

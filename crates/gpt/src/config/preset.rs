@@ -4,7 +4,7 @@ use super::{
     Activation, Config, ConfigError, GptConfig, Norm, Objective, Optimizer, Position, SamplingMode, Schedule,
     TrainConfig, default_decay_frac, default_fim_rate, default_mask_rate, default_mask_split,
     default_muon_iters, default_muon_lr, default_muon_momentum, default_ngram_lr_scale,
-    default_seq_len_start, default_span_mean,
+    default_ngram_min_count, default_seq_len_start, default_span_mean,
 };
 
 /// Settings that are known to work, by name.
@@ -140,6 +140,7 @@ fn nano_gpts(max_iters: usize, batch_size: usize, eval_iters: usize) -> TrainCon
         patience: None,
         seed: 1337,
         freeze_emb: 0,
+        ngram_min_count: default_ngram_min_count(),
         ngram_lr_scale: default_ngram_lr_scale(),
         seq_len_warmup: 0,
         seq_len_start: default_seq_len_start(),

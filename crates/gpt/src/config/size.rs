@@ -84,7 +84,9 @@ impl GptConfig {
             all.push(("wpe.weight".into(), vec![self.block_size, c]));
         }
         for n in 2..=self.ngram {
-            all.push((format!("ngram.{n}.weight"), vec![nn::table_rows(v, n, self.ngram_rows), c]));
+            let rows = self.ngram_rows.saturating_add(1);
+            all.push((format!("ngram.{n}.weight"), vec![rows, c]));
+            all.push((format!("ngram.{n}.ngrams"), vec![rows, 2]));
         }
         let qkv = self.head_size().saturating_mul(self.heads().in_row());
         for i in 0..self.n_layer {

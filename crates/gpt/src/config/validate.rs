@@ -16,7 +16,7 @@ pub const MAX_VOCAB_SIZE: usize = 1_000_000;
 /// The largest order of n-gram embeddings: a table each from 2 on.
 pub const MAX_NGRAM: usize = 8;
 /// The largest `ngram_rows`.
-pub const MAX_NGRAM_ROWS: usize = 1 << 24;
+pub const MAX_NGRAM_ROWS: usize = (1 << 24) - 1;
 /// The largest `muon_iters`: beyond ten nothing changes any more.
 const MAX_MUON_ITERS: usize = 100;
 /// The largest `beta2_tokens`.
@@ -292,6 +292,7 @@ impl TrainConfig {
         check.at_least_0("weight_decay", self.weight_decay);
         check.at_least_0("grad_clip", self.grad_clip);
         check.at_least_0("ngram_lr_scale", self.ngram_lr_scale);
+        check.size("ngram_min_count", self.ngram_min_count, usize::MAX);
         check.at_least_0("z_loss", f64::from(self.z_loss));
         check.that(
             (0.0..1.0).contains(&self.label_smoothing),

@@ -98,7 +98,7 @@ mod tests {
         for switches in switches {
             let mut config = Preset::NanoCpu.config(65);
             switches.iter().for_each(|(name, value)| config.set(name, value).expect("a setting"));
-            let mut trainer = Trainer::new(&config, text.len()).unwrap();
+            let mut trainer = Trainer::new(&config, &text[..]).unwrap();
             trainer.step(&text).unwrap();
             let found = trainer.workspace().stats().peak_bytes as f64;
             let tokens = (config.train.batch_size * config.model.block_size) as u64;

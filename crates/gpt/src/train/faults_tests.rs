@@ -51,7 +51,7 @@ fn text() -> Vec<u32> {
 
 /// A training after three updates, as a checkpoint to begin each case with.
 fn begun(optimizer: &str) -> Checkpoint {
-    let mut trainer = Trainer::new(&config(optimizer), text().len()).expect("a valid configuration");
+    let mut trainer = Trainer::new(&config(optimizer), &text()[..]).expect("a valid configuration");
     (0..3).for_each(|_| _ = trainer.step(&text()).expect("finite"));
     trainer.checkpoint("{}")
 }
@@ -114,7 +114,7 @@ fn in_a_frozen_weight() {
     let mut config = config("adamw");
     config.set("freeze_emb", "10").expect("a setting");
     for bad in BAD {
-        let mut trainer = Trainer::new(&config, text().len()).expect("a valid configuration");
+        let mut trainer = Trainer::new(&config, &text()[..]).expect("a valid configuration");
         trainer.step(&text()).expect("finite");
         let wte = trainer.model.wte.weight;
         trainer.params.data_mut(wte)[12 * 12 + 5] = bad; // of a token that never occurs

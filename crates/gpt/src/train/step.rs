@@ -8,8 +8,8 @@ use data::dataset::{ExampleSampler, ExampleSamplerState, TokenSource};
 use data::objective::{Corruptor, Vocabulary};
 use data::{Batch, Tokenizer};
 use nn::optim::{
-    Adam, AdamConfig, AdamW, AdamWConfig, Ema, Group, Muon, MuonConfig, Optimizer, Sgd, SgdConfig, StepError,
-    clip_factor, decays_by_default,
+    Adam, AdamConfig, AdamW, AdamWConfig, Ema, Muon, MuonConfig, Optimizer, Sgd, SgdConfig, SparseSgd,
+    SparseSgdConfig, StepError, clip_factor, usual_group,
 };
 use nn::{DropoutSeeds, Schedule};
 use random::{Rng, Stream};
@@ -22,6 +22,9 @@ use tensor::{Grads, Params, Tape, Workspace};
 /// Tokens that are computed at a time where the configuration does not say: enough rows for the matrix
 /// products to run at full speed, few enough for the activations to stay in the caches.
 const TOKENS_AT_A_TIME: usize = 2048;
+
+/// Tokens of the training text that say which n-grams are frequent: more would fill the memory with rare ones.
+const NGRAM_TOKENS: usize = 10_000_000;
 
 /// A model in training: its parameters and everything that the next update depends on.
 pub struct Trainer {
@@ -62,23 +65,36 @@ pub struct StepReport {
 }
 
 impl Trainer {
-    /// A new model, about to see `train_tokens` tokens of training text, whose vocabulary has no special tokens.
+    /// A new model, about to see a training text, whose vocabulary has no special tokens.
     ///
     /// # Errors
     /// If the text is shorter than a block, or the objective needs special tokens.
-    pub fn new(config: &Config, train_tokens: usize) -> Result<Self, TrainError> {
-        Self::with_vocabulary(config, &Vocabulary::new(config.model.vocab_size, [])?, train_tokens)
+    pub fn new<S: TokenSource + ?Sized>(config: &Config, train: &S) -> Result<Self, TrainError> {
+        Self::with_vocabulary(config, &Vocabulary::new(config.model.vocab_size, [])?, train)
     }
 
-    /// The same with a vocabulary that has the special tokens of the objective.
+    /// The same with a vocabulary that has the special tokens of the objective. N-gram embeddings, if there are any, learn
+    /// which n-grams are frequent.
     ///
     /// # Errors
-    /// If the text is shorter than a block, or the vocabulary lacks a special token of the objective.
-    pub fn with_vocabulary(
+    /// If the text is shorter than a block or cannot be read, or the vocabulary lacks a special token of the objective.
+    pub fn with_vocabulary<S: TokenSource + ?Sized>(
         config: &Config,
         vocabulary: &Vocabulary,
-        train_tokens: usize,
+        train: &S,
     ) -> Result<Self, TrainError> {
+        let mut trainer = Self::untrained(config, vocabulary, train.len())?;
+        if config.model.ngram > 0 {
+            let mut text = vec![0; train.len().min(NGRAM_TOKENS)];
+            train.read(0, &mut text)?;
+            let min_count = config.train.ngram_min_count;
+            trainer.model.ngram.learn(&mut trainer.params, &text, min_count);
+        }
+        Ok(trainer)
+    }
+
+    /// A new model that has not looked at its text of so many tokens.
+    fn untrained(config: &Config, vocabulary: &Vocabulary, train_tokens: usize) -> Result<Self, TrainError> {
         let seed = config.train.seed;
         let settings = config.train.objective_settings();
         let corruptor = config.train.objective.resolve(&settings, vocabulary, config.model.block_size)?;
@@ -324,7 +340,7 @@ impl Trainer {
         } else {
             Vocabulary::of(&Tokenizer::from_json(&checkpoint.tokenizer)?)
         };
-        let mut trainer = Self::with_vocabulary(&checkpoint.config, &vocabulary, train_tokens)?;
+        let mut trainer = Self::untrained(&checkpoint.config, &vocabulary, train_tokens)?;
         let misfit =
             |problem: String| TrainError::Resume { problem, remedy: "use another checkpoint of this run" };
         tensors::into_params(&checkpoint.model, &mut trainer.params).map_err(|e| misfit(e.to_string()))?;
@@ -357,18 +373,15 @@ fn optimizer(config: &Config, model: &Gpt, params: &Params) -> Box<dyn Optimizer
     let &TrainConfig { beta1, eps, weight_decay, .. } = train;
     let beta2 = train.beta2_of(train.batch_size * config.model.block_size);
     let adamw = AdamWConfig { beta1, beta2, eps, weight_decay };
-    // The n-gram tables are what a model has of sparse parameters.
-    let group = |params: &Params, id| Group {
-        decays: decays_by_default(params, id),
-        lr_scale: if params.is_sparse(id) { train.ngram_lr_scale } else { 1.0 },
-    };
-    match train.optimizer {
-        config::Optimizer::Adamw => Box::new(AdamW::with_groups(params, adamw, group)),
+    let dense = SparseSgd::leave(usual_group);
+    let rest: Box<dyn Optimizer> = match train.optimizer {
+        config::Optimizer::Adamw => Box::new(AdamW::with_groups(params, adamw, dense)),
         config::Optimizer::Adam => {
-            Box::new(Adam::new(params, AdamConfig { beta1, beta2, eps, weight_decay }))
+            Box::new(Adam::with_groups(params, AdamConfig { beta1, beta2, eps, weight_decay }, dense))
         }
         config::Optimizer::Sgd => {
-            Box::new(Sgd::new(params, SgdConfig { momentum: beta1, nesterov: false, weight_decay }))
+            let sgd = SgdConfig { momentum: beta1, nesterov: false, weight_decay };
+            Box::new(Sgd::with_groups(params, sgd, dense))
         }
         config::Optimizer::Muon => {
             let muon = MuonConfig {
@@ -379,9 +392,12 @@ fn optimizer(config: &Config, model: &Gpt, params: &Params) -> Box<dyn Optimizer
                 adamw,
             };
             let stack = |params: &Params, id| model.stacked_rows(params, id);
-            Box::new(Muon::with_groups(params, muon, stack, group))
+            Box::new(Muon::with_groups(params, muon, stack, dense))
         }
-    }
+    };
+    // The n-gram tables are what a model has of sparse parameters.
+    let tables = SparseSgdConfig { lr_scale: train.ngram_lr_scale, beta2, eps };
+    Box::new(SparseSgd::new(params, tables, rest))
 }
 
 fn schedule(train: &TrainConfig) -> Schedule {

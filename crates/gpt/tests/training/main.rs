@@ -69,14 +69,14 @@ fn resuming_anywhere_gives_the_same_bits() {
         config.set("ema", ema).unwrap();
         config.set("sampler", sampler).unwrap();
         config.set("optimizer", optimizer).unwrap();
-        let mut whole = Trainer::new(&config, text().len()).unwrap();
+        let mut whole = Trainer::new(&config, &text()[..]).unwrap();
         advance(&mut whole, 40);
         let expected = digest(&whole);
 
         let mut rng = Rng::new(1, Stream::Other(1));
         for _ in 0..20 {
             let at = 1 + rng.below(39);
-            let mut before = Trainer::new(&config, text().len()).unwrap();
+            let mut before = Trainer::new(&config, &text()[..]).unwrap();
             advance(&mut before, at);
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("checkpoint");
@@ -100,7 +100,7 @@ fn a_frozen_embedding_thaws_on_time_and_resumes_exactly() {
         config.set("freeze_emb", "15").unwrap();
         config.set("tied", tied).unwrap();
         let begin = || {
-            let mut trainer = Trainer::new(&config, text().len()).unwrap();
+            let mut trainer = Trainer::new(&config, &text()[..]).unwrap();
             let wte = trainer.model.wte.weight;
             trainer.params.data_mut(wte).iter_mut().for_each(|x| *x *= 2.0); // as if loaded
             trainer
@@ -142,7 +142,7 @@ fn the_number_of_threads_does_not_change_a_bit() {
         let digests = [1, 2, 3, 4].map(|threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
-                let mut trainer = Trainer::new(&config, text().len()).unwrap();
+                let mut trainer = Trainer::new(&config, &text()[..]).unwrap();
                 advance(&mut trainer, 5);
                 digest(&trainer)
             })
@@ -153,7 +153,7 @@ fn the_number_of_threads_does_not_change_a_bit() {
 
 #[test]
 fn after_the_first_step_nothing_is_allocated() {
-    let mut trainer = Trainer::new(&tiny(), text().len()).unwrap();
+    let mut trainer = Trainer::new(&tiny(), &text()[..]).unwrap();
     advance(&mut trainer, 1);
     let before = trainer.workspace().stats();
     advance(&mut trainer, 1001);
@@ -173,7 +173,7 @@ fn a_number_that_is_not_finite_stops_before_the_update() {
         ("h.1.mlp.c_proj.weight", 3e38, "layer_norm"), // finite, but its squares overflow
     ];
     for (name, poison, named) in cases {
-        let mut trainer = Trainer::new(&tiny(), text().len()).unwrap();
+        let mut trainer = Trainer::new(&tiny(), &text()[..]).unwrap();
         advance(&mut trainer, 3);
         let id = trainer.params.id(name).unwrap();
         trainer.params.data_mut(id).fill(poison);
@@ -192,7 +192,7 @@ fn computing_again_gives_the_same_bits_in_less_memory() {
     config.set("n_layer", "8").unwrap();
     let [(digest_kept, bytes_kept), (digest_again, bytes_again)] = ["false", "true"].map(|recompute| {
         config.set("recompute", recompute).unwrap();
-        let mut trainer = Trainer::new(&config, 2000).unwrap();
+        let mut trainer = Trainer::new(&config, &text()[..2000]).unwrap();
         advance(&mut trainer, 6);
         (digest(&trainer), trainer.workspace().stats().peak_bytes)
     });
@@ -206,7 +206,7 @@ fn micro_batches_add_up_to_the_batch() {
     config.set("dropout", "0").unwrap();
     let weights = ["6", "4", "1"].map(|micro_batch| {
         config.set("micro_batch", micro_batch).unwrap();
-        let mut trainer = Trainer::new(&config, text().len()).unwrap();
+        let mut trainer = Trainer::new(&config, &text()[..]).unwrap();
         let losses: Vec<f64> = (0..5).map(|_| trainer.step(&text()).unwrap().loss).collect();
         losses
     });
@@ -223,7 +223,7 @@ fn a_grad_clip_of_zero_is_no_limit() {
         let mut config = tiny();
         config.set("grad_clip", limit).unwrap();
         config.validate().unwrap();
-        let mut trainer = Trainer::new(&config, text().len()).unwrap();
+        let mut trainer = Trainer::new(&config, &text()[..]).unwrap();
         advance(&mut trainer, 3);
         digest(&trainer)
     });

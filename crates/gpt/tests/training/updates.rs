@@ -9,7 +9,7 @@ fn regularizers_are_for_training_only() {
     let first_loss = |settings: [(&str, &str); 2]| {
         let mut config = tiny();
         settings.iter().for_each(|(name, value)| config.set(name, value).unwrap());
-        let mut trainer = Trainer::new(&config, text().len()).unwrap();
+        let mut trainer = Trainer::new(&config, &text()[..]).unwrap();
         let measured = evaluate(&trainer.model, &trainer.params, &text()[..], 0).unwrap();
         let trained = trainer.step(&text()).unwrap().loss;
         (trained, measured, digest(&trainer))
@@ -32,7 +32,7 @@ fn muon_has_the_matrices_of_the_blocks() {
         let settings =
             [("optimizer", "muon"), ("activation", activation), ("tied", "false"), ("dropout", "0")];
         settings.iter().for_each(|(name, value)| config.set(name, value).unwrap());
-        let mut trainer = Trainer::new(&config, text().len()).unwrap();
+        let mut trainer = Trainer::new(&config, &text()[..]).unwrap();
         let text: Vec<u32> = (0..2000).map(|i| i % 7).collect();
         let losses: Vec<f64> = (0..40).map(|_| trainer.step(&text).unwrap().loss).collect();
         assert!(losses[39] < 0.65 * losses[0], "{activation}: {losses:?}");
@@ -56,7 +56,7 @@ fn the_average_of_the_weights() {
     let begin = |ema: &str| {
         let mut config = tiny();
         config.set("ema", ema).unwrap();
-        Trainer::new(&config, text().len()).unwrap()
+        Trainer::new(&config, &text()[..]).unwrap()
     };
     let (mut plain, mut averaging) = (begin("0"), begin("0.8"));
     let wte = plain.model.wte.weight;
@@ -91,7 +91,7 @@ fn a_spike_is_skipped() {
         let text = if trainer.iter == 80 { &odd } else { &usual };
         trainer.step(text).expect("a finite step")
     };
-    let mut whole = Trainer::new(&config, usual.len()).unwrap();
+    let mut whole = Trainer::new(&config, &usual[..]).unwrap();
     let mut at = std::collections::BTreeMap::new();
     for iter in 1..=100 {
         let (before, tokens) = (digest(&whole), whole.tokens);
@@ -123,7 +123,7 @@ fn what_is_not_finite_is_no_spike_to_be_skipped() {
     let mut config = tiny();
     config.set("spike_guard", "5").unwrap();
     config.set("max_iters", "80").unwrap();
-    let mut trainer = Trainer::new(&config, text().len()).unwrap();
+    let mut trainer = Trainer::new(&config, &text()[..]).unwrap();
     advance(&mut trainer, 60);
     let id = trainer.params.id("h.0.ln_1.weight").unwrap();
     trainer.params.data_mut(id)[3] = f32::NAN;
@@ -139,7 +139,7 @@ fn short_windows_are_the_long_ones_cut() {
         [("seq_len_warmup", "10"), ("seq_len_start", "4"), ("dropout", "0"), ("micro_batch", "none")];
     settings.iter().for_each(|(name, value)| config.set(name, value).unwrap());
     config.validate().unwrap();
-    let mut trainer = Trainer::new(&config, text().len()).unwrap();
+    let mut trainer = Trainer::new(&config, &text()[..]).unwrap();
     let rng = Rng::new(config.train.seed, Stream::Data);
     let mut sampler = data::WindowSampler::new(text().len(), 16, 6, data::SamplingMode::Crop, rng).unwrap();
     let whole = sampler.next_batch(&text());

@@ -85,7 +85,7 @@ fn every_switch_trains_with_the_same_bits_recomputed_and_resumed() {
         config.model.ngram_dropout = 0.1;
         let digests = ["false", "true"].map(|recompute| {
             config.set("recompute", recompute).unwrap();
-            let mut trainer = Trainer::new(&config, text().len()).unwrap();
+            let mut trainer = Trainer::new(&config, &text()[..]).unwrap();
             advance(&mut trainer, 2);
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("checkpoint");

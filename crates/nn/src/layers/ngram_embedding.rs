@@ -1,21 +1,19 @@
 //! Embeddings of the last few tokens together.
 
 use super::dropout::{Dropout, DropoutSeeds};
-use super::embedding::Embedding;
-use crate::{Init, ParamBuilder};
+use super::ngram_table::NgramTable;
+use crate::ParamBuilder;
 use tensor::kernels::attention::Intervals;
-use tensor::{Tape, Var};
+use tensor::{Params, Tape, Var};
 
 /// Settings of [`NgramEmbedding`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NgramEmbeddingConfig {
-    /// V, the tokens of the vocabulary.
-    pub vocab_size: usize,
     /// C, features.
     pub n_embd: usize,
     /// The largest order: 4 has tables for pairs, triples and quadruples.
     pub max_order: usize,
-    /// Rows of each table.
+    /// The most n-grams of a table.
     pub rows: usize,
     /// The probability of dropout on what the tables say.
     pub dropout: f32,
@@ -24,35 +22,39 @@ pub struct NgramEmbeddingConfig {
 /// A table for each order n from 2 on, read by the token and the n - 1 before it, added to the token's own embedding. With
 /// few tokens (characters) the first layers of a transformer spend their time on finding out which few characters
 /// stand here; a table says it at once, for the price of reading a row. (Count-based models know nothing else.
-/// Hashed n-gram inputs: Clark et al. 2022, arXiv 2103.06874, section 3.2, and modded-nanogpt.)
+/// N-gram inputs: Clark et al. 2022, arXiv 2103.06874, section 3.2, and modded-nanogpt, both with hashes.)
 ///
-/// Where all n-grams have a row of their own, which is so up to `rows` of them, the row is their number; otherwise it is
-/// a hash of the tokens, and some share one. Tokens that a position does not see (before the text or the document begins)
-/// count as one more token, so that nothing reaches across a border.
+/// Which n-grams have a row is learned from the training text before anything else ([`NgramEmbedding::learn`]), as a
+/// tokenizer is: those that are frequent. All others, and those of the first n - 1 tokens of a text or a document, share row
+/// 0. A row of its own for what stood in the text once would learn by heart what came next; rows shared by chance (hashes)
+/// say several things at once: docs/speedrun.md has what both cost.
 ///
-/// Tables begin at zero: what training never saw says nothing. Parameters `2.weight`, `3.weight`, ... of (rows, C), sparse
-/// (`Params::set_sparse`).
+/// Tables begin at zero: what training never saw says nothing. Parameters `2.weight`, `3.weight`, ... of (rows + 1, C), sparse
+/// (`Params::set_sparse`), and beside each `2.ngrams`, ..., which is not trained: [`NgramTable`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct NgramEmbedding {
     /// One for each order, from 2 on.
-    pub tables: Vec<Embedding>,
-    vocab_size: usize,
-    rows: usize,
+    pub tables: Vec<NgramTable>,
     dropout: Dropout,
 }
 
 impl NgramEmbedding {
-    /// Tables of zeros.
+    /// Tables of zeros that know no n-gram.
     #[must_use]
     pub fn new(mut builder: ParamBuilder<'_>, config: &NgramEmbeddingConfig) -> Self {
-        let &NgramEmbeddingConfig { vocab_size, n_embd, max_order, rows, dropout } = config;
-        let mut table = |n: usize| {
-            let weight = builder.pp(n).add("weight", [table_rows(vocab_size, n, rows), n_embd], Init::Zeros);
-            builder.set_sparse(weight);
-            Embedding { weight }
-        };
-        let tables = (2..=max_order).map(&mut table).collect();
-        Self { tables, vocab_size, rows, dropout: Dropout::new(dropout) }
+        let &NgramEmbeddingConfig { n_embd, max_order, rows, dropout } = config;
+        let tables = (2..=max_order).map(|n| NgramTable::new(builder.pp(n), rows, n_embd)).collect();
+        Self { tables, dropout: Dropout::new(dropout) }
+    }
+
+    /// Gives rows to the n-grams that occur at least `min_count` times in a text, the most frequent ones if they are more
+    /// than a table has rows. To be called once, before training.
+    pub fn learn(&self, params: &mut Params, text: &[u32], min_count: usize) {
+        let mut before: Vec<Option<u32>> = text.iter().copied().map(Some).collect(); // of order 1
+        for table in &self.tables {
+            table.learn(params, &before, text, min_count);
+            before = table.rows(params, &before, text);
+        }
     }
 
     /// What the tables say of ids of shape (B, T): (B, T, C). A position's n-grams reach back to the first key of its
@@ -68,100 +70,92 @@ impl NgramEmbedding {
         seeds: &DropoutSeeds,
     ) -> Option<Var<'t>> {
         let time = shape[1];
-        let sums = (2..).zip(&self.tables).map(|(n, table)| {
-            let row = |at: usize| {
+        let mut before: Vec<Option<u32>> = ids.iter().copied().map(Some).collect(); // (B T), of order 1
+        let mut sum: Option<Var<'t>> = None;
+        for (n, table) in (2..).zip(&self.tables) {
+            let mut found = Vec::with_capacity(ids.len()); // (B T)
+            for (before, ids) in before.chunks(time).zip(ids.chunks(time)) {
+                found.extend(table.rows(tape.params(), before, ids));
+            }
+            let visible = |(at, row): (usize, &Option<u32>)| {
                 let (b, t) = (at / time, at % time);
-                let first = intervals.row(b, t).start.min(t).max((t + 1).saturating_sub(n));
-                self.row(n, &ids[b * time + first..=at])
+                row.filter(|_| intervals.row(b, t).start + n <= t + 1).unwrap_or(0)
             };
-            let rows: Vec<u32> = (0..ids.len()).map(row).collect();
-            table.forward(tape, &rows, &shape)
-        });
-        Some(self.dropout.forward(sums.reduce(|sum, table| sum + table)?, seeds))
-    }
-
-    /// The row of the table of order n for tokens that end a text: the last n of them, or all if there are fewer.
-    #[must_use]
-    pub fn row(&self, n: usize, tokens: &[u32]) -> u32 {
-        let last = &tokens[tokens.len().saturating_sub(n)..];
-        let missing = std::iter::repeat_n(0, n - last.len());
-        let symbols = missing.chain(last.iter().map(|&id| u64::from(id) + 1)); // below V + 1
-        let base = self.vocab_size as u64 + 1;
-        match all_ngrams(self.vocab_size, n).filter(|&all| all <= self.rows) {
-            Some(_) => symbols.fold(0, |row, symbol| row * base + symbol) as u32,
-            None => (symbols.fold(0, mix) % self.rows as u64) as u32,
+            let rows: Vec<u32> = found.iter().enumerate().map(visible).collect();
+            let says = table.weight.forward(tape, &rows, &shape);
+            sum = Some(sum.map_or(says, |sum| sum + says));
+            before = found;
         }
+        Some(self.dropout.forward(sum?, seeds))
     }
-}
 
-/// How many n-grams there are, missing tokens included, if that can be counted.
-fn all_ngrams(vocab_size: usize, n: usize) -> Option<usize> {
-    vocab_size.checked_add(1)?.checked_pow(n as u32)
-}
-
-/// Rows of the table of order n: one for each n-gram, at most `rows`.
-#[must_use]
-pub fn table_rows(vocab_size: usize, n: usize, rows: usize) -> usize {
-    all_ngrams(vocab_size, n).unwrap_or(rows).min(rows)
-}
-
-/// A hash with one more symbol: its finalizer (that of SplitMix64) spreads every bit over all others.
-fn mix(hash: u64, symbol: u64) -> u64 {
-    let mut z = (hash ^ symbol).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    /// The rows, one of each table, of the n-grams that end a text, of which `tokens` are what the last position sees.
+    pub fn last_rows<'a>(&'a self, params: &'a Params, tokens: &'a [u32]) -> impl Iterator<Item = u32> + 'a {
+        (2..=self.tables.len() + 1).map(move |n| {
+            let Some(first) = tokens.len().checked_sub(n) else { return 0 };
+            let tokens = &tokens[first..];
+            let mut next = tokens[1..].iter();
+            let longer = |before, table: &NgramTable| table.row(params, before, *next.next()?);
+            self.tables[..n - 1].iter().try_fold(tokens[0], longer).unwrap_or(0)
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use random::{Rng, Stream};
-    use std::collections::HashSet;
-    use tensor::{Params, Workspace};
+    use tensor::Workspace;
 
-    fn embedding(vocab_size: usize, rows: usize) -> (Params, NgramEmbedding) {
+    fn embedding(rows: usize) -> (Params, NgramEmbedding) {
         let (mut params, mut rng) = (Params::new(), Rng::new(1, Stream::Init));
-        let config = NgramEmbeddingConfig { vocab_size, n_embd: 3, max_order: 3, rows, dropout: 0.0 };
+        let config = NgramEmbeddingConfig { n_embd: 3, max_order: 3, rows, dropout: 0.0 };
         let layer = NgramEmbedding::new(ParamBuilder::new(&mut params, &mut rng), &config);
+        for table in &layer.tables {
+            params.data_mut(table.weight.weight).iter_mut().enumerate().for_each(|(i, x)| *x = i as f32);
+        }
         (params, layer)
     }
 
-    #[test]
-    fn every_ngram_has_its_own_row_where_there_are_enough() {
-        let (params, layer) = embedding(4, 200);
-        let mut seen = HashSet::new();
-        for tokens in (0..4).flat_map(|a| (0..4).flat_map(move |b| (0..4).map(move |c| vec![a, b, c]))) {
-            assert!(seen.insert(layer.row(3, &tokens)));
-            assert_eq!(
-                layer.row(3, &[&[9][..], &tokens].concat()),
-                layer.row(3, &tokens),
-                "the last three count"
-            );
-        }
-        assert!((0..4).all(|a| seen.insert(layer.row(3, &[a]))), "short ones too");
-        assert!(seen.iter().all(|&row| row < 125));
-        let shapes: Vec<_> = params.ids().map(|id| params.shape(id)).collect();
-        assert_eq!(shapes, [[25, 3].into(), [125, 3].into()]);
+    fn last_rows(layer: &NgramEmbedding, params: &Params, tokens: &[u32]) -> Vec<u32> {
+        layer.last_rows(params, tokens).collect()
     }
 
     #[test]
-    fn hashes_spread_evenly() {
-        let (_, layer) = embedding(1000, 64);
-        let mut counts = vec![0; 64];
-        for i in 0..6400 {
-            counts[layer.row(2, &[i % 80, i / 80]) as usize] += 1;
-        }
-        // 100 each, with a standard deviation of 10.
-        assert!(counts.iter().all(|&n| (50..150).contains(&n)), "{counts:?}");
+    fn what_is_frequent_has_a_row_of_its_own() {
+        let (mut params, layer) = embedding(9);
+        assert_eq!(last_rows(&layer, &params, &[1, 2, 3]), [0, 0], "nothing is learned yet");
+        // 1 2, 2 3 and 3 1 twice or more, 1 2 3 twice, 3 1 2 twice, 2 3 1 twice; 3 0 and what holds it once
+        layer.learn(&mut params, &[1, 2, 3, 1, 2, 3, 1, 2, 3, 0], 2);
+        let mut seen: Vec<_> = [[1, 2, 3], [2, 3, 1], [3, 1, 2]]
+            .iter()
+            .map(|ngram| last_rows(&layer, &params, ngram))
+            .inspect(|rows| assert!(rows.iter().all(|&row| row > 0)))
+            .collect();
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 3);
+        assert_eq!(last_rows(&layer, &params, &[2, 3, 0]), [0, 0], "rare");
+        assert_eq!(last_rows(&layer, &params, &[1, 3, 1])[1], 0, "its beginning is unknown");
+        assert_eq!(last_rows(&layer, &params, &[9, 1, 2, 3]), last_rows(&layer, &params, &[1, 2, 3]));
+        assert_eq!(last_rows(&layer, &params, &[1, 2])[1], 0, "two are no three");
+        assert_eq!(last_rows(&layer, &params, &[]), [0, 0]);
+    }
+
+    #[test]
+    fn the_most_frequent_ones_have_the_rows_if_there_are_few() {
+        let (mut params, layer) = embedding(2);
+        // 0 1 three times, 1 0 and 2 3 twice, 3 2 once; of equally frequent ones the first by number
+        layer.learn(&mut params, &[0, 1, 0, 1, 0, 1, 2, 3, 2, 3], 1);
+        let row = |tokens: [u32; 2]| last_rows(&layer, &params, &tokens)[0];
+        assert!(row([0, 1]) > 0 && row([1, 0]) > 0 && row([0, 1]) != row([1, 0]));
+        assert_eq!((row([2, 3]), row([3, 2])), (0, 0));
     }
 
     #[test]
     fn a_position_reads_no_further_back_than_its_interval() {
-        let (mut params, layer) = embedding(4, 200);
-        for id in params.ids() {
-            params.data_mut(id).iter_mut().enumerate().for_each(|(i, x)| *x = i as f32);
-        }
+        let (mut params, layer) = embedding(20);
+        layer.learn(&mut params, &[0, 1, 2, 3, 3, 2, 3, 0, 1, 2, 3], 1);
         let workspace = Workspace::new();
         let values = |ids: &[u32], intervals: &Intervals| {
             let tape = Tape::no_grad(&params, &workspace);
@@ -174,5 +168,14 @@ mod tests {
         assert_ne!(a.slice(ndarray::s![0, ..2, ..]), b.slice(ndarray::s![0, ..2, ..]));
         let alone = values(&[2, 3], &Intervals::causal(2));
         assert_eq!(alone.slice(ndarray::s![0, .., ..]), a.slice(ndarray::s![0, 2.., ..]));
+        // What the last position says is the sum of its rows.
+        let rows = last_rows(&layer, &params, &[2, 3]);
+        let sum: f32 = layer
+            .tables
+            .iter()
+            .zip(&rows)
+            .map(|(table, &row)| params.data(table.weight.weight)[row as usize * 3])
+            .sum();
+        assert_eq!(alone[[0, 1, 0]], sum);
     }
 }

@@ -1,9 +1,9 @@
 //! Adam: a step size of its own for every element. With the rule that [`AdamW`](super::AdamW) uses too.
 
 use super::rule::flush_subnormal;
-use super::{Group, Optimizer, Rule, Slots, StateError, StepError, decays_by_default, power};
+use super::{Group, Optimizer, Rule, Slots, StateError, StepError, power, usual_group};
 use tensor::kernels::simd::Simd;
-use tensor::{Grads, Params};
+use tensor::{Grads, ParamId, Params};
 
 /// Settings of [`Adam`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,7 +51,17 @@ impl Adam {
     /// For the trainable ones of these parameters.
     #[must_use]
     pub fn new(params: &Params, config: AdamConfig) -> Self {
-        Self { config, slots: Slots::new(params, MOMENTS, decays_by_default), step_count: 0 }
+        Self::with_groups(params, config, usual_group)
+    }
+
+    /// The same with another choice of the parameters, of those that decay, or with learning rates of their own.
+    #[must_use]
+    pub fn with_groups(
+        params: &Params,
+        config: AdamConfig,
+        group: impl Fn(&Params, ParamId) -> Option<Group>,
+    ) -> Self {
+        Self { config, slots: Slots::new(params, MOMENTS, group), step_count: 0 }
     }
 }
 
@@ -65,7 +75,7 @@ impl Optimizer for Adam {
     ) -> Result<(), StepError> {
         let AdamConfig { beta1, beta2, eps, weight_decay } = self.config;
         let step = self.step_count + 1;
-        self.slots.update(params, grads, |Group { decays, lr_scale }| AdamRule {
+        self.slots.update(params, grads, |_, Group { decays, lr_scale }| AdamRule {
             l2: if decays { weight_decay as f32 } else { 0.0 },
             ..AdamRule::new(beta1, beta2, eps, f64::from(lr) * lr_scale, grad_scale, step)
         })?;

@@ -1,7 +1,7 @@
 //! AdamW: Adam with weight decay beside the gradient instead of in it.
 
 use super::adam::{AdamRule, MOMENTS};
-use super::{Group, Optimizer, Slots, StateError, StepError, decays_by_default};
+use super::{Group, Optimizer, Slots, StateError, StepError, usual_group};
 use tensor::{Grads, ParamId, Params};
 
 /// Settings of [`AdamW`].
@@ -58,15 +58,15 @@ impl AdamW {
     /// For the trainable ones of these parameters; matrices decay.
     #[must_use]
     pub fn new(params: &Params, config: AdamWConfig) -> Self {
-        Self::with_groups(params, config, decays_by_default)
+        Self::with_groups(params, config, usual_group)
     }
 
-    /// The same with another choice of the parameters that decay, or with learning rates of their own.
+    /// The same with another choice of the parameters, of those that decay, or with learning rates of their own.
     #[must_use]
-    pub fn with_groups<G: Into<Group>>(
+    pub fn with_groups(
         params: &Params,
         config: AdamWConfig,
-        group: impl Fn(&Params, ParamId) -> G,
+        group: impl Fn(&Params, ParamId) -> Option<Group>,
     ) -> Self {
         Self { config, slots: Slots::new(params, MOMENTS, group), step_count: 0 }
     }
@@ -81,7 +81,7 @@ impl Optimizer for AdamW {
         grad_scale: f32,
     ) -> Result<(), StepError> {
         let step = self.step_count + 1;
-        self.slots.update(params, grads, |group| self.config.rule(group, lr, grad_scale, step))?;
+        self.slots.update(params, grads, |_, group| self.config.rule(group, lr, grad_scale, step))?;
         self.step_count += 1;
         Ok(())
     }

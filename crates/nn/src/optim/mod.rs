@@ -6,8 +6,9 @@
 //! | [`Adam`] | `m = mean of g, v = mean of g^2;  p -= lr m / (sqrt(v) + eps)` |
 //! | [`AdamW`] | the same, and `p -= lr weight_decay p` beside it |
 //! | [`Muon`] | matrices: `v = mean of g;  p -= lr o`, the orthogonal matrix nearest to v; all else as AdamW |
+//! | [`SparseSgd`] | rows that were reached: `p -= lr g / rms of g`; all else by another of these |
 //!
-//! Each but Muon is a [`Rule`] for one element, of about ten lines, and a [`Slots`] that remembers v or (m, v) for
+//! Each but Muon and SparseSgd is a [`Rule`] for one element, of about ten lines, and a [`Slots`] that remembers v or (m, v) for
 //! every parameter and applies the rule to all of them, vectorised and on all threads. What happens to an
 //! element never depends on another element, so the result has the same bits for any number of threads.
 
@@ -20,6 +21,7 @@ mod orthogonal;
 mod rule;
 mod sgd;
 mod slots;
+mod sparse_sgd;
 
 pub use adam::{Adam, AdamConfig};
 pub use adamw::{AdamW, AdamWConfig};
@@ -28,7 +30,8 @@ pub use ema::Ema;
 pub use muon::{Muon, MuonConfig};
 pub use rule::Rule;
 pub use sgd::{Sgd, SgdConfig};
-pub use slots::{Group, Slots, decays_by_default};
+pub use slots::{Group, Slots, usual_group};
+pub use sparse_sgd::{SparseSgd, SparseSgdConfig};
 
 use tensor::{Grads, Params};
 
@@ -86,8 +89,8 @@ pub trait Optimizer: Send {
     /// How many steps were taken.
     fn step_count(&self) -> u64;
 
-    /// Everything that the next step depends on, beside [`Optimizer::step_count`]: named tensors of the
-    /// shapes of their parameters, for the checkpoint. The names are PyTorch's with the parameter's behind:
+    /// Everything that the next step depends on, beside [`Optimizer::step_count`]: named tensors, most of
+    /// the shapes of their parameters, for the checkpoint. The names are PyTorch's with the parameter's behind:
     /// `exp_avg.h.0.attn.c_attn.weight`.
     fn state(&self) -> Vec<(String, &[f32])>;
 

@@ -3,7 +3,7 @@
 use super::adam::MOMENTS;
 use super::orthogonal::{Scratch, orthogonalise};
 use super::rule::{Piece, Rule, flush_subnormal};
-use super::{AdamWConfig, Group, Optimizer, Slots, StateError, StepError, decays_by_default};
+use super::{AdamWConfig, Group, Optimizer, Slots, StateError, StepError, usual_group};
 use tensor::kernels::simd::Simd;
 use tensor::{AlignedVec, Grads, ParamId, Params};
 
@@ -78,20 +78,20 @@ impl Muon {
     #[track_caller]
     #[must_use]
     pub fn new(params: &Params, config: MuonConfig, stack: impl Fn(&Params, ParamId) -> Vec<usize>) -> Self {
-        Self::with_groups(params, config, stack, decays_by_default)
+        Self::with_groups(params, config, stack, usual_group)
     }
 
-    /// The same with another choice of AdamW's parameters that decay, or with learning rates of their own.
+    /// The same with another choice of AdamW's parameters, of those that decay, or with learning rates of their own.
     ///
     /// # Panics
     /// As [`Muon::new`].
     #[track_caller]
     #[must_use]
-    pub fn with_groups<G: Into<Group>>(
+    pub fn with_groups(
         params: &Params,
         config: MuonConfig,
         stack: impl Fn(&Params, ParamId) -> Vec<usize>,
-        group: impl Fn(&Params, ParamId) -> G,
+        group: impl Fn(&Params, ParamId) -> Option<Group>,
     ) -> Self {
         let stacks: Vec<Vec<usize>> = params.ids().map(|id| stack(params, id)).collect();
         for id in params.ids().filter(|id| !stacks[id.index()].is_empty()) {
@@ -99,13 +99,14 @@ impl Muon {
             let fits = shape.len() == 2 && rows.iter().sum::<usize>() == shape[0];
             assert!(fits, "Muon: expected matrices of {rows:?} rows; found {} {shape}", params.name(id));
         }
-        let is_muons = |_: &Params, id: ParamId| !stacks[id.index()].is_empty();
-        let is_adams = |_: &Params, id: ParamId| stacks[id.index()].is_empty();
-        let longest = params.ids().filter(|&id| is_muons(params, id)).map(|id| params.data(id).len()).max();
+        let is_muons = |id: ParamId| !stacks[id.index()].is_empty();
+        let muons = |params: &Params, id| usual_group(params, id).filter(|_| is_muons(id));
+        let adams = |params: &Params, id| group(params, id).filter(|_| !is_muons(id));
+        let longest = params.ids().filter(|&id| is_muons(id)).map(|id| params.data(id).len()).max();
         Self {
             config,
-            momentum: Slots::for_some(params, ["momentum_buffer"], decays_by_default, is_muons),
-            moments: Slots::for_some(params, MOMENTS, group, is_adams),
+            momentum: Slots::new(params, ["momentum_buffer"], muons),
+            moments: Slots::new(params, MOMENTS, adams),
             update: AlignedVec::zeros(longest.unwrap_or(0)),
             scratch: Scratch::default(),
             stacks,
@@ -191,7 +192,7 @@ impl Optimizer for Muon {
         grad_scale: f32,
     ) -> Result<(), StepError> {
         let (adamw, t) = (self.config.adamw, self.step_count + 1);
-        self.moments.update(params, grads, |group| adamw.rule(group, lr, grad_scale, t))?;
+        self.moments.update(params, grads, |_, group| adamw.rule(group, lr, grad_scale, t))?;
         let step = Step { lr: f64::from(lr) * self.config.lr_ratio, grad_scale };
         let mut damaged = Vec::new();
         for id in params.ids() {

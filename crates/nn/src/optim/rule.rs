@@ -12,7 +12,7 @@ use tensor::kernels::simd::{Kernel, LANES, Simd, dispatch};
 /// SignSGD, for example, remembers nothing and takes steps of one length:
 ///
 /// ```
-/// use nn::optim::{Rule, Slots, decays_by_default};
+/// use nn::optim::{Rule, Slots, usual_group};
 /// use tensor::kernels::simd::Simd;
 ///
 /// #[derive(Clone, Copy)]
@@ -34,8 +34,8 @@ use tensor::kernels::simd::{Kernel, LANES, Simd, dispatch};
 /// # let tape = Tape::new(&params, &workspace);
 /// # (tape.param(w) * tape.param(w)).sum().backward(&mut grads);
 /// # drop(tape);
-/// let mut slots = Slots::new(&params, [], decays_by_default);
-/// slots.update(&mut params, &grads, |_decays| Sign { lr: 0.5 })?;
+/// let mut slots = Slots::new(&params, [], usual_group);
+/// slots.update(&mut params, &grads, |_, _| Sign { lr: 0.5 })?;
 /// assert_eq!(params.data(w), [0.5, -1.5, 2.5]);
 /// # Ok::<(), nn::optim::StepError>(())
 /// ```

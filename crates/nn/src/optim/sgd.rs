@@ -1,9 +1,9 @@
 //! Stochastic gradient descent, with momentum.
 
 use super::rule::flush_subnormal;
-use super::{Group, Optimizer, Rule, Slots, StateError, StepError, decays_by_default};
+use super::{Group, Optimizer, Rule, Slots, StateError, StepError, usual_group};
 use tensor::kernels::simd::Simd;
-use tensor::{Grads, Params};
+use tensor::{Grads, ParamId, Params};
 
 /// Settings of [`Sgd`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,7 +49,17 @@ impl Sgd {
     /// For the trainable ones of these parameters.
     #[must_use]
     pub fn new(params: &Params, config: SgdConfig) -> Self {
-        Self { config, slots: Slots::new(params, ["momentum_buffer"], decays_by_default), step_count: 0 }
+        Self::with_groups(params, config, usual_group)
+    }
+
+    /// The same with another choice of the parameters, of those that decay, or with learning rates of their own.
+    #[must_use]
+    pub fn with_groups(
+        params: &Params,
+        config: SgdConfig,
+        group: impl Fn(&Params, ParamId) -> Option<Group>,
+    ) -> Self {
+        Self { config, slots: Slots::new(params, ["momentum_buffer"], group), step_count: 0 }
     }
 }
 
@@ -62,7 +72,7 @@ impl Optimizer for Sgd {
         grad_scale: f32,
     ) -> Result<(), StepError> {
         let SgdConfig { momentum, nesterov, weight_decay } = self.config;
-        self.slots.update(params, grads, |Group { decays, lr_scale }| SgdRule {
+        self.slots.update(params, grads, |_, Group { decays, lr_scale }| SgdRule {
             grad_scale,
             l2: if decays { weight_decay as f32 } else { 0.0 },
             momentum: momentum as f32,

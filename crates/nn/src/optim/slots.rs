@@ -34,49 +34,31 @@ pub struct Group {
     pub lr_scale: f64,
 }
 
-impl From<bool> for Group {
-    /// The usual learning rate, with or without weight decay.
-    fn from(decays: bool) -> Self {
-        Self { decays, lr_scale: 1.0 }
-    }
-}
-
-/// Whether weight decay applies to a parameter unless one says otherwise: to matrices, not to biases and
-/// the weights of norms, which are vectors. A decayed matrix prefers small weights; a decayed norm or bias
-/// would prefer a wrong scale or place. nanoGPT's rule.
+/// How a parameter is treated unless one says otherwise: with the learning rate of the step, and with weight decay if it is
+/// a matrix, not a bias or the weight of a norm, which are vectors. A decayed matrix prefers small weights; a decayed
+/// norm or bias would prefer a wrong scale or place. nanoGPT's rule.
 #[must_use]
-pub fn decays_by_default(params: &Params, id: ParamId) -> bool {
-    params.shape(id).len() >= 2
+pub fn usual_group(params: &Params, id: ParamId) -> Option<Group> {
+    Some(Group { decays: params.shape(id).len() >= 2, lr_scale: 1.0 })
 }
 
 impl<const N: usize> Slots<N> {
     /// Zeros for every trainable parameter. `kinds` names the `N` tensors, and `group` says how each parameter is
-    /// treated: a [`Group`], or only whether weight decay applies to it.
+    /// treated; those of which it says `None` are not ours, and [`Slots::update`] leaves them alone.
     #[must_use]
-    pub fn new<G: Into<Group>>(
+    pub fn new(
         params: &Params,
         kinds: [&'static str; N],
-        group: impl Fn(&Params, ParamId) -> G,
+        group: impl Fn(&Params, ParamId) -> Option<Group>,
     ) -> Self {
-        Self::for_some(params, kinds, group, |_, _| true)
-    }
-
-    /// The same for a part of the parameters: [`Slots::update`] leaves all others alone.
-    #[must_use]
-    pub fn for_some<G: Into<Group>>(
-        params: &Params,
-        kinds: [&'static str; N],
-        group: impl Fn(&Params, ParamId) -> G,
-        ours: impl Fn(&Params, ParamId) -> bool,
-    ) -> Self {
-        let slot = |id: ParamId| Slot {
-            name: params.name(id).to_string(),
-            group: group(params, id).into(),
-            state: kinds.map(|_| AlignedVec::zeros(params.data(id).len())),
+        let groups: Vec<Option<Group>> = params.ids().map(|id| group(params, id)).collect();
+        let slot = |id: ParamId| {
+            let group = groups[id.index()].filter(|_| params.is_trainable(id))?;
+            let state = kinds.map(|_| AlignedVec::zeros(params.data(id).len()));
+            Some(Slot { name: params.name(id).to_string(), group, state })
         };
-        let ours: Vec<bool> = params.ids().map(|id| ours(params, id)).collect();
-        let remembered = |id: ParamId| (params.is_trainable(id) && ours[id.index()]).then(|| slot(id));
-        Self { kinds, all: params.ids().map(remembered).collect(), ours }
+        let all = params.ids().map(slot).collect();
+        Self { kinds, all, ours: groups.iter().map(Option::is_some).collect() }
     }
 
     /// The tensors of one parameter, for an optimizer whose step is more than a rule for elements.
@@ -101,7 +83,7 @@ impl<const N: usize> Slots<N> {
         &mut self,
         params: &mut Params,
         grads: &Grads,
-        rule: impl Fn(Group) -> R,
+        rule: impl Fn(ParamId, Group) -> R,
     ) -> Result<(), StepError> {
         let missing = grads.unreached(params);
         if !missing.is_empty() {
@@ -120,7 +102,7 @@ impl<const N: usize> Slots<N> {
             let slot = slot.expect(MADE_TOO_EARLY);
             let grad = grads.get(id).expect("checked above");
             let state = slot.state.each_mut().map(|x| &mut x[..]);
-            let piece = Piece { rule: rule(slot.group), param, grad, state };
+            let piece = Piece { rule: rule(id, slot.group), param, grad, state };
             match grads.rows(id) {
                 None => tasks.extend(piece.cut(parallel::chunk_len()).map(|piece| (id, vec![piece]))),
                 Some(rows) => {
