@@ -62,8 +62,9 @@ pub(crate) struct Args {
     /// With --time, the memory that may be used: 500MB, 4GB
     #[arg(long, value_name = "BYTES", value_parser = parse_memory, requires = "time")]
     memory: Option<u64>,
-    /// Where the settings start: nano-cpu (nanoGPT's recipe for a CPU), baby (its baby GPT) or shakespeare (the fastest)
-    #[arg(long, value_name = "NAME", default_value = "nano-cpu")]
+    /// Where the settings start: shakespeare (the fastest road to a good loss), nano-cpu (nanoGPT's recipe for a CPU) or
+    /// baby (its baby GPT)
+    #[arg(long, value_name = "NAME", default_value = Preset::default().name())]
     preset: String,
     /// Go on with the run in --out from its latest checkpoint
     #[arg(long, requires = "out", conflicts_with = "preset")]

@@ -63,7 +63,7 @@ impl Record {
         let after = words.iter().position(|word| word == "--preset").and_then(|i| words.get(i + 1));
         let joined = words.iter().find_map(|word| word.strip_prefix("--preset="));
         let name = after.map(String::as_str).or(joined);
-        name.and_then(|name| Preset::from_name(name).ok()).unwrap_or(Preset::NanoCpu)
+        name.and_then(|name| Preset::from_name(name).ok()).unwrap_or_default()
     }
 
     /// Its settings as they are without any on the command line.
