@@ -32,6 +32,6 @@ pub use init::Init;
 pub use layers::{
     Dropout, DropoutSeeds, Embedding, FeedForward, FeedForwardConfig, LayerNorm, Linear, NgramEmbedding,
     NgramEmbeddingConfig, NgramTable, Norm, NormKind, RmsNorm, SelfAttention, SelfAttentionConfig, Sinusoids,
-    ValueResidual, hidden_width,
+    ValueResidual, frequent_ngrams, hidden_width,
 };
 pub use schedule::Schedule;

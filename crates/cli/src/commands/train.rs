@@ -182,7 +182,7 @@ fn begin(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
     }
     // Weights, two moments and the files of two checkpoints and two models, with room to spare.
     dir.require_space(trainer.params.count() as u64 * 4 * 16).map_err(run_dir_failure)?;
-    let info = RunInfo::new(std::env::args().collect(), config, text.info.clone());
+    let info = RunInfo::new(std::env::args().collect(), trainer.config.clone(), text.info.clone());
     dir.write_info(&RunInfo { plan, ..info }).map_err(run_dir_failure)?;
     let (best_val_loss, evals_without_improvement, elapsed_s) = (None, 0, 0.0);
     Ok(Session { text, trainer, dir, best_val_loss, evals_without_improvement, elapsed_s, counts })

@@ -2,7 +2,7 @@
 
 use super::{LossStatistics, TrainError, diagnose};
 use crate::checkpoint::{Checkpoint, tensors};
-use crate::config::{self, Config, TrainConfig};
+use crate::config::{self, Config, GptConfig, TrainConfig};
 use crate::model::Gpt;
 use data::dataset::{ExampleSampler, ExampleSamplerState, TokenSource};
 use data::objective::{Corruptor, Vocabulary};
@@ -11,7 +11,7 @@ use nn::optim::{
     Adam, AdamConfig, AdamW, AdamWConfig, Ema, Muon, MuonConfig, Optimizer, Sgd, SgdConfig, SparseSgd,
     SparseSgdConfig, StepError, clip_factor, usual_group,
 };
-use nn::{DropoutSeeds, Schedule};
+use nn::{DropoutSeeds, Schedule, frequent_ngrams};
 use random::{Rng, Stream};
 use std::collections::BTreeMap;
 use tensor::kernels::cross_entropy::Regularizer;
@@ -73,8 +73,8 @@ impl Trainer {
         Self::with_vocabulary(config, &Vocabulary::new(config.model.vocab_size, [])?, train)
     }
 
-    /// The same with a vocabulary that has the special tokens of the objective. N-gram embeddings, if there are any, learn
-    /// which n-grams are frequent.
+    /// The same with a vocabulary that has the special tokens of the objective. For n-gram embeddings the frequent n-grams
+    /// are counted, and the tables have no more rows than there are (`ngram_rows` in [`Trainer::config`]).
     ///
     /// # Errors
     /// If the text is shorter than a block or cannot be read, or the vocabulary lacks a special token of the objective.
@@ -83,13 +83,13 @@ impl Trainer {
         vocabulary: &Vocabulary,
         train: &S,
     ) -> Result<Self, TrainError> {
-        let mut trainer = Self::untrained(config, vocabulary, train.len())?;
-        if config.model.ngram > 0 {
-            let mut text = vec![0; train.len().min(NGRAM_TOKENS)];
-            train.read(0, &mut text)?;
-            let min_count = config.train.ngram_min_count;
-            trainer.model.ngram.learn(&mut trainer.params, &text, min_count);
+        let ngrams = counted_ngrams(config, train)?;
+        let mut config = config.clone();
+        if let Some(rows) = ngrams.iter().map(Vec::len).max() {
+            config.model.ngram_rows = rows.max(1);
         }
+        let mut trainer = Self::untrained(&config, vocabulary, train.len())?;
+        trainer.model.ngram.set_ngrams(&mut trainer.params, &ngrams);
         Ok(trainer)
     }
 
@@ -359,6 +359,20 @@ impl Trainer {
         trainer.losses = checkpoint.losses;
         Ok(trainer)
     }
+}
+
+/// The frequent n-grams of a text, for each order that the model has embeddings of.
+fn counted_ngrams<S: TokenSource + ?Sized>(
+    config: &Config,
+    train: &S,
+) -> Result<Vec<Vec<(u32, u32)>>, TrainError> {
+    let &GptConfig { ngram, ngram_rows, .. } = &config.model;
+    if ngram == 0 {
+        return Ok(Vec::new());
+    }
+    let mut text = vec![0; train.len().min(NGRAM_TOKENS)];
+    train.read(0, &mut text)?;
+    Ok(frequent_ngrams(&text, ngram, ngram_rows, config.train.ngram_min_count))
 }
 
 /// Rows of a micro-batch, the largest of parts of a batch that are as equal as possible: `micro_batch` rows at most, or

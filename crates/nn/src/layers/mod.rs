@@ -21,7 +21,7 @@ pub use feed_forward::{FeedForward, FeedForwardConfig, hidden_width};
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use ngram_embedding::{NgramEmbedding, NgramEmbeddingConfig};
-pub use ngram_table::NgramTable;
+pub use ngram_table::{NgramTable, frequent_ngrams};
 pub use norm::{Norm, NormKind};
 pub use rms_norm::RmsNorm;
 pub use self_attention::{SelfAttention, SelfAttentionConfig, ValueResidual};

@@ -13,7 +13,7 @@ pub struct NgramEmbeddingConfig {
     pub n_embd: usize,
     /// The largest order: 4 has tables for pairs, triples and quadruples.
     pub max_order: usize,
-    /// The most n-grams of a table.
+    /// The n-grams of a table, at most.
     pub rows: usize,
     /// The probability of dropout on what the tables say.
     pub dropout: f32,
@@ -24,7 +24,7 @@ pub struct NgramEmbeddingConfig {
 /// stand here; a table says it at once, for the price of reading a row. (Count-based models know nothing else.
 /// N-gram inputs: Clark et al. 2022, arXiv 2103.06874, section 3.2, and modded-nanogpt, both with hashes.)
 ///
-/// Which n-grams have a row is learned from the training text before anything else ([`NgramEmbedding::learn`]), as a
+/// Which n-grams have a row is learned from the training text before anything else ([`frequent_ngrams`](super::frequent_ngrams)), as a
 /// tokenizer is: those that are frequent. All others, and those of the first n - 1 tokens of a text or a document, share row
 /// 0. A row of its own for what stood in the text once would learn by heart what came next; rows shared by chance (hashes)
 /// say several things at once: docs/speedrun.md has what both cost.
@@ -47,14 +47,14 @@ impl NgramEmbedding {
         Self { tables, dropout: Dropout::new(dropout) }
     }
 
-    /// Gives rows to the n-grams that occur at least `min_count` times in a text, the most frequent ones if they are more
-    /// than a table has rows. To be called once, before training.
-    pub fn learn(&self, params: &mut Params, text: &[u32], min_count: usize) {
-        let mut before: Vec<Option<u32>> = text.iter().copied().map(Some).collect(); // of order 1
-        for table in &self.tables {
-            table.learn(params, &before, text, min_count);
-            before = table.rows(params, &before, text);
-        }
+    /// Gives rows to n-grams, those of [`frequent_ngrams`](super::frequent_ngrams). To be called once, before training.
+    ///
+    /// # Panics
+    /// If there are other orders than tables, or more n-grams than rows.
+    #[track_caller]
+    pub fn set_ngrams(&self, params: &mut Params, orders: &[Vec<(u32, u32)>]) {
+        assert_eq!(orders.len(), self.tables.len(), "NgramEmbedding: expected the n-grams of each table");
+        self.tables.iter().zip(orders).for_each(|(table, pairs)| table.set_ngrams(params, pairs));
     }
 
     /// What the tables say of ids of shape (B, T): (B, T, C). A position's n-grams reach back to the first key of its
@@ -103,6 +103,7 @@ impl NgramEmbedding {
 
 #[cfg(test)]
 mod tests {
+    use super::super::frequent_ngrams;
     use super::*;
     use random::{Rng, Stream};
     use tensor::Workspace;
@@ -117,6 +118,10 @@ mod tests {
         (params, layer)
     }
 
+    fn learn(layer: &NgramEmbedding, params: &mut Params, text: &[u32], most: usize, min_count: usize) {
+        layer.set_ngrams(params, &frequent_ngrams(text, 3, most, min_count));
+    }
+
     fn last_rows(layer: &NgramEmbedding, params: &Params, tokens: &[u32]) -> Vec<u32> {
         layer.last_rows(params, tokens).collect()
     }
@@ -126,7 +131,7 @@ mod tests {
         let (mut params, layer) = embedding(9);
         assert_eq!(last_rows(&layer, &params, &[1, 2, 3]), [0, 0], "nothing is learned yet");
         // 1 2, 2 3 and 3 1 twice or more, 1 2 3 twice, 3 1 2 twice, 2 3 1 twice; 3 0 and what holds it once
-        layer.learn(&mut params, &[1, 2, 3, 1, 2, 3, 1, 2, 3, 0], 2);
+        learn(&layer, &mut params, &[1, 2, 3, 1, 2, 3, 1, 2, 3, 0], 9, 2);
         let mut seen: Vec<_> = [[1, 2, 3], [2, 3, 1], [3, 1, 2]]
             .iter()
             .map(|ngram| last_rows(&layer, &params, ngram))
@@ -146,7 +151,7 @@ mod tests {
     fn the_most_frequent_ones_have_the_rows_if_there_are_few() {
         let (mut params, layer) = embedding(2);
         // 0 1 three times, 1 0 and 2 3 twice, 3 2 once; of equally frequent ones the first by number
-        layer.learn(&mut params, &[0, 1, 0, 1, 0, 1, 2, 3, 2, 3], 1);
+        learn(&layer, &mut params, &[0, 1, 0, 1, 0, 1, 2, 3, 2, 3], 2, 1);
         let row = |tokens: [u32; 2]| last_rows(&layer, &params, &tokens)[0];
         assert!(row([0, 1]) > 0 && row([1, 0]) > 0 && row([0, 1]) != row([1, 0]));
         assert_eq!((row([2, 3]), row([3, 2])), (0, 0));
@@ -155,7 +160,7 @@ mod tests {
     #[test]
     fn a_position_reads_no_further_back_than_its_interval() {
         let (mut params, layer) = embedding(20);
-        layer.learn(&mut params, &[0, 1, 2, 3, 3, 2, 3, 0, 1, 2, 3], 1);
+        learn(&layer, &mut params, &[0, 1, 2, 3, 3, 2, 3, 0, 1, 2, 3], 20, 1);
         let workspace = Workspace::new();
         let values = |ids: &[u32], intervals: &Intervals| {
             let tape = Tape::no_grad(&params, &workspace);

@@ -2,6 +2,7 @@
 
 use super::embedding::Embedding;
 use crate::{Init, ParamBuilder};
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use tensor::{ParamId, Params};
 
@@ -39,23 +40,15 @@ impl NgramTable {
         Self { ngrams, weight: Embedding { weight } }
     }
 
-    /// Gives rows to the pairs (`before[i - 1]`, `text[i]`) that occur at least `min_count` times, the most frequent ones if
-    /// they are more than there are rows. `before[i]` is the row of the n - 1 tokens that end at i in the table of order
-    /// n - 1 (of order 1 the token), if they have one.
-    pub(super) fn learn(&self, params: &mut Params, before: &[Option<u32>], text: &[u32], min_count: usize) {
-        let mut counts: HashMap<(u32, u32), usize> = HashMap::new();
-        for (before, &token) in before.iter().zip(text.iter().skip(1)) {
-            if let &Some(before) = before {
-                *counts.entry((before, token)).or_default() += 1;
-            }
-        }
-        let mut frequent: Vec<_> = counts.into_iter().filter(|(_, count)| *count >= min_count).collect();
+    /// Gives rows to n-grams: one of the lists of [`frequent_ngrams`].
+    ///
+    /// # Panics
+    /// If they are more than there are rows.
+    #[track_caller]
+    pub(super) fn set_ngrams(&self, params: &mut Params, pairs: &[(u32, u32)]) {
         let rows = params.shape(self.ngrams)[0] - 1;
-        frequent.sort_unstable_by_key(|&(pair, count)| (std::cmp::Reverse(count), pair));
-        frequent.truncate(rows);
-        let mut pairs: Vec<(u32, u32)> = frequent.into_iter().map(|(pair, _)| pair).collect();
-        pairs.sort_unstable();
-        fill(params.data_mut(self.ngrams), pairs);
+        assert!(pairs.len() <= rows, "NgramTable: expected at most {rows} n-grams; found {}", pairs.len());
+        fill(params.data_mut(self.ngrams), pairs.iter().copied());
     }
 
     /// The rows of the n-grams that end at each token of a text, from those of one order less.
@@ -84,4 +77,37 @@ fn fill(to: &mut [f32], pairs: impl IntoIterator<Item = (u32, u32)>) {
     let pairs = pairs.into_iter().map(|(before, token)| [before as f32, token as f32]);
     let rows = std::iter::once([OTHERS; 2]).chain(pairs).chain(unused);
     to.as_chunks_mut().0.iter_mut().zip(rows).for_each(|(to, pair)| *to = pair);
+}
+
+/// The n-grams of the orders from 2 to `max_order` that stand in a text at least `min_count` times, for each order at most
+/// so many, the most frequent ones, and of equally frequent ones the first by number. As pairs, ascending: see
+/// [`NgramTable`]. An n-gram whose beginning is not among those of the order below is left out.
+#[must_use]
+pub fn frequent_ngrams(
+    text: &[u32],
+    max_order: usize,
+    most: usize,
+    min_count: usize,
+) -> Vec<Vec<(u32, u32)>> {
+    // The row of the n - 1 tokens that end at each place, if they have one; of order 1 the token.
+    let mut before: Vec<Option<u32>> = text.iter().copied().map(Some).collect();
+    let mut orders = Vec::new();
+    for _ in 2..=max_order {
+        let mut counts: HashMap<(u32, u32), usize> = HashMap::new();
+        for (before, &token) in before.iter().zip(text.iter().skip(1)) {
+            if let &Some(before) = before {
+                *counts.entry((before, token)).or_default() += 1;
+            }
+        }
+        let mut frequent: Vec<_> = counts.into_iter().filter(|(_, count)| *count >= min_count).collect();
+        frequent.sort_unstable_by_key(|&(pair, count)| (Reverse(count), pair));
+        frequent.truncate(most);
+        let mut pairs: Vec<(u32, u32)> = frequent.into_iter().map(|(pair, _)| pair).collect();
+        pairs.sort_unstable();
+        let row = |before: u32, token| pairs.binary_search(&(before, token)).ok().map(|i| i as u32 + 1);
+        let rows = before.iter().zip(text.iter().skip(1)).map(|(&before, &token)| row(before?, token));
+        before = std::iter::once(None).chain(rows).take(text.len()).collect();
+        orders.push(pairs);
+    }
+    orders
 }
