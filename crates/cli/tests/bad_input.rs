@@ -224,6 +224,21 @@ fn prompts_and_models_that_do_not_fit() {
     let foreign = place.write("foreign.txt", "ещё один текст".as_bytes());
     place.refuses(&mut eval(&foreign), &["е"]);
     place.refuses(&mut eval(&place.path("no.txt")), &["no.txt"]);
+    let text = place.path("text.txt");
+    let asked = |more: &[&str]| {
+        let mut command = eval(&text);
+        command.args(more);
+        command
+    };
+    place.refuses(
+        &mut asked(&["--objective=span"]),
+        &["best/tokenizer.json", "<extra_id_0> and", "--objective span", "newleaf train"],
+    );
+    place.refuses(&mut asked(&["--objective=mlm"]), &["no [MASK]:", "newleaf train --objective mlm"]);
+    place.refuses(&mut asked(&["--objective=bert"]), &["bert", "clm, mlm"]);
+    place.refuses(&mut asked(&["--objective=prefix", "--int8"]), &["--int8", "leave out"]);
+    let tiny = place.write("tiny.txt", b"the cat");
+    place.refuses(eval(&tiny).args(["--split=val", "--objective=prefix"]), &["tiny.txt", "tokens"]);
 }
 
 /// Every file of a model, cut short or with one bit changed, is noticed and named.

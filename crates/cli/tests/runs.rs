@@ -187,3 +187,56 @@ fn a_mixture_of_objectives_is_trained_and_measured_one_by_one() {
     assert!(!text.contains("[MASK]") && !text.contains("extra_id"), "{text}");
     newleaf().args(["train", "--resume", "--max-iters=25", "--out"]).arg(&run).assert().success();
 }
+
+/// What `eval` says of a run's last model is what the run says, with the numbers that it was trained with. Away from its
+/// run nobody knows them.
+#[test]
+fn eval_measures_the_objectives_that_a_run_was_trained_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/stories-en.txt");
+    let objective = "mix=clm:.5,mlm:.25,span:.25";
+    let trained = newleaf()
+        .args([
+            "train",
+            "--json",
+            "--max-iters=10",
+            "--eval-interval=10",
+            "--mask-rate=.3",
+            "--mask-split=1,0,0",
+        ])
+        .args(["--objective", objective, "--out"])
+        .arg(&run)
+        .args(TINY.iter().filter(|flag| !flag.starts_with("--block-size")))
+        .arg("--block-size=32")
+        .assert()
+        .success();
+    let summary: Value = serde_json::from_slice(&trained.get_output().stdout).unwrap();
+    let eval = |model: &Path, objective: &str| -> (Value, String) {
+        let mut command = newleaf();
+        command.args(["eval", "--json", "--split=val", "--objective", objective, "--data"]).arg(&data);
+        let output = command.arg("--model").arg(model).assert().success().get_output().clone();
+        (serde_json::from_slice(&output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let number = |value: &Value| value.as_f64().unwrap();
+    let close = |a: &Value, b: f64| (number(a) - b).abs() < 1e-12;
+
+    let (measured, notes) = eval(&run.join("last"), objective);
+    for name in ["clm", "mlm", "span"] {
+        assert_eq!(measured[format!("loss_{name}")], summary[format!("val_loss_{name}")], "{name}");
+    }
+    let [clm, mlm, span] = ["clm", "mlm", "span"].map(|name| number(&measured[format!("loss_{name}")]));
+    assert!(close(&measured["loss"], 0.5 * clm + 0.25 * mlm + 0.25 * span), "{measured}");
+    assert_eq!(notes, "");
+    let (plain, _) = eval(&run.join("last"), "clm");
+    assert!(close(&plain["loss"], clm) && plain["loss"] == plain["loss_clm"], "{plain}");
+    for bits in ["bits_per_char", "bits_per_byte"] {
+        assert!(close(&measured[bits], number(&plain[bits])), "{measured} {plain}");
+    }
+
+    let copy = folder.path().join("copy");
+    fs::rename(run.join("last"), &copy).unwrap();
+    let (usual, notes) = eval(&copy, "mlm");
+    assert!(notes.contains("usual numbers"), "{notes}");
+    assert!(number(&usual["loss_mlm"]) != mlm && usual.get("bits_per_char").is_none(), "{usual}");
+}
