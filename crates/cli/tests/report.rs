@@ -261,6 +261,47 @@ fn the_losses_of_a_mixture_have_curves_of_their_own() {
     assert!(!page.contains("better than counting"), "the loss of a mixture is not that of counting");
 }
 
+/// Beside what a plan expected stands what became of it, and by how much it was wrong.
+#[test]
+fn a_plan_stands_beside_what_became_of_it() {
+    let folder = copies(&["planned", "going", "free"]);
+    let path = folder.path();
+    let plan = json!({"seconds": 40.0, "bytes": 200_000_000, "expected_loss": 2.0});
+    change_info(&path.join("planned"), |info| {
+        info["plan"] = plan.clone();
+        info["outcome"] = json!({"seconds": 50.0, "bytes": 150_000_000, "best_val_loss": 2.2});
+    });
+    change_info(&path.join("going"), |info| {
+        info["plan"] = plan.clone();
+        info["plan"]["seconds"] = json!(0.0); // a per cent of it is not a number
+        drop(info.as_object_mut().unwrap().remove("outcome"));
+    });
+    let output = newleaf(path, &["report", "planned", "going", "free", "--json"]).assert().success();
+    let report: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    let plans = [0, 1, 2].map(|run| &report["runs"][run]["plan"]);
+    for (key, percent) in [("seconds", 25.0), ("bytes", -25.0), ("loss", 10.0)] {
+        let found = plans[0][key]["percent_over"].as_f64().unwrap();
+        assert!((found - percent).abs() < 1e-9, "{key}: {found}");
+        assert!(plans[1][key]["expected"].is_number() && plans[1][key]["found"].is_null(), "{}", plans[1]);
+    }
+    assert!(plans[2].is_null());
+    let page = fs::read_to_string(path.join("report.html")).unwrap();
+    check_page(&page);
+    for row in [
+        "<tr><th>time planned, and taken</th><td>40.0 s; 50.0 s (+25 %)</td><td>0.0 s; not known</td><td></td>",
+        "<tr><th>memory planned, and at most</th><td>200 MB; 150 MB (-25 %)</td><td>200 MB; not known</td><td></td>",
+        "<tr><th>loss expected, and best</th><td>2.0000; 2.2000 (+10 %)</td><td>2.0000; not known</td><td></td>",
+    ] {
+        assert!(page.contains(row), "{row} is not in the page");
+    }
+    newleaf(path, &["report", "free"]).assert().success();
+    assert!(!fs::read_to_string(path.join("free/report.html")).unwrap().contains("planned"));
+    change_info(&path.join("planned"), |info| info["outcome"]["seconds"] = json!(1.0));
+    change_info(&path.join("planned"), |info| info["plan"]["seconds"] = json!(0.0));
+    newleaf(path, &["report", "planned"]).assert().success();
+    check_page(&fs::read_to_string(path.join("planned/report.html")).unwrap());
+}
+
 #[test]
 fn a_run_that_has_only_begun_can_be_shown() {
     let folder = copies(&["run"]);
