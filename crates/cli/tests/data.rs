@@ -151,6 +151,7 @@ fn other_encodings() {
         ("a.txt", "line", poems(&|poem| poem + "\r\n")),
         ("b.txt", "doc --mark 完", poems(&|poem| poem + "\n\n夜来风雨声。\n完\n")),
         ("c.csv", "doc", "诗,作者\n".to_string() + &poems(&|poem| format!("\"“{poem}”\n夜来\",孟\n"))),
+        ("e.tsv", "doc", "诗\t作者\n".to_string() + &poems(&|poem| format!("\"“{poem}”\n夜来\"\t5\" 孟\n"))),
         ("d.jsonl", "doc", poems(&|poem| format!("{{ \"text\":\"{poem}\", \"by\":\"孟\" }}\n"))),
     ] {
         let split = |name: &str, out: &str| {
