@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use data::Tokenizer;
 use gpt::config::GptConfig;
+use gpt::run_dir::RunInfo;
 use gpt::{Gpt, checkpoint, model_dir};
 use random::{Rng, Stream};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,16 @@ pub(crate) struct Model {
     pub(crate) gpt: Gpt,
     pub(crate) params: Params,
     pub(crate) tokenizer: Tokenizer,
+}
+
+impl Model {
+    /// What is known of the run whose `best` or `last` this is, if it lies in one.
+    pub(crate) fn run(&self) -> Result<Option<RunInfo>, Failure> {
+        let path = self.path.canonicalize().unwrap_or_else(|_| self.path.clone()); // "." has a parent, too
+        let is_of_a_run = path.file_name().is_some_and(|name| name == "best" || name == "last");
+        let run = path.parent().filter(|run| is_of_a_run && run.join("run.json").is_file());
+        run.map(RunInfo::read).transpose().map_err(|e| Failure::input(e.to_string()))
+    }
 }
 
 /// The directory with the model's files: `path` itself, or its `best` if it is a run.

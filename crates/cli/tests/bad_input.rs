@@ -1,108 +1,62 @@
 //! Bad input: a message that says what, where and what to do; exit code 2; nothing written.
 
+mod common;
+
 use assert_cmd::Command;
+use common::{Place, newleaf};
 use std::fs;
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
 
-fn newleaf() -> Command {
-    Command::cargo_bin("newleaf").expect("the program is built")
+/// A folder with a text in it.
+fn place() -> Place {
+    let place = Place::new();
+    place.write("text.txt", "the cat sat on the mat, and the dog ran to the man; ".repeat(60));
+    place
 }
 
-/// A folder with a text in it, and a path for a run.
-struct Place {
-    folder: TempDir,
+/// A short training of a tiny model.
+fn train(place: &Place, data: &Path, more: &[&str]) -> Command {
+    let mut command = newleaf();
+    command.args(["train", "--data"]).arg(data).arg("--out").arg(place.path("run"));
+    command.args([
+        "--n-layer=1",
+        "--n-head=2",
+        "--n-embd=8",
+        "--block-size=8",
+        "--batch-size=4",
+        "--eval-iters=2",
+    ]);
+    command
+        .args(["--max-iters=20", "--eval-interval=10", "--checkpoint-interval=5", "--sample-length=20"])
+        .args(more);
+    command
 }
 
-impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let text = "the cat sat on the mat, and the dog ran to the man; ".repeat(60);
-        fs::write(folder.path().join("text.txt"), text).unwrap();
-        Self { folder }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        fs::write(self.path(name), bytes).unwrap();
-        self.path(name)
-    }
-
-    /// A short training of a tiny model.
-    fn train(&self, data: &Path, more: &[&str]) -> Command {
-        let mut command = newleaf();
-        command.args(["train", "--data"]).arg(data).arg("--out").arg(self.path("run"));
-        command.args([
-            "--n-layer=1",
-            "--n-head=2",
-            "--n-embd=8",
-            "--block-size=8",
-            "--batch-size=4",
-            "--eval-iters=2",
-        ]);
-        command
-            .args(["--max-iters=20", "--eval-interval=10", "--checkpoint-interval=5", "--sample-length=20"])
-            .args(more);
-        command
-    }
-
-    /// A finished run.
-    fn trained(&self) -> PathBuf {
-        self.train(&self.path("text.txt"), &[]).assert().success();
-        self.path("run")
-    }
-
-    /// The files of the folder with their contents, to see that nothing changed.
-    fn contents(&self) -> Vec<(PathBuf, Vec<u8>)> {
-        let mut files = Vec::new();
-        let mut folders = vec![self.folder.path().to_path_buf()];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else if path.file_name().is_none_or(|name| name != "run.lock") {
-                    files.push((path.clone(), fs::read(&path).unwrap()));
-                }
-            }
-        }
-        files.sort();
-        files
-    }
-
-    /// The command fails with exit code 2, says all of `words`, and changes nothing.
-    fn refuses(&self, command: &mut Command, words: &[&str]) {
-        let before = self.contents();
-        let output = command.assert().code(2).get_output().clone();
-        let message = String::from_utf8(output.stderr).unwrap();
-        words.iter().for_each(|word| assert!(message.contains(word), "{word:?} is not in: {message}"));
-        assert!(!message.contains("panicked"), "{message}");
-        assert!(before == self.contents(), "something was written: {message}");
-    }
+/// A finished run.
+fn trained(place: &Place) -> PathBuf {
+    train(place, &place.path("text.txt"), &[]).assert().success();
+    place.path("run")
 }
 
 #[test]
 fn texts_that_cannot_be_read() {
-    let place = Place::new();
-    let folder = place.folder.path().to_path_buf();
-    place.refuses(&mut place.train(&place.path("no.txt"), &[]), &["no.txt"]);
-    place.refuses(&mut place.train(&folder, &[]), &[folder.to_str().unwrap(), "director"]);
+    let place = place();
+    let folder = place.folder().to_path_buf();
+    place.refuses(&mut train(&place, &place.path("no.txt"), &[]), &["no.txt"]);
+    place.refuses(&mut train(&place, &folder, &[]), &[folder.to_str().unwrap(), "director"]);
     let empty = place.write("empty.txt", b"");
-    place.refuses(&mut place.train(&empty, &[]), &["empty.txt", "empty"]);
+    place.refuses(&mut train(&place, &empty, &[]), &["empty.txt", "empty"]);
     let broken = place.write("broken.txt", b"good text \xff\xfe more");
-    place.refuses(&mut place.train(&broken, &[]), &["broken.txt", "byte offset 10", "iconv"]);
-    let one = place.write("one.txt", &b"a".repeat(1000));
-    place.refuses(&mut place.train(&one, &[]), &["one"]);
+    place.refuses(&mut train(&place, &broken, &[]), &["broken.txt", "byte offset 10", "iconv"]);
+    let one = place.write("one.txt", b"a".repeat(1000));
+    place.refuses(&mut train(&place, &one, &[]), &["one"]);
     let short = place.write("short.txt", b"short text");
-    place.refuses(&mut place.train(&short, &[]), &["short.txt", "block_size 8", "--block-size"]);
+    place.refuses(&mut train(&place, &short, &[]), &["short.txt", "block_size 8", "--block-size"]);
 }
 
 #[test]
 fn settings_that_make_no_sense() {
-    let place = Place::new();
+    let place = place();
     let text = place.path("text.txt");
     for (flag, words) in [
         ("--n-embd=9", &["n_embd", "n_head"][..]),
@@ -129,7 +83,7 @@ fn settings_that_make_no_sense() {
 /// Every setting with every odd value: accepted or refused, and never a panic.
 #[test]
 fn the_edges_of_every_setting() {
-    let place = Place::new();
+    let place = place();
     let odd = [
         "",
         "0",
@@ -187,22 +141,22 @@ fn the_edges_of_every_setting() {
 
 #[test]
 fn a_directory_that_holds_something_else() {
-    let place = Place::new();
+    let place = place();
     let text = place.path("text.txt");
-    place.trained();
-    place.refuses(&mut place.train(&text, &[]), &["another run", "--resume"]);
+    trained(&place);
+    place.refuses(&mut train(&place, &text, &[]), &["another run", "--resume"]);
     fs::remove_dir_all(place.path("run")).unwrap();
     fs::create_dir(place.path("run")).unwrap();
     place.write("run/photo.jpg", b"not ours");
-    place.refuses(&mut place.train(&text, &[]), &["photo.jpg", "--out"]);
+    place.refuses(&mut train(&place, &text, &[]), &["photo.jpg", "--out"]);
     let missing = place.path("nowhere");
     place.refuses(newleaf().args(["train", "--resume", "--out"]).arg(&missing), &["nowhere", "run"]);
 }
 
 #[test]
 fn prompts_and_models_that_do_not_fit() {
-    let place = Place::new();
-    let run = place.trained();
+    let place = place();
+    let run = trained(&place);
     let sample = |more: &[&str]| {
         let mut command = newleaf();
         command.args(["sample", "--model"]).arg(&run).args(more);
@@ -224,13 +178,28 @@ fn prompts_and_models_that_do_not_fit() {
     let foreign = place.write("foreign.txt", "ещё один текст".as_bytes());
     place.refuses(&mut eval(&foreign), &["е"]);
     place.refuses(&mut eval(&place.path("no.txt")), &["no.txt"]);
+    let text = place.path("text.txt");
+    let asked = |more: &[&str]| {
+        let mut command = eval(&text);
+        command.args(more);
+        command
+    };
+    place.refuses(
+        &mut asked(&["--objective=span"]),
+        &["best/tokenizer.json", "<extra_id_0> and", "--objective span", "newleaf train"],
+    );
+    place.refuses(&mut asked(&["--objective=mlm"]), &["no [MASK]:", "newleaf train --objective mlm"]);
+    place.refuses(&mut asked(&["--objective=bert"]), &["bert", "clm, mlm"]);
+    place.refuses(&mut asked(&["--objective=prefix", "--int8"]), &["--int8", "leave out"]);
+    let tiny = place.write("tiny.txt", b"the cat");
+    place.refuses(eval(&tiny).args(["--split=val", "--objective=prefix"]), &["tiny.txt", "tokens"]);
 }
 
 /// Every file of a model, cut short or with one bit changed, is noticed and named.
 #[test]
 fn models_that_are_damaged() {
-    let place = Place::new();
-    let run = place.trained();
+    let place = place();
+    let run = trained(&place);
     for name in ["config.json", "model.safetensors", "tokenizer.json", "manifest.json"] {
         let path = run.join("best").join(name);
         let good = fs::read(&path).unwrap();
@@ -248,8 +217,8 @@ fn models_that_are_damaged() {
 /// A damaged checkpoint is named, and the one before it is used.
 #[test]
 fn a_damaged_checkpoint_is_passed_over() {
-    let place = Place::new();
-    let run = place.trained();
+    let place = place();
+    let run = trained(&place);
     let newest = run.join("checkpoints/step-20/model.safetensors");
     let mut bytes = fs::read(&newest).unwrap();
     let middle = bytes.len() / 2;
@@ -265,8 +234,8 @@ fn a_damaged_checkpoint_is_passed_over() {
 
 #[test]
 fn a_run_goes_on_only_with_its_own_text() {
-    let place = Place::new();
-    let run = place.trained();
+    let place = place();
+    let run = trained(&place);
     place.write("text.txt", "another text, of the same file name. ".repeat(60).as_bytes());
     place.refuses(newleaf().args(["train", "--resume", "--out"]).arg(&run), &["another text", "sha256"]);
     place.refuses(newleaf().args(["train", "--resume", "--n-layer=2", "--out"]).arg(&run), &["--n-layer"]);

@@ -1,22 +1,16 @@
 //! `newleaf baseline`: labels told from words, the files it reads, and what it refuses.
 
+mod common;
+
 use assert_cmd::Command;
-use serde_json::Value;
+use common::{float, json, newleaf_in, refuses, stdout};
 use std::fs;
 use std::path::Path;
 
-fn newleaf(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::cargo_bin("newleaf").expect("the program is built");
-    command.current_dir(folder).arg("baseline").args(arguments);
+fn baseline(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = newleaf_in(folder, &["baseline"]);
+    command.args(arguments);
     command
-}
-
-fn json(command: &mut Command) -> Value {
-    serde_json::from_slice(&command.assert().success().get_output().stdout).unwrap()
-}
-
-fn float(value: &Value) -> f64 {
-    value.as_f64().unwrap_or(f64::NAN)
 }
 
 /// Different reviews, two in three of them good; one word of each tells which.
@@ -53,7 +47,7 @@ fn words_that_tell_the_label_are_found_in_every_format() {
     };
     fs::write(path.join("a.jsonl"), reviews().into_iter().map(line).collect::<String>()).unwrap();
     let figures = ["a.csv", "a.tsv", "a.jsonl"].map(|file| {
-        let mut found = json(&mut newleaf(path, &["--train", file, "--text-column", "review", "--json"]));
+        let mut found = json(&mut baseline(path, &["--train", file, "--text-column", "review", "--json"]));
         for kind in ["majority", "naive_bayes", "logistic_regression"] {
             found[kind].as_object_mut().unwrap().remove("seconds");
         }
@@ -65,7 +59,7 @@ fn words_that_tell_the_label_are_found_in_every_format() {
     let rows = |bytes: &[u8], encoding: &str| {
         fs::write(path.join("b.csv"), bytes).unwrap();
         let flags = ["--train", "b.csv", "--text-column", "review", "--delimiter", ";", "--json"];
-        json(newleaf(path, &flags).args(["--encoding", encoding]))["rows"].take()
+        json(baseline(path, &flags).args(["--encoding", encoding]))["rows"].take()
     };
     let gb18030 = encoding_rs::GB18030.encode(&chinese).0.into_owned();
     assert_eq!(rows(&gb18030, "gbk"), rows(chinese.as_bytes(), "utf-8"));
@@ -85,8 +79,7 @@ fn words_that_tell_the_label_are_found_in_every_format() {
             "{kind}: {found}"
         );
     }
-    let text = newleaf(path, &["--train", "a.csv", "--text-column", "review"]).assert().success();
-    let text = String::from_utf8(text.get_output().stdout.clone()).unwrap();
+    let text = stdout(&mut baseline(path, &["--train", "a.csv", "--text-column", "review"]));
     assert!(
         text.contains("majority") && text.contains("naive Bayes") && text.contains("logistic regression"),
         "{text}"
@@ -102,7 +95,7 @@ fn a_text_that_was_there_before_is_neither_learnt_twice_nor_tested() {
     let (all, new) = (reviews(), ("the soup was tasty".to_string(), "1"));
     fs::write(path.join("train.jsonl"), all.iter().chain(&all[..50]).map(line).collect::<String>()).unwrap();
     fs::write(path.join("test.jsonl"), all[..7].iter().chain([&new]).map(line).collect::<String>()).unwrap();
-    let found = json(&mut newleaf(path, &["--train", "train.jsonl", "--test", "test.jsonl", "--json"]));
+    let found = json(&mut baseline(path, &["--train", "train.jsonl", "--test", "test.jsonl", "--json"]));
     assert_eq!((&found["dropped"], &found["rows"]["test"]), (&57.into(), &1.into()));
     assert_eq!(found["naive_bayes"]["accuracy"], 1.0);
 }
@@ -142,12 +135,12 @@ fn files_that_are_not_labelled_texts_are_refused() {
     ];
     for (name, content, words) in cases {
         fs::write(path.join(name), content).unwrap();
-        refuses(path, newleaf(path, &["--train", name]), words);
+        refuses(path, &mut baseline(path, &["--train", name]), words);
     }
     fs::write(path.join("broken.csv"), b"label,text\n1,\xff\xfe\n").unwrap();
-    refuses(path, newleaf(path, &["--train", "broken.csv"]), &["broken.csv", "byte offset 13"]);
-    refuses(path, newleaf(path, &["--train", "no.csv"]), &["no.csv"]);
-    refuses(path, newleaf(path, &[]), &["--train"]);
+    refuses(path, &mut baseline(path, &["--train", "broken.csv"]), &["broken.csv", "byte offset 13"]);
+    refuses(path, &mut baseline(path, &["--train", "no.csv"]), &["no.csv"]);
+    refuses(path, &mut baseline(path, &[]), &["--train"]);
 }
 
 #[test]
@@ -158,22 +151,16 @@ fn a_test_file_and_flags_that_do_not_fit_are_refused() {
     fs::write(path.join("good.csv"), format!("label,text\n{rows}")).unwrap();
     fs::write(path.join("strange.csv"), "label,text\n1,new and good\nmaybe,new and odd\n").unwrap();
     let words = ["strange.csv", "the test part", "\"maybe\"", "0, 1"];
-    refuses(path, newleaf(path, &["--train", "good.csv", "--test", "strange.csv"]), &words);
+    refuses(path, &mut baseline(path, &["--train", "good.csv", "--test", "strange.csv"]), &words);
     let words = ["at least 50", "not in the training file"];
-    refuses(path, newleaf(path, &["--train", "good.csv", "--test", "good.csv"]), &words);
+    refuses(path, &mut baseline(path, &["--train", "good.csv", "--test", "good.csv"]), &words);
     for ngrams in ["0", "6", "x"] {
-        refuses(path, newleaf(path, &["--train", "good.csv", "--ngrams", ngrams]), &["--ngrams", ngrams]);
+        refuses(
+            path,
+            &mut baseline(path, &["--train", "good.csv", "--ngrams", ngrams]),
+            &["--ngrams", ngrams],
+        );
     }
     let columns = ["--train", "good.csv", "--label-column", "stars"];
-    refuses(path, newleaf(path, &columns), &["good.csv", "line 1", "\"stars\""]);
-}
-
-/// Exit code 2, all of the words on stderr, nothing on stdout, and the folder as it was.
-fn refuses(folder: &Path, mut command: Command, words: &[&str]) {
-    let files = || fs::read_dir(folder).unwrap().count();
-    let before = files();
-    let output = command.assert().code(2).get_output().clone();
-    let message = String::from_utf8(output.stderr).unwrap();
-    words.iter().for_each(|word| assert!(message.contains(word), "{word:?} is not in: {message}"));
-    assert!(!message.contains("panicked") && output.stdout.is_empty() && before == files(), "{message}");
+    refuses(path, &mut baseline(path, &columns), &["good.csv", "line 1", "\"stars\""]);
 }

@@ -1,52 +1,18 @@
 //! `newleaf clean` and `newleaf leak`: what they write, count and say. What they refuse is in malformed/.
 
-use assert_cmd::Command;
+mod common;
+
+use common::{Place, json, newleaf, stdout};
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
-use tempfile::TempDir;
-
-fn newleaf() -> Command {
-    Command::cargo_bin("newleaf").expect("the program is built")
-}
-
-/// A folder for files.
-struct Place(TempDir);
-
-impl Place {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
-        fs::write(self.path(name), bytes).unwrap();
-        self.path(name)
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap()
-    }
-
-    /// The names of its files, in order.
-    fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.0.path()).unwrap();
-        let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-}
+use std::path::Path;
 
 /// Cleans a file and answers the report.
 #[track_caller]
 fn clean(input: &Path, out: &Path, flags: &[&str]) -> Value {
     let mut command = newleaf();
     command.args(["clean", "--json", "--in"]).arg(input).arg("--out").arg(out).args(flags);
-    let output = command.assert().success().get_output().clone();
-    serde_json::from_slice(&output.stdout).unwrap()
+    json(&mut command)
 }
 
 /// What a rule did: documents changed, documents dropped.
@@ -126,7 +92,7 @@ fn pages_become_one_text() {
     let second = place.write("2.html", "<p>你<b>好</b>");
     let mut command = newleaf();
     command.args(["clean", "--in"]).args([first, second]).arg("--out").arg(place.path("b.jsonl"));
-    let said = String::from_utf8(command.assert().success().get_output().stdout.clone()).unwrap();
+    let said = stdout(&mut command);
     assert_eq!(place.read("b.jsonl"), "{\"text\":\"A\\na < b\"}\n{\"text\":\"你好\"}\n");
     assert!(said.starts_with("documents in ") && said.contains("\ndocuments out "), "{said}");
     // In a text file markup stays, unless it is asked for.
@@ -245,8 +211,7 @@ fn a_signal_ends_it() {
         let mut first = String::new();
         std::io::BufRead::read_line(&mut said, &mut first).unwrap();
         assert!(first.contains("big.txt: text, UTF-8"), "{first}");
-        let id = child.id().to_string();
-        assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        common::signal(&child, "TERM");
         assert_eq!(child.wait().unwrap().code(), Some(143), "{command}");
         assert_eq!(place.names(), before, "{command}");
     }
@@ -269,7 +234,7 @@ fn leaks_are_found() {
     let leak = |json: &[&str]| {
         let mut command = newleaf();
         command.args(["leak", "--train"]).arg(&train).arg("--test").arg(place.path("test.txt")).args(json);
-        String::from_utf8(command.assert().success().get_output().stdout.clone()).unwrap()
+        stdout(&mut command)
     };
     let report: Value = serde_json::from_str(&leak(&["--json"])).unwrap();
     assert_eq!((&report["exact"], &report["near"], &report["overlap"]), (&1.into(), &1.into(), &0.into()));

@@ -1,59 +1,24 @@
 //! `newleaf data split` and `pack`, and training from a token file.
 
+mod common;
+
 use assert_cmd::Command;
+use common::{Place, fails, newleaf_in, stdout};
 use serde_json::Value;
 use std::fs;
-use std::path::PathBuf;
-use tempfile::TempDir;
 
-/// A folder that commands run in.
-struct Place {
-    folder: TempDir,
+/// The program in a folder, with arguments that hold no space.
+fn newleaf(place: &Place, arguments: &str) -> Command {
+    let arguments: Vec<&str> = arguments.split(' ').collect();
+    newleaf_in(place.folder(), &arguments)
 }
 
-impl Place {
-    fn new() -> Place {
-        Place { folder: tempfile::tempdir().unwrap() }
-    }
+fn json(place: &Place, arguments: &str) -> Value {
+    common::json(newleaf(place, arguments).arg("--json"))
+}
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).unwrap();
-    }
-
-    fn newleaf(&self, arguments: &str) -> Command {
-        let mut command = Command::cargo_bin("newleaf").expect("the program is built");
-        command.current_dir(self.folder.path()).args(arguments.split(' '));
-        command
-    }
-
-    /// Succeeds, and answers the JSON on stdout.
-    fn json(&self, arguments: &str) -> Value {
-        let output = self.newleaf(arguments).arg("--json").assert().success().get_output().clone();
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    fn names(&self) -> Vec<String> {
-        let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
-        let mut names: Vec<String> = fs::read_dir(self.folder.path()).unwrap().map(name).collect();
-        names.sort();
-        names
-    }
-
-    /// Exit code 2, all of `words` on stderr, and nothing written.
-    fn refuses(&self, arguments: &str, words: &[&str]) {
-        let before = self.names();
-        let output = self.newleaf(arguments).assert().code(2).get_output().clone();
-        let message = String::from_utf8(output.stderr).unwrap();
-        for word in words {
-            assert!(message.contains(word), "{arguments}: {word:?} is not in: {message}");
-        }
-        assert!(!message.contains("panicked"), "{message}");
-        assert_eq!(before, self.names(), "{arguments}: {message}");
-    }
+fn refuses(place: &Place, arguments: &str, words: &[&str]) {
+    place.refuses(&mut newleaf(place, arguments), words);
 }
 
 fn text() -> String {
@@ -64,8 +29,8 @@ fn text() -> String {
 #[test]
 fn training_from_tokens_is_training_from_text() {
     let place = Place::new();
-    place.write("a.txt", &text());
-    let report = place.json("data pack --in a.txt --out a.bin");
+    place.write("a.txt", text());
+    let report = json(&place, "data pack --in a.txt --out a.bin");
     assert_eq!(report["tokens"], text().len());
     assert_eq!(report["bytes_in"], text().len());
     let tiny =
@@ -75,30 +40,30 @@ fn training_from_tokens_is_training_from_text() {
             .collect::<Vec<_>>()
             .join(" ");
     let train = |data: &str, out: &str| {
-        place.newleaf(&format!("train --data {data} --out {out} {tiny}")).assert().success();
+        newleaf(&place, &format!("train --data {data} --out {out} {tiny}")).assert().success();
         fs::read(place.path(out).join("last/model.safetensors")).unwrap()
     };
     let of_text = train("a.txt", "run1");
     assert!(train("a.bin", "run2") == of_text);
     let shorter = tiny.replace("--max-iters=30", "--max-iters=30 --lr-decay-iters=30");
-    place.newleaf(&format!("train --data a.bin --out run3 {}", shorter.replace("ters=30 ", "ters=10 ")));
-    place.newleaf("train --resume --out run2 --max-iters 40").assert().success();
-    place.newleaf("train --resume --out run1 --max-iters 40").assert().success();
+    newleaf(&place, &format!("train --data a.bin --out run3 {}", shorter.replace("ters=30 ", "ters=10 ")));
+    newleaf(&place, "train --resume --out run2 --max-iters 40").assert().success();
+    newleaf(&place, "train --resume --out run1 --max-iters 40").assert().success();
     let last = |run: &str| fs::read(place.path(run).join("last/model.safetensors")).unwrap();
     assert!(last("run1") == last("run2") && last("run1") != of_text);
 
     // Another file of the same name is noticed.
-    place.write("b.txt", &text().replace("text", "next"));
-    place.json("data pack --in b.txt --tokenizer run1/last --out a.bin");
-    place.refuses("train --resume --out run2", &["a.bin", "another text"]);
+    place.write("b.txt", text().replace("text", "next"));
+    json(&place, "data pack --in b.txt --tokenizer run1/last --out a.bin");
+    refuses(&place, "train --resume --out run2", &["a.bin", "another text"]);
 }
 
 #[test]
 fn token_files_that_are_damaged_train_nothing() {
     let place = Place::new();
-    place.write("a.txt", &text());
-    place.json("data pack --in a.txt --out a.bin");
-    place.newleaf("data verify a.bin").assert().success().stdout("a.bin: ok\n");
+    place.write("a.txt", text());
+    json(&place, "data pack --in a.txt --out a.bin");
+    newleaf(&place, "data verify a.bin").assert().success().stdout("a.bin: ok\n");
     let good = fs::read(place.path("a.bin")).unwrap();
     let changed = |at: usize| {
         let mut bytes = good.clone();
@@ -118,25 +83,25 @@ fn token_files_that_are_damaged_train_nothing() {
         (changed(good.len() - 3), "document 0"),
     ] {
         fs::write(place.path("a.bin"), bytes).unwrap();
-        place.refuses("train --data a.bin --out run", &["a.bin", words]);
-        place.refuses("data verify a.bin", &["a.bin"]);
+        refuses(&place, "train --data a.bin --out run", &["a.bin", words]);
+        // What it says of each file is on stdout.
+        fails(&mut newleaf(&place, "data verify a.bin"), 2, &["a.bin"]);
     }
     fs::write(place.path("a.bin"), changed(0)).unwrap();
-    place.refuses("train --data a.bin --out run", &["a.bin"]);
+    refuses(&place, "train --data a.bin --out run", &["a.bin"]);
     place.write("short.txt", "ab");
-    place.json("data pack --in short.txt --out short.bin");
-    place.refuses("train --data short.bin --out run", &["short.bin"]);
+    json(&place, "data pack --in short.txt --out short.bin");
+    refuses(&place, "train --data short.bin --out run", &["short.bin"]);
 }
 
 #[test]
 fn a_split_by_document() {
     let place = Place::new();
     let stories: Vec<String> = (0..200).map(|i| format!("Story {i}\n\nIt was told on day {i}.\n")).collect();
-    place.write("stories.txt", &stories.join("* * *\n"));
+    place.write("stories.txt", stories.join("* * *\n"));
     let mut command =
-        place.newleaf("data split --in stories.txt --by doc --frac .8,.1,.1 --out parts --json");
-    let output = command.args(["--mark", "* * *"]).assert().success().get_output().clone();
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        newleaf(&place, "data split --in stories.txt --by doc --frac .8,.1,.1 --out parts --json");
+    let report = common::json(command.args(["--mark", "* * *"]));
     let of = |part: &str| report[part]["documents"].as_u64().unwrap();
     assert_eq!(of("train") + of("val") + of("test"), 200);
     for part in ["train", "val", "test"] {
@@ -145,9 +110,9 @@ fn a_split_by_document() {
         assert_eq!(text.len() as u64, report[part]["bytes"].as_u64().unwrap());
     }
     assert_eq!(place.names(), ["parts", "stories.txt"]);
-    let output = place.newleaf("data split --in stories.txt --by paragraph --frac .5,.5 --out two");
-    let output = { output }.assert().success().get_output().clone();
-    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 2);
+    let said =
+        stdout(&mut newleaf(&place, "data split --in stories.txt --by paragraph --frac .5,.5 --out two"));
+    assert_eq!(said.lines().count(), 2);
     assert_eq!(fs::read_dir(place.path("two")).unwrap().count(), 2);
 }
 
@@ -156,21 +121,23 @@ fn packed_documents() {
     let place = Place::new();
     place.write("a.jsonl", "{\"text\": \"one\"}\n{\"text\": \"two\\nlines\"}\n");
     place.write("chars.txt", "onetwlis\n");
-    place.json("data pack --in chars.txt --out chars.bin");
-    place.write("letters.txt", &"onetwlis\n".repeat(20));
-    place
-        .newleaf("train --data letters.txt --out run --n-layer=1 --n-head=1 --n-embd=8 --block-size=4 --batch-size=2 --max-iters=1 --eval-iters=1 --sample-length=1 --json")
-        .assert()
-        .success();
-    let report = place.json("data pack --in a.jsonl --by doc --field text --tokenizer run/best --out a.bin");
+    json(&place, "data pack --in chars.txt --out chars.bin");
+    place.write("letters.txt", "onetwlis\n".repeat(20));
+    let tiny = "--n-layer=1 --n-head=1 --n-embd=8 --block-size=4 --batch-size=2 --max-iters=1 --eval-iters=1";
+    json(&place, &format!("train --data letters.txt --out run {tiny} --sample-length=1"));
+    let report =
+        json(&place, "data pack --in a.jsonl --by doc --field text --tokenizer run/best --out a.bin");
     let expected = ["one\n\n", "two\nlines\n\n"].concat().len();
     assert_eq!((&report["tokens"], &report["documents"]), (&expected.into(), &2.into()));
     fs::write(place.path("ids.bin"), [1, 0, 2, 0]).unwrap();
     let report =
-        place.json("data pack --in ids.bin --raw u16 --tokenizer run/best/tokenizer.json --out ids.tok");
+        json(&place, "data pack --in ids.bin --raw u16 --tokenizer run/best/tokenizer.json --out ids.tok");
     assert_eq!(report["tokens"], 2);
-    place
-        .refuses("data pack --in ids.bin --raw u32 --tokenizer run/best --out x.bin", &["ids.bin", "131073"]);
+    refuses(
+        &place,
+        "data pack --in ids.bin --raw u32 --tokenizer run/best --out x.bin",
+        &["ids.bin", "131073"],
+    );
 }
 
 /// A file in another encoding is what the same file in UTF-8 is, in every format; the parts are in UTF-8.
@@ -184,10 +151,11 @@ fn other_encodings() {
         ("a.txt", "line", poems(&|poem| poem + "\r\n")),
         ("b.txt", "doc --mark 完", poems(&|poem| poem + "\n\n夜来风雨声。\n完\n")),
         ("c.csv", "doc", "诗,作者\n".to_string() + &poems(&|poem| format!("\"“{poem}”\n夜来\",孟\n"))),
+        ("e.tsv", "doc", "诗\t作者\n".to_string() + &poems(&|poem| format!("\"“{poem}”\n夜来\"\t5\" 孟\n"))),
         ("d.jsonl", "doc", poems(&|poem| format!("{{ \"text\":\"{poem}\", \"by\":\"孟\" }}\n"))),
     ] {
         let split = |name: &str, out: &str| {
-            place.json(&format!("data split --in {name} --by {by} --frac .5,.5 --out {out}"));
+            json(&place, &format!("data split --in {name} --by {by} --frac .5,.5 --out {out}"));
             let part = |part: &str| {
                 let path = place.path(out).join(part).with_extension(&name[2..]);
                 fs::read_to_string(path).unwrap()
@@ -204,12 +172,12 @@ fn other_encodings() {
         fs::remove_dir_all(place.path("utf-8")).unwrap();
         fs::remove_dir_all(place.path("gb18030")).unwrap();
 
-        place.json(&format!("data pack --in {name} --out gb18030.bin"));
-        place.json(&format!("data pack --in {name} --encoding GB18030 --by {by} --out documents.bin"));
+        json(&place, &format!("data pack --in {name} --out gb18030.bin"));
+        json(&place, &format!("data pack --in {name} --encoding GB18030 --by {by} --out documents.bin"));
         let documents = fs::read(place.path("documents.bin")).unwrap();
         place.write(name, &text);
-        place.json(&format!("data pack --in {name} --out utf-8.bin"));
-        place.json(&format!("data pack --in {name} --by {by} --out documents.bin"));
+        json(&place, &format!("data pack --in {name} --out utf-8.bin"));
+        json(&place, &format!("data pack --in {name} --by {by} --out documents.bin"));
         let read = |name: &str| fs::read(place.path(name)).unwrap();
         assert!(read("gb18030.bin") == read("utf-8.bin") && documents == read("documents.bin"), "{name}");
     }
@@ -287,9 +255,9 @@ fn input_that_makes_no_sense() {
         ("data pack --in a.txt --raw u16 --out t", &["--tokenizer"]),
         ("data pack --in a.txt --raw u8 --tokenizer . --out t", &["u8"]),
     ] {
-        place.refuses(arguments, words);
+        refuses(&place, arguments, words);
     }
     // A one-letter text has no vocabulary.
     place.write("one.txt", "aaaa");
-    place.refuses("data pack --in one.txt --out t", &["one-character vocabulary"]);
+    refuses(&place, "data pack --in one.txt --out t", &["one-character vocabulary"]);
 }

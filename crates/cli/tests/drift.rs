@@ -1,19 +1,17 @@
 //! `newleaf drift`: what it says of two texts, the picture it draws, and what it refuses.
 
+mod common;
+
 use assert_cmd::Command;
-use serde_json::Value;
+use common::{float, is_well_formed, json, newleaf_in, refuses, stdout};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
-fn newleaf(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::cargo_bin("newleaf").expect("the program is built");
-    command.current_dir(folder).arg("drift").args(arguments);
+fn drift(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = newleaf_in(folder, &["drift"]);
+    command.args(arguments);
     command
-}
-
-fn float(value: &Value) -> f64 {
-    value.as_f64().unwrap_or(f64::NAN)
 }
 
 /// Sentences in a fixed disorder; `names` decides who acts.
@@ -42,11 +40,8 @@ fn texts() -> TempDir {
 fn a_shift_is_told_from_none() {
     let folder = texts();
     let path = folder.path();
-    let report = |test: &str| -> Value {
-        let output = newleaf(path, &["--train", "train.txt", "--test", test, "--order", "4", "--json"])
-            .assert()
-            .success();
-        serde_json::from_slice(&output.get_output().stdout).unwrap()
+    let report = |test: &str| {
+        json(&mut drift(path, &["--train", "train.txt", "--test", test, "--order", "4", "--json"]))
     };
     let (same, other) = (report("same.txt"), report("other <&>.txt"));
     assert_eq!(same["vocabulary"]["oov_words_percent"], 0.0);
@@ -60,34 +55,10 @@ fn a_shift_is_told_from_none() {
             float(&other["kl"]) > float(&other["floor_95"]) && float(&other["kl"]) > 5.0 * float(&same["kl"])
         );
     }
-    let text =
-        newleaf(path, &["--train", "train.txt", "--test", "same.txt", "--order", "4"]).assert().success();
-    let text = String::from_utf8(text.get_output().stdout.clone()).unwrap();
+    let text = stdout(&mut drift(path, &["--train", "train.txt", "--test", "same.txt", "--order", "4"]));
     for word in ["words:", "characters:", "3-grams:", "perplexity:", "classifier:", "what helps:"] {
         assert!(text.contains(word), "{word}: {text}");
     }
-}
-
-/// Elements are closed in the order in which they were opened, and nothing that is no markup holds a bare `<` or `&`.
-fn is_well_formed(xml: &str) -> bool {
-    let mut open = Vec::new();
-    let entities = ["&amp;", "&lt;", "&quot;"];
-    let bare =
-        |text: &str| text.match_indices('&').any(|(i, _)| !entities.iter().any(|e| text[i..].starts_with(e)));
-    for piece in xml.split('<').skip(1) {
-        let Some((tag, text)) = piece.split_once('>') else { return false };
-        if bare(text) || tag.matches('"').count() % 2 != 0 {
-            return false;
-        }
-        let name = tag.split([' ', '/']).next().unwrap_or("").to_string();
-        match tag.strip_prefix('/') {
-            Some(name) if open.pop().as_deref() != Some(name) => return false,
-            Some(_) => {}
-            None if tag.ends_with('/') => {}
-            None => open.push(name),
-        }
-    }
-    open.is_empty()
 }
 
 #[test]
@@ -95,7 +66,7 @@ fn the_picture_is_whole_and_needs_nothing_from_elsewhere() {
     let folder = texts();
     let path = folder.path();
     let pictures = ["--svg", "drift.svg", "--html", "drift.html", "--order", "4"];
-    newleaf(path, &["--train", "train.txt", "--test", "other <&>.txt"]).args(pictures).assert().success();
+    drift(path, &["--train", "train.txt", "--test", "other <&>.txt"]).args(pictures).assert().success();
     let svg = fs::read_to_string(path.join("drift.svg")).unwrap();
     let html = fs::read_to_string(path.join("drift.html")).unwrap();
     assert!(is_well_formed(&svg), "{svg}");
@@ -145,15 +116,8 @@ fn bad_input_is_refused_before_anything_is_written() {
         ),
         (&["--train", "train.txt"], &["--test"]),
     ];
-    let text = fs::read(path.join("same.txt")).unwrap();
-    let files = fs::read_dir(path).unwrap().count();
     for (arguments, words) in cases {
         let pictures: &[&str] = if arguments.contains(&"--html") { &[] } else { &["--html", "drift.html"] };
-        let output = newleaf(path, arguments).args(pictures).assert().code(2).get_output().clone();
-        let message = String::from_utf8(output.stderr).unwrap();
-        words.iter().for_each(|word| assert!(message.contains(word), "{word:?} is not in: {message}"));
-        assert!(!message.contains("panicked") && output.stdout.is_empty(), "{message}");
-        assert_eq!(fs::read_dir(path).unwrap().count(), files, "something was written: {message}");
+        refuses(path, drift(path, arguments).args(pictures), words);
     }
-    assert_eq!(fs::read(path.join("same.txt")).unwrap(), text);
 }

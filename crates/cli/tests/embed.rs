@@ -1,85 +1,57 @@
 //! `newleaf embed` and `newleaf train --init-emb`: vectors are trained, asked and used, the same for any number of
 //! threads, and what is wrong is refused with its place and the remedy.
 
+mod common;
+
 use assert_cmd::Command;
+use common::{Place, json, newleaf, stdout};
 use data::word_vectors::WordVectors;
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
-use tempfile::TempDir;
-
-fn newleaf() -> Command {
-    Command::cargo_bin("newleaf").expect("the program is built")
-}
+use std::path::Path;
 
 /// A folder with a text, of two kinds of sentences that share no noun.
-struct Place {
-    folder: TempDir,
+fn place() -> Place {
+    let place = Place::new();
+    let animals = ["cat", "dog", "cow", "pig"];
+    let things = ["cup", "jar", "pot", "pan"];
+    let lines = (0..800).map(|i| {
+        let (a, b) = (i / 2 % 4, i / 8 % 4);
+        match i % 2 {
+            0 => format!("the {} bites the {} again\n", animals[a], animals[b]),
+            _ => format!("she puts a {} beside a {}\n", things[a], things[b]),
+        }
+    });
+    place.write("text.txt", lines.collect::<String>());
+    place
 }
 
-impl Place {
-    fn new() -> Self {
-        let place = Self { folder: tempfile::tempdir().unwrap() };
-        let animals = ["cat", "dog", "cow", "pig"];
-        let things = ["cup", "jar", "pot", "pan"];
-        let lines = (0..800).map(|i| {
-            let (a, b) = (i / 2 % 4, i / 8 % 4);
-            match i % 2 {
-                0 => format!("the {} bites the {} again\n", animals[a], animals[b]),
-                _ => format!("she puts a {} beside a {}\n", things[a], things[b]),
-            }
-        });
-        fs::write(place.path("text.txt"), lines.collect::<String>()).unwrap();
-        place
-    }
+/// `newleaf embed train` of short vectors.
+fn train(place: &Place, out: &str, more: &[&str]) -> Command {
+    let mut command = newleaf();
+    command.args(["embed", "train", "--data"]).arg(place.path("text.txt"));
+    command
+        .arg("--out")
+        .arg(place.path(out))
+        .args(with_defaults(more, &["--dim=10", "--subsample=0", "--window=2"]));
+    command
+}
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
+/// `newleaf embed near` and `analogy`, with the file of vectors.
+fn ask(action: &str, vectors: &Path, more: &[&str]) -> Command {
+    let mut command = newleaf();
+    command.args(["embed", action, "--vectors"]).arg(vectors).args(more);
+    command
+}
 
-    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
-        fs::write(self.path(name), bytes).unwrap();
-        self.path(name)
-    }
-
-    /// `newleaf embed train` of short vectors.
-    fn train(&self, out: &str, more: &[&str]) -> Command {
-        let mut command = newleaf();
-        command.args(["embed", "train", "--data"]).arg(self.path("text.txt"));
-        command
-            .arg("--out")
-            .arg(self.path(out))
-            .args(with_defaults(more, &["--dim=10", "--subsample=0", "--window=2"]));
-        command
-    }
-
-    /// `newleaf embed near` and `analogy`, with the file of vectors.
-    fn ask(action: &str, vectors: &Path, more: &[&str]) -> Command {
-        let mut command = newleaf();
-        command.args(["embed", action, "--vectors"]).arg(vectors).args(more);
-        command
-    }
-
-    /// `newleaf train` of a tiny model.
-    fn model(&self, run: &str, more: &[&str]) -> Command {
-        let mut command = newleaf();
-        command.args(["train", "--data"]).arg(self.path("text.txt")).arg("--out").arg(self.path(run));
-        command.args(["--n-layer=1", "--n-head=2", "--block-size=8", "--batch-size=4", "--eval-iters=2"]);
-        command.args(["--max-iters=6", "--eval-interval=3", "--sample-length=5"]);
-        command.args(with_defaults(more, &["--n-embd=8"]));
-        command
-    }
-
-    /// The command fails with exit code 2, says all of `words`, and leaves no file behind.
-    fn refuses(&self, command: &mut Command, words: &[&str]) {
-        let files = || fs::read_dir(self.folder.path()).unwrap().count();
-        let before = files();
-        let output = command.assert().code(2).get_output().clone();
-        let message = String::from_utf8(output.stderr).unwrap();
-        words.iter().for_each(|word| assert!(message.contains(word), "{word:?} is not in: {message}"));
-        assert!(!message.contains("panicked"), "{message}");
-        assert!(before == files() && output.stdout.is_empty(), "something was written: {message}");
-    }
+/// `newleaf train` of a tiny model.
+fn model(place: &Place, run: &str, more: &[&str]) -> Command {
+    let mut command = newleaf();
+    command.args(["train", "--data"]).arg(place.path("text.txt")).arg("--out").arg(place.path(run));
+    command.args(["--n-layer=1", "--n-head=2", "--block-size=8", "--batch-size=4", "--eval-iters=2"]);
+    command.args(["--max-iters=6", "--eval-interval=3", "--sample-length=5"]);
+    command.args(with_defaults(more, &["--n-embd=8"]));
+    command
 }
 
 /// These flags, and those of the defaults that are not among them.
@@ -89,25 +61,17 @@ fn with_defaults<'a>(flags: &[&'a str], defaults: &[&'a str]) -> Vec<&'a str> {
     flags.iter().chain(missing).copied().collect()
 }
 
-fn stdout(command: &mut Command) -> String {
-    String::from_utf8(command.assert().success().get_output().stdout.clone()).unwrap()
-}
-
-fn json(command: &mut Command) -> Value {
-    serde_json::from_str(&stdout(command)).unwrap()
-}
-
 #[test]
 fn trained_vectors_know_their_like() {
-    let place = Place::new();
+    let place = place();
     for (method, more) in [("sgns", &["--learning-rate=0.1", "--epochs=20"][..]), ("glove", &["--keep=word"])]
     {
         for format in ["text", "binary", "glove"] {
             let flags = ["--json", "--method", method, "--format", format];
-            let summary = json(place.train("v", &flags).args(more));
+            let summary = json(train(&place, "v", &flags).args(more));
             assert_eq!((summary["words"].as_u64(), summary["dim"].as_u64()), (Some(15), Some(10)));
             assert!(summary["loss"].is_number() && summary["words_per_s"].as_f64().unwrap() > 0.0);
-            let answer = json(&mut Place::ask("near", &place.path("v"), &["--word=cat", "-n=3", "--json"]));
+            let answer = json(&mut ask("near", &place.path("v"), &["--word=cat", "-n=3", "--json"]));
             let mut near: Vec<&str> = answer["neighbours"]
                 .as_array()
                 .unwrap()
@@ -119,15 +83,15 @@ fn trained_vectors_know_their_like() {
             fs::remove_file(place.path("v")).unwrap();
         }
     }
-    assert_eq!(fs::read_dir(place.folder.path()).unwrap().count(), 1, "nothing is left behind");
+    assert_eq!(fs::read_dir(place.folder()).unwrap().count(), 1, "nothing is left behind");
 }
 
 #[test]
 fn the_number_of_threads_does_not_change_a_byte() {
-    let place = Place::new();
+    let place = place();
     for method in ["sgns", "glove"] {
         let mut files = ["1", "2", "4"].map(|threads| {
-            place.train("v", &["--method", method]).env("RAYON_NUM_THREADS", threads).assert().success();
+            train(&place, "v", &["--method", method]).env("RAYON_NUM_THREADS", threads).assert().success();
             fs::read(place.path("v")).unwrap()
         });
         files.sort();
@@ -137,11 +101,11 @@ fn the_number_of_threads_does_not_change_a_byte() {
 
 #[test]
 fn flags_choose_the_words() {
-    let place = Place::new();
+    let place = place();
     place.write("text.txt", "The cat THE dog\nthe 猫 狗\nrare\n".repeat(6) + "once seen\n");
     place.write("stop.txt", "# ours\nthe\n");
     let words = |more: &[&str]| {
-        place.train("v", more).assert().success();
+        train(&place, "v", more).assert().success();
         WordVectors::read(place.path("v"), None).unwrap().words().join(" ")
     };
     assert_eq!(words(&[]), "THE The cat dog rare the 狗 猫");
@@ -149,31 +113,31 @@ fn flags_choose_the_words() {
     let stop = place.path("stop.txt");
     assert_eq!(words(&["--lowercase", "--stop-words", stop.to_str().unwrap()]), "cat dog rare 狗 猫");
     assert_eq!(words(&["--tokenizer=chars", "--min-count=12"]), "e T a h r t");
-    place.train("other", &["--seed=1"]).assert().success();
-    place.train("another", &["--seed=2"]).assert().success();
+    train(&place, "other", &["--seed=1"]).assert().success();
+    train(&place, "another", &["--seed=2"]).assert().success();
     assert_ne!(fs::read(place.path("other")).unwrap(), fs::read(place.path("another")).unwrap());
 }
 
 /// king = male + royal, and so on: the answers are exact.
 #[test]
 fn analogies_are_answered_and_scored() {
-    let place = Place::new();
+    let place = place();
     let vectors = place.write("v.txt", "king 1 0 2\nqueen 0 1 2\nman 1 0 0\nwoman 0 1 0\nsoup -1 -1 .5\n");
     let abc = ["--a=king", "--b=man", "--c=woman"];
-    assert_eq!(stdout(Place::ask("analogy", &vectors, &abc).arg("-n=1")).split('\t').nth(1), Some("queen\n"));
-    let answer = json(Place::ask("analogy", &vectors, &abc).arg("--json"));
+    assert_eq!(stdout(ask("analogy", &vectors, &abc).arg("-n=1")).split('\t').nth(1), Some("queen\n"));
+    let answer = json(ask("analogy", &vectors, &abc).arg("--json"));
     assert_eq!(answer["answers"][0]["word"], "queen");
     let list = "# kinds\nfamily\tking\tman\twoman\tqueen\nfamily\tking\tman\tduke\tqueen\nodd\tman\tking\tqueen\tsoup\n";
     let list = place.write("list.tsv", list);
     let flags = ["--json", "--file", list.to_str().unwrap()];
-    let score = json(&mut Place::ask("analogy", &vectors, &flags));
+    let score = json(&mut ask("analogy", &vectors, &flags));
     let all = &score["all"];
     assert_eq!(
         [&all["right"], &all["asked"], &all["unknown"]].map(Value::as_u64),
         [Some(1), Some(2), Some(1)]
     );
     assert_eq!(score["kinds"][0]["accuracy"].as_f64(), Some(1.0));
-    let lines = stdout(&mut Place::ask("analogy", &vectors, &flags[1..]));
+    let lines = stdout(&mut ask("analogy", &vectors, &flags[1..]));
     assert_eq!(lines.lines().count(), 3, "{lines}");
     assert!(lines.ends_with("50.0 %  1 of 2 right, 1 with unknown words\tall\n"), "{lines}");
 }
@@ -181,12 +145,12 @@ fn analogies_are_answered_and_scored() {
 /// The names of columns are no question; below the first line, and under other names, they are one.
 #[test]
 fn a_list_of_analogies_may_have_a_header() {
-    let place = Place::new();
+    let place = place();
     let vectors = place.write("v.txt", "king 1 0 2\nqueen 0 1 2\nman 1 0 0\nwoman 0 1 0\n");
     let row = "family\tking\tman\twoman\tqueen\n";
     let kinds = |list: String| {
         let list = place.write("list.tsv", list);
-        let score = json(&mut Place::ask("analogy", &vectors, &["--json", "--file", list.to_str().unwrap()]));
+        let score = json(&mut ask("analogy", &vectors, &["--json", "--file", list.to_str().unwrap()]));
         let kind = |tally: &Value| (tally["kind"].as_str().unwrap().to_string(), tally["unknown"].as_u64());
         score["kinds"].as_array().unwrap().iter().map(kind).collect::<Vec<_>>()
     };
@@ -199,13 +163,13 @@ fn a_list_of_analogies_may_have_a_header() {
     let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/../../datasets/analogies.tsv");
     assert!(kinds(fs::read_to_string(ours).unwrap()).iter().all(|(kind, _)| kind != "relation"));
     let only = place.write("list.tsv", "relation\ta\tb\tc\td\n");
-    place.refuses(&mut Place::ask("analogy", &vectors, &["--file", only.to_str().unwrap()]), &["no analogy"]);
+    place.refuses(&mut ask("analogy", &vectors, &["--file", only.to_str().unwrap()]), &["no analogy"]);
 }
 
 /// What a person may hand over as vectors, and what the message has to say about it.
 #[test]
 fn damaged_vectors_are_refused() {
-    let place = Place::new();
+    let place = place();
     let float = |x: f32| x.to_le_bytes();
     let half = [b"2 2\ncat ".as_slice(), &float(1.0), &float(2.0), b"\ndog ", &float(3.0)].concat();
     let nan = [b"1 2\ncat ".as_slice(), &float(1.0), &float(f32::NAN)].concat();
@@ -228,28 +192,25 @@ fn damaged_vectors_are_refused() {
     for (contents, words) in cases {
         let file = place.write("damaged.vec", contents);
         let words: Vec<&str> = words.iter().copied().chain(["damaged.vec"]).collect();
-        place.refuses(&mut Place::ask("near", &file, &["--word=cat"]), &words);
-        place.refuses(&mut place.model("run", &["--init-emb", file.to_str().unwrap()]), &words);
+        place.refuses(&mut ask("near", &file, &["--word=cat"]), &words);
+        place.refuses(&mut model(&place, "run", &["--init-emb", file.to_str().unwrap()]), &words);
     }
-    place.refuses(&mut Place::ask("near", &place.path("none"), &["--word=cat"]), &["none"]);
-    place.refuses(&mut Place::ask("near", place.folder.path(), &["--word=cat"]), &["directory"]);
+    place.refuses(&mut ask("near", &place.path("none"), &["--word=cat"]), &["none"]);
+    place.refuses(&mut ask("near", place.folder(), &["--word=cat"]), &["directory"]);
 }
 
 #[test]
 fn wrong_questions_and_flags_are_refused() {
-    let place = Place::new();
+    let place = place();
     let vectors = place.write("v.txt", "Cat 1 2\ndog 3 4\n");
-    place.refuses(&mut Place::ask("near", &vectors, &["--word=cat"]), &["\"cat\"", "did you mean Cat?"]);
-    place.refuses(&mut Place::ask("near", &vectors, &["--word=x"]), &["2 words, such as Cat"]);
-    place.refuses(&mut Place::ask("analogy", &vectors, &["--a=dog", "--b=dog", "--c=fish"]), &["\"fish\""]);
-    place.refuses(&mut Place::ask("analogy", &vectors, &["--a=dog"]), &["--b"]);
-    place.refuses(
-        &mut Place::ask("near", &vectors, &["--word=dog", "--format=xml"]),
-        &["text, binary or glove"],
-    );
+    place.refuses(&mut ask("near", &vectors, &["--word=cat"]), &["\"cat\"", "did you mean Cat?"]);
+    place.refuses(&mut ask("near", &vectors, &["--word=x"]), &["2 words, such as Cat"]);
+    place.refuses(&mut ask("analogy", &vectors, &["--a=dog", "--b=dog", "--c=fish"]), &["\"fish\""]);
+    place.refuses(&mut ask("analogy", &vectors, &["--a=dog"]), &["--b"]);
+    place.refuses(&mut ask("near", &vectors, &["--word=dog", "--format=xml"]), &["text, binary or glove"]);
     for (list, words) in [("kind\ta\tb\n", ["line 1", "3 fields"]), ("# none\n", ["no analogy", "--help"])] {
         let list = place.write("list.tsv", list);
-        place.refuses(&mut Place::ask("analogy", &vectors, &["--file", list.to_str().unwrap()]), &words);
+        place.refuses(&mut ask("analogy", &vectors, &["--file", list.to_str().unwrap()]), &words);
     }
     for (flag, word) in [
         ("--dim=0", "1..=65536"),
@@ -260,23 +221,23 @@ fn wrong_questions_and_flags_are_refused() {
         ("--tokenizer=bpe", "whitespace"),
         ("--min-count=100000", "0 of 15 different words"),
     ] {
-        place.refuses(&mut place.train("v2", &[flag]), &[word]);
+        place.refuses(&mut train(&place, "v2", &[flag]), &[word]);
     }
-    place.refuses(&mut place.train("no/such/folder/v", &[]), &["existing directory"]);
-    place.refuses(&mut place.train("text.txt", &[]), &["is the text itself"]);
+    place.refuses(&mut train(&place, "no/such/folder/v", &[]), &["existing directory"]);
+    place.refuses(&mut train(&place, "text.txt", &[]), &["is the text itself"]);
     let stop = place.write("stop.txt", "the\nof and\n");
     place.refuses(
-        &mut place.train("v2", &["--stop-words", stop.to_str().unwrap()]),
+        &mut train(&place, "v2", &["--stop-words", stop.to_str().unwrap()]),
         &["stop.txt", "line 2", "one word a line"],
     );
     place.write("text.txt", "word\nother\n".repeat(10));
-    place.refuses(&mut place.train("v2", &[]), &["text.txt", "lines of several words"]);
+    place.refuses(&mut train(&place, "v2", &[]), &["text.txt", "lines of several words"]);
 }
 
 #[test]
 fn a_training_that_diverges_writes_nothing() {
-    let place = Place::new();
-    let output = place.train("v", &["--method=glove", "--learning-rate=1e30"]).assert().code(1);
+    let place = place();
+    let output = train(&place, "v", &["--method=glove", "--learning-rate=1e30"]).assert().code(1);
     let message = String::from_utf8(output.get_output().stderr.clone()).unwrap();
     assert!(message.contains("lower --learning-rate") && !place.path("v").exists(), "{message}");
 }
@@ -284,15 +245,15 @@ fn a_training_that_diverges_writes_nothing() {
 /// The rows of the embedding are those of the file, also after a training in which it rests.
 #[test]
 fn a_model_begins_with_the_vectors_and_keeps_them_while_frozen() {
-    let place = Place::new();
+    let place = place();
     let rows = [("a", 1.0f32), ("b", -2.0), ("e", 0.5)];
     let line = |(word, x): &(&str, f32)| format!("{word} {x} {x} 0 0 {x} 1 2 3\n");
     let vectors = place.write("v.txt", rows.iter().map(line).collect::<String>());
     let flags = ["--init-emb", vectors.to_str().unwrap(), "--init-emb-std=keep"];
-    let frozen = place.model("frozen", &flags).args(["--freeze-emb=6"]).assert().success();
+    let frozen = model(&place, "frozen", &flags).args(["--freeze-emb=6"]).assert().success();
     let message = String::from_utf8(frozen.get_output().stderr.clone()).unwrap();
     assert!(message.contains("vectors for 3 of 19 tokens (15.8 %)"), "{message}");
-    place.model("free", &flags).assert().success();
+    model(&place, "free", &flags).assert().success();
     let row = |run: &str, row: usize| {
         let bytes = fs::read(place.path(run).join("last/model.safetensors")).unwrap();
         let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
@@ -311,8 +272,8 @@ fn a_model_begins_with_the_vectors_and_keeps_them_while_frozen() {
 
 #[test]
 fn a_model_takes_vectors_of_another_width() {
-    let place = Place::new();
-    place.train("v", &["--tokenizer=chars", "--dim=12"]).assert().success();
+    let place = place();
+    train(&place, "v", &["--tokenizer=chars", "--dim=12"]).assert().success();
     let vectors = place.path("v");
     for (more, words) in [
         (&["--n-embd=8"][..], "12 numbers to 8 on main axes"),
@@ -321,14 +282,14 @@ fn a_model_takes_vectors_of_another_width() {
     ] {
         let flags = [more, &["--json", "--init-emb", vectors.to_str().unwrap()]].concat();
         let output =
-            place.model(&format!("run{}", more.concat()), &flags).assert().success().get_output().clone();
+            model(&place, &format!("run{}", more.concat()), &flags).assert().success().get_output().clone();
         let message = String::from_utf8(output.stderr).unwrap();
         assert!(message.contains(words), "{message}");
     }
     let strange = place.write("strange.txt", "word 1 2\nother 3 4\n");
     let strange = strange.to_str().unwrap();
-    place.refuses(&mut place.model("none", &["--init-emb", strange]), &["none of the 19", "embed train"]);
-    place.refuses(&mut place.model("none", &["--init-emb-std=keep"]), &["--init-emb"]);
+    place.refuses(&mut model(&place, "none", &["--init-emb", strange]), &["none of the 19", "embed train"]);
+    place.refuses(&mut model(&place, "none", &["--init-emb-std=keep"]), &["--init-emb"]);
     let resume = ["train", "--resume", "--init-emb", strange, "--out"];
     place.refuses(newleaf().args(resume).arg(place.path("run--n-embd=8")), &["--resume"]);
 }

@@ -1,18 +1,20 @@
 //! `newleaf generate`: what it writes, what it says, what it refuses.
 
+mod common;
+
 use assert_cmd::Command;
+use common::{newleaf, refuses};
 use serde_json::Value;
 use std::fs;
 
 fn generate(args: &[&str]) -> Command {
-    let mut command = Command::cargo_bin("newleaf").expect("the program is built");
+    let mut command = newleaf();
     command.arg("generate").args(args);
     command
 }
 
 fn json(args: &[&str]) -> Value {
-    let output = generate(args).assert().success().get_output().clone();
-    serde_json::from_slice(&output.stdout).unwrap()
+    common::json(&mut generate(args))
 }
 
 #[test]
@@ -107,11 +109,7 @@ fn mistakes_are_explained_and_nothing_is_written() {
         (&[], "NAME"),
     ];
     for (args, words) in cases {
-        let output = generate(args).assert().code(2).get_output().clone();
-        let message = String::from_utf8(output.stderr).unwrap();
-        assert!(message.contains(words), "{args:?}: {message}");
-        assert!(output.stdout.is_empty() && !message.contains("panicked"), "{args:?}: {message}");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{args:?}");
+        refuses(folder.path(), &mut generate(args), &[words]);
     }
 }
 
@@ -133,8 +131,7 @@ fn a_signal_leaves_nothing_behind() {
         assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
-    let signal = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(signal.success());
+    common::signal(&child, "INT");
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(files().count(), 1, "no temporary file is left");
     assert_eq!(fs::read_to_string(out).unwrap(), "old");

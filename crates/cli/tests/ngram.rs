@@ -1,24 +1,12 @@
 //! `newleaf ngram`: known losses, and refusals. `newleaf train`: what counting reaches, beside its own loss.
 
+mod common;
+
 use assert_cmd::Command;
+use common::{float, json, newleaf_in, refuses};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-
-/// The program in a folder.
-fn newleaf(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::cargo_bin("newleaf").expect("the program is built");
-    command.current_dir(folder).args(arguments);
-    command
-}
-
-fn json(command: &mut Command) -> Value {
-    serde_json::from_slice(&command.assert().success().get_output().stdout).unwrap()
-}
-
-fn float(value: &Value) -> f64 {
-    value.as_f64().unwrap_or(f64::NAN)
-}
 
 /// `n` letters that no context helps to predict: the high bits of a linear congruential generator.
 fn noise(n: usize, letters: &[u8]) -> String {
@@ -36,11 +24,13 @@ fn a_cycle_costs_nothing_and_noise_its_entropy() {
     let path = folder.path();
     fs::write(path.join("cycle.txt"), "abcdefgh".repeat(500)).unwrap();
     fs::write(path.join("noise.txt"), noise(20_000, b"abcd")).unwrap();
-    let cycle = json(&mut newleaf(path, &["ngram", "--train", "cycle.txt", "--json"]));
+    let cycle = json(&mut newleaf_in(path, &["ngram", "--train", "cycle.txt", "--json"]));
     assert!(float(&cycle["nats_per_char"]) < 0.02, "{cycle}");
     assert_eq!((&cycle["train_chars"], &cycle["test_chars"]), (&3600.into(), &400.into()));
-    let noise =
-        json(&mut newleaf(path, &["ngram", "--train", "noise.txt", "--order", "3", "--json", "--per-order"]));
+    let noise = json(&mut newleaf_in(
+        path,
+        &["ngram", "--train", "noise.txt", "--order", "3", "--json", "--per-order"],
+    ));
     let per_order: Vec<f64> = noise["per_order"].as_array().unwrap().iter().map(float).collect();
     assert_eq!((per_order.len(), per_order[2]), (3, float(&noise["nats_per_char"])));
     for nats in per_order {
@@ -55,12 +45,12 @@ fn another_text_is_predicted_and_its_new_characters_counted() {
     let path = folder.path();
     fs::write(path.join("a.txt"), "the cat sat on the mat. ".repeat(50)).unwrap();
     fs::write(path.join("b.txt"), "the cat sat on the Ü!").unwrap();
-    let found = json(&mut newleaf(path, &["ngram", "--train", "a.txt", "--test", "b.txt", "--json"]));
+    let found = json(&mut newleaf_in(path, &["ngram", "--train", "a.txt", "--test", "b.txt", "--json"]));
     assert_eq!((&found["oov_chars"], &found["test_chars"]), (&2.into(), &21.into()));
     assert!(float(&found["nats_per_char"]).is_finite());
     // The sample has the asked length, the figures go to stderr, and the same seed writes the same.
     let sample = || {
-        newleaf(path, &["ngram", "--train", "a.txt", "--sample", "60"])
+        newleaf_in(path, &["ngram", "--train", "a.txt", "--sample", "60"])
             .assert()
             .success()
             .get_output()
@@ -94,24 +84,14 @@ fn what_cannot_be_counted_is_refused() {
         (&[], &["--train"]),
     ];
     for (arguments, words) in cases {
-        refuses(path, newleaf(path, &["ngram"]).args(*arguments), words);
+        refuses(path, newleaf_in(path, &["ngram"]).args(*arguments), words);
     }
-}
-
-/// Exit code 2, all of the words on stderr, nothing on stdout, and the folder as it was.
-fn refuses(folder: &Path, command: &mut Command, words: &[&str]) {
-    let files = || fs::read_dir(folder).unwrap().count();
-    let before = files();
-    let output = command.assert().code(2).get_output().clone();
-    let message = String::from_utf8(output.stderr).unwrap();
-    words.iter().for_each(|word| assert!(message.contains(word), "{word:?} is not in: {message}"));
-    assert!(!message.contains("panicked") && output.stdout.is_empty() && before == files(), "{message}");
 }
 
 /// A training of a tiny model.
 fn train(folder: &Path, data: &str, more: &[&str]) -> Command {
     let mut command =
-        newleaf(folder, &["train", "--data", data, "--out", "run", "--n-layer=1", "--n-head=2"]);
+        newleaf_in(folder, &["train", "--data", data, "--out", "run", "--n-layer=1", "--n-head=2"]);
     command.args([
         "--n-embd=16",
         "--block-size=16",
@@ -134,7 +114,7 @@ fn a_run_says_what_counting_reaches() {
         train(path, "text.txt", &["--max-iters=3", "--json"]).assert().success().get_output().clone();
     let summary: Value = serde_json::from_slice(&trained.stdout).unwrap();
     let count_loss = float(&summary["count_loss"]);
-    let ngram = json(&mut newleaf(path, &["ngram", "--train", "text.txt", "--order", "5", "--json"]));
+    let ngram = json(&mut newleaf_in(path, &["ngram", "--train", "text.txt", "--order", "5", "--json"]));
     // `ngram` also predicts the first character of the part, from nothing: that is the whole difference.
     let n = float(&ngram["test_chars"]);
     let first = n * float(&ngram["nats_per_char"]) - (n - 1.0) * count_loss;

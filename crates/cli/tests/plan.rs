@@ -1,17 +1,12 @@
 //! `newleaf plan`, and trainings that follow a plan.
 
-use assert_cmd::Command;
-use serde_json::Value;
-use std::fs;
+mod common;
 
-fn newleaf() -> Command {
-    Command::cargo_bin("newleaf").expect("the program is built")
-}
+use common::{json, json_file, newleaf, newleaf_in, refuses};
 
 #[test]
 fn a_plan_names_a_model_and_what_it_takes() {
-    let planned = newleaf().args(["plan", "--time", "40s", "--json"]).assert().success();
-    let facts: Value = serde_json::from_slice(&planned.get_output().stdout).unwrap();
+    let facts = json(newleaf().args(["plan", "--time", "40s", "--json"]));
     for name in
         ["n_layer", "n_head", "n_embd", "block_size", "batch_size", "max_iters", "tokens", "parameters"]
     {
@@ -27,16 +22,14 @@ fn a_plan_names_a_model_and_what_it_takes() {
 
 #[test]
 fn what_cannot_be_is_refused_with_advice() {
+    let folder = tempfile::tempdir().unwrap();
     for (arguments, told) in [
         (["--time", "6s", "--memory", "1MB"], "allow more with --memory"),
         (["--time", "1s", "--memory", "4GB"], "give more with --time"),
         (["--time", "soon", "--memory", "4GB"], "such as 90s, 30m or 1.5h"),
         (["--time", "6s", "--memory", "lots"], "such as 500MB or 4GB"),
     ] {
-        let refused = newleaf().arg("plan").args(arguments).assert().code(2);
-        let stderr = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
-        assert!(stderr.contains(told), "{arguments:?}: {stderr}");
-        assert!(refused.get_output().stdout.is_empty());
+        refuses(folder.path(), newleaf_in(folder.path(), &["plan"]).args(arguments), &[told]);
     }
 }
 
@@ -49,7 +42,7 @@ fn a_training_follows_its_plan_and_says_how_wrong_it_was() {
     let trained = newleaf().args(["train", "--time=5s", "--out"]).arg(&run).args(small).assert().success();
     let stderr = String::from_utf8_lossy(&trained.get_output().stderr).into_owned();
     assert!(stderr.contains("plan:  ") && stderr.contains(" s expected, "), "{stderr}");
-    let info: Value = serde_json::from_str(&fs::read_to_string(run.join("run.json")).unwrap()).unwrap();
+    let info = json_file(&run.join("run.json"));
     assert_eq!(info["config"]["model"]["n_embd"], 32);
     for name in ["seconds", "bytes", "expected_loss"] {
         assert!(info["plan"][name].is_number(), "{name} in {}", info["plan"]);

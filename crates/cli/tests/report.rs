@@ -1,6 +1,8 @@
 //! `newleaf report`: what it says of runs, that its page is whole and needs nothing else, and what it refuses.
 
-use assert_cmd::Command;
+mod common;
+
+use common::{is_well_formed, json_file, json_lines, newleaf_in, refuses, stdout};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,14 +22,8 @@ const TINY: [&str; 10] = [
     "--log-interval=1",
 ];
 
-fn newleaf(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::cargo_bin("newleaf").expect("the program is built");
-    command.current_dir(folder).args(arguments);
-    command
-}
-
 fn train(folder: &Path, out: &str, more: &[&str]) {
-    newleaf(folder, &["train", "--out", out]).args(TINY).args(more).assert().success();
+    newleaf_in(folder, &["train", "--out", out]).args(TINY).args(more).assert().success();
 }
 
 /// One training for all tests, which copy it.
@@ -55,7 +51,7 @@ fn copies(names: &[&str]) -> TempDir {
 
 fn change_info(run: &Path, change: impl Fn(&mut Value)) {
     let path = run.join("run.json");
-    let mut info: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let mut info = json_file(&path);
     change(&mut info);
     fs::write(&path, info.to_string()).unwrap();
 }
@@ -69,28 +65,6 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
-}
-
-/// Elements are closed in the order in which they were opened, and nothing that is no markup holds a bare `<` or `&`.
-fn is_well_formed(xml: &str) -> bool {
-    let mut open = Vec::new();
-    let entities = ["&amp;", "&lt;", "&quot;"];
-    let bare =
-        |text: &str| text.match_indices('&').any(|(i, _)| !entities.iter().any(|e| text[i..].starts_with(e)));
-    for piece in xml.split('<').skip(1) {
-        let Some((tag, text)) = piece.split_once('>') else { return false };
-        if bare(text) || tag.matches('"').count() % 2 != 0 {
-            return false;
-        }
-        let name = tag.split([' ', '/']).next().unwrap_or("").to_string();
-        match tag.strip_prefix('/') {
-            Some(name) if open.pop().as_deref() != Some(name) => return false,
-            Some(_) => {}
-            None if tag.ends_with('/') => {}
-            None => open.push(name),
-        }
-    }
-    open.is_empty()
 }
 
 /// A page that is whole, loads nothing and has only numbers as places.
@@ -112,16 +86,11 @@ fn check_page(page: &str) {
 fn a_page_holds_the_curves_and_the_figures_of_a_run() {
     let folder = copies(&["run"]);
     let run = folder.path().join("run");
-    let output = newleaf(folder.path(), &["report", "run", "--json", "--floor", "0.5"]).assert().success();
-    let report: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    let report = common::json(&mut newleaf_in(folder.path(), &["report", "run", "--json", "--floor", "0.5"]));
     let page = fs::read_to_string(run.join("report.html")).unwrap();
     check_page(&page);
-    let info: Value = serde_json::from_slice(&fs::read(run.join("run.json")).unwrap()).unwrap();
-    let lines: Vec<Value> = fs::read_to_string(run.join("metrics.jsonl"))
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let info = json_file(&run.join("run.json"));
+    let lines = json_lines(&run.join("metrics.jsonl"));
     let losses: Vec<f64> = lines.iter().filter_map(|line| line["val_loss"].as_f64()).collect();
     assert_eq!(losses.len(), 5);
     let (last, best) = (losses[4], losses.iter().copied().fold(f64::INFINITY, f64::min));
@@ -167,13 +136,11 @@ fn a_page_holds_the_curves_and_the_figures_of_a_run() {
         assert!(page.contains(part), "{part} is not in the page");
     }
     // The parameters that the program counts itself.
-    let model = newleaf(trained(), &["info", "run", "--json"]).assert().success();
-    let model: Value = serde_json::from_slice(&model.get_output().stdout).unwrap();
+    let model = common::json(&mut newleaf_in(trained(), &["info", "run", "--json"]));
     assert_eq!(figures["parameters"], model["model"]["parameters"]);
 
     // Again, over its own page; and for people.
-    let output = newleaf(folder.path(), &["report", "run"]).assert().success();
-    let text = String::from_utf8(output.get_output().stdout.clone()).unwrap();
+    let text = stdout(&mut newleaf_in(folder.path(), &["report", "run"]));
     assert!(
         text.contains("run: 20 of 20 updates in") && text.contains(&best) && text.contains("report.html"),
         "{text}"
@@ -199,7 +166,7 @@ fn pictures_show_the_numbers_where_they_belong() {
     let text: String = losses.iter().map(|(iter, loss)| format!("{}\n", line(*iter, *loss))).collect();
     fs::write(&metrics, text).unwrap();
     change_info(&folder.path().join("run"), |info| info["count_loss"] = json!(1.25));
-    newleaf(folder.path(), &["report", "run", "--svg", "pictures/of run"]).assert().success();
+    newleaf_in(folder.path(), &["report", "run", "--svg", "pictures/of run"]).assert().success();
     let pictures = folder.path().join("pictures/of run");
     let names: Vec<_> = files(&pictures).iter().map(|p| p.file_name().unwrap().to_owned()).collect();
     assert_eq!(names, ["loss-by-seconds.svg", "loss-by-tokens.svg"], "what was not measured has no picture");
@@ -228,8 +195,7 @@ fn several_runs_stand_side_by_side() {
     let old = folder.path().join("old");
     change_info(&old, |info| drop(info.as_object_mut().unwrap().remove("count_loss")));
     fs::remove_file(old.join("samples.txt")).unwrap();
-    let output = newleaf(folder.path(), &["report", "a", "b", "old", "--json"]).assert().success();
-    let report: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    let report = common::json(&mut newleaf_in(folder.path(), &["report", "a", "b", "old", "--json"]));
     assert_eq!(report["runs"].as_array().unwrap().len(), 3);
     assert_eq!(report["differences"], json!({"learning_rate": ["0.001", "0.002", "0.001"]}));
     assert!(report["runs"][2]["count_loss"].is_null());
@@ -243,7 +209,7 @@ fn several_runs_stand_side_by_side() {
     assert!(!page.contains("C: counting reaches") && !page.contains("different tasks"));
 
     change_info(&folder.path().join("b"), |info| info["data"]["sha256"] = json!("another"));
-    newleaf(folder.path(), &["report", "a", "b"]).assert().success();
+    newleaf_in(folder.path(), &["report", "a", "b"]).assert().success();
     let page = fs::read_to_string(folder.path().join("report.html")).unwrap();
     assert!(page.contains("The runs differ in data: their losses"));
 }
@@ -252,13 +218,53 @@ fn several_runs_stand_side_by_side() {
 fn the_losses_of_a_mixture_have_curves_of_their_own() {
     let folder = tempfile::tempdir().unwrap();
     train(folder.path(), "mixed", &["--objective", "mix=clm:.5,mlm:.5"]);
-    newleaf(folder.path(), &["report", "mixed"]).assert().success();
+    newleaf_in(folder.path(), &["report", "mixed"]).assert().success();
     let page = fs::read_to_string(folder.path().join("mixed/report.html")).unwrap();
     check_page(&page);
     for part in [">clm ", ">mlm ", "<th>last validation loss of mlm</th>", "counting reaches"] {
         assert!(page.contains(part), "{part}");
     }
     assert!(!page.contains("better than counting"), "the loss of a mixture is not that of counting");
+}
+
+/// Beside what a plan expected stands what became of it, and by how much it was wrong.
+#[test]
+fn a_plan_stands_beside_what_became_of_it() {
+    let folder = copies(&["planned", "going", "free"]);
+    let path = folder.path();
+    let plan = json!({"seconds": 40.0, "bytes": 200_000_000, "expected_loss": 2.0});
+    change_info(&path.join("planned"), |info| {
+        info["plan"] = plan.clone();
+        info["outcome"] = json!({"seconds": 50.0, "bytes": 150_000_000, "best_val_loss": 2.2});
+    });
+    change_info(&path.join("going"), |info| {
+        info["plan"] = plan.clone();
+        info["plan"]["seconds"] = json!(0.0); // a per cent of it is not a number
+        drop(info.as_object_mut().unwrap().remove("outcome"));
+    });
+    let report = common::json(&mut newleaf_in(path, &["report", "planned", "going", "free", "--json"]));
+    let plans = [0, 1, 2].map(|run| &report["runs"][run]["plan"]);
+    for (key, percent) in [("seconds", 25.0), ("bytes", -25.0), ("loss", 10.0)] {
+        let found = plans[0][key]["percent_over"].as_f64().unwrap();
+        assert!((found - percent).abs() < 1e-9, "{key}: {found}");
+        assert!(plans[1][key]["expected"].is_number() && plans[1][key]["found"].is_null(), "{}", plans[1]);
+    }
+    assert!(plans[2].is_null());
+    let page = fs::read_to_string(path.join("report.html")).unwrap();
+    check_page(&page);
+    for row in [
+        "<tr><th>time planned, and taken</th><td>40.0 s; 50.0 s (+25 %)</td><td>0.0 s; not known</td><td></td>",
+        "<tr><th>memory planned, and at most</th><td>200 MB; 150 MB (-25 %)</td><td>200 MB; not known</td><td></td>",
+        "<tr><th>loss expected, and best</th><td>2.0000; 2.2000 (+10 %)</td><td>2.0000; not known</td><td></td>",
+    ] {
+        assert!(page.contains(row), "{row} is not in the page");
+    }
+    newleaf_in(path, &["report", "free"]).assert().success();
+    assert!(!fs::read_to_string(path.join("free/report.html")).unwrap().contains("planned"));
+    change_info(&path.join("planned"), |info| info["outcome"]["seconds"] = json!(1.0));
+    change_info(&path.join("planned"), |info| info["plan"]["seconds"] = json!(0.0));
+    newleaf_in(path, &["report", "planned"]).assert().success();
+    check_page(&fs::read_to_string(path.join("planned/report.html")).unwrap());
 }
 
 #[test]
@@ -269,7 +275,7 @@ fn a_run_that_has_only_begun_can_be_shown() {
     // A whole line, and the beginning of the next.
     fs::write(&metrics, &text[..text.find('\n').unwrap() + 15]).unwrap();
     fs::remove_file(folder.path().join("run/samples.txt")).unwrap();
-    newleaf(folder.path(), &["report", "run"]).assert().success();
+    newleaf_in(folder.path(), &["report", "run"]).assert().success();
     let page = fs::read_to_string(folder.path().join("run/report.html")).unwrap();
     check_page(&page);
     assert!(page.contains("<tr><th>updates</th><td>0 of 20</td>") && !page.contains("Samples over time"));
@@ -301,7 +307,7 @@ fn nothing_from_a_file_becomes_markup() {
     odd["other"] = json!(hostile);
     odd["grad_norm"] = json!(1e300);
     fs::write(&metrics, format!("{text}{odd}\n")).unwrap();
-    newleaf(folder.path(), &["report", "--out", "page.html", "--svg", "svg"]).arg(&run).assert().success();
+    newleaf_in(folder.path(), &["report", "--out", "page.html", "--svg", "svg"]).arg(&run).assert().success();
     let page = fs::read_to_string(folder.path().join("page.html")).unwrap();
     check_page(&page);
     for tag in ["<b>", "<b ", "<i>", "</script", "onload=\"", "\u{1}"] {
@@ -366,14 +372,8 @@ fn bad_input_is_refused_and_nothing_is_written() {
         (&["run", "--svg", "thesis.html"], &["thesis.html", "expected a directory"]),
         (&["run", "--svg", "pictures"], &["loss-by-tokens.svg", "found another file"]),
     ];
-    let before: Vec<_> = files(path).into_iter().map(|file| (fs::read(&file).unwrap(), file)).collect();
     for (arguments, words) in cases {
-        let output = newleaf(path, &["report"]).args(*arguments).assert().code(2).get_output().clone();
-        let message = String::from_utf8(output.stderr).unwrap();
-        words.iter().for_each(|word| assert!(message.contains(word), "{word:?} is not in: {message}"));
-        assert!(!message.contains("panicked") && output.stdout.is_empty(), "{message}");
-        let after: Vec<_> = files(path).into_iter().map(|file| (fs::read(&file).unwrap(), file)).collect();
-        assert!(before == after, "something was written: {message}");
+        refuses(path, newleaf_in(path, &["report"]).args(*arguments), words);
     }
 }
 
@@ -397,7 +397,7 @@ fn samples_change_nothing_in_the_training() {
     assert_eq!(headings("often"), of(&[0, 3, 6, 9, 12, 15, 18, 20]));
     // Going on with a finished run writes its last sample again, and not twice.
     let before = read("often", "samples.txt");
-    newleaf(path, &["train", "--resume", "--sample-interval=3", "--sample-length=40", "--out", "often"])
+    newleaf_in(path, &["train", "--resume", "--sample-interval=3", "--sample-length=40", "--out", "often"])
         .assert()
         .success();
     assert!(read("often", "samples.txt") == before);

@@ -1,6 +1,8 @@
 //! Whole runs of the program: what they write, that they can be interrupted, and that text comes out.
 
-use assert_cmd::Command;
+mod common;
+
+use common::{dataset, json, json_file, json_lines, newleaf, stdout};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -16,14 +18,6 @@ const TINY: [&str; 7] = [
     "--eval-iters=2",
     "--sample-length=40",
 ];
-
-fn newleaf() -> Command {
-    Command::cargo_bin("newleaf").expect("the program is built")
-}
-
-fn json_lines(path: &Path) -> Vec<Value> {
-    fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
 
 #[test]
 fn a_run_writes_what_it_promises() {
@@ -45,7 +39,7 @@ fn a_run_writes_what_it_promises() {
         assert!(steps.iter().all(|line| line[name].is_number()), "{name}");
     }
     assert!(evaluations.iter().all(|line| line["val_bits_per_char"].is_number()));
-    let info: Value = serde_json::from_str(&fs::read_to_string(run.join("run.json")).unwrap()).unwrap();
+    let info = json_file(&run.join("run.json"));
     for name in ["command", "config", "data", "seed", "version", "machine"] {
         assert!(!info[name].is_null(), "{name}");
     }
@@ -67,9 +61,7 @@ fn a_run_writes_what_it_promises() {
     assert_ne!(sample("1"), sample("2"));
     let text = folder.path().join("text.txt");
     fs::write(&text, "the cat and the dog went to the market and came home again").unwrap();
-    let eval =
-        newleaf().args(["eval", "--json", "--data"]).arg(&text).arg("--model").arg(&run).assert().success();
-    let eval: Value = serde_json::from_slice(&eval.get_output().stdout).unwrap();
+    let eval = json(newleaf().args(["eval", "--json", "--data"]).arg(&text).arg("--model").arg(&run));
     assert_eq!(eval["targets"], 57);
     assert!(eval["loss"].as_f64().unwrap() > 0.0 && eval["bits_per_char"].is_number());
     newleaf().args(["info", "--json"]).arg(&run).assert().success();
@@ -82,18 +74,16 @@ fn a_run_writes_what_it_promises() {
 #[test]
 fn chinese_text_comes_out_as_valid_utf8() {
     let folder = tempfile::tempdir().unwrap();
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/stories-zh.txt");
     let run = folder.path().join("run");
     newleaf()
         .args(["train", "--max-iters=10", "--out"])
         .arg(&run)
         .arg("--data")
-        .arg(data)
+        .arg(dataset("stories-zh.txt"))
         .args(TINY)
         .assert()
         .success();
-    let sample = newleaf().args(["sample", "--max-new-tokens=200", "--model"]).arg(&run).assert().success();
-    let text = String::from_utf8(sample.get_output().stdout.clone()).expect("valid UTF-8");
+    let text = stdout(newleaf().args(["sample", "--max-new-tokens=200", "--model"]).arg(&run)); // valid UTF-8
     assert!(text.chars().any(|c| ('一'..='鿿').contains(&c)), "{text}");
 }
 
@@ -120,8 +110,7 @@ fn an_interrupted_run_ends_the_same() {
         .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     lines.find(|line| line.as_ref().unwrap().starts_with("iter   200")).expect("it trains").unwrap();
-    let signal = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(signal.success());
+    common::signal(&child, "INT");
     lines.for_each(drop);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(!folder.path().join("cut/last").exists(), "it was stopped before its end");
@@ -144,8 +133,7 @@ fn an_interrupted_run_ends_the_same() {
 #[test]
 fn every_command_explains_itself() {
     for command in ["train", "sample", "eval", "info", "report"] {
-        let help = newleaf().args([command, "--help"]).assert().success();
-        let text = String::from_utf8(help.get_output().stdout.clone()).unwrap();
+        let text = stdout(newleaf().args([command, "--help"]));
         assert!(text.contains(&format!("newleaf {command}")), "{command} --help has an example");
     }
 }
@@ -155,7 +143,8 @@ fn every_command_explains_itself() {
 fn a_mixture_of_objectives_is_trained_and_measured_one_by_one() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
-    let trained = newleaf()
+    let mut command = newleaf();
+    command
         .args([
             "train",
             "--objective",
@@ -167,10 +156,8 @@ fn a_mixture_of_objectives_is_trained_and_measured_one_by_one() {
         .arg("--out")
         .arg(&run)
         .args(TINY.iter().filter(|flag| !flag.starts_with("--block-size")))
-        .arg("--block-size=32")
-        .assert()
-        .success();
-    let summary: Value = serde_json::from_slice(&trained.get_output().stdout).unwrap();
+        .arg("--block-size=32");
+    let summary = json(&mut command);
     let lines = json_lines(&run.join("metrics.jsonl"));
     let evaluations: Vec<_> = lines.iter().filter(|line| line.get("val_loss").is_some()).collect();
     assert_eq!(evaluations.len(), 3);
@@ -182,8 +169,59 @@ fn a_mixture_of_objectives_is_trained_and_measured_one_by_one() {
     assert!((evaluations[2]["val_bits_per_char"].as_f64().unwrap() - clm).abs() < 1e-9);
     let tokenizer = fs::read_to_string(run.join("best/tokenizer.json")).unwrap();
     assert!(tokenizer.contains("[MASK]") && tokenizer.contains("<extra_id_0>"));
-    let sample = newleaf().args(["sample", "--max-new-tokens=300", "--model"]).arg(&run).assert().success();
-    let text = String::from_utf8_lossy(&sample.get_output().stdout).into_owned();
+    let text = stdout(newleaf().args(["sample", "--max-new-tokens=300", "--model"]).arg(&run));
     assert!(!text.contains("[MASK]") && !text.contains("extra_id"), "{text}");
     newleaf().args(["train", "--resume", "--max-iters=25", "--out"]).arg(&run).assert().success();
+}
+
+/// What `eval` says of a run's last model is what the run says, with the numbers that it was trained with. Away from its
+/// run nobody knows them.
+#[test]
+fn eval_measures_the_objectives_that_a_run_was_trained_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let data = dataset("stories-en.txt");
+    let objective = "mix=clm:.5,mlm:.25,span:.25";
+    let mut command = newleaf();
+    command
+        .args([
+            "train",
+            "--json",
+            "--max-iters=10",
+            "--eval-interval=10",
+            "--mask-rate=.3",
+            "--mask-split=1,0,0",
+        ])
+        .args(["--objective", objective, "--out"])
+        .arg(&run)
+        .args(TINY.iter().filter(|flag| !flag.starts_with("--block-size")))
+        .arg("--block-size=32");
+    let summary = json(&mut command);
+    let eval = |model: &Path, objective: &str| -> (Value, String) {
+        let mut command = newleaf();
+        command.args(["eval", "--json", "--split=val", "--objective", objective, "--data"]).arg(&data);
+        let output = command.arg("--model").arg(model).assert().success().get_output().clone();
+        (serde_json::from_slice(&output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let number = |value: &Value| value.as_f64().unwrap();
+    let close = |a: &Value, b: f64| (number(a) - b).abs() < 1e-12;
+
+    let (measured, notes) = eval(&run.join("last"), objective);
+    for name in ["clm", "mlm", "span"] {
+        assert_eq!(measured[format!("loss_{name}")], summary[format!("val_loss_{name}")], "{name}");
+    }
+    let [clm, mlm, span] = ["clm", "mlm", "span"].map(|name| number(&measured[format!("loss_{name}")]));
+    assert!(close(&measured["loss"], 0.5 * clm + 0.25 * mlm + 0.25 * span), "{measured}");
+    assert_eq!(notes, "");
+    let (plain, _) = eval(&run.join("last"), "clm");
+    assert!(close(&plain["loss"], clm) && plain["loss"] == plain["loss_clm"], "{plain}");
+    for bits in ["bits_per_char", "bits_per_byte"] {
+        assert!(close(&measured[bits], number(&plain[bits])), "{measured} {plain}");
+    }
+
+    let copy = folder.path().join("copy");
+    fs::rename(run.join("last"), &copy).unwrap();
+    let (usual, notes) = eval(&copy, "mlm");
+    assert!(notes.contains("usual numbers"), "{notes}");
+    assert!(number(&usual["loss_mlm"]) != mlm && usual.get("bits_per_char").is_none(), "{usual}");
 }

@@ -1,33 +1,21 @@
 //! `newleaf tokenizer segment`, `newleaf augment`, and why `newleaf train` takes no stop words.
 
+mod common;
+
 use assert_cmd::Command;
-use serde_json::Value;
+use common::{json, json_lines, stdout};
 use std::fs;
 use std::path::Path;
 
 fn newleaf(arguments: &[&str]) -> Command {
-    let mut command = Command::cargo_bin("newleaf").expect("the program is built");
+    let mut command = common::newleaf();
     command.args(arguments);
     command
 }
 
-fn stdout(command: &mut Command) -> String {
-    String::from_utf8(command.assert().success().get_output().stdout.clone()).unwrap()
-}
-
-/// Exit code 2, all of the words on stderr, and the folder as it was.
+/// In the folder, whose files it names, the command is refused.
 fn refuses(folder: &Path, command: &mut Command, words: &[&str]) {
-    let files = || {
-        let mut names: Vec<_> =
-            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        names.sort();
-        names
-    };
-    let before = files();
-    let output = command.current_dir(folder).assert().code(2).get_output().clone();
-    let message = String::from_utf8(output.stderr).unwrap();
-    words.iter().for_each(|word| assert!(message.contains(word), "{word:?} is not in: {message}"));
-    assert!(!message.contains("panicked") && before == files(), "{message}");
+    common::refuses(folder, command.current_dir(folder), words);
 }
 
 #[test]
@@ -58,8 +46,7 @@ fn a_dictionary_or_gold_text_of_ones_own() {
     assert_eq!(segment("fmm"), "研究生 命 起源\n");
     assert_eq!(segment("dag"), "研究 生命 起源\n");
     let gold = file("gold.txt", "研究 生命 起源\n");
-    let report = stdout(&mut newleaf(&["tokenizer", "segment", "--dict", &dict, "--eval", &gold, "--json"]));
-    let report: Value = serde_json::from_str(&report).unwrap();
+    let report = json(&mut newleaf(&["tokenizer", "segment", "--dict", &dict, "--eval", &gold, "--json"]));
     assert_eq!(report["dag"]["f1"], 1.0);
     assert_eq!(report["fmm"]["correct_words"], 1);
     assert_eq!(
@@ -70,8 +57,7 @@ fn a_dictionary_or_gold_text_of_ones_own() {
 
 #[test]
 fn folds_report_all_methods() {
-    let report = stdout(&mut newleaf(&["tokenizer", "segment", "--folds", "5", "--json"]));
-    let report: Value = serde_json::from_str(&report).unwrap();
+    let report = json(&mut newleaf(&["tokenizer", "segment", "--folds", "5", "--json"]));
     let f1 = |method: &str| report[method]["f1"].as_f64().unwrap();
     assert!(f1("dag+hmm") >= f1("fmm").max(f1("bmm")) + 0.02, "{report}");
     assert_eq!(report["dag"]["f1_of_folds"].as_array().unwrap().len(), 5);
@@ -96,12 +82,10 @@ fn bad_segmentation_input() {
     segment(&["--train", "short.txt", "--folds", "5"], &["--folds 5", "1 sentences"]);
     segment(&["--method", "best"], &["method", "\"best\"", "dag+hmm"]);
     segment(&["--dict", "counts.txt", "--train", "raw.txt"], &["--dict", "--train"]);
+    // The lines before the bad one have been written by then.
     let mut command = newleaf(&["tokenizer", "segment"]);
-    refuses(
-        folder.path(),
-        command.write_stdin(b"ok\nok \xff\n".to_vec()),
-        &["standard input, byte 6, line 2", "iconv"],
-    );
+    let words = ["standard input, byte 6, line 2", "iconv"];
+    common::fails(command.write_stdin(b"ok\nok \xff\n".to_vec()), 2, &words);
 }
 
 #[test]
@@ -111,7 +95,7 @@ fn augmentation_keeps_examples_labels_and_columns() {
     fs::write(path("a.tsv"), "review\tlabel\nThe food was not good at all\tneg\n味道很好，老板热情\tpos\n")
         .unwrap();
     let run = |out: &str, seed: &str| {
-        let report = stdout(&mut newleaf(&[
+        let report = json(&mut newleaf(&[
             "augment",
             "--in",
             &path("a.tsv"),
@@ -125,7 +109,7 @@ fn augmentation_keeps_examples_labels_and_columns() {
             seed,
             "--json",
         ]));
-        (serde_json::from_str::<Value>(&report).unwrap(), fs::read_to_string(path(out)).unwrap())
+        (report, fs::read_to_string(path(out)).unwrap())
     };
     let (report, text) = run("b.tsv", "1");
     let variants = report["variants"].as_u64().unwrap() as usize;
@@ -145,8 +129,7 @@ fn augmentation_keeps_examples_labels_and_columns() {
 
     fs::write(path("a.jsonl"), "{\"id\":7,\"text\":\"The big dog ran down the road\"}\n").unwrap();
     stdout(&mut newleaf(&["augment", "--in", &path("a.jsonl"), "--out", &path("b.jsonl")]));
-    let text = fs::read_to_string(path("b.jsonl")).unwrap();
-    let values: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let values = json_lines(Path::new(&path("b.jsonl")));
     assert_eq!(values.len(), 5);
     assert!(values.iter().all(|value| value["id"] == 7 && value["text"].is_string()));
 

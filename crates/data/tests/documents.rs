@@ -35,6 +35,11 @@ fn documents_and_their_lines() {
             "h,i\n1,\"a\nb\"\n\n2,\"x\"\"\ny\"\n",
             vec![(2, "1,\"a\nb\"\n"), (5, "2,\"x\"\"\ny\"\n")],
         ),
+        (
+            RecordEnd::TsvRecord,
+            "h\ti\n5\" wide\tx\n\n\"\"\"a\nb\"\t\"\n\t\"\n\t\n",
+            vec![(2, "5\" wide\tx\n"), (4, "\"\"\"a\nb\"\t\"\n\t\"\n"), (7, "\t\n")],
+        ),
     ];
     for (end, text, expected) in cases {
         fs::write(&path, text).unwrap();
@@ -43,6 +48,9 @@ fn documents_and_their_lines() {
     }
     fs::write(&path, "a,b\n1,\"2\n3,4\n").unwrap();
     let message = documents_of(&path, RecordEnd::CsvRecord).unwrap_err().to_string();
+    assert!(message.contains("a.txt, line 2") && message.contains("never closed"), "{message}");
+    fs::write(&path, "a\tb\n1\t\"2\n3\t4\n").unwrap();
+    let message = documents_of(&path, RecordEnd::TsvRecord).unwrap_err().to_string();
     assert!(message.contains("a.txt, line 2") && message.contains("never closed"), "{message}");
     let message = documents_of(&path, mark).unwrap_err().to_string();
     assert!(message.contains("--mark"), "{message}");
@@ -103,6 +111,7 @@ fn what_stands_between_documents_is_kept() {
         (RecordEnd::Mark("***".into()), "***\n", ""),
         (RecordEnd::EmptyLine, "\n", ""),
         (RecordEnd::CsvRecord, "", "text\n"),
+        (RecordEnd::TsvRecord, "", "text\n"),
     ] {
         let body = |i: usize| match end {
             RecordEnd::Mark(_) => story(i),
@@ -175,17 +184,23 @@ proptest! {
     #[test]
     fn both_readers_find_the_same_rows(
         rows in prop::collection::vec(prop::array::uniform2("[a,;\"\n \u{4E2D}]{0,8}"), 0..6),
-        delimiter in prop::sample::select(vec![',', ';']),
+        delimiter in prop::sample::select(vec![',', ';', '\t']),
     ) {
-        let quote = |field: &str| format!("\"{}\"", field.replace('"', "\"\""));
+        // In a TSV file a mark within a field needs no others around the field.
+        let is_bare = |field: &str| delimiter == '\t' && !field.starts_with('"') && !field.contains('\n');
+        let quote = |field: &str| match is_bare(field) {
+            true => field.to_string(),
+            false => format!("\"{}\"", field.replace('"', "\"\"")),
+        };
         let mut table = format!("x{delimiter}text\r\n");
         for [x, text] in &rows {
             table += &format!("{}{delimiter}{}\r\n", quote(x), quote(text));
         }
+        let end = if delimiter == '\t' { RecordEnd::TsvRecord } else { RecordEnd::CsvRecord };
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.csv");
         fs::write(&path, table).unwrap();
-        let records = documents_of(&path, RecordEnd::CsvRecord).unwrap();
+        let records = documents_of(&path, end).unwrap();
         let options = Options { delimiter: Some(delimiter as u8), ..Options::default() };
         let documents: Vec<_> = Documents::open(&path, &options).unwrap().map(Result::unwrap).collect();
         let lines_of_documents: Vec<u64> = documents.iter().map(|document| document.line).collect();

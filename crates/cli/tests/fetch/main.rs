@@ -1,6 +1,8 @@
 //! `newleaf data fetch`, `list` and `verify`, against a server on this machine. They need curl, as the
 //! command does.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod server;
 
 use assert_cmd::Command;
@@ -13,7 +15,7 @@ use tempfile::TempDir;
 const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"; // FIPS 180-4
 
 fn newleaf() -> Command {
-    let mut command = Command::cargo_bin("newleaf").expect("the program is built");
+    let mut command = common::newleaf();
     command.env_remove("NEWLEAF_MIRROR").env_remove("HF_ENDPOINT").env_remove("http_proxy");
     command.env_remove("HTTP_PROXY").env_remove("ALL_PROXY").env_remove("all_proxy");
     command
@@ -60,10 +62,8 @@ impl Place {
 
     /// Fails with `code`, says all of `words`, and leaves nothing under the final name.
     fn refuses(&self, command: &mut Command, code: i32, words: &[&str]) -> String {
-        let output = command.assert().code(code).get_output().clone();
-        let message = String::from_utf8(output.stderr).unwrap();
-        words.iter().for_each(|word| assert!(message.contains(word), "{word:?} is not in: {message}"));
-        assert!(!message.contains("panicked") && !self.path("d/thing.bin").exists(), "{message}");
+        let message = common::fails(command, code, words);
+        assert!(!self.path("d/thing.bin").exists(), "{message}");
         message
     }
 

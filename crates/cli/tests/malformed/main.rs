@@ -4,6 +4,8 @@
 //! that are to refuse it, and words of the message. Each ends within a second on an idle machine; so that
 //! the tests hold on a busy one too, they only give up after [`PATIENCE`].
 
+#[path = "../common/mod.rs"]
+mod common;
 mod encodings;
 mod manifests;
 mod models;
@@ -16,8 +18,9 @@ mod tokenizers;
 mod vectors;
 mod word_lists;
 
+use common::{contents, newleaf};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// What a command may take before it counts as hanging.
@@ -136,7 +139,7 @@ impl Case {
                 "OUT" => out.clone().into_os_string(),
                 word => word.into(),
             };
-            let mut command = assert_cmd::Command::cargo_bin("newleaf").expect("the program is built");
+            let mut command = newleaf();
             command.args(line.split(' ').map(replaced)).current_dir(folder.path()).timeout(PATIENCE);
             let output = command.output().unwrap();
             let message = String::from_utf8(output.stderr).expect("messages are UTF-8");
@@ -171,8 +174,7 @@ fn made(command: &str, files: &[&str]) -> Vec<Vec<u8>> {
         "OUT" => out.clone().into_os_string(),
         word => word.into(),
     };
-    let mut newleaf = assert_cmd::Command::cargo_bin("newleaf").expect("the program is built");
-    newleaf.args(command.split(' ').map(replaced)).timeout(PATIENCE).assert().success();
+    newleaf().args(command.split(' ').map(replaced)).timeout(PATIENCE).assert().success();
     files
         .iter()
         .map(|name| fs::read(if name.is_empty() { out.clone() } else { out.join(name) }).unwrap())
@@ -182,21 +184,4 @@ fn made(command: &str, files: &[&str]) -> Vec<Vec<u8>> {
 /// Bytes with others in their place.
 fn patched(bytes: &[u8], at: usize, new: &[u8]) -> Vec<u8> {
     [&bytes[..at], new, &bytes[at + new.len()..]].concat()
-}
-
-/// Everything in a folder: names, and the bytes of files.
-fn contents(folder: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let kind = fs::symlink_metadata(&path).unwrap().file_type();
-        if kind.is_dir() {
-            found.extend(contents(&path));
-        }
-        let small = kind.is_file() && fs::metadata(&path).unwrap().len() < 1 << 28;
-        let bytes = if small { fs::read(&path).ok() } else { None };
-        found.push((path, bytes));
-    }
-    found.sort();
-    found
 }

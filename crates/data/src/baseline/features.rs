@@ -29,7 +29,9 @@ fn in_a_word(c: char) -> bool {
     c.is_alphanumeric() || c == '\'' || c == '\u{2019}'
 }
 
-/// Han characters (with extensions A to H and compatibility forms), hiragana and katakana.
+/// Han characters (with extensions A to H and compatibility forms), hiragana and katakana. Korean syllables stay
+/// together here, unlike in [`Split::Words`](crate::word_vectors::Split::Words): Korean puts spaces between words, and a
+/// word tells more about a label than its syllables. Vectors are for syllables, which every text has often enough.
 fn stands_alone(c: char) -> bool {
     matches!(c, '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}'
         | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{323AF}')

@@ -129,7 +129,7 @@ pub fn split_file(
 
 type OpenPart = Option<(NewFile, PartReport)>;
 
-/// The files of the parts that are wanted, with the header of a CSV file in each.
+/// The files of the parts that are wanted, with the header of a CSV or TSV file in each.
 fn open_parts(documents: &Records, rule: &SplitRule, dir: &Path) -> Result<Vec<OpenPart>, DataError> {
     let open = |(part, fraction): (&'static str, f64)| {
         if fraction == 0.0 {

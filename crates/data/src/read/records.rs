@@ -24,6 +24,8 @@ pub enum RecordEnd {
     /// A record of a CSV file, in which a quoted field may hold line ends. The first record is the
     /// header and no document.
     CsvRecord,
+    /// The same of a TSV file. Its delimiter is known, so a quotation mark counts only where a field begins.
+    TsvRecord,
 }
 
 /// One document as it stands in its file.
@@ -91,7 +93,7 @@ pub struct Records {
 }
 
 impl Records {
-    /// Opens a text; of a CSV file the header is read. The encoding is found if none is named.
+    /// Opens a text; of a CSV or TSV file the header is read. The encoding is found if none is named.
     ///
     /// # Errors
     /// If the file cannot be read, if its encoding is doubtful, or if a quotation mark of its header is never
@@ -106,7 +108,7 @@ impl Records {
         let blocks = Blocks::new(path.display().to_string(), Box::new(file), Some(bytes), encoding)?;
         let lines = Lines::new(blocks, Limit { longest: MAX_BYTES, refusal: too_large });
         let mut records = Records { path: path.into(), bytes, lines, end, header: None, marks: 0 };
-        if records.end == RecordEnd::CsvRecord {
+        if matches!(records.end, RecordEnd::CsvRecord | RecordEnd::TsvRecord) {
             records.header = records.next_row()?.map(|header| header.text);
         }
         Ok(records)
@@ -127,7 +129,7 @@ impl Records {
         self.lines.blocks.detected()
     }
 
-    /// The header of a CSV file.
+    /// The header of a CSV or TSV file.
     pub fn header(&self) -> Option<&str> {
         self.header.as_deref()
     }
@@ -141,11 +143,11 @@ impl Records {
     ///
     /// # Errors
     /// If the file cannot be read or decoded, if a document is longer than 64 MiB, a quotation
-    /// mark of a CSV file is never closed, or there is no mark in the whole file.
+    /// mark of a CSV or TSV file is never closed, or there is no mark in the whole file.
     pub fn next_record(&mut self) -> Result<Option<Record>, DataError> {
         let (lines, marks) = (&mut self.lines, &mut self.marks);
         let found = match &self.end {
-            RecordEnd::CsvRecord => return self.next_row(),
+            RecordEnd::CsvRecord | RecordEnd::TsvRecord => return self.next_row(),
             RecordEnd::Line => lines.next_filled()?.map(str::to_string).map(|text| (lines.number(), text)),
             RecordEnd::EmptyLine => lines.next_run(|line| line.trim().is_empty())?,
             RecordEnd::Mark(mark) => {
@@ -166,22 +168,28 @@ impl Records {
     /// Lines up to one at whose end all quotation marks are closed (`""` inside of a field counts twice).
     ///
     /// The other reader of rows (csv.rs) takes a quotation mark for one only where a field begins, which it can
-    /// because it knows what separates fields. Here nobody names it, counting is right whatever it is, and rows are
+    /// because it knows what separates fields. So it is here with TSV, in which nothing is quoted as often as not. What
+    /// separates the fields of CSV nobody names; counting is right whatever it is, and rows are
     /// only written again: to refuse what is not as RFC 4180 says is left to that reader. On a file that is, both
-    /// find the same rows, but for those of spaces alone. A lone mark within a field (`5" wide`) takes the lines up
+    /// find the same rows, but for those of spaces alone. A lone mark within a field of CSV (`5" wide`) takes the lines up
     /// to the next one into the same record.
     fn next_row(&mut self) -> Result<Option<Record>, DataError> {
+        let is_tsv = self.end == RecordEnd::TsvRecord;
         let mut record = Record { text: String::new(), line: 1 + self.lines.number() };
         let mut quoted = false;
         while let Some(line) = self.lines.next()? {
-            quoted ^= line.bytes().filter(|&b| b == b'"').count() % 2 == 1;
+            quoted = match is_tsv {
+                true => is_open_after(line, quoted),
+                false => quoted ^ (line.bytes().filter(|&b| b == b'"').count() % 2 == 1),
+            };
             record.text += line;
             record.text.push('\n');
             self.lines.check(&record.text, record.line, "row")?;
             if quoted {
                 continue;
             }
-            if !record.text.trim().is_empty() {
+            let is_blank = if is_tsv { record.text == "\n" } else { record.text.trim().is_empty() };
+            if !is_blank {
                 return Ok(Some(record));
             }
             record = Record { text: String::new(), line: 1 + self.lines.number() };
@@ -197,6 +205,20 @@ impl Records {
         }
         Ok(None)
     }
+}
+
+/// Whether a field in quotes goes on after a line of a TSV file, if one did (or not) before it.
+fn is_open_after(line: &str, mut quoted: bool) -> bool {
+    // A mark opens a field at its beginning, and once more after one that closed it: a doubled one is within the field.
+    let mut may_open = !quoted;
+    for byte in line.bytes() {
+        (quoted, may_open) = match byte {
+            b'"' if quoted => (false, true),
+            b'"' if may_open => (true, false),
+            _ => (quoted, !quoted && byte == b'\t'),
+        };
+    }
+    quoted
 }
 
 fn too_large(blocks: &Blocks, line: u64, _what: &str, longest: usize) -> DataError {
@@ -229,8 +251,9 @@ fn no_mark(blocks: &Blocks, mark: &str) -> DataError {
 pub fn usual_record_end(path: &Path, mark: &str) -> RecordEnd {
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
     match extension.as_str() {
-        "jsonl" | "tsv" => RecordEnd::Line,
+        "jsonl" => RecordEnd::Line,
         "csv" => RecordEnd::CsvRecord,
+        "tsv" => RecordEnd::TsvRecord,
         _ => RecordEnd::Mark(mark.into()),
     }
 }

@@ -74,7 +74,8 @@ impl Kind {
     fn of(c: char) -> Self {
         match c {
             _ if separates(c) => Self::Space,
-            // kana; Chinese characters, also those of the planes 2 and 3; Korean syllables
+            // kana; Chinese characters, also those of the planes 2 and 3; Korean syllables, which stay together where
+            // labels are told from words (baseline/features.rs)
             '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' => Self::Alone,
             '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}' => Self::Alone,
             _ if c.is_alphabetic() => Self::Letter,

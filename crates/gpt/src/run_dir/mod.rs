@@ -88,19 +88,28 @@ pub struct RunOutcome {
     pub best_val_loss: Option<f64>,
 }
 
+/// By how many per cent a number is more than was expected; negative if it is less.
+#[must_use]
+pub fn percent_over(found: f64, expected: f64) -> f64 {
+    100.0 * (found / expected - 1.0)
+}
+
 impl RunOutcome {
     /// How wrong an estimate was, in a line.
     #[must_use]
     pub fn against(&self, plan: &Estimate) -> String {
-        let percent = |found: f64, expected: f64| 100.0 * (found / expected - 1.0);
         let mut told =
-            format!("{:.0} s expected, {:+.0} %", plan.seconds, percent(self.seconds, plan.seconds));
+            format!("{:.0} s expected, {:+.0} %", plan.seconds, percent_over(self.seconds, plan.seconds));
         if let Some(bytes) = self.bytes {
             let megabytes = plan.bytes as f64 / 1e6;
-            told += &format!("; {megabytes:.0} MB, {:+.0} %", percent(bytes as f64, plan.bytes as f64));
+            told += &format!("; {megabytes:.0} MB, {:+.0} %", percent_over(bytes as f64, plan.bytes as f64));
         }
         if let Some(loss) = self.best_val_loss {
-            told += &format!("; loss {:.3}, {:+.0} %", plan.expected_loss, percent(loss, plan.expected_loss));
+            told += &format!(
+                "; loss {:.3}, {:+.0} %",
+                plan.expected_loss,
+                percent_over(loss, plan.expected_loss)
+            );
         }
         told
     }

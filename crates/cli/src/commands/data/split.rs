@@ -20,7 +20,7 @@ documents stay together. The parts are in UTF-8, whatever the file is in.";
 /// What is a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum By {
-    /// By the file's name: records of .csv, lines of .jsonl and .tsv, else what --mark separates
+    /// By the file's name: records of .csv and .tsv below their header, lines of .jsonl, else what --mark separates
     Doc,
     /// What empty lines separate
     Paragraph,

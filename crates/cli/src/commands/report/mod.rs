@@ -3,6 +3,7 @@
 mod compare;
 mod figures;
 mod page;
+mod planned;
 mod record;
 mod summary;
 mod words;

@@ -1,6 +1,7 @@
 //! The figures of a run, for a line, a table and JSON.
 
 use super::figures::{objectives, reach, short};
+use super::planned::{self, NAMES, Planned};
 use super::record::Record;
 use super::words::{duration, grouped, loss};
 use crate::chart::median;
@@ -68,6 +69,12 @@ pub(super) fn rows(records: &[Record], floor: Option<f64>) -> Vec<(String, Figur
     if let Some(floor) = floor {
         row("above the floor by", Box::new(move |r| Some(loss(r.best()?.val_loss? - floor))));
     }
+    for name in NAMES {
+        row(
+            name,
+            Box::new(move |r| planned::all(r).iter().find(|number| number.name == name).map(Planned::text)),
+        );
+    }
     rows
 }
 
@@ -104,6 +111,7 @@ pub(super) fn json(record: &Record, floor: Option<f64>) -> Value {
         "train_loss": training_loss(record),
         "count_loss": record.info.count_loss,
         "floor": floor,
+        "plan": planned::json(record),
     });
     for (key, value) in last.map(|line| line.val_losses.clone()).unwrap_or_default() {
         figures[key] = value.into();

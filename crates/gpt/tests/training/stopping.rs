@@ -1,0 +1,166 @@
+//! Early stopping: `best` holds the weights of the evaluation that was best, to the bit, however the run was cut.
+
+use super::*;
+use data::dataset::TokenSource;
+use gpt::checkpoint::{Tensors, tensors};
+use gpt::model_dir::{ModelCard, load_model_dir};
+use gpt::run_dir::RunDir;
+use gpt::train::{Evaluation, Observer, Outcome, Run, StepReport, Stopped};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const SIGNAL: usize = 2;
+const PATIENCE: u64 = 3;
+const INTERVAL: u64 = 4;
+
+/// Settings that learn the few tokens of a short text by heart within some dozens of updates.
+fn forgetful(ema: &str) -> Config {
+    let mut config = tiny();
+    let settings = [
+        ("learning_rate", "0.01"),
+        ("dropout", "0"),
+        ("max_iters", "400"),
+        ("eval_interval", "4"),
+        ("eval_iters", "0"),
+        ("checkpoint_interval", "7"),
+        ("patience", "3"),
+        ("ema", ema),
+    ];
+    settings.iter().for_each(|(name, value)| config.set(name, value).unwrap());
+    config
+}
+
+/// Small numbers are frequent: that much can be learned from one part for the other, and no more.
+fn tokens(stream: u64, len: usize) -> Vec<u32> {
+    let mut rng = Rng::new(9, Stream::Other(stream));
+    let mut token = || rng.below(VOCAB as u64) as u32;
+    (0..len).map(|_| token().min(token())).collect()
+}
+
+fn train_text() -> Vec<u32> {
+    tokens(1, 80)
+}
+
+/// Remembers every evaluation, and asks for the end after an update, as a signal does.
+struct Watcher<'a> {
+    evaluations: Vec<Evaluation>,
+    stop: &'a AtomicUsize,
+    stop_at: Option<u64>,
+}
+
+impl Observer for Watcher<'_> {
+    fn step(&mut self, report: &StepReport, _tokens_per_s: f64) {
+        if self.stop_at == Some(report.iter) {
+            self.stop.store(SIGNAL, Ordering::Relaxed);
+        }
+    }
+
+    fn evaluation(&mut self, evaluation: &Evaluation) {
+        self.evaluations.push(evaluation.clone());
+    }
+
+    fn saved(&mut self, _iter: u64) {}
+}
+
+/// Trains in a directory, from the beginning or from where an earlier session was cut.
+fn session(config: &Config, path: &Path, stop_at: Option<u64>) -> (Outcome, Vec<Evaluation>) {
+    let (train, val) = (train_text(), tokens(2, 400));
+    let goes_on = path.exists();
+    let mut dir = if goes_on { RunDir::open_for_resume(path) } else { RunDir::create(path) }.unwrap();
+    if !goes_on {
+        let data = gpt::run_dir::DataInfo { path: "tokens".into(), sha256: String::new(), bytes: 0 };
+        dir.write_info(&gpt::run_dir::RunInfo::new(Vec::new(), config.clone(), data)).unwrap();
+    }
+    let history = dir.history(2).unwrap();
+    let (mut trainer, best_val_loss, evals_without_improvement) = if goes_on {
+        let checkpoint = history.latest_verified().unwrap().checkpoint;
+        let trainer = Trainer::from_checkpoint(&checkpoint, train.len()).unwrap();
+        (trainer, checkpoint.best_val_loss, checkpoint.evals_without_improvement)
+    } else {
+        (begin(config), None, 0)
+    };
+    let stop = AtomicUsize::new(0);
+    let mut watcher = Watcher { evaluations: Vec::new(), stop: &stop, stop_at };
+    let outcome = Run {
+        trainer: &mut trainer,
+        train: &train as &dyn TokenSource,
+        val: &val as &dyn TokenSource,
+        chars_per_token: 1.0,
+        bytes_per_token: 1.0,
+        dir: &mut dir,
+        history,
+        tokenizer: "{}",
+        card: ModelCard::default(),
+        stop: &stop,
+        best_val_loss,
+        evals_without_improvement,
+        elapsed_before_s: 0.0,
+        last_train_loss: None,
+        last_val_losses: Vec::new(),
+    }
+    .run(&mut watcher);
+    (outcome.unwrap(), watcher.evaluations)
+}
+
+fn begin(config: &Config) -> Trainer {
+    Trainer::new(config, train_text().len()).unwrap()
+}
+
+/// The weights that a model directory has to hold after so many updates, by training again with nothing around it.
+fn weights_after(config: &Config, updates: u64) -> Tensors {
+    let mut trainer = begin(config);
+    while trainer.iter < updates {
+        trainer.step(&train_text()).unwrap();
+    }
+    tensors::from_params(trainer.averaged())
+}
+
+fn saved(path: &Path, name: &str) -> Tensors {
+    load_model_dir(&path.join(name)).unwrap().tensors
+}
+
+/// The bits: 0 and -0 are equal as numbers.
+fn bits(weights: &Tensors) -> Vec<(&String, Vec<u32>)> {
+    weights.iter().map(|(name, tensor)| (name, tensor.data.iter().map(|x| x.to_bits()).collect())).collect()
+}
+
+#[test]
+fn patience_leaves_the_best_weights_to_the_bit() {
+    for ema in ["0", "0.5"] {
+        let config = forgetful(ema);
+        let folder = tempfile::tempdir().unwrap();
+        let whole = folder.path().join("whole");
+        let (outcome, evaluations) = session(&config, &whole, None);
+        let least = evaluations.iter().min_by(|a, b| a.val_loss.total_cmp(&b.val_loss)).unwrap();
+        let best = least.iter;
+        assert_eq!(outcome.stopped, Stopped::NoImprovement);
+        assert!(best >= 2 * INTERVAL, "it learns before it overfits: {evaluations:?}");
+        assert_eq!((outcome.iter, outcome.best_val_loss), (best + PATIENCE * INTERVAL, Some(least.val_loss)));
+        let expected = weights_after(&config, best);
+        assert!(bits(&saved(&whole, "best")) == bits(&expected), "best is not update {best}, ema {ema}");
+        let end = weights_after(&config, outcome.iter);
+        assert!(bits(&saved(&whole, "last")) == bits(&end), "last is not update {}", outcome.iter);
+        assert!(bits(&expected) != bits(&end), "the comparison can tell them apart");
+
+        // Before the best, just before and just after it was measured, and while the patience is being counted, twice.
+        let cuts = [vec![3], vec![best], vec![best + 1], vec![best + INTERVAL + 1, best + 2 * INTERVAL]];
+        for (number, cuts) in cuts.iter().enumerate() {
+            let cut = folder.path().join(format!("cut{number}"));
+            for &at in cuts {
+                let (outcome, _) = session(&config, &cut, Some(at));
+                assert_eq!((outcome.stopped, outcome.iter), (Stopped::Signal(SIGNAL), at));
+            }
+            let (resumed, _) = session(&config, &cut, None);
+            assert_eq!(
+                (resumed.stopped, resumed.iter, resumed.best_val_loss),
+                (outcome.stopped, outcome.iter, outcome.best_val_loss),
+                "cut at {cuts:?}"
+            );
+            assert!(
+                bits(&saved(&cut, "best")) == bits(&expected),
+                "best differs, cut at {cuts:?}, ema {ema}"
+            );
+            assert!(bits(&saved(&cut, "last")) == bits(&end), "last differs, cut at {cuts:?}, ema {ema}");
+        }
+    }
+}
