@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let config = config(n_layer, n_embd, updates, vocab_size);
             let tokens = updates * BATCH_SIZE * BLOCK_SIZE;
             let text = &train.symbols[..tokens + 2 * BLOCK_SIZE];
-            let (start, mut trainer) = (Instant::now(), Trainer::new(&config, &text[..])?);
+            let (start, mut trainer) = (Instant::now(), Trainer::new(&config, text)?);
             for _ in 0..updates {
                 trainer.step(text)?;
             }

@@ -53,7 +53,7 @@ fn config(name: &str, batch: usize) -> Config {
 }
 
 fn trainer(config: &Config, text: &[u32]) -> Trainer {
-    Trainer::new(config, &text[..]).expect("a text longer than a block")
+    Trainer::new(config, text).expect("a text longer than a block")
 }
 
 fn update(trainer: &mut Trainer, text: &[u32]) {

@@ -70,7 +70,7 @@ mod tests {
     use random::{Rng, Stream};
 
     fn pair(config: &Config, text: &[u32]) -> (Hand, Trainer, WindowSampler) {
-        let trainer = Trainer::new(config, &text[..]).unwrap();
+        let trainer = Trainer::new(config, text).unwrap();
         let rng = Rng::new(config.train.seed, Stream::Data);
         let (block_size, batch_size) = (config.model.block_size, config.train.batch_size);
         let sampler =

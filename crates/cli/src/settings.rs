@@ -38,6 +38,12 @@ pub(crate) fn fixes_the_model(matches: &ArgMatches) -> bool {
     preset || given(matches).iter().any(|(name, _)| is_model(name) || *name == "batch_size")
 }
 
+/// Whether the command line says how long a training is, by a preset or a number.
+pub(crate) fn fixes_the_length(matches: &ArgMatches) -> bool {
+    let preset = matches.value_source("preset") == Some(ValueSource::CommandLine);
+    preset || given(matches).iter().any(|(name, _)| *name == "max_iters")
+}
+
 /// Applies what the command line sets, and checks the whole. A preset's warm-up and decay are made for its
 /// number of iterations: with another `--max-iters` they follow it, unless they are given too.
 pub(crate) fn apply(matches: &ArgMatches, config: &mut Config) -> Result<(), Failure> {

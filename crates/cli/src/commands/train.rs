@@ -18,6 +18,7 @@ use gpt::checkpoint::Checkpoint;
 use gpt::config::{Config, Preset};
 use gpt::machine::{Machine, now_utc};
 use gpt::model_dir::ModelCard;
+use gpt::plan::{MOST_EPOCHS, limit_updates};
 use gpt::run_dir::{DataInfo, RunDir, RunDirError, RunInfo, RunOutcome};
 use gpt::train::{Outcome, Run, Stopped, TrainError, Trainer};
 use serde_json::json;
@@ -162,6 +163,16 @@ fn begin(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
         config = proposal.config;
         settings::apply(matches, &mut config)?;
         counts = Some(counted);
+    }
+    if plan.is_none()
+        && !settings::fixes_the_length(matches)
+        && limit_updates(&mut config, text.parts().0.len())
+    {
+        eprintln!(
+            "{} updates, which read this text {MOST_EPOCHS:.0} times: more with --max-iters",
+            config.train.max_iters
+        );
+        settings::apply(matches, &mut config)?;
     }
     check_memory(&config)?;
     // The objective's special tokens come after those of the text.

@@ -14,7 +14,7 @@ use crate::config::{Config, Preset};
 const TOKENS_AN_UPDATE: usize = 4096;
 
 /// How often a text is read at most: from then on a model learns it by heart.
-const MOST_EPOCHS: f64 = 12.0;
+pub const MOST_EPOCHS: f64 = 12.0;
 
 /// The fewest updates that make a training.
 const FEWEST_UPDATES: usize = 100;
@@ -105,9 +105,9 @@ pub fn choose(
         }
         let Some(seconds) = seconds_a_token(&config) else { break };
         let batch = config.train.batch_size * config.model.block_size;
-        let most = MOST_EPOCHS * resources.train_tokens as f64;
-        let updates = ((resources.seconds / seconds).min(most) / batch as f64) as usize;
-        if updates < FEWEST_UPDATES.min((most / batch as f64) as usize).max(1) {
+        let most = most_updates(&config, resources.train_tokens);
+        let updates = ((resources.seconds / seconds / batch as f64) as usize).min(most);
+        if updates < FEWEST_UPDATES.min(most) {
             continue;
         }
         set_updates(&mut config, updates);
@@ -118,6 +118,22 @@ pub fn choose(
         }
     }
     best.ok_or(Refusal::Time)
+}
+
+/// Updates that read a text of so many tokens [`MOST_EPOCHS`] times.
+fn most_updates(config: &Config, train_tokens: usize) -> usize {
+    let batch = (config.train.batch_size * config.model.block_size) as f64;
+    ((MOST_EPOCHS * train_tokens as f64 / batch) as usize).max(1)
+}
+
+/// No more updates than read a text of so many tokens [`MOST_EPOCHS`] times. Whether they were more before.
+pub fn limit_updates(config: &mut Config, train_tokens: usize) -> bool {
+    let most = most_updates(config, train_tokens);
+    let more = config.train.max_iters > most;
+    if more {
+        set_updates(config, most);
+    }
+    more
 }
 
 /// So many updates, with warm-up, decay, evaluations and checkpoints to match.
