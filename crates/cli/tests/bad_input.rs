@@ -204,7 +204,9 @@ fn models_that_are_damaged() {
         let path = run.join("best").join(name);
         let good = fs::read(&path).unwrap();
         let mut flipped = good.clone();
-        flipped[good.len() / 2] ^= 4;
+        // The manifest also has entries of files that may be edited: the last one is the tokenizer's.
+        let at = if name == "manifest.json" { good.len() - 20 } else { good.len() / 2 };
+        flipped[at] ^= 4;
         for bad in [&good[..good.len() / 2], &flipped[..], b""] {
             fs::write(&path, bad).unwrap();
             place.refuses(newleaf().args(["sample", "--model"]).arg(&run), &[name]);

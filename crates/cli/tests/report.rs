@@ -131,7 +131,7 @@ fn a_page_holds_the_curves_and_the_figures_of_a_run() {
         "<tr><th>updates</th><td>20 of 20</td>",
         info["data"]["sha256"].as_str().unwrap(),
         "<tr><th>n_embd</th><td>16</td><td>128</td></tr>",
-        "<tr><th>dropout</th><td>0.0</td></tr>",
+        "<tr><th>dropout</th><td>0.1</td></tr>",
     ] {
         assert!(page.contains(part), "{part} is not in the page");
     }
@@ -191,17 +191,17 @@ fn pictures_show_the_numbers_where_they_belong() {
 #[test]
 fn several_runs_stand_side_by_side() {
     let folder = copies(&["a", "b", "old"]);
-    change_info(&folder.path().join("b"), |info| info["config"]["train"]["learning_rate"] = json!(0.002));
+    change_info(&folder.path().join("b"), |info| info["config"]["train"]["learning_rate"] = json!(0.004));
     let old = folder.path().join("old");
     change_info(&old, |info| drop(info.as_object_mut().unwrap().remove("count_loss")));
     fs::remove_file(old.join("samples.txt")).unwrap();
     let report = common::json(&mut newleaf_in(folder.path(), &["report", "a", "b", "old", "--json"]));
     assert_eq!(report["runs"].as_array().unwrap().len(), 3);
-    assert_eq!(report["differences"], json!({"learning_rate": ["0.001", "0.002", "0.001"]}));
+    assert_eq!(report["differences"], json!({"learning_rate": ["0.002", "0.004", "0.002"]}));
     assert!(report["runs"][2]["count_loss"].is_null());
     let page = fs::read_to_string(folder.path().join("report.html")).unwrap();
     check_page(&page);
-    let learning_rates = "<tr><th>learning_rate</th><td>0.001</td><td>0.002</td><td>0.001</td></tr>";
+    let learning_rates = "<tr><th>learning_rate</th><td>0.002</td><td>0.004</td><td>0.002</td></tr>";
     assert_eq!(page.matches(learning_rates).count(), 2, "among the differences and among all");
     for part in [">A a</text>", ">B b</text>", ">C old</text>", "A: counting reaches", "<th>C old</th>"] {
         assert!(page.contains(part), "{part}");

@@ -57,9 +57,11 @@ impl Config {
         };
         let averaged = u64::from(self.train.ema > 0.0);
         let saved = self.model.count_parameters().saturating_mul(FLOAT * (1 + remembered + averaged));
-        let gradients = self.model.count_parameters().saturating_mul(FLOAT);
         let (batch, block) = (self.train.batch_size, self.model.block_size);
-        let tokens = (rows_at_a_time(batch, block, self.train.micro_batch) * block) as u64;
+        let rows = rows_at_a_time(batch, block, self.train.micro_batch);
+        let lanes = batch.div_ceil(rows).min(2) as u64; // micro-batches at a time, each with gradients of its own
+        let gradients = self.model.count_parameters().saturating_mul(FLOAT * lanes);
+        let tokens = lanes * (rows * block) as u64;
         let blocks = if self.train.recompute { 1 } else { self.model.n_layer.max(1) as u64 };
         let floats = self.model.tape_floats_per_token() / self.model.n_layer.max(1) as u64 * blocks;
         let values = tokens.saturating_mul(floats).saturating_mul(FLOAT) / 4 * 5; // a quarter more for adjoints

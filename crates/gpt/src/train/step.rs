@@ -45,6 +45,8 @@ pub struct Trainer {
     losses: LossStatistics,
     pub(super) grads: Grads,
     pub(super) workspace: Workspace,
+    /// The second lane, if a batch has more than one micro-batch.
+    second: Option<(Grads, Workspace)>,
 }
 
 /// What one update did.
@@ -116,6 +118,7 @@ impl Trainer {
             losses: LossStatistics::default(),
             grads: Grads::new(&params),
             workspace: Workspace::new(),
+            second: None,
             config: config.clone(),
             model,
             params,
@@ -218,22 +221,41 @@ impl Trainer {
         }
     }
 
-    /// The loss of a batch; its gradient goes to `grads`. The batch is computed in micro-batches whose
-    /// number depends on the configuration alone, and whose gradients add up in order.
+    /// The loss of a batch; its gradient goes to `grads`. The batch is computed in micro-batches whose number depends on
+    /// the configuration alone, by turns on one of two lanes, and their gradients add up in order.
     pub(super) fn gradients(&mut self, batch: &Batch) -> f64 {
-        self.grads.clear();
         let total_weight = batch.total_weight() as f32;
-        let mut loss = 0.0;
-        for (part, seeds) in self.micro_batches(batch) {
-            let tape = match self.config.train.recompute {
-                true => Tape::recomputing(&self.params, &self.workspace),
-                false => Tape::new(&self.params, &self.workspace),
-            };
-            let part_loss = self.model.loss_of_part(&tape, &part, total_weight, &seeds, self.regularizer());
-            part_loss.backward(&mut self.grads);
-            loss += f64::from(part_loss.item());
+        let parts = self.micro_batches(batch);
+        let (count, regularizer) = (parts.len(), self.regularizer());
+        let Self { grads, workspace, second, model, params, config, .. } = self;
+        if count > 1 && second.is_none() {
+            *second = Some((Grads::new(params), Workspace::new()));
         }
-        loss
+        let mut losses = vec![0.0; count];
+        let mut lanes: Vec<_> = std::iter::once((grads, &*workspace))
+            .chain(second.as_mut().map(|(grads, workspace)| (grads, &*workspace)))
+            .map(|(grads, workspace)| (grads, workspace, Vec::new()))
+            .collect();
+        let number = lanes.len();
+        for (i, work) in parts.into_iter().zip(&mut losses).enumerate() {
+            lanes[i % number].2.push(work);
+        }
+        parallel::side_by_side(lanes, |(grads, workspace, work)| {
+            grads.clear();
+            for ((part, seeds), loss) in work {
+                let tape = match config.train.recompute {
+                    true => Tape::recomputing(params, workspace),
+                    false => Tape::new(params, workspace),
+                };
+                let part_loss = model.loss_of_part(&tape, &part, total_weight, &seeds, regularizer);
+                part_loss.backward(grads);
+                *loss = f64::from(part_loss.item());
+            }
+        });
+        if let Some((second, _)) = &self.second {
+            self.grads.add(second);
+        }
+        losses.iter().sum()
     }
 
     /// The parts of a batch, each with the seeds of its dropout masks. [`rows_at_a_time`] says how large they are.

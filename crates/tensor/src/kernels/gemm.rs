@@ -110,7 +110,7 @@ pub fn gemm(c: &mut [f32], a: Mat<'_>, b: Mat<'_>, init: Init<'_>) {
     if let Init::Bias(bias) = init {
         assert_eq!(bias.len(), n, "gemm: one bias a column");
     }
-    let threads = if m * n * k < SERIAL_BELOW { 1 } else { rayon::current_num_threads() };
+    let threads = if m * n * k < SERIAL_BELOW { 1 } else { parallel::threads() };
     let (rows, columns) = grid(m, n, threads);
     let parts: Vec<_> =
         rectangles(c, n, rows, columns).into_iter().zip(corners(m, n, rows, columns)).collect();
