@@ -5,9 +5,11 @@
 /// 2203.15556, equation 2). What counts reach is known before training, and says how hard the text is; the ratio is then much
 /// the same from text to text.
 ///
-/// The numbers are **provisional**: exponents of the usual size, and E, A and B set by hand so that the law goes through the one
-/// training of the preset `shakespeare` that was measured to its end (2.7 million parameters, 2.5 million tokens: 1.5233
-/// of 1.5611). It orders sizes and budgets sensibly and promises no more; a text that is read many times over departs from it.
+/// The numbers are **provisional**: exponents of the usual size, and E, A and B set by hand so that the law goes through two
+/// trainings of models like the preset `shakespeare` on Tiny Shakespeare, 0.8 million parameters with 0.93 and 4.9 million
+/// tokens (1.5914 and 1.4575 of 1.5611). It orders sizes and budgets sensibly and promises no more: a text that is read many
+/// times over departs from it, and so does one with thousands of different characters (Tang poems: 5.42 where it says
+/// 4.89).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LossLaw {
     /// Where more of both no longer helps.
@@ -21,7 +23,7 @@ pub struct LossLaw {
 impl LossLaw {
     /// For models with all switches of [`Preset::Shakespeare`](crate::config::Preset::Shakespeare), n-gram embeddings among
     /// them.
-    pub const PROVISIONAL: Self = Self { e: 0.90, parameters: (26.0, 0.45), tokens: (160.0, 0.56) };
+    pub const PROVISIONAL: Self = Self { e: 0.82, parameters: (26.0, 0.45), tokens: (313.0, 0.56) };
 
     /// The expected ratio.
     #[must_use]

@@ -85,7 +85,8 @@ fn sized((n_layer, n_head, n_embd, block_size): (usize, usize, usize, usize), vo
 
 /// The training that the time is best spent on: of those that fit, the one of the lowest expected loss.
 /// `seconds_a_token` is asked for each candidate, the smallest first; where it answers `None`, that one and all larger ones
-/// are too slow to be thought of.
+/// are too slow to be thought of. The expected loss first falls and then rises with the size: from the first that is worse than
+/// the one before it nothing larger is asked for.
 ///
 /// # Errors
 /// If nothing fits.
@@ -108,14 +109,15 @@ pub fn choose(
         let most = most_updates(&config, resources.train_tokens);
         let updates = ((resources.seconds / seconds / batch as f64) as usize).min(most);
         if updates < FEWEST_UPDATES.min(most) {
-            continue;
+            break; // larger ones make fewer
         }
         set_updates(&mut config, updates);
         let tokens = (updates * batch) as f64;
         let expected_ratio = LossLaw::PROVISIONAL.ratio(config.model.matrix_parameters() as f64, tokens);
-        if best.as_ref().is_none_or(|best| expected_ratio < best.expected_ratio) {
-            best = Some(Plan { config, expected_ratio });
+        if best.as_ref().is_some_and(|best| expected_ratio >= best.expected_ratio) {
+            break;
         }
+        best = Some(Plan { config, expected_ratio });
     }
     best.ok_or(Refusal::Time)
 }

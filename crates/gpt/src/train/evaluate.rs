@@ -58,10 +58,14 @@ fn mean_loss(
     get: impl Fn(usize) -> Result<Batch, DataError>,
 ) -> Result<f64, DataError> {
     let step = len.checked_div(batches).map_or(1, |step| step.max(1));
-    let workspace = Workspace::new();
+    let (mut workspace, mut size) = (Workspace::new(), 0);
     let (mut sum, mut weight) = (0.0, 0.0);
     for i in (0..len).step_by(step) {
         let batch = get(i)?;
+        if batch.ids.len() != size {
+            // The last batch is often a smaller one: its buffers do not come beside those of the others.
+            (workspace, size) = (Workspace::new(), batch.ids.len());
+        }
         let tape = Tape::no_grad(params, &workspace);
         let loss = model.loss(&tape, &batch, &DropoutSeeds::off());
         sum += f64::from(loss.item()) * batch.total_weight();

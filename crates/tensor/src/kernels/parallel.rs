@@ -67,9 +67,9 @@ pub fn threads() -> usize {
 }
 
 /// Runs `task(item)` for a few items that call many kernels each, such as the parts of a batch. With enough items for all
-/// threads, each item has one thread for itself, whose caches keep what one kernel leaves to the next. (A step of 4,096
-/// tokens, four layers of 128, took DATAPARALLEL.) With fewer, one item comes after the other
-/// and its kernels use all threads. The results have the same bits.
+/// threads, each item has one thread for itself, whose caches keep what one kernel leaves to the next. (A tenth off the
+/// step of the preset `shakespeare`: docs/performance.md.) With fewer, one item comes after the other and its kernels use
+/// all threads. The results have the same bits.
 pub fn side_by_side<T: Send>(items: Vec<T>, task: impl Fn(T) + Sync + Send) {
     if items.len() < threads().max(2) {
         return items.into_iter().for_each(task);
