@@ -103,7 +103,7 @@ fn session(config: &Config, path: &Path, stop_at: Option<u64>) -> (Outcome, Vec<
 }
 
 fn begin(config: &Config) -> Trainer {
-    Trainer::new(config, train_text().len()).unwrap()
+    Trainer::new(config, &train_text()[..]).unwrap()
 }
 
 /// The weights that a model directory has to hold after so many updates, by training again with nothing around it.
