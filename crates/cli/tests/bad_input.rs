@@ -204,8 +204,8 @@ fn models_that_are_damaged() {
         let path = run.join("best").join(name);
         let good = fs::read(&path).unwrap();
         let mut flipped = good.clone();
-        // The manifest also has entries of files that may be edited: the last one is the tokenizer's.
-        let at = if name == "manifest.json" { good.len() - 20 } else { good.len() / 2 };
+        // A digit of the manifest is about another file, which is then named; what frames its entries is its own.
+        let at = if name == "manifest.json" { "{\n".len() } else { good.len() / 2 };
         flipped[at] ^= 4;
         for bad in [&good[..good.len() / 2], &flipped[..], b""] {
             fs::write(&path, bad).unwrap();
