@@ -77,7 +77,7 @@ pub(crate) fn propose(
     };
     let choices = fixed.map_or_else(|| candidates(&resources), |config| vec![config]);
     let mut clock = Clock { text, rate: None };
-    let mut plan = choose(choices.clone(), &resources, |config| clock.seconds_a_token(config))
+    let mut plan = choose(choices, &resources, |config| clock.seconds_a_token(config))
         .map_err(|refusal| refused(refusal, budget, used))?;
     // What larger candidates took is not what this training takes.
     Machine::forget_peak_memory();

@@ -31,17 +31,19 @@ pub(crate) fn given(matches: &ArgMatches) -> Vec<(&'static str, &String)> {
     FIELDS.iter().filter_map(|field| Some((field.name, matches.get_one::<String>(field.name)?))).collect()
 }
 
+fn names_a_preset(matches: &ArgMatches) -> bool {
+    matches.value_source("preset") == Some(ValueSource::CommandLine)
+}
+
 /// Whether the command line says what the model is, or how large an update: then a plan has only its length to choose.
 pub(crate) fn fixes_the_model(matches: &ArgMatches) -> bool {
     let is_model = |name: &str| FIELDS.iter().any(|field| field.name == name && field.group == Group::Model);
-    let preset = matches.value_source("preset") == Some(ValueSource::CommandLine);
-    preset || given(matches).iter().any(|(name, _)| is_model(name) || *name == "batch_size")
+    names_a_preset(matches) || given(matches).iter().any(|(name, _)| is_model(name) || *name == "batch_size")
 }
 
 /// Whether the command line says how long a training is, by a preset or a number.
 pub(crate) fn fixes_the_length(matches: &ArgMatches) -> bool {
-    let preset = matches.value_source("preset") == Some(ValueSource::CommandLine);
-    preset || given(matches).iter().any(|(name, _)| *name == "max_iters")
+    names_a_preset(matches) || given(matches).iter().any(|(name, _)| *name == "max_iters")
 }
 
 /// Applies what the command line sets, and checks the whole. A preset's warm-up and decay are made for its

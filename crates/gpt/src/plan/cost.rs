@@ -9,13 +9,15 @@ impl GptConfig {
     /// Numbers that every token is multiplied by: all parameters but the embeddings, and the head, tied or not.
     #[must_use]
     pub fn matrix_parameters(&self) -> u64 {
-        let embeddings = ["wte.", "wpe.", "ngram.", "lm_head."];
+        self.count_parameters() - self.outside_of_blocks(&["wte.", "wpe.", "ngram.", "lm_head."])
+            + (self.vocab_size * self.n_embd) as u64
+    }
+
+    /// Numbers in the parameters outside of the blocks whose names begin so.
+    fn outside_of_blocks(&self, names: &[&str]) -> u64 {
         let shapes = Self { n_layer: 0, ..self.clone() }.parameter_shapes().into_iter();
-        let outside: u64 = shapes
-            .filter(|(name, _)| embeddings.iter().any(|embedding| name.starts_with(embedding)))
-            .map(|(_, shape)| shape.iter().map(|&n| n as u64).product::<u64>())
-            .sum();
-        self.count_parameters() - outside + (self.vocab_size * self.n_embd) as u64
+        let wanted = shapes.filter(|(name, _)| names.iter().any(|wanted| name.starts_with(wanted)));
+        wanted.map(|(_, shape)| shape.iter().map(|&n| n as u64).product::<u64>()).sum()
     }
 
     /// Floating point operations of a training step, for each token: two a parameter forward and four backward (Kaplan
@@ -56,7 +58,10 @@ impl Config {
             Optimizer::Sgd => 1,
         };
         let averaged = u64::from(self.train.ema > 0.0);
-        let saved = self.model.count_parameters().saturating_mul(FLOAT * (1 + remembered + averaged));
+        let (all, tables) = (self.model.count_parameters(), self.model.outside_of_blocks(&["ngram."]));
+        let saved = (all.saturating_mul(1 + averaged))
+            .saturating_add((all - tables).saturating_mul(remembered)) // of tables hardly anything is remembered
+            .saturating_mul(FLOAT);
         let (batch, block) = (self.train.batch_size, self.model.block_size);
         let rows = rows_at_a_time(batch, block, self.train.micro_batch);
         let lanes = batch.div_ceil(rows).min(2) as u64; // micro-batches at a time, each with gradients of its own
