@@ -1,11 +1,14 @@
 //! Tables in Markdown, and numbers with their units.
 
-/// Prints a table; the first column is left-aligned. Nothing, if there are no rows, or under `cargo test`, where
-/// times mean nothing.
+/// As [`write`], of measured times: nothing if there are no rows, or under `cargo test`, where times mean nothing.
 pub fn print(title: &str, header: &[&str], rows: &[Vec<String>]) {
-    if rows.is_empty() || !crate::measure::is_bench() {
-        return;
+    if !rows.is_empty() && crate::measure::is_bench() {
+        write(title, header, rows);
     }
+}
+
+/// Writes a table on stdout; the first column is left-aligned.
+pub fn write(title: &str, header: &[&str], rows: &[Vec<String>]) {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.max().unwrap_or(0).max(header[column].chars().count())

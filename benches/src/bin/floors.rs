@@ -67,11 +67,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             eprintln!("iter {iter}: loss {:.4}, {:.0} s", report.loss, start.elapsed().as_secs_f64());
         }
     }
-    let test = sample(name, &[], seed + 1_000_000, MEASURED)?;
+    let (test, oracle) = (sample(name, &[], seed + 1_000_000, MEASURED)?, generator.oracle());
     println!("objective     loss    floor   excess  +- s.e.  ({} s of training)", start.elapsed().as_secs());
     for (part, (task, _)) in config.train.objective.parts().enumerate() {
-        let (loss, excess) = match generator.process() {
-            Some(process) => excess(&trainer, part, &Oracle::new(&process), &test.symbols, task)?,
+        let (loss, excess) = match &oracle {
+            Some(oracle) => excess(&trainer, part, oracle, &test.symbols, task)?,
             None if task == "clm" => excess_of_text(&trainer, &test),
             None => return Err(format!("{name} has no exact costs for {task}").into()),
         };

@@ -1,5 +1,6 @@
 //! The oracle of corrupted examples: against the closed forms on average, and against counting all texts.
 
+use data::generate::grammar::Grammar;
 use data::generate::hmm::Hmm;
 use data::generate::markov::MarkovChain;
 use data::generate::objectives::{masked_causal_floor, masked_floor, span_floor};
@@ -115,16 +116,18 @@ fn continuing_costs_the_entropy_rate() {
 /// What a generator says that its symbols cost is what the oracle says, once it knows the state.
 #[test]
 fn processes_are_those_of_the_generators() {
-    for name in ["markov-k", "golden-mean", "even-process", "mess3", "dyck-k"] {
+    for name in ["markov-k", "golden-mean", "even-process", "mess3", "dyck-k", "dyck-1", "pcfg"] {
         let generator = &mut *generator(name);
-        let process = generator.process().unwrap();
-        let mut document = Document::default();
-        generator.append(&mut Rng::new(2, Stream::Data), &mut document);
+        let oracle = generator.oracle().unwrap();
+        let (mut document, mut rng) = (Document::default(), Rng::new(2, Stream::Data));
+        while document.symbols.len() < 500 {
+            generator.append(&mut rng, &mut document);
+        }
         let corruptor = corruptor("clm", ObjectiveSettings::default(), generator.alphabet().len(), 499);
         let example = corruptor.example(0, &document.symbols, &mut Rng::new(2, Stream::Other(0)));
-        let nats = Oracle::new(&process).nats(&*corruptor.tasks()[0], &example).unwrap();
-        // The generator of brackets knows that it begins with none open; the oracle sees a window from anywhere.
-        let from = if name == "dyck-k" { 250 } else { 0 };
+        let nats = oracle.nats(&*corruptor.tasks()[0], &example).unwrap();
+        // Generators of brackets know that they begin with none open; the oracle sees a window from anywhere.
+        let from = if matches!(name, "dyck-k" | "dyck-1" | "pcfg") { 250 } else { 0 };
         for (i, (ours, theirs)) in nats.iter().zip(&document.nats[1..]).enumerate().skip(from) {
             assert!((ours - theirs).abs() < 1e-9, "{name}, symbol {}: {ours} and {theirs}", i + 1);
         }
@@ -313,6 +316,71 @@ fn hidden_places(objective: &str, text: &[u32], example: &Example, symbols: u32)
     }
     assert_eq!(places.len(), text.len() - seen.iter().filter(|&&id| id < symbols).count());
     places
+}
+
+/// Whole lines of a grammar between two line ends, masked: over all ways to fill in, each as probable as the lines in it
+/// are by [`Grammar::score`]. (A hidden line end makes two lines of one.)
+#[test]
+fn masked_lines_by_counting() {
+    let grammars = [("dyck-1", 3), ("pcfg", 2)];
+    for (name, most) in grammars {
+        let grammar = match name {
+            "pcfg" => Grammar::parse(data::generate::pcfg::EXPRESSIONS).unwrap(),
+            _ => Grammar::parse("S 4: ( S ) S\nS 6:").unwrap(),
+        };
+        let generator = &mut *generator(name);
+        let (alphabet, oracle) = (generator.alphabet().to_vec(), generator.oracle().unwrap());
+        let symbols = alphabet.len() as u32;
+        let (mut rng, mut checked) = (Rng::new(6, Stream::Data), 0);
+        while checked < 150 {
+            // Two lines, and the line end before them.
+            let mut document = Document { symbols: vec![0], ..Document::default() };
+            generator.append(&mut rng, &mut document);
+            generator.append(&mut rng, &mut document);
+            let text = document.symbols;
+            let corruptor =
+                corruptor("mlm", ObjectiveSettings { mask_rate: 0.3, ..pure() }, alphabet.len(), text.len());
+            let example = corruptor.example(0, &text, &mut rng);
+            let hidden: Vec<usize> = (0..text.len()).filter(|&t| example.ids[t] >= symbols).collect();
+            if hidden.is_empty()
+                || hidden.len() > most
+                || hidden[0] == 0
+                || hidden.contains(&(text.len() - 1))
+            {
+                continue;
+            }
+            let fillings: Vec<(Vec<u32>, f64)> = fillings(&text, &hidden, symbols)
+                .map(|text| {
+                    let characters: String =
+                        text[1..text.len() - 1].iter().map(|&s| alphabet[s as usize]).collect();
+                    let nats = characters
+                        .split('\n')
+                        .map(|line| grammar.score(line).map(|nats| nats.iter().sum::<f64>()));
+                    let p = nats.sum::<Option<f64>>().map_or(0.0, |nats| (-nats).exp());
+                    (text, p)
+                })
+                .collect();
+            let nats = oracle.nats(&*corruptor.tasks()[0], &example).unwrap();
+            for &place in &hidden {
+                let expected = cost(fillings.iter(), |_| 1.0, |other| other[place] == text[place]);
+                let found = nats[place];
+                assert!((found - expected).abs() < 1e-8, "{name} {text:?} {place}: {found} {expected}");
+            }
+            checked += 1;
+        }
+    }
+}
+
+/// The text with every combination of symbols at the hidden places.
+fn fillings<'t>(text: &'t [u32], hidden: &'t [usize], symbols: u32) -> impl Iterator<Item = Vec<u32>> + 't {
+    (0..symbols.pow(hidden.len() as u32)).map(move |mut number| {
+        let mut text = text.to_vec();
+        for &place in hidden {
+            text[place] = number % symbols;
+            number /= symbols;
+        }
+        text
+    })
 }
 
 #[test]

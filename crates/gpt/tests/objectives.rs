@@ -2,7 +2,6 @@
 //! answers.
 
 use data::dataset::ObjectiveBatches;
-use data::generate::oracle::Oracle;
 use data::generate::{Measure, find};
 use data::objective::{Corruptor, Vocabulary};
 use gpt::Gpt;
@@ -85,8 +84,7 @@ fn every_objective_resumes_to_the_same_bits() {
 /// model without a leak brings below 0.
 fn excess(model: &Gpt, params: &Params, corruptor: &Corruptor, part: usize, text: &[u32]) -> Measure {
     let entry = find("markov-k").unwrap();
-    let process = (entry.build)(&entry.defaults()).unwrap().process().unwrap();
-    let oracle = Oracle::new(&process);
+    let oracle = (entry.build)(&entry.defaults()).unwrap().oracle().unwrap();
     let batches = ObjectiveBatches::new(text, corruptor, part, 64, false).unwrap();
     let (workspace, mut measure) = (Workspace::new(), Measure::new(0.9));
     for i in 0..batches.len() {

@@ -22,8 +22,8 @@ use random::Rng;
 use std::collections::BTreeSet;
 
 /// What stands in a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Item {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Item {
     Character(char),
     Variable(usize),
 }
@@ -103,7 +103,7 @@ impl Grammar {
 
     /// Draws a text: hands over each character with its cost, and last of all None, the end, with its.
     pub fn draw(&self, rng: &mut Rng, mut character: impl FnMut(Option<char>, f64)) {
-        let (mut stack, mut nats) = (vec![Item::Variable(0)], 0.0);
+        let (mut stack, mut nats) = (self.start(), 0.0);
         while let Some(item) = stack.pop() {
             match item {
                 Item::Character(c) => {
@@ -121,9 +121,36 @@ impl Grammar {
         character(None, nats);
     }
 
+    /// All that is left to derive before the first character.
+    pub(super) fn start(&self) -> Vec<Item> {
+        vec![Item::Variable(0)]
+    }
+
+    /// Every character that may come next, or None, the end, if `stack` is left to derive, its last item first: hands over
+    /// what is left after it, and the probability times `p`.
+    pub(super) fn next(
+        &self,
+        mut stack: Vec<Item>,
+        p: f64,
+        found: &mut impl FnMut(Option<char>, Vec<Item>, f64),
+    ) {
+        match stack.pop() {
+            None => found(None, stack, p),
+            Some(Item::Character(c)) => found(Some(c), stack, p),
+            Some(Item::Variable(v)) => {
+                let variable = &self.variables[v];
+                for (i, rule) in variable.rules.iter().enumerate() {
+                    let mut stack = stack.clone();
+                    stack.extend(rule.iter().rev());
+                    self.next(stack, p * variable.choice.probability(i), found);
+                }
+            }
+        }
+    }
+
     /// -ln p of each character of any text, and of its end; None if it is not a text of the grammar.
     pub fn score(&self, text: &str) -> Option<Vec<f64>> {
-        let mut stack = vec![Item::Variable(0)];
+        let mut stack = self.start();
         let mut costs = Vec::new();
         for next in text.chars().map(Some).chain([None]) {
             let mut nats = 0.0;

@@ -53,6 +53,7 @@ mod output;
 pub mod params;
 pub mod pcfg;
 pub mod pen;
+mod pushdown;
 pub mod report;
 mod run;
 pub mod sentiment;
@@ -159,10 +160,14 @@ pub trait Generator {
         Vec::new()
     }
 
-    /// The process with its states, where they are finitely many and few: what an
-    /// [`Oracle`](oracle::Oracle) needs.
+    /// The process with its states, where they are finitely many and few.
     fn process(&self) -> Option<hmm::Hmm> {
         None
+    }
+
+    /// Someone who knows what a symbol costs also if more, or less, is seen than the symbols before it.
+    fn oracle(&self) -> Option<oracle::Oracle> {
+        self.process().map(|process| oracle::Oracle::new(&process))
     }
 
     /// Appends the next document, or the next [`STREAM_PIECE`] symbols of a stream without end.

@@ -14,6 +14,8 @@
 //! e_t(x) is 1 or 0 for a token that shows, 1 for a hidden one, and for the replacements of BERT what
 //! [`Seen::Doubtful`] says. Answers given before (in `clm`, `span`, `glm`) show from then on.
 //!
+//! Lines of a grammar are such a process too, if what hardly ever occurs is left out (`pushdown.rs`).
+//!
 //! Rabiner, A tutorial on hidden Markov models (1989). The means of these costs are the closed forms of
 //! [`objectives`](super::objectives), where there are any; the tests compare them.
 
@@ -25,16 +27,16 @@ use random::ln;
 /// Someone who knows the process that wrote the text.
 ///
 /// ```
-/// use data::generate::{find, oracle::Oracle};
+/// use data::generate::find;
 /// use data::objective::{Objective, ObjectiveSettings, Vocabulary};
 /// use random::{Rng, Stream};
 ///
 /// let entry = find("golden-mean")?; // 0 and 1, no two 0 in a row
-/// let process = (entry.build)(&entry.defaults())?.process().expect("it has two states");
+/// let oracle = (entry.build)(&entry.defaults())?.oracle().expect("it has two states");
 /// let (objective, vocabulary) = ("mlm".parse::<Objective>()?, Vocabulary::new(3, [("[MASK]", 2)])?);
 /// let corruptor = objective.resolve(&ObjectiveSettings::default(), &vocabulary, 8)?;
 /// let example = corruptor.example(0, &[1, 0, 1, 1, 0, 1, 1, 1], &mut Rng::new(1, Stream::Other(0)));
-/// let nats = Oracle::new(&process).nats(&*corruptor.tasks()[0], &example).expect("mlm has an exact answer");
+/// let nats = oracle.nats(&*corruptor.tasks()[0], &example).expect("mlm has an exact answer");
 /// assert!(nats.iter().zip(&example.weights).all(|(&nats, &weight)| nats >= 0.0 && (weight > 0.0 || nats == 0.0)));
 /// # Ok::<(), data::DataError>(())
 /// ```
@@ -46,11 +48,11 @@ pub struct Oracle {
 
 /// T_symbol(from, to) = p.
 #[derive(Clone, Copy, Debug)]
-struct Edge {
-    from: usize,
-    symbol: u32,
-    to: usize,
-    p: f64,
+pub(super) struct Edge {
+    pub(super) from: usize,
+    pub(super) symbol: u32,
+    pub(super) to: usize,
+    pub(super) p: f64,
 }
 
 /// What is seen of the rest of the text by who answers.
@@ -69,10 +71,13 @@ impl Oracle {
             to: edge.next,
             p,
         };
-        Oracle {
-            edges: process.edges().map(edge).filter(|edge| edge.p > 0.0).collect(),
-            stationary: process.stationary().to_vec(),
-        }
+        Oracle::of_edges(process.edges().map(edge).collect(), process.stationary().to_vec())
+    }
+
+    /// The oracle of a process with these edges, and this probability of each state far from the start.
+    pub(super) fn of_edges(mut edges: Vec<Edge>, stationary: Vec<f64>) -> Oracle {
+        edges.retain(|edge| edge.p > 0.0);
+        Oracle { edges, stationary }
     }
 
     /// -ln p of the label of every position, given all that the objective lets one see, in nats: (T,). 0 for

@@ -5,8 +5,9 @@
 //! - `pcfg`: sums, products, signs and brackets over digits and letters.
 
 use super::grammar::Grammar;
+use super::oracle::Oracle;
 use super::params::{ONE, conflict, share};
-use super::{Document, Entry, Floor, Generator, Layout, Method, PartFloor};
+use super::{Document, Entry, Floor, Generator, Layout, Method, PartFloor, pushdown};
 use random::Rng;
 
 /// The line of the registry for brackets of one kind.
@@ -42,9 +43,9 @@ pub const PCFG: Entry = Entry {
     build: |_| Ok(Box::new(Lines::new(Grammar::parse(EXPRESSIONS)?))),
 };
 
-/// A sum is a product and what may follow; a product is a factor and what may follow; so `2+3*x` has one
-/// derivation only.
-const EXPRESSIONS: &str = "\
+/// The grammar of `pcfg`. A sum is a product and what may follow; a product is a factor and what may follow; so `2+3*x` has
+/// one derivation only.
+pub const EXPRESSIONS: &str = "\
 Sum 1: Product More
 More 28: + Product More
 More 12: - Product More
@@ -87,6 +88,11 @@ impl Lines {
         let part = PartFloor { name: "text", counted: true, nats, symbols };
         Lines { grammar, alphabet, floor: Floor { parts: vec![part], method: Method::Closed } }
     }
+
+    /// The number of a character, or of the end of the line.
+    fn symbol(&self, character: Option<char>) -> u32 {
+        self.alphabet.binary_search(&character.unwrap_or('\n')).expect("a character of the rules") as u32
+    }
 }
 
 impl Generator for Lines {
@@ -102,11 +108,11 @@ impl Generator for Lines {
         vec![("mean_length", self.grammar.mean_length()), ("nats_per_text", self.grammar.entropy())]
     }
 
+    fn oracle(&self) -> Option<Oracle> {
+        pushdown::oracle(&self.grammar, |character| self.symbol(character))
+    }
+
     fn append(&mut self, rng: &mut Rng, document: &mut Document) {
-        self.grammar.draw(rng, |character, nats| {
-            let symbol =
-                self.alphabet.binary_search(&character.unwrap_or('\n')).expect("a character of the rules");
-            document.push(symbol as u32, nats, 0);
-        });
+        self.grammar.draw(rng, |character, nats| document.push(self.symbol(character), nats, 0));
     }
 }
