@@ -44,6 +44,7 @@ pub mod drift;
 mod error;
 pub mod generate;
 mod new_file;
+pub mod metrics;
 pub mod ngram;
 pub mod objective;
 pub mod read;

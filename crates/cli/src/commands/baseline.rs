@@ -5,7 +5,8 @@ mod table;
 use super::print;
 use crate::failure::Failure;
 use crate::reading::ReadArgs;
-use data::baseline::{Classifier, Labelled, LogisticRegression, Majority, NaiveBayes, Scores};
+use data::baseline::{Classifier, Labelled, LogisticRegression, Majority, NaiveBayes};
+use data::metrics::LabelScores;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -88,7 +89,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 
 /// The scores of a classifier on the test part, and the seconds since fitting it began.
 fn scored(begin: Instant, classifier: &impl Classifier, test: &Labelled) -> Value {
-    let scores = Scores::of(classifier, test);
+    let scores = LabelScores::of(classifier, test);
     let mut value = serde_json::to_value(scores).unwrap_or_default(); // three numbers: it cannot fail
     value["seconds"] = begin.elapsed().as_secs_f64().into();
     value
@@ -97,7 +98,7 @@ fn scored(begin: Instant, classifier: &impl Classifier, test: &Labelled) -> Valu
 /// The logistic regression whose strength suits the validation part best; of equals, the weakest.
 fn chosen(train: &Labelled, validation: &Labelled, n: usize) -> (f64, LogisticRegression) {
     let fitted = STRENGTHS.map(|c| (c, LogisticRegression::fit(train, n, MIN_DOCUMENTS, c)));
-    let accuracy = |model: &LogisticRegression| Scores::of(model, validation).accuracy;
+    let accuracy = |model: &LogisticRegression| LabelScores::of(model, validation).accuracy;
     let better = |best: (f64, LogisticRegression), next: (f64, LogisticRegression)| {
         if accuracy(&next.1) > accuracy(&best.1) { next } else { best }
     };

@@ -18,6 +18,7 @@ mod ngram;
 mod plan;
 mod report;
 mod sample;
+mod score;
 mod train;
 
 /// One command: its arguments, and what it does with them.
@@ -73,6 +74,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     entry!(ngram),
     entry!(baseline),
     entry!(drift),
+    entry!(score),
     entry!(generate),
     group!(embed),
 ];

@@ -10,7 +10,8 @@
 //! ([`Features`], `max_n` = 2) no word segmentation is needed.
 //!
 //! ```
-//! use data::baseline::{Classifier, Labelled, NaiveBayes, Scores};
+//! use data::baseline::{Classifier, Labelled, NaiveBayes};
+//! use data::metrics::LabelScores;
 //! let row = |text: &str, label: &str| (text.to_string(), label.to_string());
 //! let train = Labelled::new(vec![
 //!     row("warm and very good", "good"),
@@ -20,7 +21,7 @@
 //! ])?;
 //! let model = NaiveBayes::fit(&train, 1, 1);
 //! assert_eq!(train.names()[model.predict("the soup was cold")], "bad");
-//! assert!(Scores::of(&model, &train).accuracy == 1.0);
+//! assert!(LabelScores::of(&model, &train).accuracy == 1.0);
 //! # Ok::<(), data::DataError>(())
 //! ```
 
@@ -28,7 +29,6 @@ mod features;
 mod lbfgs;
 mod logistic;
 mod naive_bayes;
-mod scores;
 #[cfg(test)]
 mod tests;
 
@@ -36,7 +36,6 @@ pub use features::{Features, Sparse, words};
 pub use lbfgs::{Minimum, minimise};
 pub use logistic::LogisticRegression;
 pub use naive_bayes::NaiveBayes;
-pub use scores::{Scores, area_under_curve};
 
 use crate::DataError;
 
@@ -113,7 +112,7 @@ pub trait Classifier {
     }
 }
 
-fn likeliest(p: &[f64]) -> usize {
+pub(crate) fn likeliest(p: &[f64]) -> usize {
     (0..p.len()).fold(0, |best, i| if p[i] > p[best] { i } else { best })
 }
 

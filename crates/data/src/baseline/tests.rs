@@ -1,4 +1,5 @@
 use super::*;
+use crate::metrics::LabelScores;
 use proptest::prelude::*;
 use random::{Rng, Stream};
 
@@ -75,7 +76,7 @@ fn logistic_regression_is_at_its_minimum() {
         let slope = (moved(1e-5) - moved(-1e-5)) / 2e-5;
         assert!(slope.abs() < 1.1e-5, "weight {i}: slope {slope:e}");
     }
-    assert!(Scores::of(&model, &data).accuracy > 0.5);
+    assert!(LabelScores::of(&model, &data).accuracy > 0.5);
 }
 
 /// Rosenbrock's valley is not convex, and harder than anything here.
@@ -89,19 +90,6 @@ fn lbfgs_finds_the_end_of_the_valley() {
     assert!(minimum.converged, "{minimum:?}");
     assert!((minimum.x[0] - 1.0).abs() < 1e-6 && (minimum.x[1] - 1.0).abs() < 1e-6);
     assert!(minimum.iterations < 60, "{}", minimum.iterations);
-}
-
-#[test]
-fn scores_by_hand() {
-    // Told 0 0 1 1 0, right 0 1 1 1 0: accuracy 4/5; F1 of 0 = 2*2/(2+3), of 1 = 2*2/(3+2).
-    let p = [0.9, 0.8, 0.2, 0.4, 0.7].map(|p| vec![p, 1.0 - p]);
-    let scores = Scores::of_probabilities(&p, &[0, 1, 1, 1, 0]);
-    assert_eq!((scores.accuracy, scores.macro_f1), (0.8, 0.8));
-    assert!((scores.auc.unwrap() - 5.0 / 6.0).abs() < 1e-15);
-    // Always the same answer: F1 of 1 is 0, the curve is the diagonal.
-    let scores = Scores::of_probabilities(&vec![vec![0.6, 0.4]; 4], &[0, 0, 0, 1]);
-    assert_eq!((scores.accuracy, scores.macro_f1, scores.auc), (0.75, 3.0 / 7.0, Some(0.5)));
-    assert_eq!(Scores::of_probabilities(&[vec![1.0]], &[0]).auc, None);
 }
 
 #[test]
@@ -125,28 +113,6 @@ fn majority_and_texts_without_words() {
 }
 
 proptest! {
-    /// The area is what its definition counts, pair by pair.
-    #[test]
-    fn area_is_the_share_of_ordered_pairs(cases in prop::collection::vec((0_u8..6, any::<bool>()), 0..40)) {
-        let scores: Vec<f64> = cases.iter().map(|(score, _)| f64::from(*score)).collect();
-        let positive: Vec<bool> = cases.iter().map(|(_, positive)| *positive).collect();
-        let (mut won, mut pairs) = (0.0, 0.0);
-        for i in (0..cases.len()).filter(|&i| positive[i]) {
-            for j in (0..cases.len()).filter(|&j| !positive[j]) {
-                won += match scores[i].total_cmp(&scores[j]) {
-                    std::cmp::Ordering::Greater => 1.0,
-                    std::cmp::Ordering::Equal => 0.5,
-                    std::cmp::Ordering::Less => 0.0,
-                };
-                pairs += 1.0;
-            }
-        }
-        match area_under_curve(&scores, &positive) {
-            Some(area) => prop_assert!((area - won / pairs).abs() < 1e-12),
-            None => prop_assert_eq!(pairs, 0.0),
-        }
-    }
-
     /// Words come out in order, are in the text, and hold nothing but letters, digits and apostrophes.
     #[test]
     fn words_are_in_the_text(text in "[a-c' ,.!中文ひ\n]{0,40}") {

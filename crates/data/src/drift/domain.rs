@@ -8,7 +8,8 @@
 
 use super::{Options, passages::chunks};
 use crate::DataError;
-use crate::baseline::{Classifier, Labelled, LogisticRegression, area_under_curve};
+use crate::baseline::{Classifier, Labelled, LogisticRegression};
+use crate::metrics::area_under_curve;
 use random::Rng;
 use serde::Serialize;
 
