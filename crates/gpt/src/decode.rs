@@ -85,8 +85,12 @@ pub struct Decoder<'m> {
 
 impl<'m> Decoder<'m> {
     /// A decoder that has seen nothing.
+    ///
+    /// # Panics
+    /// If the model is prepared for fine-tuning: [`Gpt::merge`] it first.
     #[must_use]
     pub fn new(model: &'m Gpt, params: &'m Params) -> Self {
+        assert!(model.is_plain(), "merge what was tuned before writing");
         let config = &model.config;
         let (c, hidden, heads) = (config.n_embd, config.feed_forward_width(), config.heads());
         let kv = heads.n_kv_head * config.head_size();

@@ -12,6 +12,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod machine;
 pub mod model_dir;
+pub mod peft;
 pub mod plan;
 pub mod run_dir;
 pub mod sampling;

@@ -2,6 +2,7 @@
 
 use crate::config::{self, GptConfig, Position};
 use data::Batch;
+use nn::peft::Adapter;
 use nn::{
     Dropout, DropoutSeeds, Embedding, FeedForward, FeedForwardConfig, Init, Linear, NgramEmbedding,
     NgramEmbeddingConfig, Norm, NormKind, ParamBuilder, SelfAttention, SelfAttentionConfig, Sinusoids,
@@ -29,6 +30,8 @@ pub struct Block {
     pub ln_2: Norm,
     /// Each position alone.
     pub mlp: FeedForward,
+    /// Behind attention and behind the feed-forward layer, in fine-tuning with adapters.
+    pub adapters: Option<[Adapter; 2]>,
 }
 
 impl Block {
@@ -73,6 +76,7 @@ impl Block {
             attn: SelfAttention::new(builder.pp("attn"), &attn),
             ln_2: norm(builder.pp("ln_2"), config),
             mlp: FeedForward::new(builder.pp("mlp"), &mlp),
+            adapters: None,
         }
     }
 
@@ -82,8 +86,9 @@ impl Block {
             Some(weights) => x.blend(*embedding, x.tape().param(weights)),
             None => x,
         };
-        let x = x + self.attn.forward(self.ln_1.forward(x), intervals, first_values, seeds);
-        x + self.mlp.forward(self.ln_2.forward(x), seeds)
+        let adapted = |i: usize, y: Var<'t>| self.adapters.map_or(y, |adapters| adapters[i].forward(y));
+        let x = x + adapted(0, self.attn.forward(self.ln_1.forward(x), intervals, first_values, seeds));
+        x + adapted(1, self.mlp.forward(self.ln_2.forward(x), seeds))
     }
 }
 
@@ -135,6 +140,8 @@ pub struct Gpt {
     pub ln_f: Norm,
     /// From the residual stream to a score for each token. The token embedding's weights, if they are tied.
     pub lm_head: Linear,
+    /// Vectors (p, C) that stand before every text, in fine-tuning.
+    pub prompt: Option<ParamId>,
     /// Position vectors that are not learned.
     pub(crate) sinusoids: Option<Sinusoids>,
     drop: Dropout,
@@ -175,6 +182,7 @@ impl Gpt {
                 let init = if config.zero_init { Init::Zeros } else { Init::GPT2 };
                 Linear::new(builder.pp("lm_head"), n_embd, vocab_size, false, init)
             },
+            prompt: None,
             sinusoids: (config.position == Position::Sinusoidal).then(|| Sinusoids::new(block_size, n_embd)),
             drop: Dropout::new(config.dropout),
         }
@@ -266,8 +274,12 @@ impl Gpt {
     }
 
     /// What the head reads: ids of shape (B, T) to the normalised residual stream (B, T, C) after the last block.
+    ///
+    /// # Panics
+    /// As [`Gpt::logits`].
     #[track_caller]
-    fn hidden<'t>(
+    #[must_use]
+    pub fn hidden<'t>(
         &self,
         tape: &'t Tape<'_>,
         ids: &[u32],
@@ -275,12 +287,17 @@ impl Gpt {
         intervals: &Arc<Intervals>,
         seeds: &DropoutSeeds,
     ) -> Var<'t> {
-        let (t, block_size) = (shape[1], self.config.block_size);
+        let (t, block_size) = (shape[1], self.config.block_size - self.prompt_len(tape.params()));
         assert!(
             t <= block_size,
             "cannot forward a sequence of length {t}: the block size is only {block_size}"
         );
-        let embedding = self.embedding(tape, ids, shape, intervals, seeds); // (B, T, C)
+        let text = self.embedding(tape, ids, shape, intervals, seeds); // (B, T, C)
+        let (embedding, intervals) = &match self.prompt {
+            None => (text, intervals.clone()),
+            Some(prompt) => self.after_prompt(tape.param(prompt), text, intervals), // (B, p + T, C)
+        };
+        let embedding = *embedding;
         let mut context = Context { embedding, first_values: None, intervals, seeds };
         let mut x = embedding;
         for block in &self.h {
@@ -289,7 +306,28 @@ impl Gpt {
             // on a tape that does not record, or that computes again what it forgets
             tape.free_since(mark, &[x, context.first_values.unwrap_or(x)]);
         }
+        let x = match self.prompt {
+            None => x,
+            Some(_) => x.slice(1, x.shape()[1] - t, x.shape()[1]), // the text's positions
+        };
         self.ln_f.forward(x)
+    }
+
+    /// Positions that a learned prompt takes from the block.
+    pub(crate) fn prompt_len(&self, params: &Params) -> usize {
+        self.prompt.map_or(0, |prompt| params.shape(prompt)[0])
+    }
+
+    /// A prompt (p, C) before each text (B, T, C), and what the positions of both then see.
+    fn after_prompt<'t>(
+        &self,
+        prompt: Var<'t>,
+        text: Var<'t>,
+        intervals: &Intervals,
+    ) -> (Var<'t>, Arc<Intervals>) {
+        let [p, c] = prompt.shape()[..] else { unreachable!("a matrix") };
+        let prompts = prompt.broadcast_to([text.shape()[0], p, c]);
+        (prompts.concat(1, &[text]), Arc::new(intervals.after(p)))
     }
 
     /// The mean cross-entropy of a batch, weighted: sum(w CE) / sum(w), in nats.

@@ -25,6 +25,9 @@ pub enum Init {
     /// forwards through layers followed by ReLU, which throws half of it away. He et al. 2015, arXiv
     /// 1502.01852. `fan_in` is the last axis.
     KaimingUniform,
+    /// Uniform in +-1 / sqrt(fan_in), with the variance 1 / (3 fan_in): how PyTorch begins linear layers, and peft the A of
+    /// LoRA. `fan_in` is the last axis.
+    LinearUniform,
     /// Uniform in +-sqrt(6 / (fan_in + fan_out)): a compromise between what flows forwards (variance
     /// 1 / fan_in) and the gradients that flow backwards (1 / fan_out). Glorot & Bengio 2010. `fan_out` and
     /// `fan_in` are the axes of a matrix.
@@ -50,7 +53,7 @@ impl Init {
     /// Fills a tensor of this shape. Random numbers are drawn in row-major order.
     ///
     /// # Panics
-    /// If this is a Kaiming or Xavier initialisation and the shape is not a matrix, or a pair and there are not two
+    /// If this is a uniform initialisation and the shape is not a matrix, or a pair and there are not two
     /// elements.
     pub fn fill(self, shape: Shape, data: &mut [f32], rng: &mut Rng) {
         match self {
@@ -61,6 +64,10 @@ impl Init {
             Self::KaimingUniform => {
                 let (_, fan_in) = matrix(shape);
                 fill_uniform(data, (6.0 / fan_in as f64).sqrt(), rng);
+            }
+            Self::LinearUniform => {
+                let (_, fan_in) = matrix(shape);
+                fill_uniform(data, 1.0 / (fan_in as f64).sqrt(), rng);
             }
             Self::XavierUniform => {
                 let (fan_out, fan_in) = matrix(shape);

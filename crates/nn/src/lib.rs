@@ -25,6 +25,7 @@ pub mod embed;
 mod init;
 mod layers;
 pub mod optim;
+pub mod peft;
 mod schedule;
 
 pub use builder::ParamBuilder;

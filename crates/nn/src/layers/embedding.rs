@@ -1,5 +1,6 @@
 //! The embedding layer.
 
+use crate::peft::Tuning;
 use crate::{Init, Linear, ParamBuilder};
 use tensor::{ParamId, Tape, Var};
 
@@ -44,6 +45,6 @@ impl Embedding {
     /// of GPT-2 (Press & Wolf 2017, arXiv 1608.05859). Both uses send their gradients to one parameter.
     #[must_use]
     pub fn as_linear(&self) -> Linear {
-        Linear { weight: self.weight, bias: None }
+        Linear { weight: self.weight, bias: None, tuning: Tuning::default() }
     }
 }

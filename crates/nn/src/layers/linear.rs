@@ -1,17 +1,20 @@
 //! The linear layer.
 
+use crate::peft::Tuning;
 use crate::{Init, ParamBuilder};
 use tensor::kernels::cross_entropy::Regularizer;
 use tensor::{ParamId, Var};
 
 /// y = x W^T + b, for each row x of the last axis: parameters `weight` `[n_out, n_in]` and, if it has one,
 /// `bias` `[n_out]`, which begins at zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Linear {
     /// W
     pub weight: ParamId,
     /// b
     pub bias: Option<ParamId>,
+    /// What changes W and b, in fine-tuning with few parameters.
+    pub tuning: Tuning,
 }
 
 impl Linear {
@@ -21,7 +24,7 @@ impl Linear {
     pub fn new(mut builder: ParamBuilder<'_>, n_in: usize, n_out: usize, bias: bool, init: Init) -> Self {
         let weight = builder.add("weight", [n_out, n_in], init);
         let bias = bias.then(|| builder.add("bias", [n_out], Init::Zeros));
-        Self { weight, bias }
+        Self { weight, bias, tuning: Tuning::default() }
     }
 
     /// (.., n_in) to (.., n_out)
@@ -45,16 +48,17 @@ impl Linear {
         total_weight: f32,
         regularizer: Regularizer,
     ) -> Var<'t> {
-        if x.tape().is_recording() && self.bias.is_none() {
-            let weight = x.tape().param(self.weight);
+        let (weight, bias) = self.on_tape(x);
+        if x.tape().is_recording() && bias.is_none() {
             return x.linear_cross_entropy(weight, targets, weights, total_weight, regularizer);
         }
-        self.forward(x).regularized_cross_entropy(targets, weights, total_weight, regularizer)
+        x.linear(weight, bias).regularized_cross_entropy(targets, weights, total_weight, regularizer)
     }
 
     /// The parameters as values on the tape of `x`, for operations that fuse this layer with others.
-    pub(super) fn on_tape<'t>(&self, x: Var<'t>) -> (Var<'t>, Option<Var<'t>>) {
+    pub(crate) fn on_tape<'t>(&self, x: Var<'t>) -> (Var<'t>, Option<Var<'t>>) {
         let tape = x.tape();
-        (tape.param(self.weight), self.bias.map(|bias| tape.param(bias)))
+        let weight = self.tuning.weight(tape.param(self.weight));
+        (weight, self.bias.map(|bias| self.tuning.bias(tape.param(bias))))
     }
 }

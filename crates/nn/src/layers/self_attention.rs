@@ -1,6 +1,7 @@
 //! The self-attention layer.
 
 use super::dropout::{Dropout, DropoutSeeds};
+use crate::peft::Prefix;
 use crate::{Init, Linear, ParamBuilder};
 use std::sync::Arc;
 use tensor::kernels::attention::{Heads, Intervals};
@@ -74,6 +75,8 @@ pub struct SelfAttention {
     pub rotary: Rotary,
     /// The weights of this layer's values and of the first layer's.
     pub value_blend: Option<ParamId>,
+    /// Learned keys and values that every position sees, in fine-tuning.
+    pub prefix: Option<Prefix>,
     hands_values_on: bool,
     attn_dropout: Dropout,
     resid_dropout: Dropout,
@@ -102,6 +105,7 @@ impl SelfAttention {
             rotary: Rotary { heads, norm_eps: config.qk_norm, rotations: config.rotations.clone() },
             value_blend: (config.value_residual == ValueResidual::Later)
                 .then(|| builder.add("value_blend", [2], Init::Pair(0.5, 0.5))),
+            prefix: None,
             hands_values_on: config.value_residual == ValueResidual::First,
             attn_dropout: Dropout::new(config.attn_dropout),
             resid_dropout: Dropout::new(dropout),
@@ -130,7 +134,14 @@ impl SelfAttention {
         if self.rotary.norm_eps.is_some() || self.rotary.rotations.is_some() {
             qkv = qkv.rotary(&self.rotary);
         }
-        let y = qkv.attention(self.rotary.heads, intervals, self.attn_dropout.draw(x.tape(), seeds)); // (B, T, C)
+        let dropout = self.attn_dropout.draw(x.tape(), seeds);
+        let y = match &self.prefix {
+            None => qkv.attention(self.rotary.heads, intervals, dropout), // (B, T, C)
+            Some(prefix) => {
+                let (qkv, intervals) = prefix.before(qkv, intervals); // (B, p + T, C + 2 NKV hs)
+                prefix.without(qkv.attention(self.rotary.heads, &intervals, dropout))
+            }
+        };
         self.resid_dropout.forward(self.c_proj.forward(y), seeds)
     }
 

@@ -63,6 +63,32 @@ impl Intervals {
         Self::from_rows(time, |i| (i + 1).saturating_sub(window as u32)..i + 1)
     }
 
+    /// These sequences with `prefix` rows put before each: a row of the prefix sees itself and those before it, a row of
+    /// the sequence the whole prefix and what it saw.
+    ///
+    /// ```
+    /// use tensor::kernels::attention::Intervals;
+    /// let causal = Intervals::causal(2).after(3);
+    /// assert_eq!((causal.row(0, 1), causal.row(0, 3), causal.row(0, 4)), (0..2, 0..4, 0..5));
+    /// ```
+    ///
+    /// # Panics
+    /// If a row does not see key 0 but later ones: what it saw and the prefix would not be one interval.
+    #[must_use]
+    pub fn after(&self, prefix: usize) -> Self {
+        let (mut lo, mut hi) = (Vec::new(), Vec::new());
+        for (l, h) in self.lo.chunks(self.time).zip(self.hi.chunks(self.time)) {
+            lo.extend(std::iter::repeat_n(0, prefix));
+            hi.extend(1..=prefix as u32);
+            for (&l, &h) in l.iter().zip(h) {
+                assert!(l == 0 || l >= h, "a prefix and keys from {l} on are two intervals");
+                lo.push(0);
+                hi.push(if l < h { h + prefix as u32 } else { 0 });
+            }
+        }
+        Self { lo, hi, time: self.time + prefix }
+    }
+
     /// The keys that query i of sequence b sees; an empty range at 0 if none.
     #[must_use]
     pub fn row(&self, b: usize, i: usize) -> Range<usize> {

@@ -1,0 +1,99 @@
+//! Parameter-efficient fine-tuning: a few new numbers are trained, and all the old ones stay as they are.
+//!
+//! | | what is trained | of a model with L blocks of width C |
+//! |---|---|---|
+//! | [`Lora`] | W' = W + (alpha / r) B A | 2 r C a square matrix |
+//! | [`Ia3`] | keys, values and hidden features are scaled | (2 C + H) L |
+//! | biases ("BitFit") | b | one number an output feature |
+//! | [`Adapter`] | x + W_up gelu(W_down x + b) + b' after each layer | 2 (2 C m + m + C) L |
+//! | [`Prefix`] | p keys and values before all others, in each block | 2 p C L |
+//! | soft prompt | p vectors before the text | p C |
+//!
+//! The first three change a weight, W' = f(W), before it is used. A [`Linear`](crate::Linear) holds its change as a
+//! [`Tuning`] and computes W' on the tape: a step of B T rows multiplies by W' B T times, so making W' costs next to
+//! nothing, the fused kernels go on working, and *merging* is nothing but keeping W' ([`Tuning::weight`]), so a merged
+//! model computes the same bits. Where each method begins, W' = W to the bit, but for prefixes and prompts.
+//!
+//! Which layers of a model get which is for the model to say: `gpt::peft`.
+
+mod adapter;
+mod ia3;
+mod lora;
+mod prefix;
+
+pub use adapter::Adapter;
+pub use ia3::Ia3;
+pub use lora::Lora;
+pub use prefix::Prefix;
+
+use tensor::{ParamId, Var};
+
+/// Rows of a weight: outputs `start..end` of a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rows {
+    /// The first.
+    pub start: usize,
+    /// The one behind the last.
+    pub end: usize,
+}
+
+impl Rows {
+    /// How many.
+    #[must_use]
+    pub fn count(self) -> usize {
+        self.end - self.start
+    }
+
+    /// `x` (n, ..) with its rows of this range replaced by what `change` makes of them.
+    fn of<'t>(self, x: Var<'t>, change: impl FnOnce(Var<'t>) -> Var<'t>) -> Var<'t> {
+        let n = x.shape()[0];
+        if self.start == 0 && self.end == n {
+            return change(x);
+        }
+        let mut parts = Vec::with_capacity(3);
+        if self.start > 0 {
+            parts.push(x.slice(0, 0, self.start));
+        }
+        parts.push(change(x.slice(0, self.start, self.end)));
+        if self.end < n {
+            parts.push(x.slice(0, self.end, n));
+        }
+        parts[0].concat(0, &parts[1..])
+    }
+}
+
+/// What changes the weight of a linear layer, whose own numbers stay.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Tuning {
+    /// Products of two thin matrices that are added: of queries, keys and values at most one each.
+    pub lora: [Option<Lora>; 3],
+    /// Factors of rows or columns.
+    pub ia3: Option<Ia3>,
+}
+
+impl Tuning {
+    /// Whether this changes nothing.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The weight (n_out, n_in) as it is used.
+    #[must_use]
+    pub fn weight<'t>(&self, weight: Var<'t>) -> Var<'t> {
+        let weight = self.lora.iter().flatten().fold(weight, |weight, lora| lora.weight(weight));
+        self.ia3.map_or(weight, |ia3| ia3.weight(weight))
+    }
+
+    /// The bias (n_out) as it is used.
+    #[must_use]
+    pub fn bias<'t>(&self, bias: Var<'t>) -> Var<'t> {
+        self.ia3.map_or(bias, |ia3| ia3.bias(bias))
+    }
+
+    /// The parameters that it adds.
+    pub fn params(&self) -> impl Iterator<Item = ParamId> {
+        let lora = self.lora.into_iter().flatten().flat_map(|lora| [lora.a, lora.b]);
+        lora.chain(self.ia3.map(Ia3::param))
+    }
+}
