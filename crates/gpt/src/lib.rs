@@ -10,6 +10,7 @@
 
 pub mod checkpoint;
 pub mod config;
+pub mod gpt2_dir;
 pub mod machine;
 pub mod model_dir;
 pub mod peft;

@@ -14,8 +14,10 @@ use crate::checkpoint::store::{self, MANIFEST, Manifest, read_entry, read_file, 
 use crate::checkpoint::tensors::{self, MAX_HEADER_BYTES, Tensors};
 use crate::checkpoint::{CheckpointError, io_error};
 use crate::config::GptConfig;
+use crate::gpt2_dir;
 use crate::json;
 use crate::machine::Machine;
+use data::Tokenizer;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
@@ -108,7 +110,15 @@ pub fn save_model_dir(
     )
 }
 
-/// Reads a model directory. Where there is a manifest, config, weights and tokenizer must be what it
+/// Whose directory it is.
+#[derive(Clone, Copy)]
+enum Kind {
+    Newleaf,
+    /// Hugging Face's GPT-2: [`gpt2_dir`].
+    Gpt2,
+}
+
+/// Reads a model directory, or one that Hugging Face's `transformers` wrote for a GPT-2. Where there is a manifest, config, weights and tokenizer must be what it
 /// says (the card may be edited and files added); without one they are read as they are.
 ///
 /// # Errors
@@ -122,15 +132,28 @@ pub fn load_model_dir(path: &Path) -> Result<LoadedModel, CheckpointError> {
         false => None,
     };
     let read = |name, limit| read_checked(path, manifest.as_ref(), name, limit);
-    let config = parse_config(path, &read(CONFIG, MAX_CONFIG_BYTES)?)?;
+    let (config, kind) = parse_config(path, &read(CONFIG, MAX_CONFIG_BYTES)?)?;
     let bytes = config.count_parameters().saturating_mul(4);
     refuse_too_large(path, bytes)?;
-    let weights = read(WEIGHTS, bytes.saturating_add(8 + MAX_HEADER_BYTES))?;
-    let tensors = tensors::decode_expected(&weights, &config.parameter_shapes())
-        .map_err(|source| CheckpointError::Tensors { path: path.join(WEIGHTS), source })?;
+    let most = match kind {
+        Kind::Newleaf => bytes,
+        Kind::Gpt2 => bytes.saturating_mul(2), // masks, and the head once more
+    };
+    let weights = read(WEIGHTS, most.saturating_add(8 + MAX_HEADER_BYTES))?;
+    let tensors = match kind {
+        Kind::Newleaf => tensors::decode_expected(&weights, &config.parameter_shapes()),
+        Kind::Gpt2 => gpt2_dir::decode(&weights, &config),
+    };
+    let tensors = tensors.map_err(|source| CheckpointError::Tensors { path: path.join(WEIGHTS), source })?;
     drop(weights);
-    let tokenizer = String::from_utf8(read(TOKENIZER, MAX_TOKENIZER_BYTES)?)
-        .map_err(|error| malformed(path, TOKENIZER, format!("not UTF-8: {error}")))?;
+    let tokenizer = match kind {
+        // which may have vocab.json and merges.txt instead
+        Kind::Gpt2 if !path.join(TOKENIZER).exists() => {
+            Tokenizer::load(path).map_err(|error| malformed(path, TOKENIZER, error.to_string()))?.to_json()
+        }
+        _ => String::from_utf8(read(TOKENIZER, MAX_TOKENIZER_BYTES)?)
+            .map_err(|error| malformed(path, TOKENIZER, format!("not UTF-8: {error}")))?,
+    };
     Ok(LoadedModel { config, tensors, tokenizer })
 }
 
@@ -169,8 +192,9 @@ fn refuse_other_kinds(path: &Path) -> Result<(), CheckpointError> {
         let remedy = "convert it in Python: safetensors.torch.save_file(torch.load(FILE, weights_only=True), 'model.safetensors')";
         return Err(CheckpointError::Format { path: path.join(name), problem: problem.into(), remedy });
     }
+    let is_there = |name: &str| has(name) || name == TOKENIZER && has("vocab.json") && has("merges.txt");
     for name in [CONFIG, WEIGHTS, TOKENIZER] {
-        if !has(name) {
+        if !is_there(name) {
             let remedy = "a model directory has config.json, model.safetensors and tokenizer.json";
             return Err(CheckpointError::Missing { path: path.join(name), remedy });
         }
@@ -178,19 +202,26 @@ fn refuse_other_kinds(path: &Path) -> Result<(), CheckpointError> {
     Ok(())
 }
 
-fn parse_config(path: &Path, bytes: &[u8]) -> Result<GptConfig, CheckpointError> {
+fn parse_config(path: &Path, bytes: &[u8]) -> Result<(GptConfig, Kind), CheckpointError> {
     let invalid = |problem: String| malformed(path, CONFIG, problem);
     let mut fields: Map<String, Value> = json::parse(bytes).map_err(|error| invalid(error.to_string()))?;
-    match fields.remove("model_type") {
-        Some(Value::String(kind)) if kind == MODEL_TYPE => {}
-        Some(other) => return Err(invalid(format!("expected model_type {MODEL_TYPE:?}, found {other}"))),
-        None => return Err(invalid(format!("expected model_type {MODEL_TYPE:?}, found none"))),
-    }
+    let kind = match fields.remove("model_type") {
+        Some(Value::String(kind)) if kind == MODEL_TYPE => Kind::Newleaf,
+        Some(Value::String(kind)) if kind == gpt2_dir::MODEL_TYPE => Kind::Gpt2,
+        other => {
+            let found = other.map_or("none".to_string(), |value| value.to_string());
+            return Err(invalid(format!("expected model_type {MODEL_TYPE:?} or \"gpt2\", found {found}")));
+        }
+    };
     fields.remove("architectures");
-    let config: GptConfig =
-        serde_json::from_value(Value::Object(fields)).map_err(|error| invalid(error.to_string()))?;
+    let config: GptConfig = match kind {
+        Kind::Newleaf => {
+            serde_json::from_value(Value::Object(fields)).map_err(|error| invalid(error.to_string()))?
+        }
+        Kind::Gpt2 => gpt2_dir::config(&fields).map_err(invalid)?,
+    };
     config.validate().map_err(|error| invalid(error.to_string()))?;
-    Ok(config)
+    Ok((config, kind))
 }
 
 /// An error if a model of so many bytes cannot fit into memory: the file and its tensors are there

@@ -11,6 +11,7 @@ mod baseline;
 mod clean;
 mod drift;
 mod eval;
+mod export;
 mod generate;
 mod info;
 mod leak;
@@ -65,6 +66,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     entry!(sample),
     entry!(eval),
     entry!(info),
+    entry!(export),
     entry!(report),
     entry!(clean),
     entry!(leak),

@@ -245,6 +245,17 @@ pub fn decode(bytes: &[u8]) -> Result<Tensors, TensorsError> {
     read(bytes, &read_header(bytes)?)
 }
 
+/// The tensors whose names are wanted, as [`decode`]; of the others, the type may be any.
+///
+/// # Errors
+/// As [`decode`].
+pub(crate) fn decode_those(bytes: &[u8], wanted: impl Fn(&str) -> bool) -> Result<Tensors, TensorsError> {
+    let mut header = parse_header(bytes)?;
+    header.0.retain(|name, _| wanted(name));
+    check_types(&header)?;
+    read(bytes, &header)
+}
+
 /// The tensors in the bytes of a safetensors file, if they are exactly the expected ones.
 ///
 /// # Errors
@@ -291,6 +302,22 @@ fn compare(
 }
 
 fn read_header(bytes: &[u8]) -> Result<Header, TensorsError> {
+    let header = parse_header(bytes)?;
+    check_types(&header)?;
+    Ok(header)
+}
+
+fn check_types(header: &Header) -> Result<(), TensorsError> {
+    match header.0.iter().find(|(_, entry)| entry.dtype != "F32") {
+        None => Ok(()),
+        Some((name, entry)) => {
+            let found: String = entry.dtype.chars().take(32).collect();
+            Err(TensorsError::Type { name: name.clone(), found })
+        }
+    }
+}
+
+fn parse_header(bytes: &[u8]) -> Result<Header, TensorsError> {
     let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
         return Err(TensorsError::HeaderLength {
             found: format!("a file of {} bytes", bytes.len()),
@@ -304,10 +331,6 @@ fn read_header(bytes: &[u8]) -> Result<Header, TensorsError> {
     let header: Header = serde_json::from_slice(&rest[..length as usize])
         .map_err(|error| TensorsError::Header(error.to_string()))?;
     for (name, entry) in &header.0 {
-        if entry.dtype != "F32" {
-            let found: String = entry.dtype.chars().take(32).collect();
-            return Err(TensorsError::Type { name: name.clone(), found });
-        }
         if elements(&entry.shape.0).is_none() {
             return Err(TensorsError::Header(format!(
                 "the shape of {name:?} is too large: {:?}",

@@ -1,0 +1,222 @@
+//! GPT-2 in Hugging Face's directories, both ways: what `transformers` saves is a model here, and a model here that is a
+//! GPT-2 by its settings is one there.
+//!
+//! | there | here |
+//! |---|---|
+//! | `n_positions`, `layer_norm_epsilon`, `activation_function` | `block_size`, `norm_eps`, `activation` |
+//! | `transformer.h.0.attn.c_attn.weight` (in, out) of a `Conv1D`, with or without `transformer.` | `h.0.attn.c_attn.weight` (out, in) |
+//! | `lm_head.weight`, which is `wte.weight` again | nothing, if the head is tied |
+//! | `h.0.attn.bias`, `h.0.attn.masked_bias`: the causal mask | nothing |
+//! | a bias of every linear layer and norm | zeros, where the model has none |
+
+use crate::checkpoint::store;
+use crate::checkpoint::tensors::{self, Tensor, Tensors, TensorsError};
+use crate::checkpoint::{CheckpointError, io_error};
+use crate::config::{Activation, GptConfig, Norm, Position};
+use crate::json;
+use data::Tokenizer;
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+/// The `model_type` in `config.json`.
+pub(crate) const MODEL_TYPE: &str = "gpt2";
+const PREFIX: &str = "transformer.";
+/// The layers whose weights `Conv1D` keeps the other way round.
+const TRANSPOSED: [&str; 4] =
+    [".attn.c_attn.weight", ".attn.c_proj.weight", ".mlp.c_fc.weight", ".mlp.c_proj.weight"];
+const ACTIVATIONS: [(&str, Activation); 5] = [
+    ("gelu_new", Activation::GeluTanh),
+    ("gelu_pytorch_tanh", Activation::GeluTanh),
+    ("gelu_fast", Activation::GeluTanh),
+    ("gelu", Activation::Gelu),
+    ("relu2", Activation::Relu2),
+];
+
+/// The configuration in a `config.json` of the type `gpt2`.
+///
+/// # Errors
+/// A message, if a field is missing or says something that this program cannot compute.
+pub(crate) fn config(fields: &Map<String, Value>) -> Result<GptConfig, String> {
+    let count = |name: &str| match fields.get(name).and_then(Value::as_u64) {
+        Some(n) => {
+            usize::try_from(n).map_err(|_| format!("{name}: expected a number of this machine's size"))
+        }
+        None => Err(format!("{name}: expected a whole number, found {}", shown(fields.get(name)))),
+    };
+    let number = |name: &str, usual: f64| match fields.get(name) {
+        None => Ok(usual as f32),
+        Some(value) => match value.as_f64() {
+            Some(x) => Ok(x as f32),
+            None => Err(format!("{name}: expected a number, found {value}")),
+        },
+    };
+    let flag = |name: &str, usual: bool| fields.get(name).map_or(usual, |value| *value == Value::Bool(true));
+    for (name, expected) in [
+        ("scale_attn_weights", true),
+        ("scale_attn_by_inverse_layer_idx", false),
+        ("add_cross_attention", false),
+    ] {
+        if flag(name, expected) != expected {
+            return Err(format!("{name}: only {expected} is known here"));
+        }
+    }
+    let (n_embd, name) = (count("n_embd")?, fields.get("activation_function"));
+    let name = name.map_or(Some("gelu_new"), Value::as_str);
+    let known = |name: &str| ACTIVATIONS.iter().find(|(theirs, _)| *theirs == name);
+    let Some((_, activation)) = name.and_then(known) else {
+        let names = ACTIVATIONS.map(|(theirs, _)| theirs).join(", ");
+        return Err(format!(
+            "activation_function: expected one of {names}, found {}",
+            shown(fields.get("activation_function"))
+        ));
+    };
+    match fields.get("n_inner") {
+        None | Some(Value::Null) => {}
+        Some(inner) if inner.as_u64() == (n_embd as u64).checked_mul(4) => {}
+        Some(inner) => return Err(format!("n_inner: expected 4 n_embd or null, found {inner}")),
+    }
+    let (dropout, attn_dropout) = (number("resid_pdrop", 0.1)?, number("attn_pdrop", 0.1)?);
+    Ok(GptConfig {
+        n_layer: count("n_layer")?,
+        n_head: count("n_head")?,
+        n_embd,
+        block_size: count("n_positions").or_else(|error| count("n_ctx").map_err(|_| error))?,
+        vocab_size: count("vocab_size")?,
+        dropout,
+        attn_dropout: (attn_dropout != dropout).then_some(attn_dropout),
+        bias: true,
+        tied: flag("tie_word_embeddings", true),
+        activation: *activation,
+        norm_eps: number("layer_norm_epsilon", 1e-5)?,
+        ..GptConfig::default()
+    })
+}
+
+fn shown(value: Option<&Value>) -> String {
+    value.map_or("nothing".into(), Value::to_string)
+}
+
+/// The weights in the bytes of a `model.safetensors` of GPT-2, in our names and order of axes.
+pub(crate) fn decode(bytes: &[u8], config: &GptConfig) -> Result<Tensors, TensorsError> {
+    let is_mask = |name: &str| name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
+    let is_copy = |name: &str| config.tied && name == "lm_head.weight";
+    let theirs = tensors::decode_those(bytes, |name| !is_mask(name) && !is_copy(name))?;
+    let mut ours = Tensors::new();
+    for (name, tensor) in theirs {
+        let name = name.strip_prefix(PREFIX).unwrap_or(&name).to_string();
+        let tensor = if is_transposed(&name) { transposed(&tensor) } else { tensor };
+        if ours.contains_key(&name) {
+            return Err(TensorsError::Header(format!("{name} occurs with and without {PREFIX:?}")));
+        }
+        ours.insert(name, tensor);
+    }
+    tensors::check(&ours, &config.parameter_shapes())?;
+    Ok(ours)
+}
+
+fn is_transposed(name: &str) -> bool {
+    TRANSPOSED.iter().any(|end| name.ends_with(end))
+}
+
+/// A matrix with its axes exchanged; anything else as it is.
+fn transposed(tensor: &Tensor) -> Tensor {
+    let [rows, columns] = tensor.shape[..] else { return tensor.clone() };
+    let data = (0..columns).flat_map(|j| (0..rows).map(move |i| tensor.data[i * columns + j])).collect();
+    Tensor { shape: vec![columns, rows], data }
+}
+
+/// Writes a model as Hugging Face's `transformers` does.
+///
+/// # Errors
+/// If the model is no GPT-2 (the message names the settings), the tensors are not those of the config, or the disk fails.
+pub fn save_gpt2_dir(
+    path: &Path,
+    config: &GptConfig,
+    tensors: &Tensors,
+    tokenizer: &Tokenizer,
+) -> Result<(), CheckpointError> {
+    let config_json = config_json(config).map_err(|problem| CheckpointError::Format {
+        path: path.to_path_buf(),
+        problem,
+        remedy: "train a model with --preset nano-cpu or baby, and --activation gelu_tanh",
+    })?;
+    let weights = tensors::check(tensors, &config.parameter_shapes())
+        .and_then(|()| tensors::encode(&encode(config, tensors)))
+        .map_err(|source| CheckpointError::Tensors { path: path.join("model.safetensors"), source })?;
+    let in_json = |error: serde_json::Error| io_error("write", path, error.into());
+    let config_json = json::to_bytes(&config_json).map_err(in_json)?;
+    let generation = json::to_bytes(&json!({ "do_sample": true })).map_err(in_json)?;
+    store::write_dir(
+        path,
+        &[
+            ("config.json", &config_json),
+            ("model.safetensors", &weights),
+            ("tokenizer.json", tokenizer.to_json().as_bytes()),
+            ("generation_config.json", &generation),
+        ],
+    )
+}
+
+/// The `config.json` of a model that is a GPT-2; else what about it is not.
+fn config_json(config: &GptConfig) -> Result<Value, String> {
+    let gpt2 = GptConfig {
+        position: Position::Learned,
+        norm: Norm::LayerNorm,
+        n_kv_head: None,
+        qk_norm: false,
+        value_residual: false,
+        embedding_skip: false,
+        soft_cap: 0.0,
+        ngram: 0,
+        window: None,
+        ..config.clone()
+    };
+    let (Value::Object(ours), Value::Object(theirs)) = (json!(config), json!(gpt2)) else {
+        unreachable!("a struct is an object")
+    };
+    let differ = ours.iter().filter(|(name, value)| theirs.get(*name) != Some(value));
+    let mut differ: Vec<String> = differ.map(|(name, value)| format!("{name} {value}")).collect();
+    let activation = ACTIVATIONS.iter().find(|(_, ours)| *ours == config.activation);
+    if activation.is_none() {
+        differ.push(format!("activation {}", json!(config.activation)));
+    }
+    let (Some((activation, _)), true) = (activation, differ.is_empty()) else {
+        return Err(format!("this model is no GPT-2, which has no {}", differ.join(", ")));
+    };
+    let dropout = config.dropout;
+    Ok(json!({
+        "architectures": ["GPT2LMHeadModel"],
+        "model_type": MODEL_TYPE,
+        "activation_function": activation,
+        "n_layer": config.n_layer,
+        "n_head": config.n_head,
+        "n_embd": config.n_embd,
+        "n_inner": null,
+        "n_positions": config.block_size,
+        "n_ctx": config.block_size,
+        "vocab_size": config.vocab_size,
+        "layer_norm_epsilon": config.norm_eps,
+        "resid_pdrop": dropout,
+        "embd_pdrop": dropout,
+        "attn_pdrop": config.attn_dropout.unwrap_or(dropout),
+        "tie_word_embeddings": config.tied,
+        "bos_token_id": null,
+        "eos_token_id": null,
+        "torch_dtype": "float32",
+    }))
+}
+
+/// Our weights in their names and order of axes, with biases everywhere.
+fn encode(config: &GptConfig, tensors: &Tensors) -> Tensors {
+    let mut theirs = Tensors::new();
+    for (name, shape) in (GptConfig { bias: true, ..config.clone() }).parameter_shapes() {
+        let tensor = match tensors.get(&name) {
+            Some(tensor) if is_transposed(&name) => transposed(tensor),
+            Some(tensor) => tensor.clone(),
+            None => Tensor { data: vec![0.0; shape.iter().product()], shape },
+        };
+        let is_head = name == "lm_head.weight";
+        theirs.insert(if is_head { name } else { format!("{PREFIX}{name}") }, tensor);
+    }
+    theirs
+}
