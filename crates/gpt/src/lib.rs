@@ -18,6 +18,7 @@ pub mod plan;
 pub mod run_dir;
 pub mod sampling;
 pub mod train;
+pub mod tune;
 
 mod decode;
 mod generate;

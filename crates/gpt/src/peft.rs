@@ -306,6 +306,18 @@ impl Gpt {
         }
     }
 
+    /// How far a parameter is from the text: 0 for embeddings, 1 for the first block, and so on; what is behind all blocks,
+    /// and what was put on the model, is deepest.
+    #[must_use]
+    pub fn depth(&self, name: &str) -> usize {
+        let mut parts = name.split('.');
+        match (parts.next(), parts.next().and_then(|i| i.parse::<usize>().ok())) {
+            (Some("h"), Some(i)) => i + 1,
+            (Some("wte" | "wpe" | "ngram" | "prompt"), _) => 0,
+            _ => self.config.n_layer + 1,
+        }
+    }
+
     /// Whether nothing but the parameters of its configuration takes part (and biases that were added).
     #[must_use]
     pub fn is_plain(&self) -> bool {

@@ -1,0 +1,36 @@
+//! Fine-tuning: a pretrained model learns a task from few examples.
+//!
+//! A [`Task`] has examples, a loss of some of them, and a score on other examples. [`fit`] goes over the examples a few
+//! times, measures the score, keeps the best weights and stops when they get no better. [`Classifier`] is such a task, and
+//! [`crate::peft`] says which of the weights are trained.
+
+mod classifier;
+mod fit;
+mod rows;
+
+pub use classifier::{Classifier, ClassifierConfig, Classify, Metric, Pool, Target, Targets};
+pub use fit::{Event, Outcome, TuneConfig, TuneError, fit};
+pub use rows::Rows;
+
+use nn::DropoutSeeds;
+use tensor::{Params, Tape, Var};
+
+/// What is learned.
+pub trait Task: Sync {
+    /// How many examples there are to learn from.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Tokens of an example: those of a similar length are computed together.
+    fn tokens(&self, example: usize) -> usize;
+
+    /// The loss of some examples, a mean over them.
+    fn loss<'t>(&self, tape: &'t Tape<'_>, examples: &[usize], seeds: &DropoutSeeds) -> Var<'t>;
+
+    /// How good these weights are on examples that are not trained on; higher is better.
+    fn validate(&self, params: &Params) -> f64;
+}
