@@ -252,6 +252,12 @@ impl Gpt {
         if self.config.soft_cap > 0.0 { logits.soft_cap(self.config.soft_cap) } else { logits }
     }
 
+    /// The vectors of all positions, (block_size, C), if positions have any.
+    fn positions<'t>(&self, tape: &'t Tape<'_>) -> Option<Var<'t>> {
+        let learned = self.wpe.map(|wpe| tape.param(wpe.weight));
+        learned.or_else(|| self.sinusoids.as_ref().map(|sinusoids| sinusoids.on(tape)))
+    }
+
     /// What the residual stream begins as: ids of shape (B, T) to (B, T, C).
     fn embedding<'t>(
         &self,
@@ -261,10 +267,11 @@ impl Gpt {
         intervals: &Arc<Intervals>,
         seeds: &DropoutSeeds,
     ) -> Var<'t> {
-        let tokens = match (&self.wpe, &self.sinusoids) {
-            (Some(wpe), _) => self.wte.forward_with_positions(wpe, tape, ids, &shape),
-            (None, Some(sinusoids)) => sinusoids.forward(&self.wte, tape, ids, &shape),
-            (None, None) => self.wte.forward(tape, ids, &shape),
+        let first = self.virtual_tokens(tape.params());
+        let tokens = match self.positions(tape) {
+            None => self.wte.forward(tape, ids, &shape),
+            Some(all) if first == 0 => self.wte.forward_with_positions(all, ids, &shape),
+            Some(all) => self.wte.forward_with_positions(all.slice(0, first, first + shape[1]), ids, &shape),
         };
         let x = match self.ngram.forward(tape, ids, shape, intervals, seeds) {
             Some(ngrams) => tokens + ngrams,
@@ -287,7 +294,7 @@ impl Gpt {
         intervals: &Arc<Intervals>,
         seeds: &DropoutSeeds,
     ) -> Var<'t> {
-        let (t, block_size) = (shape[1], self.config.block_size - self.prompt_len(tape.params()));
+        let (t, block_size) = (shape[1], self.config.block_size - self.virtual_tokens(tape.params()));
         assert!(
             t <= block_size,
             "cannot forward a sequence of length {t}: the block size is only {block_size}"
@@ -313,12 +320,14 @@ impl Gpt {
         self.ln_f.forward(x)
     }
 
-    /// Positions that a learned prompt takes from the block.
-    pub(crate) fn prompt_len(&self, params: &Params) -> usize {
-        self.prompt.map_or(0, |prompt| params.shape(prompt)[0])
+    /// Positions that a learned prompt or prefix takes from the block: texts begin behind them.
+    #[must_use]
+    pub fn virtual_tokens(&self, params: &Params) -> usize {
+        let prefix = || self.h.first().and_then(|h| h.attn.prefix).map_or(0, |prefix| prefix.tokens);
+        self.prompt.map_or_else(prefix, |prompt| params.shape(prompt)[0])
     }
 
-    /// A prompt (p, C) before each text (B, T, C), and what the positions of both then see.
+    /// A prompt (p, C), with its positions, before each text (B, T, C), and what the positions of both then see.
     fn after_prompt<'t>(
         &self,
         prompt: Var<'t>,
@@ -326,6 +335,10 @@ impl Gpt {
         intervals: &Intervals,
     ) -> (Var<'t>, Arc<Intervals>) {
         let [p, c] = prompt.shape()[..] else { unreachable!("a matrix") };
+        let prompt = match self.positions(prompt.tape()) {
+            None => prompt,
+            Some(all) => prompt + all.slice(0, 0, p),
+        };
         let prompts = prompt.broadcast_to([text.shape()[0], p, c]);
         (prompts.concat(1, &[text]), Arc::new(intervals.after(p)))
     }

@@ -2,8 +2,8 @@
 //!
 //! fixtures/gpt2 was made by fixtures/make_gpt2.py with transformers; the same script checks what we export:
 //!
-//!   NEWLEAF_EXPORT=/tmp/exported cargo test -p gpt --test gpt2_dir what_is_exported
-//!   python crates/gpt/tests/fixtures/make_gpt2.py check /tmp/exported
+//!   NEWLEAF_EXPORT=exported cargo test -p gpt --test gpt2_dir exported
+//!   cd crates/gpt/exported && python ../tests/fixtures/make_gpt2.py check base lora lora-all ia3 prefix prompt
 
 use data::{CharTokenizer, Tokenizer};
 use gpt::Gpt;
@@ -11,6 +11,7 @@ use gpt::checkpoint::tensors::{Tensors, decode, from_params, into_params};
 use gpt::config::{GptConfig, Position, Preset};
 use gpt::gpt2_dir::save_gpt2_dir;
 use gpt::model_dir::load_model_dir;
+use gpt::peft::{Method, fingerprint, load_adapter, save_adapter};
 use nn::DropoutSeeds;
 use random::{Rng, Stream};
 use safetensors::SafeTensors;
@@ -40,14 +41,42 @@ fn copied(name: &str) -> TempDir {
     folder
 }
 
-fn logits(config: &GptConfig, tensors: &Tensors) -> Vec<f32> {
+fn built(config: &GptConfig, tensors: &Tensors) -> (Gpt, Params) {
     let mut params = Params::new();
     let model = Gpt::new(config, &mut params, &mut Rng::new(1, Stream::Init));
     into_params(tensors, &mut params).unwrap();
+    (model, params)
+}
+
+fn logits(model: &Gpt, params: &Params) -> Vec<f32> {
     let workspace = Workspace::new();
-    let tape = Tape::no_grad(&params, &workspace);
+    let tape = Tape::no_grad(params, &workspace);
     let logits = model.logits(&tape, &IDS, [2, 8], &model.intervals(8), &DropoutSeeds::off());
     logits.value().iter().copied().collect()
+}
+
+fn logits_of(config: &GptConfig, tensors: &Tensors) -> Vec<f32> {
+    let (model, params) = built(config, tensors);
+    logits(&model, &params)
+}
+
+/// The logits that transformers or peft computed.
+fn expected(name: &str) -> Vec<f32> {
+    let bytes = fs::read(fixture(name).join("logits.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let floats = file.tensor("logits").unwrap().data().as_chunks::<4>().0.to_vec();
+    floats.iter().map(|b| f32::from_le_bytes(*b)).collect()
+}
+
+/// Where to export to: a folder that is kept if somebody wants to look.
+fn exported(folder: &TempDir) -> PathBuf {
+    std::env::var_os("NEWLEAF_EXPORT").map_or_else(|| folder.path().join("exported"), PathBuf::from)
+}
+
+/// What the script compares.
+fn record(folder: &Path, logits: &[f32]) {
+    let record = serde_json::json!({ "ids": IDS.chunks(8).collect::<Vec<_>>(), "logits": logits });
+    fs::write(folder.join("logits.json"), record.to_string()).unwrap();
 }
 
 /// The largest difference over the largest number.
@@ -63,11 +92,7 @@ fn models_of_transformers_are_read() {
         let folder = copied(name);
         let model = load_model_dir(folder.path()).unwrap();
         assert_eq!((model.config.tied, model.config.norm_eps, model.config.block_size), (tied, eps, 9));
-        let bytes = fs::read(fixture(name).join("logits.safetensors")).unwrap();
-        let file = SafeTensors::deserialize(&bytes).unwrap();
-        let floats = file.tensor("logits").unwrap().data().as_chunks::<4>().0.to_vec();
-        let expected: Vec<f32> = floats.iter().map(|b| f32::from_le_bytes(*b)).collect();
-        let found = difference(&logits(&model.config, &model.tensors), &expected);
+        let found = difference(&logits_of(&model.config, &model.tensors), &expected(name));
         assert!(found <= 1e-5, "{name}: {found:e}");
     }
 }
@@ -92,17 +117,12 @@ fn what_was_read_is_written_again() {
 
 /// Our own model without biases: zeros are written, and transformers' reader finds every tensor that it knows.
 #[test]
-fn what_is_exported_computes_the_same() {
-    let base = Preset::NanoCpu.config(11).model;
-    let config = GptConfig { n_layer: 2, n_head: 3, n_embd: 12, block_size: 9, ..base };
-    let (mut params, mut rng) = (Params::new(), Rng::new(5, Stream::Init));
-    let _ = Gpt::new(&config, &mut params, &mut rng);
-    for id in params.ids().collect::<Vec<_>>() {
-        params.data_mut(id).iter_mut().for_each(|x| *x += 0.3 * rng.normal());
-    }
+fn exported_models_compute_the_same() {
+    let (config, params) = own_model();
     let tensors = from_params(&params);
     let folder = tempfile::tempdir().unwrap();
-    let out = std::env::var_os("NEWLEAF_EXPORT").map_or_else(|| folder.path().join("out"), PathBuf::from);
+    let out = exported(&folder).join("base");
+    fs::create_dir_all(out.parent().unwrap()).unwrap();
     save_gpt2_dir(&out, &config, &tensors, &tokenizer()).unwrap();
     let written = decode(&fs::read(out.join("model.safetensors")).unwrap()).unwrap();
     let theirs = fs::read(fixture("tied").join("model.safetensors")).unwrap();
@@ -116,12 +136,148 @@ fn what_is_exported_computes_the_same() {
         .map(|name| format!("transformer.{name}"))
         .collect();
     assert_eq!(written.keys().cloned().collect::<BTreeSet<_>>(), expected);
-    let ours = logits(&config, &tensors);
+    let ours = logits_of(&config, &tensors);
     let again = load_model_dir(&out).unwrap();
     assert!(again.config.bias && !config.bias);
-    assert!(difference(&logits(&again.config, &again.tensors), &ours) <= 1e-6);
-    let record = serde_json::json!({ "ids": IDS.chunks(8).collect::<Vec<_>>(), "logits": ours });
-    fs::write(out.join("logits.json"), record.to_string()).unwrap();
+    assert!(difference(&logits_of(&again.config, &again.tensors), &ours) <= 1e-6);
+    record(&out, &ours);
+}
+
+/// A model without biases, whose numbers are all somewhere.
+fn own_model() -> (GptConfig, Params) {
+    let base = Preset::NanoCpu.config(11).model;
+    let config = GptConfig { n_layer: 2, n_head: 3, n_embd: 12, block_size: 11, ..base };
+    let (mut params, mut rng) = (Params::new(), Rng::new(5, Stream::Init));
+    let _ = Gpt::new(&config, &mut params, &mut rng);
+    scatter(&mut params, &mut rng);
+    (config, params)
+}
+
+fn scatter(params: &mut Params, rng: &mut Rng) {
+    for id in params.ids().filter(|&id| params.is_trainable(id)).collect::<Vec<_>>() {
+        params.data_mut(id).iter_mut().for_each(|x| *x += 0.3 * rng.normal());
+    }
+}
+
+#[test]
+fn adapters_of_peft_are_read() {
+    for (name, method) in [
+        ("lora", "lora:r=2,alpha=3,targets=ap"),
+        ("ia3", "ia3"),
+        ("prefix", "prefix:tokens=1"),
+        ("prompt", "prompt:tokens=1"),
+    ] {
+        let base = load_model_dir(copied("tied").path()).unwrap();
+        let (mut model, mut params) = built(&base.config, &base.tensors);
+        let adapter = load_adapter(&fixture(name)).unwrap();
+        assert_eq!(adapter.method.to_string(), method);
+        adapter.put_on(&mut model, &mut params).unwrap();
+        let found = difference(&logits(&model, &params), &expected(name));
+        assert!(found <= 1e-5, "{name}: {found:e}");
+        assert!(difference(&expected(name), &expected("tied")) > 0.01, "{name} changes nothing");
+    }
+}
+
+/// What is saved comes back to the bit, on the model itself and on its export; on another model it is refused.
+#[test]
+fn exported_adapters_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, method) in [
+        ("lora", "lora:r=3,alpha=5,targets=qv"),
+        ("lora-all", "lora:r=2,targets=all"),
+        ("lora-a", "lora:r=2,targets=af"),
+        ("ia3", "ia3"),
+        ("prefix", "prefix:tokens=2"),
+        ("prompt", "prompt:tokens=3"),
+        ("adapter", "adapter:width=5"),
+        ("bitfit", "bitfit"),
+    ] {
+        let method: Method = method.parse().unwrap();
+        let (config, base) = own_model();
+        let (mut model, mut params) = built(&config, &from_params(&base));
+        model.tune(&method, &mut params, &mut Rng::new(3, Stream::Init)).unwrap();
+        scatter(&mut params, &mut Rng::new(4, Stream::Init));
+        let ours = logits(&model, &params);
+        let out = exported(&folder).join(name);
+        fs::create_dir_all(out.parent().unwrap()).unwrap();
+        let sha256 = fingerprint(&config, &base);
+        save_adapter(&out, &model, &params, &method, (Path::new("base"), &sha256)).unwrap();
+        let adapter = load_adapter(&out).unwrap();
+        assert_eq!((&adapter.method, adapter.base_path.as_deref()), (&method, Some("base")));
+
+        let (mut again, mut again_params) = built(&config, &from_params(&base));
+        adapter.put_on(&mut again, &mut again_params).unwrap();
+        assert_eq!(logits(&again, &again_params), ours, "{name}");
+        record(&out, &ours);
+
+        let gpt2 = folder.path().join("gpt2");
+        save_gpt2_dir(&gpt2, &config, &from_params(&base), &tokenizer()).unwrap();
+        let export = load_model_dir(&gpt2).unwrap();
+        let (mut again, mut again_params) = built(&export.config, &export.tensors);
+        if name != "bitfit" {
+            adapter.put_on(&mut again, &mut again_params).unwrap();
+            assert!(difference(&logits(&again, &again_params), &ours) <= 1e-6, "{name}");
+        }
+
+        let (mut other, mut other_params) = built(&config, &from_params(&base));
+        let wte = other_params.id("wte.weight").unwrap();
+        other_params.data_mut(wte)[0] += 1.0;
+        let count = other_params.len();
+        let error = adapter.put_on(&mut other, &mut other_params).unwrap_err().to_string();
+        assert!(error.contains(&sha256) && error.contains("trained on"), "{error}");
+        assert!(other.is_plain() && other_params.len() == count);
+    }
+}
+
+/// Two adapters, one after the other, on one base that is read once.
+#[test]
+fn adapters_are_exchanged() {
+    let base = load_model_dir(copied("tied").path()).unwrap();
+    let (model, params) = built(&base.config, &base.tensors);
+    for name in ["lora", "ia3", "lora", "prompt"] {
+        let (mut tuned, mut tuned_params) = (model.clone(), params.clone());
+        load_adapter(&fixture(name)).unwrap().put_on(&mut tuned, &mut tuned_params).unwrap();
+        assert!(difference(&logits(&tuned, &tuned_params), &expected(name)) <= 1e-5, "{name}");
+    }
+    assert!(difference(&logits(&model, &params), &expected("tied")) <= 1e-5);
+}
+
+#[test]
+fn damaged_adapters_are_refused() {
+    let change = |name: &str, field: &str, value: &str| -> String {
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["adapter_config.json", "adapter_model.safetensors"] {
+            fs::copy(fixture(name).join(file), folder.path().join(file)).unwrap();
+        }
+        let path = folder.path().join("adapter_config.json");
+        let mut config: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        config[field] = serde_json::from_str(value).unwrap();
+        fs::write(&path, config.to_string()).unwrap();
+        let base = load_model_dir(copied("tied").path()).unwrap();
+        let (mut model, mut params) = built(&base.config, &base.tensors);
+        let put = load_adapter(folder.path()).and_then(|adapter| adapter.put_on(&mut model, &mut params));
+        assert!(model.is_plain());
+        put.unwrap_err().to_string()
+    };
+    for (name, field, value, words) in [
+        ("lora", "r", "3", "lora_A.weight is [2, 12], expected [3, 12]"),
+        ("lora", "r", "0", "a rank from 1"),
+        ("lora", "use_dora", "true", "use_dora: only false"),
+        ("lora", "rank_pattern", "{\"c_attn\": 4}", "rank_pattern"),
+        ("lora", "target_modules", "[\"wte\"]", "\"wte\" is no linear layer"),
+        ("lora", "target_modules", "[\"c_attn\"]", "is not expected"),
+        ("lora", "peft_type", "\"OFT\"", "found OFT"),
+        ("lora", "newleaf", "{\"method\": \"lora:r=x\"}", "lora r"),
+        ("lora", "newleaf", "{\"method\": \"lora:r=2,targets=ap\", \"base_sha256\": \"ab\"}", "sha256 ab"),
+        ("prefix", "num_virtual_tokens", "2", "prompt_embeddings is [1, 48], expected [2, 48]"),
+        ("prompt", "num_virtual_tokens", "9", "half of the context"),
+        ("prefix", "prefix_projection", "true", "only false"),
+    ] {
+        let error = change(name, field, value);
+        assert!(error.contains(words), "{name} {field} {value}: {error}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    assert!(load_adapter(folder.path()).unwrap_err().to_string().contains("adapter_config.json"));
 }
 
 #[test]

@@ -207,12 +207,8 @@ fn loss_with_a_fault<'t>(model: &Gpt, tape: &'t Tape<'_>, batch: &Batch, rng: &m
         places -= 1;
         if places >= 0 { x } else { fault.take().map_or(x, |fault| tape.apply(fault, &[x])) }
     };
-    let mut x = pass(model.wte.forward_with_positions(
-        &model.wpe.expect("learned positions"),
-        tape,
-        &batch.ids,
-        &shape,
-    ));
+    let positions = tape.param(model.wpe.expect("learned positions").weight);
+    let mut x = pass(model.wte.forward_with_positions(positions, &batch.ids, &shape));
     for block in &model.h {
         let normed = pass(block.ln_1.forward(x));
         let attended = pass(block.attn.forward(normed, &intervals, &mut None, &seeds));

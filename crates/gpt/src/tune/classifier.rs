@@ -99,7 +99,7 @@ impl Classifier {
     /// Tokens of a text that are read.
     #[must_use]
     pub fn most_tokens(&self, params: &Params) -> usize {
-        self.gpt.config.block_size - self.gpt.prompt_len(params)
+        self.gpt.config.block_size - self.gpt.virtual_tokens(params)
     }
 
     /// Scores (B, outputs).

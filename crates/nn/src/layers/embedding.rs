@@ -28,17 +28,11 @@ impl Embedding {
     }
 
     /// Token ids (B, T) to the sum of token and position vectors (B, T, C), in one pass over memory:
-    /// y\[b, t\] = wte\[ids\[b, t\]\] + wpe\[t\], where this layer is wte.
+    /// y\[b, t\] = wte\[ids\[b, t\]\] + positions\[t\], where this layer is wte.
     #[track_caller]
     #[must_use]
-    pub fn forward_with_positions<'t>(
-        &self,
-        wpe: &Self,
-        tape: &'t Tape<'_>,
-        ids: &[u32],
-        shape: &[usize],
-    ) -> Var<'t> {
-        tape.param(self.weight).embedding_with_positions(tape.param(wpe.weight), ids, shape)
+    pub fn forward_with_positions<'t>(&self, positions: Var<'t>, ids: &[u32], shape: &[usize]) -> Var<'t> {
+        positions.tape().param(self.weight).embedding_with_positions(positions, ids, shape)
     }
 
     /// The same table as a linear layer without bias, from vectors to a score for each token: the tied head

@@ -1,6 +1,5 @@
 //! Positions as sines and cosines.
 
-use super::embedding::Embedding;
 use ndarray::{Array2, ArrayD};
 use std::f64::consts::{SQRT_2, TAU};
 use tensor::{Tape, Var};
@@ -27,11 +26,10 @@ impl Sinusoids {
         Self { table: table.into_dyn() }
     }
 
-    /// Token ids (B, T) to the sum of the tokens' vectors and the positions': (B, T, C).
-    #[track_caller]
+    /// The vectors of all positions, (count, C), on a tape.
     #[must_use]
-    pub fn forward<'t>(&self, wte: &Embedding, tape: &'t Tape<'_>, ids: &[u32], shape: &[usize]) -> Var<'t> {
-        tape.param(wte.weight).embedding_with_positions(tape.constant(&self.table), ids, shape)
+    pub fn on<'t>(&self, tape: &'t Tape<'_>) -> Var<'t> {
+        tape.constant(&self.table)
     }
 
     /// The vector of position t.

@@ -13,6 +13,10 @@
 //! # Ok::<(), gpt::peft::MethodError>(())
 //! ```
 
+mod adapter_dir;
+
+pub use adapter_dir::{SavedAdapter, fingerprint, load_adapter, save_adapter};
+
 use crate::{Block, Gpt};
 use nn::peft::{Adapter, Ia3, Lora, Prefix, Rows, Tuning};
 use nn::{Init, Linear, ParamBuilder};
@@ -65,12 +69,14 @@ pub enum Method {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Targets {
-    wanted: [bool; 6],
+    wanted: [bool; 7],
 }
 
 impl Targets {
-    /// q, k, v: queries, keys and values; o: the projection behind attention; f, p: the two of the feed-forward layer.
-    const LETTERS: [char; 6] = ['q', 'k', 'v', 'o', 'f', 'p'];
+    /// q, k, v: queries, keys and values, each by itself; a: all three in one, as peft has it; o: the projection behind
+    /// attention; f, p: the two of the feed-forward layer.
+    const LETTERS: [char; 7] = ['q', 'k', 'v', 'a', 'o', 'f', 'p'];
+    const EXPECTED: &'static str = "letters of qkvofp, a instead of qkv, or all";
 
     fn has(self, letter: char) -> bool {
         Self::LETTERS.iter().zip(self.wanted).any(|(l, wanted)| *l == letter && wanted)
@@ -82,16 +88,18 @@ impl FromStr for Targets {
 
     fn from_str(text: &str) -> Result<Self, MethodError> {
         if text == "all" {
-            return Ok(Self { wanted: [true; 6] });
+            return "qkvofp".parse();
         }
-        let mut wanted = [false; 6];
+        let mut wanted = [false; 7];
         for letter in text.chars() {
             let i = Self::LETTERS.iter().position(|&l| l == letter);
-            wanted[i.ok_or_else(|| invalid("targets", text, "letters of qkvofp, or all"))?] = true;
+            wanted[i.ok_or_else(|| invalid("targets", text, Self::EXPECTED))?] = true;
         }
-        match wanted.contains(&true) {
-            true => Ok(Self { wanted }),
-            false => Err(invalid("targets", text, "letters of qkvofp, or all")),
+        let targets = Self { wanted };
+        match wanted.contains(&true) && !(targets.has('a') && ['q', 'k', 'v'].iter().any(|l| targets.has(*l)))
+        {
+            true => Ok(targets),
+            false => Err(invalid("targets", text, Self::EXPECTED)),
         }
     }
 }
@@ -207,12 +215,8 @@ impl FromStr for Method {
                 if !(alpha > 0.0 && alpha.is_finite()) {
                     return Err(invalid("lora alpha", &alpha.to_string(), "a number above 0"));
                 }
-                let usual = Targets { wanted: [true, false, true, false, false, false] };
-                Self::Lora {
-                    r,
-                    alpha,
-                    targets: settings.take("targets", usual, "letters of qkvofp, or all")?,
-                }
+                let usual: Targets = "qv".parse()?;
+                Self::Lora { r, alpha, targets: settings.take("targets", usual, Targets::EXPECTED)? }
             }
             "ia3" => Self::Ia3,
             "prefix" => Self::Prefix { tokens: settings.count("tokens", 16)? },
@@ -299,8 +303,8 @@ impl Gpt {
         match *method {
             Method::Prefix { .. } if self.config.window.is_some() => unfit("prefix", window),
             Method::Prompt { .. } if self.config.window.is_some() => unfit("prompt", window),
-            Method::Prompt { tokens } if 2 * tokens > self.config.block_size => {
-                unfit("prompt", "it would take more than half of the context: fewer tokens")
+            Method::Prompt { tokens } | Method::Prefix { tokens } if 2 * tokens > self.config.block_size => {
+                unfit("prefix or prompt", "it would take more than half of the context: fewer tokens")
             }
             _ => Ok(()),
         }
@@ -403,6 +407,10 @@ impl Block {
             if targets.has(letter) {
                 *lora = Some(Lora::new(builder.pp(format!("attn.c_attn.{letter}")), c, rows, r, alpha));
             }
+        }
+        if targets.has('a') {
+            let lora = Lora::new(builder.pp("attn.c_attn"), c, rows(0, c + 2 * kv), r, alpha);
+            self.attn.c_attn.tuning.lora[0] = Some(lora);
         }
         let whole = [('o', "attn.c_proj", c, c), ('f', "mlp.c_fc", c, up), ('p', "mlp.c_proj", hidden, c)];
         let [_, layers @ ..] = self.linears_mut();
