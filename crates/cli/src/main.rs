@@ -10,6 +10,7 @@ mod count_baseline;
 mod download;
 mod failure;
 mod init_embedding;
+mod labelled;
 mod model;
 mod planning;
 mod progress;

@@ -94,6 +94,18 @@ fn build(
     Ok((gpt, params))
 }
 
+/// The tokens of a text of which not every character need be known, and how many are left out. Never no token at all.
+pub(crate) fn encode_known(tokenizer: &Tokenizer, text: &str) -> Result<(Vec<u32>, usize), data::DataError> {
+    let (mut ids, unknown) = match tokenizer {
+        Tokenizer::Char(tokenizer) => tokenizer.encode_known(text),
+        other => (other.encode(text)?, 0),
+    };
+    if ids.is_empty() {
+        ids.push(0);
+    }
+    Ok((ids, unknown))
+}
+
 /// The tokens that no sample holds: special ones, such as the marks of hidden words. The end of a document may be written.
 pub(crate) fn never_written(tokenizer: &Tokenizer) -> Vec<u32> {
     let specials = tokenizer.specials().into_iter();

@@ -29,7 +29,7 @@ const ARCHITECTURE: &str = "NewleafGpt";
 
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
-const TOKENIZER: &str = "tokenizer.json";
+pub(crate) const TOKENIZER: &str = "tokenizer.json";
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
 const MAX_TOKENIZER_BYTES: u64 = 64 << 20;
 
@@ -90,24 +90,31 @@ pub fn save_model_dir(
     tokenizer: &str,
     card: &ModelCard,
 ) -> Result<(), CheckpointError> {
+    let in_json = |error: serde_json::Error| malformed(path, CONFIG, error.to_string());
+    let generation = json::to_bytes(&json!({ "do_sample": true, "temperature": 1.0 })).map_err(in_json)?;
+    let readme = render_card(config, card);
+    let model = files(path, config, tensors)?;
+    let model = model.iter().map(|(name, bytes)| (*name, &bytes[..]));
+    let others = [
+        (TOKENIZER, tokenizer.as_bytes()),
+        ("generation_config.json", &generation),
+        ("README.md", readme.as_bytes()),
+    ];
+    store::write_dir(path, &model.chain(others).collect::<Vec<_>>())
+}
+
+/// The files of configuration and weights.
+pub(crate) fn files(
+    path: &Path,
+    config: &GptConfig,
+    tensors: &Tensors,
+) -> Result<[(&'static str, Vec<u8>); 2], CheckpointError> {
     let weights = tensors::check(tensors, &config.parameter_shapes())
         .and_then(|()| tensors::encode(tensors))
         .map_err(|source| CheckpointError::Tensors { path: path.join(WEIGHTS), source })?;
-    let in_json = |error: serde_json::Error| malformed(path, CONFIG, error.to_string());
     let file = ConfigFile { architectures: [ARCHITECTURE], model_type: MODEL_TYPE, config };
-    let config_json = json::to_bytes(&file).map_err(in_json)?;
-    let generation = json::to_bytes(&json!({ "do_sample": true, "temperature": 1.0 })).map_err(in_json)?;
-    let readme = render_card(config, card);
-    store::write_dir(
-        path,
-        &[
-            (CONFIG, &config_json),
-            (WEIGHTS, &weights),
-            (TOKENIZER, tokenizer.as_bytes()),
-            ("generation_config.json", &generation),
-            ("README.md", readme.as_bytes()),
-        ],
-    )
+    let config_json = json::to_bytes(&file).map_err(|error| malformed(path, CONFIG, error.to_string()))?;
+    Ok([(CONFIG, config_json), (WEIGHTS, weights)])
 }
 
 /// Whose directory it is.

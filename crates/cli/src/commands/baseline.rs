@@ -1,15 +1,11 @@
 //! `newleaf baseline`: how well simple classifiers tell the labels of texts.
 
-mod table;
-
 use super::print;
 use crate::failure::Failure;
-use crate::reading::ReadArgs;
+use crate::labelled::{LabelledArgs, Rows};
 use data::baseline::{Classifier, Labelled, LogisticRegression, Majority, NaiveBayes};
 use data::metrics::LabelScores;
 use serde_json::{Value, json};
-use std::collections::HashSet;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -27,17 +23,8 @@ logistic regression, 1 in 10 tests. A text that was there before is left out.";
 /// What `newleaf baseline` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Labelled texts: .csv or .tsv with a first line that names the columns, or .jsonl
-    #[arg(long, value_name = "FILE")]
-    train: PathBuf,
-    /// Labelled texts to test on [default: 1 in 10 of the others]
-    #[arg(long, value_name = "FILE")]
-    test: Option<PathBuf>,
     #[command(flatten)]
-    read: ReadArgs,
-    /// The column (or JSON field) with the label
-    #[arg(long, alias = "label_column", value_name = "NAME", default_value = "label")]
-    label_column: String,
+    labelled: LabelledArgs,
     /// Count runs of up to N neighbouring words
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=5))]
     ngrams: u8,
@@ -51,13 +38,11 @@ const MIN_DOCUMENTS: usize = 2;
 /// The strengths C of the logistic regression that the validation part chooses among.
 const STRENGTHS: [f64; 3] = [1.0, 4.0, 16.0];
 
-type Rows = Vec<(String, String)>;
-
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let (parts, dropped) = parts(args)?;
+    let parts = args.labelled.parts()?;
     let names = Labelled::new(parts.train.clone())?.names().to_vec();
     let labelled = |rows: Rows, part: &str| {
-        let file = args.test.as_ref().filter(|_| part == "test").unwrap_or(&args.train).display();
+        let file = args.labelled.file(part).display();
         let missing = |e: data::DataError| Failure::input(format!("{file}: the {part} part: {e}"));
         Labelled::with_names(rows, &names).map_err(missing)
     };
@@ -69,7 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let begin = Instant::now();
     let mut result = json!({
         "rows": { "train": train.texts().len(), "validation": validation.texts().len(), "test": test.texts().len() },
-        "dropped": dropped,
+        "dropped": parts.dropped,
         "labels": names,
         "ngrams": n,
         "majority": scored(begin, &Majority::fit(&train), &test),
@@ -103,57 +88,6 @@ fn chosen(train: &Labelled, validation: &Labelled, n: usize) -> (f64, LogisticRe
         if accuracy(&next.1) > accuracy(&best.1) { next } else { best }
     };
     fitted.into_iter().reduce(better).expect("there are strengths")
-}
-
-struct Parts {
-    train: Rows,
-    validation: Rows,
-    test: Rows,
-}
-
-/// The parts of the file or files, and how many rows were left out because their text was there before.
-fn parts(args: &Args) -> Result<(Parts, usize), Failure> {
-    let options = args.read.options()?;
-    let read = |path| table::read(path, &options, &args.label_column);
-    let rows = read(&args.train)?;
-    let mut seen = HashSet::new();
-    let total = rows.len();
-    let rows: Rows = rows.into_iter().filter(|(text, _)| seen.insert(text.trim().to_string())).collect();
-    let mut dropped = total - rows.len();
-    let mut parts = Parts { train: Vec::new(), validation: Vec::new(), test: Vec::new() };
-    for row in rows {
-        match (bucket(row.0.trim()), &args.test) {
-            (8, _) => parts.validation.push(row),
-            (9, None) => parts.test.push(row),
-            _ => parts.train.push(row),
-        }
-    }
-    if let Some(path) = &args.test {
-        // A text of the training file says nothing about new texts.
-        let rows = read(path)?;
-        let total = rows.len();
-        parts.test = rows.into_iter().filter(|(text, _)| !seen.contains(text.trim())).collect();
-        dropped += total - parts.test.len();
-    }
-    if [&parts.train, &parts.validation, &parts.test].iter().any(|part| part.is_empty()) {
-        return Err(Failure::input(format!(
-            "{}: expected enough different texts for a training, a validation and a test part, found {}, {} and {}: \
-             give at least 50, and test on texts that are not in the training file",
-            args.train.display(),
-            parts.train.len(),
-            parts.validation.len(),
-            parts.test.len()
-        )));
-    }
-    Ok((parts, dropped))
-}
-
-/// 0 to 9, by the text alone: the same text lands in the same part wherever it stands. The hash is
-/// FNV-1a in 64 bits.
-fn bucket(text: &str) -> u64 {
-    let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    // The low bits of FNV see only the low bits of the text; the upper half has been mixed.
-    (text.bytes().fold(0xcbf2_9ce4_8422_2325, fnv) >> 32) % 10
 }
 
 /// The result for a person.

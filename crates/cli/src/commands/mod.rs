@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 mod augment;
 mod baseline;
+mod classify;
 mod clean;
 mod drift;
 mod eval;
@@ -53,6 +54,7 @@ macro_rules! group {
 
 mod data; // after the macros, which they use
 pub(crate) mod embed;
+mod finetune;
 mod tokenizer;
 
 /// The commands, in the order of `newleaf --help`.
@@ -67,6 +69,8 @@ pub(crate) const COMMANDS: &[Entry] = &[
     entry!(eval),
     entry!(info),
     entry!(export),
+    group!(finetune),
+    entry!(classify),
     entry!(report),
     entry!(clean),
     entry!(leak),

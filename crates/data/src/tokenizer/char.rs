@@ -112,6 +112,14 @@ impl CharTokenizer {
         ids.ok_or_else(|| DataError::UnknownCharacters(Box::new(self.unknown_characters(text))))
     }
 
+    /// The ids of the characters that are in the vocabulary, and how many are not: for texts of which the rest still says
+    /// enough, such as those to be classified.
+    pub fn encode_known(&self, text: &str) -> (Vec<u32>, usize) {
+        let ids: Vec<u32> = text.chars().filter_map(|c| self.id(c)).collect();
+        let unknown = text.chars().count() - ids.len();
+        (ids, unknown)
+    }
+
     /// The text of token ids.
     ///
     /// # Errors

@@ -75,13 +75,31 @@ pub fn save_adapter(
     method: &Method,
     base: (&Path, &str),
 ) -> Result<(), CheckpointError> {
+    let files = adapter_files(path, model, params, method, base)?;
+    store::write_dir(path, &files.each_ref().map(|(name, bytes)| (*name, &bytes[..])))
+}
+
+/// The two files of an adapter.
+pub(crate) fn adapter_files(
+    path: &Path,
+    model: &Gpt,
+    params: &Params,
+    method: &Method,
+    base: (&Path, &str),
+) -> Result<[(&'static str, Vec<u8>); 2], CheckpointError> {
     let mut config = peft_config(&model.config, method);
     config["base_model_name_or_path"] = base.0.display().to_string().into();
     config["newleaf"] = json!({ "method": method.to_string(), "base_sha256": base.1 });
     let config = json::to_bytes(&config).map_err(|error| malformed(path, CONFIG, error.to_string()))?;
     let weights = tensors::encode(&to_peft(model, params, method))
         .map_err(|source| CheckpointError::Tensors { path: path.join(WEIGHTS), source })?;
-    store::write_dir(path, &[(CONFIG, &config), (WEIGHTS, &weights)])
+    Ok([(CONFIG, config), (WEIGHTS, weights)])
+}
+
+/// Whether a directory holds an adapter.
+#[must_use]
+pub fn is_adapter(path: &Path) -> bool {
+    path.join(CONFIG).is_file()
 }
 
 /// Reads an adapter that [`save_adapter`] or `peft` wrote for a GPT-2.

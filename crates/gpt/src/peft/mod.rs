@@ -15,7 +15,8 @@
 
 mod adapter_dir;
 
-pub use adapter_dir::{SavedAdapter, fingerprint, load_adapter, save_adapter};
+pub(crate) use adapter_dir::adapter_files;
+pub use adapter_dir::{SavedAdapter, fingerprint, is_adapter, load_adapter, save_adapter};
 
 use crate::{Block, Gpt};
 use nn::peft::{Adapter, Ia3, Lora, Prefix, Rows, Tuning};
@@ -195,6 +196,19 @@ impl<'a> Settings<'a> {
         match self.left.first() {
             None => Ok(()),
             Some((name, _)) => Err(invalid(self.method, name, "a setting that it has, once")),
+        }
+    }
+}
+
+impl Method {
+    /// A learning rate that suits the method on small models: the fewer numbers are trained, the farther each has to go.
+    #[must_use]
+    pub fn learning_rate(&self) -> f64 {
+        match self {
+            Self::Full => 1e-3,
+            Self::Lora { .. } | Self::Adapter { .. } | Self::Bitfit => 3e-3,
+            Self::Ia3 | Self::Head | Self::Prefix { .. } => 1e-2,
+            Self::Prompt { .. } => 3e-2,
         }
     }
 }

@@ -44,7 +44,7 @@ pub enum Target {
 }
 
 impl Target {
-    fn outputs(&self) -> usize {
+    pub(super) fn outputs(&self) -> usize {
         match self {
             Self::Label { names } => names.len(),
             Self::Number { .. } => 1,

@@ -5,10 +5,12 @@
 //! [`crate::peft`] says which of the weights are trained.
 
 mod classifier;
+mod classifier_dir;
 mod fit;
 mod rows;
 
 pub use classifier::{Classifier, ClassifierConfig, Classify, Metric, Pool, Target, Targets};
+pub use classifier_dir::{SavedClassifier, load_classifier, save_classifier};
 pub use fit::{Event, Outcome, TuneConfig, TuneError, fit};
 pub use rows::Rows;
 

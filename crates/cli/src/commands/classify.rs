@@ -1,0 +1,78 @@
+//! `newleaf classify`: the labels of texts, by a fine-tuned model.
+
+use crate::failure::Failure;
+use crate::model;
+use data::Tokenizer;
+use gpt::tune::{SavedClassifier, Target, load_classifier};
+use std::io::{BufRead, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+pub(crate) const ABOUT: &str = "Tell the labels of texts, a line each, from standard input
+
+  echo 'the soup was cold' | newleaf classify --model reviews
+  newleaf classify --model reviews < lines.txt > labels.tsv
+
+For each line the label and its probability, with a tab between. The model is what newleaf finetune classify made.";
+
+/// What `newleaf classify` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The directory of the classifier
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// The model that it was made of, if that was moved
+    #[arg(long, value_name = "DIR")]
+    base: Option<PathBuf>,
+    /// The probabilities of all labels: {"label": .., "p": {..}} a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// Lines that are computed together.
+const LINES: usize = 256;
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let saved =
+        load_classifier(&args.model, args.base.as_deref()).map_err(|e| Failure::input(e.to_string()))?;
+    let tokenizer = Tokenizer::from_json(&saved.tokenizer)
+        .map_err(|e| Failure::input(format!("{}: {e}", args.model.join("tokenizer.json").display())))?;
+    let (stdin, mut out) = (std::io::stdin().lock(), std::io::stdout().lock());
+    let mut lines = Vec::new();
+    for line in stdin.lines() {
+        lines
+            .push(line.map_err(|e| Failure::input(format!("standard input: {e}: expected lines of UTF-8")))?);
+        if lines.len() == LINES {
+            answer(args, &saved, &tokenizer, &std::mem::take(&mut lines), &mut out)?;
+        }
+    }
+    answer(args, &saved, &tokenizer, &lines, &mut out)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn answer(
+    args: &Args,
+    saved: &SavedClassifier,
+    tokenizer: &Tokenizer,
+    lines: &[String],
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let texts: Result<Vec<Vec<u32>>, _> =
+        lines.iter().map(|line| model::encode_known(tokenizer, line).map(|(ids, _)| ids)).collect();
+    let Target::Label { names } = &saved.classifier.config.target else {
+        return Err(Failure::input(format!("{}: tells numbers, not labels", args.model.display())));
+    };
+    for p in saved.classifier.probabilities(&saved.params, &texts?) {
+        let best = (0..p.len()).fold(0, |best, i| if p[i] > p[best] { i } else { best });
+        let written = match args.json {
+            true => {
+                let all: serde_json::Map<_, _> =
+                    names.iter().cloned().zip(p.iter().map(|&p| p.into())).collect();
+                writeln!(out, "{}", serde_json::json!({ "label": names[best], "p": all }))
+            }
+            false => writeln!(out, "{}\t{:.4}", names[best], p[best]),
+        };
+        written.map_err(|e| Failure::output(&e))?;
+    }
+    out.flush().map_err(|e| Failure::output(&e))
+}

@@ -1,0 +1,11 @@
+//! `newleaf finetune`: a pretrained model learns a task from labelled examples.
+
+use super::{Entry, parse};
+use clap::Args as _;
+
+mod classify;
+
+pub(crate) const ABOUT: &str = "Teach a pretrained model a task";
+
+/// The commands below it.
+pub(crate) const SUBCOMMANDS: &[Entry] = &[entry!(classify)];

@@ -1,0 +1,183 @@
+//! `newleaf finetune` and `newleaf classify`: from a model and a table to labels, and what is refused.
+
+mod common;
+
+use assert_cmd::Command;
+use common::{Place, float, json, json_file, newleaf, stdout};
+use std::path::Path;
+
+/// A folder with a model of a few words and tables of reviews, whose label is decided by one word.
+fn place() -> Place {
+    let place = Place::new();
+    let mut state = 7_u64;
+    let mut pick = |of: &[&str]| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        of[((state >> 33) % of.len() as u64) as usize].to_string()
+    };
+    let things = ["the soup", "a cake", "the tea", "this rice", "the fish", "a pie", "our bread", "the egg"];
+    let times = ["today", "at noon", "again", "for once", "as ever", "in the end", "at first", "by night"];
+    let mut review = |good: bool| {
+        let word = if good { pick(&["good", "fine"]) } else { pick(&["bad", "poor"]) };
+        format!("{} was {word} {} with {}", pick(&things), pick(&times), pick(&things))
+    };
+    let mut rows = |count: usize| -> String {
+        (0..count)
+            .map(|i| format!("{},{}\n", review(i % 2 == 0), if i % 2 == 0 { "pos" } else { "neg" }))
+            .collect()
+    };
+    let head = "review,label\n";
+    place.write("train.csv", format!("{head}{}", rows(400)));
+    place.write("dev.csv", format!("{head}{}", rows(60)));
+    place.write("test.csv", format!("{head}{}", rows(60)));
+    place.write("text.txt", rows(300).replace(",pos", ".").replace(",neg", "."));
+    let mut command = newleaf();
+    command.args(["train", "--preset", "nano-cpu", "--data"]).arg(place.path("text.txt"));
+    command.arg("--out").arg(place.path("base"));
+    command.args([
+        "--n-layer=2",
+        "--n-head=2",
+        "--n-embd=32",
+        "--block-size=64",
+        "--batch-size=16",
+        "--max-iters=60",
+    ]);
+    command.args(["--eval-interval=60", "--position=rope", "--learning-rate=3e-3"]).assert().success();
+    place
+}
+
+fn finetune(place: &Place, out: &str, more: &[&str]) -> Command {
+    let mut command = newleaf();
+    command.args(["finetune", "classify", "--text-column", "review", "--model"]).arg(place.path("base"));
+    for part in ["train", "dev", "test"] {
+        command.arg(format!("--{part}")).arg(place.path(&format!("{part}.csv")));
+    }
+    command.arg("--out").arg(place.path(out)).args(more);
+    command
+}
+
+fn classify(place: &Place, model: &str, lines: &str) -> Command {
+    let mut command = newleaf();
+    command.args(["classify", "--model"]).arg(place.path(model)).write_stdin(lines);
+    command
+}
+
+#[test]
+fn from_a_table_to_labels() {
+    let place = place();
+    for (out, method) in [("whole", "full"), ("small", "lora:r=4,alpha=8,targets=qkvofp"), ("prefix", "prefix:tokens=4")]
+    {
+        let result = json(&mut finetune(&place, out, &["--peft", method, "--epochs", "12", "--json"]));
+        assert!(float(&result["test"]["accuracy"]) > 0.9, "{method}: {result}");
+        assert_eq!(json_file(&place.path(out).join("result.json")), result);
+        for field in ["trainable_parameters", "seconds", "updates", "best_update"] {
+            assert!(result[field].is_number(), "{field}: {result}");
+        }
+        assert_eq!((&result["labels"][1], &result["method"].as_str()), (&"pos".into(), &Some(method)));
+        // Labels of lines, whether or not all characters are known, and of none.
+        let lines = "the soup was good today\nthe soup was bad today\n雪\n\n";
+        let answers = stdout(&mut classify(&place, out, lines));
+        let answers: Vec<(&str, f64)> = answers
+            .lines()
+            .map(|line| line.split_once('\t').unwrap())
+            .map(|(label, p)| (label, p.parse().unwrap()))
+            .collect();
+        assert_eq!(answers.len(), 4);
+        assert_eq!((answers[0].0, answers[1].0), ("pos", "neg"), "{method}: {answers:?}");
+        assert!(answers.iter().all(|(_, p)| (0.5..=1.0).contains(p)));
+        let one = json(classify(&place, out, "a cake was fine\n").arg("--json"));
+        assert!((float(&one["p"]["pos"]) + float(&one["p"]["neg"]) - 1.0).abs() < 1e-9, "{one}");
+        assert_eq!(stdout(&mut classify(&place, out, "")), "");
+    }
+    // An adapter is small, and lies beside no copy of the model.
+    assert!(place.path("whole").join("model.safetensors").exists());
+    assert!(!place.path("small").join("model.safetensors").exists());
+}
+
+/// The same numbers on any number of threads.
+#[test]
+fn threads_do_not_matter() {
+    let place = place();
+    let run = |out: &str, threads: &str| {
+        finetune(&place, out, &["--epochs", "2", "--threads", threads]).assert().success();
+        std::fs::read(place.path(out).join("model.safetensors")).unwrap()
+    };
+    assert_eq!(run("one", "1"), run("three", "3"));
+}
+
+#[test]
+fn bad_tables_are_refused() {
+    let place = place();
+    let table = |name: &str, rows: &str| {
+        place.write(name, rows);
+    };
+    table("train.csv", &"good soup,pos\n".repeat(3));
+    let refused = |words: &[&str]| place.refuses(&mut finetune(&place, "out", &[]), words);
+    refused(&["train.csv", "review"]);
+    let rows: String = (0..60).map(|i| format!("soup {i},pos\n")).collect();
+    table("train.csv", &format!("review,label\n{rows}"));
+    refused(&["train.csv", "at least two labels", "\"pos\""]);
+    let rows: String =
+        (0..60).map(|i| format!("soup {i},{}\n", if i % 2 == 0 { "pos" } else { "neg" })).collect();
+    table("train.csv", &format!("review,label\n{rows}"));
+    table("dev.csv", "review,label\nnew soup,neutral\n");
+    refused(&["dev.csv", "\"neutral\"", "neg, pos"]);
+    table("dev.csv", "review,grade\nnew soup,pos\n");
+    refused(&["dev.csv", "label", "grade"]);
+    table("dev.csv", "review,label\nsoup 1,neg\n"); // stands in the training file
+    refused(&["a validation", "0"]);
+}
+
+#[test]
+fn bad_settings_are_refused() {
+    let place = place();
+    for (more, words) in [
+        (["--peft", "lora:r=0"], "lora r"),
+        (["--peft", "tiny"], "there is no method \"tiny\""),
+        (["--peft", "prompt:tokens=60"], "half of the context"),
+        (["--learning-rate", "-1"], "--learning-rate -1: expected more than 0"),
+        (["--learning-rate", "nan"], "--learning-rate"),
+        (["--dropout", "1"], "--dropout 1"),
+        (["--layer-decay", "0"], "--layer-decay 0"),
+        (["--metric", "f3"], "macro-f1"),
+    ] {
+        let more = more.map(|word| if word == "-1" { "=-1" } else { word });
+        let more = if more[1].starts_with('=') {
+            vec![format!("{}{}", more[0], more[1])]
+        } else {
+            more.map(String::from).to_vec()
+        };
+        let more: Vec<&str> = more.iter().map(String::as_str).collect();
+        place.refuses(&mut finetune(&place, "out", &more), &[words]);
+    }
+    place.refuses(
+        &mut finetune(&place, "out", &["--peft", "ia3", "--unfreeze"]),
+        &["--unfreeze is for --peft full"],
+    );
+    place.refuses(&mut finetune(&place, "base/best", &[]), &["would replace the model"]);
+    place.refuses(&mut classify(&place, "base", ""), &["classifier.json", "newleaf finetune classify"]);
+}
+
+/// The base of an adapter may move, but not change.
+#[test]
+fn an_adapter_knows_its_base() {
+    let place = place();
+    finetune(&place, "small", &["--peft", "lora", "--epochs", "2"]).assert().success();
+    let line = "the soup was good today\n";
+    let expected = stdout(&mut classify(&place, "small", line));
+    std::fs::rename(place.path("base"), place.path("moved")).unwrap();
+    place.refuses(&mut classify(&place, "small", line), &["base"]);
+    let moved = |base: &Path| {
+        let mut command = classify(&place, "small", line);
+        command.arg("--base").arg(base);
+        command
+    };
+    let base = place.path("moved/best");
+    assert_eq!(stdout(&mut moved(&base)), expected);
+    let mut command = newleaf();
+    command
+        .args(["train", "--resume", "--max-iters", "70", "--out"])
+        .arg(place.path("moved"))
+        .assert()
+        .success();
+    place.refuses(&mut moved(&place.path("moved/last")), &["sha256", "trained on"]);
+}

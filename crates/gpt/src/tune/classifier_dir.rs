@@ -1,0 +1,151 @@
+//! A classifier in a directory.
+//!
+//! | file | contents |
+//! |---|---|
+//! | `classifier.json` | labels, pooling, and which method trained it |
+//! | `classifier.safetensors` | the layer for labels |
+//! | `config.json`, `model.safetensors` | the model, where all of it was trained, or none |
+//! | `adapter_config.json`, `adapter_model.safetensors` | else what was trained ([`crate::peft`]); the model stays where it is |
+//! | `tokenizer.json`, `manifest.json` | as in a model's directory |
+//!
+//! What else is given is written with them: `result.json`, a card.
+
+use super::{Classifier, ClassifierConfig};
+use crate::Gpt;
+use crate::checkpoint::store;
+use crate::checkpoint::tensors::{self, Tensor, Tensors};
+use crate::checkpoint::{CheckpointError, TensorsError};
+use crate::json;
+use crate::model_dir::{self, TOKENIZER, load_model_dir};
+use crate::peft::{Method, adapter_files, is_adapter, load_adapter};
+use random::{Rng, Stream};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use tensor::Params;
+
+const CONFIG: &str = "classifier.json";
+const WEIGHTS: &str = "classifier.safetensors";
+const HEAD: [&str; 2] = ["classifier.weight", "classifier.bias"];
+const MAX_WEIGHTS_BYTES: u64 = 1 << 30;
+
+/// `classifier.json`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfigFile {
+    classifier: ClassifierConfig,
+    method: String,
+}
+
+/// A classifier read from its directory.
+pub struct SavedClassifier {
+    /// It.
+    pub classifier: Classifier,
+    /// Its numbers and the model's.
+    pub params: Params,
+    /// The contents of `tokenizer.json`.
+    pub tokenizer: String,
+    /// How it was trained.
+    pub method: Method,
+}
+
+/// Writes a classifier. `base` is the model that it was made of: where it lies, and its [`crate::peft::fingerprint`].
+///
+/// # Errors
+/// If a number is not finite or the disk fails.
+pub fn save_classifier(
+    path: &Path,
+    (classifier, params): (&Classifier, &Params),
+    method: &Method,
+    base: (&Path, &str),
+    tokenizer: &str,
+    more: &[(&str, &[u8])],
+) -> Result<(), CheckpointError> {
+    let model = match is_whole(method) {
+        true => {
+            let of_model = tensors::from_params(params);
+            let shapes = classifier.gpt.config.parameter_shapes();
+            let kept =
+                shapes.iter().filter_map(|(name, _)| Some((name.clone(), of_model.get(name)?.clone())));
+            model_dir::files(path, &classifier.gpt.config, &kept.collect())?
+        }
+        false => adapter_files(path, &classifier.gpt, params, method, base)?,
+    };
+    let config = ConfigFile { classifier: classifier.config.clone(), method: method.to_string() };
+    let config = json::to_bytes(&config).map_err(|error| malformed(path, error.to_string()))?;
+    let head = HEAD.into_iter().map(|name| {
+        let id = params.id(name).expect("a classifier has a head");
+        (name.to_string(), Tensor { shape: params.shape(id).to_vec(), data: params.data(id).to_vec() })
+    });
+    let head = tensors::encode(&head.collect()).map_err(|source| in_weights(path, source))?;
+    let own = [(CONFIG, &config[..]), (WEIGHTS, &head[..]), (TOKENIZER, tokenizer.as_bytes())];
+    let model = model.iter().map(|(name, bytes)| (*name, &bytes[..]));
+    store::write_dir(path, &model.chain(own).chain(more.iter().copied()).collect::<Vec<_>>())
+}
+
+/// Whether the directory has a model of its own: nothing of the base would be saved by leaving it out, or it is no larger.
+fn is_whole(method: &Method) -> bool {
+    matches!(method, Method::Full | Method::Head)
+}
+
+/// Reads a classifier. The base of an adapter is looked for at `base`, else where it was.
+///
+/// # Errors
+/// If a file is missing or damaged, or the base is not the one that it was trained on.
+pub fn load_classifier(path: &Path, base: Option<&Path>) -> Result<SavedClassifier, CheckpointError> {
+    for name in [CONFIG, WEIGHTS] {
+        if !path.join(name).is_file() {
+            let remedy = "make a classifier with newleaf finetune classify, or name its directory";
+            return Err(CheckpointError::Missing { path: path.join(name), remedy });
+        }
+    }
+    let bytes = store::read_file(&path.join(CONFIG), 16 << 20)?;
+    let file: ConfigFile = json::parse(&bytes).map_err(|error| malformed(path, error.to_string()))?;
+    let method: Method = file.method.parse().map_err(|error| malformed(path, format!("{error}")))?;
+    let invalid = |problem: &str| Err(malformed(path, problem.into()));
+    if !(0.0..1.0).contains(&file.classifier.dropout) {
+        return invalid("dropout: expected a probability below 1");
+    }
+    if !(1..=1 << 16).contains(&file.classifier.target.outputs()) {
+        return invalid("target: expected at least one label");
+    }
+    let adapter = is_adapter(path).then(|| load_adapter(path)).transpose()?;
+    let model_path = match &adapter {
+        None => path.to_path_buf(),
+        Some(adapter) => {
+            let known = base.map(Path::to_path_buf).or_else(|| adapter.base_path.as_ref().map(PathBuf::from));
+            known.ok_or_else(|| malformed(path, "its base is not known: name it".into()))?
+        }
+    };
+    let loaded = load_model_dir(&model_path)?;
+    let (mut params, mut rng) = (Params::new(), Rng::new(0, Stream::Init));
+    let mut gpt = Gpt::new(&loaded.config, &mut params, &mut rng);
+    tensors::into_params(&loaded.tensors, &mut params)
+        .map_err(|source| CheckpointError::Tensors { path: model_path.clone(), source })?;
+    if let Some(adapter) = &adapter {
+        adapter.put_on(&mut gpt, &mut params)?;
+    }
+    let classifier = Classifier::new(gpt, file.classifier, &mut params, &mut rng);
+    let head = tensors::decode(&store::read_file(&path.join(WEIGHTS), MAX_WEIGHTS_BYTES)?);
+    head.and_then(|head| set_head(&head, &mut params)).map_err(|source| in_weights(path, source))?;
+    let tokenizer = store::read_file(&path.join(TOKENIZER), 64 << 20)?;
+    let tokenizer = String::from_utf8(tokenizer).map_err(|error| malformed(path, error.to_string()))?;
+    Ok(SavedClassifier { classifier, params, tokenizer, method })
+}
+
+fn set_head(head: &Tensors, params: &mut Params) -> Result<(), TensorsError> {
+    let ids = HEAD.map(|name| params.id(name).expect("a classifier has a head"));
+    let expected = ids.map(|id| (params.name(id).to_string(), params.shape(id).to_vec()));
+    tensors::check(head, &expected)?;
+    for (id, name) in ids.into_iter().zip(HEAD) {
+        params.data_mut(id).copy_from_slice(&head[name].data);
+    }
+    Ok(())
+}
+
+fn malformed(path: &Path, problem: String) -> CheckpointError {
+    CheckpointError::Format { path: path.join(CONFIG), problem, remedy: "use another copy" }
+}
+
+fn in_weights(path: &Path, source: TensorsError) -> CheckpointError {
+    CheckpointError::Tensors { path: path.join(WEIGHTS), source }
+}
