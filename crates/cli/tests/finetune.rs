@@ -64,9 +64,14 @@ fn classify(place: &Place, model: &str, lines: &str) -> Command {
 #[test]
 fn from_a_table_to_labels() {
     let place = place();
-    for (out, method) in [("whole", "full"), ("small", "lora:r=4,alpha=8,targets=qkvofp"), ("prefix", "prefix:tokens=4")]
-    {
-        let result = json(&mut finetune(&place, out, &["--peft", method, "--epochs", "12", "--json"]));
+    let short: &[&str] = &["--epochs", "12"];
+    let long: &[&str] = &["--epochs", "40", "--learning-rate", "1e-2", "--patience", "0"];
+    for (out, method, settings) in [
+        ("whole", "full", short),
+        ("small", "lora:r=4,alpha=8,targets=qkvofp", short),
+        ("adapters", "adapter:width=8", long),
+    ] {
+        let result = json(finetune(&place, out, &["--peft", method, "--json"]).args(settings));
         assert!(float(&result["test"]["accuracy"]) > 0.9, "{method}: {result}");
         assert_eq!(json_file(&place.path(out).join("result.json")), result);
         for field in ["trainable_parameters", "seconds", "updates", "best_update"] {

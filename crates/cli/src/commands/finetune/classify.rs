@@ -56,6 +56,25 @@ enum Weights {
     Balanced,
 }
 
+impl From<By> for Metric {
+    fn from(by: By) -> Self {
+        match by {
+            By::MacroF1 => Self::MacroF1,
+            By::Accuracy => Self::Accuracy,
+            By::Loss => Self::Loss,
+        }
+    }
+}
+
+impl From<PoolName> for Pool {
+    fn from(name: PoolName) -> Self {
+        match name {
+            PoolName::Mean => Self::Mean,
+            PoolName::Last => Self::Last,
+        }
+    }
+}
+
 /// What `newleaf finetune classify` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -177,10 +196,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     gpt.tune(&args.peft, &mut params, &mut rng).map_err(|error| Failure::input(error.to_string()))?;
     let config = ClassifierConfig {
         target: Target::Label { names: examples.names.clone() },
-        pool: match args.pool {
-            PoolName::Mean => Pool::Mean,
-            PoolName::Last => Pool::Last,
-        },
+        pool: args.pool.into(),
         both_sides: args.both_sides,
         dropout: args.dropout,
     };
@@ -302,18 +318,13 @@ fn train(
     let weights = examples.weights(args.class_weights);
     let targets = Targets::Labels(examples.train.1.clone(), weights.clone());
     let dev_targets = Targets::Labels(examples.validation.1.clone(), weights);
-    let metric = match args.metric {
-        By::MacroF1 => Metric::MacroF1,
-        By::Accuracy => Metric::Accuracy,
-        By::Loss => Metric::Loss,
-    };
     let task = Classify {
         classifier,
         texts: &examples.train.0,
         targets: &targets,
         dev_texts: &examples.validation.0,
         dev_targets: &dev_targets,
-        metric,
+        metric: args.metric.into(),
         most: classifier.most_tokens(params),
     };
     let signal =
@@ -390,9 +401,9 @@ fn result(
         "method": args.peft.to_string(),
         "settings": settings,
         "classifier": {
-            "pool": format!("{:?}", args.pool).to_lowercase(), "both_sides": args.both_sides, "dropout": args.dropout,
+            "pool": Pool::from(args.pool), "both_sides": args.both_sides, "dropout": args.dropout,
             "class_weights": format!("{:?}", args.class_weights).to_lowercase(),
-            "metric": format!("{:?}", args.metric).to_lowercase(),
+            "metric": Metric::from(args.metric),
         },
         "data": {
             "train": args.labelled.train, "dev": args.labelled.dev, "test": args.labelled.test,
