@@ -67,6 +67,25 @@ impl From<data::DataError> for Failure {
     }
 }
 
+impl From<gpt::checkpoint::CheckpointError> for Failure {
+    fn from(error: gpt::checkpoint::CheckpointError) -> Self {
+        use gpt::checkpoint::CheckpointError::Io;
+        use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
+        match &error {
+            // The disk is full or broken, and not the path wrong.
+            Io { source, .. }
+                if !matches!(
+                    source.kind(),
+                    NotFound | NotADirectory | PermissionDenied | ReadOnlyFilesystem
+                ) =>
+            {
+                Self::other(error.to_string())
+            }
+            _ => Self::input(error.to_string()),
+        }
+    }
+}
+
 impl From<gpt::config::ConfigError> for Failure {
     fn from(error: gpt::config::ConfigError) -> Self {
         Self::input(error.to_string())

@@ -121,6 +121,42 @@ fn every_method_learns() {
     }
 }
 
+/// A model as the preset `shakespeare` has it: tables of n-grams, a head of its own.
+#[test]
+fn models_of_every_kind_are_tuned() {
+    let base = config();
+    for (config, dead) in [
+        (GptConfig { tied: false, ..base.clone() }, "lm_head.weight"),
+        (
+            GptConfig { ngram: 2, ngram_rows: 5, value_residual: true, embedding_skip: true, ..base },
+            "ngram.2.ngrams",
+        ),
+    ] {
+        let (mut params, mut rng) = (Params::new(), Rng::new(3, Stream::Init));
+        let gpt = Gpt::new(&config, &mut params, &mut rng);
+        gpt.ngram.set_ngrams(&mut params, &vec![vec![(4, 3), (5, 3)]; config.ngram.saturating_sub(1)]);
+        let settings =
+            ClassifierConfig { target: yes_or_no(), pool: Pool::Mean, both_sides: false, dropout: 0.1 };
+        let classifier = Classifier::new(gpt, settings, &mut params, &mut rng);
+        let before = params.clone();
+        let (texts, targets) = texts(64, 1);
+        let task = Classify {
+            classifier: &classifier,
+            texts: &texts,
+            targets: &targets,
+            dev_texts: &texts,
+            dev_targets: &targets,
+            metric: Metric::Loss,
+            most: 12,
+        };
+        let settings = TuneConfig { epochs: 3, patience: None, ..self::settings() };
+        let outcome = fit(&mut params, &task, &settings, |name| classifier.gpt.depth(name), quietly).unwrap();
+        assert!(outcome.best_update > 0);
+        let id = params.id(dead).unwrap();
+        assert_eq!(params.data(id), before.data(id), "{dead} moved");
+    }
+}
+
 #[test]
 fn a_number_is_learned() {
     let target = Target::Number { mean: 0.0, deviation: 1.0 };

@@ -33,8 +33,7 @@ pub(crate) struct Args {
 const LINES: usize = 256;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let saved =
-        load_classifier(&args.model, args.base.as_deref()).map_err(|e| Failure::input(e.to_string()))?;
+    let saved = load_classifier(&args.model, args.base.as_deref())?;
     let tokenizer = Tokenizer::from_json(&saved.tokenizer)
         .map_err(|e| Failure::input(format!("{}: {e}", args.model.join("tokenizer.json").display())))?;
     let (stdin, mut out) = (std::io::stdin().lock(), std::io::stdout().lock());

@@ -36,7 +36,6 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
             "{out}: the export would replace the model itself: give another --out"
         )));
     }
-    save_gpt2_dir(&args.out, &model.gpt.config, &from_params(&model.params), &model.tokenizer)
-        .map_err(|error| Failure::input(error.to_string()))?;
+    save_gpt2_dir(&args.out, &model.gpt.config, &from_params(&model.params), &model.tokenizer)?;
     print(&format!("{}: GPT-2 with {} parameters\n", args.out.display(), model.params.count()))
 }

@@ -224,9 +224,8 @@ fn resume(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
     let mut dir =
         RunDir::open_for_resume(args.out.as_deref().expect("clap requires it")).map_err(run_dir_failure)?;
     let info = dir.read_info().map_err(run_dir_failure)?;
-    let checkpoint_error = |e: gpt::checkpoint::CheckpointError| Failure::input(e.to_string());
     let restored = dir.history(info.config.train.keep_checkpoints).and_then(|h| h.latest_verified());
-    let restored = restored.map_err(checkpoint_error)?;
+    let restored = restored?;
     dir.recovered().iter().chain(&restored.warnings).for_each(|line| eprintln!("warning: {line}"));
     let mut checkpoint: Checkpoint = restored.checkpoint;
     let tokenizer = Tokenizer::from_json(&checkpoint.tokenizer)?;

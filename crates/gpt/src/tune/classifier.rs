@@ -90,6 +90,9 @@ impl Classifier {
     /// Puts a layer on a model, after [`Gpt::tune`].
     #[must_use]
     pub fn new(gpt: Gpt, config: ClassifierConfig, params: &mut Params, rng: &mut Rng) -> Self {
+        if !gpt.config.tied {
+            params.set_trainable(gpt.lm_head.weight, false); // nobody asks what comes next
+        }
         let outputs = config.target.outputs();
         let mut builder = ParamBuilder::new(params, rng);
         let head = Linear::new(builder.pp("classifier"), gpt.config.n_embd, outputs, true, Init::GPT2);

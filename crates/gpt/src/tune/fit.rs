@@ -1,7 +1,10 @@
 //! The loop of a fine-tuning.
 
 use super::Task;
-use nn::optim::{AdamW, AdamWConfig, Group, Optimizer, StepError, clip_factor, usual_group};
+use nn::optim::{
+    AdamW, AdamWConfig, Group, MissingGradient, Optimizer, SparseSgd, SparseSgdConfig, StepError,
+    clip_factor, usual_group,
+};
 use nn::{DropoutSeeds, Schedule};
 use random::{Rng, Stream};
 use serde::{Deserialize, Serialize};
@@ -94,7 +97,7 @@ pub struct Outcome {
     pub stopped_early: bool,
     /// Numbers that were trained.
     pub trainable_parameters: usize,
-    /// Bytes that the optimizer remembers.
+    /// Bytes that the optimizer remembers: two numbers for each that is trained, but for those of n-gram tables.
     pub optimizer_bytes: usize,
     /// Seconds of updates, without measuring the score.
     pub seconds: f64,
@@ -111,6 +114,9 @@ pub enum TuneError {
         /// What.
         what: String,
     },
+    /// A parameter was to be trained that the loss does not depend on.
+    #[error(transparent)]
+    MissingGradient(#[from] MissingGradient),
     /// Nothing would be trained.
     #[error("nothing of this model is trained by this method: choose another")]
     NothingToTrain,
@@ -161,7 +167,7 @@ struct Fitting<'c, D> {
     depth: D,
     deepest: usize,
     trained: Vec<ParamId>,
-    optimizer: AdamW,
+    optimizer: Box<dyn Optimizer>,
     optimizer_bytes: usize,
     trainable_parameters: usize,
     schedule: Schedule,
@@ -187,7 +193,9 @@ impl<'c, D: Fn(&str) -> usize + Send> Fitting<'c, D> {
             Some(Group { lr_scale, ..usual })
         };
         let adamw = AdamWConfig { weight_decay: config.weight_decay, ..AdamWConfig::default() };
-        let optimizer = AdamW::with_groups(params, adamw, group);
+        // Tables of n-grams as in pretraining.
+        let adamw = Box::new(AdamW::with_groups(params, adamw, SparseSgd::leave(group)));
+        let optimizer = Box::new(SparseSgd::new(params, SparseSgdConfig::default(), adamw));
         let updates_in_all = config.epochs * task.len().div_ceil(config.batch_size);
         Ok(Self {
             config,
@@ -270,7 +278,7 @@ impl<'c, D: Fn(&str) -> usize + Send> Fitting<'c, D> {
         self.optimizer.step_scaled(params, grads, lr, clip_factor(norm, 1.0)).map_err(
             |error| match error {
                 StepError::NonFinite { names } => not_finite(self.update, names.join(", ")),
-                StepError::MissingGradient(missing) => unreachable!("a parameter without a use: {missing}"),
+                StepError::MissingGradient(missing) => missing.into(),
             },
         )?;
         self.update += 1;

@@ -214,8 +214,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         (&path.canonicalize().unwrap_or(path), &base_sha256),
         &tokenizer.to_json(),
         &[("result.json", bytes.as_bytes())],
-    )
-    .map_err(|error| Failure::input(error.to_string()))?;
+    )?;
     print(&if args.json { format!("{result}\n") } else { for_people(args, &result) })
 }
 
@@ -350,7 +349,7 @@ fn train(
     bar.finish_and_clear();
     outcome.map_err(|error| match error {
         TuneError::Stopped => Failure::stopped(signal.load(Ordering::Relaxed) as u8),
-        TuneError::NothingToTrain => Failure::input(error.to_string()),
+        TuneError::NothingToTrain | TuneError::MissingGradient(_) => Failure::input(error.to_string()),
         TuneError::NonFinite { .. } => Failure::other(error.to_string()),
     })
 }
