@@ -28,7 +28,7 @@ impl Model {
 }
 
 /// The directory with the model's files: `path` itself, or its `best` if it is a run.
-fn locate(path: &Path) -> Result<PathBuf, Failure> {
+pub(crate) fn locate(path: &Path) -> Result<PathBuf, Failure> {
     let has_model = |dir: &Path| dir.join("model.safetensors").is_file();
     let found =
         [path.to_path_buf(), path.join("best"), path.join("last")].into_iter().find(|dir| has_model(dir));

@@ -186,3 +186,41 @@ fn an_adapter_knows_its_base() {
         .success();
     place.refuses(&mut moved(&place.path("moved/last")), &["sha256", "trained on"]);
 }
+
+#[test]
+fn an_adapter_is_shown_merged_and_taken_apart() {
+    let place = place();
+    let trained =
+        json(&mut finetune(&place, "small", &["--peft", "lora:r=2,targets=qv", "--epochs", "2", "--json"]));
+    let peft = |arguments: &[&str]| {
+        let mut command = newleaf();
+        command.arg("peft").args(arguments).current_dir(place.folder());
+        command
+    };
+    let info = json(&mut peft(&["info", "small", "--json"]));
+    assert_eq!(info["method"], "lora:r=2,alpha=4,targets=qv");
+    assert_eq!(info["base_sha256"], trained["base"]["sha256"]);
+    // Two layers, rank 4 for queries and values in one: (4, 32) and (96, 4).
+    assert_eq!(info["parameters"], 2 * 4 * (32 + 96));
+    assert!(stdout(&mut peft(&["info", "small"])).contains("c_attn.lora_B.weight [96, 4]"));
+    let merged = stdout(&mut peft(&["merge", "--adapter", "small", "--out", "merged"]));
+    assert!(merged.contains("merged: lora:r=2"), "{merged}");
+    let loss = |model: &str| {
+        let mut command = newleaf();
+        command
+            .args(["eval", "--json", "--data"])
+            .arg(place.path("text.txt"))
+            .arg("--model")
+            .arg(place.path(model));
+        float(&json(&mut command)["loss"])
+    };
+    assert_ne!(loss("merged"), loss("base"));
+    stdout(&mut peft(&["unmerge", "--model", "merged", "--out", "apart"]));
+    let weights = |model: &str| std::fs::read(place.path(model).join("model.safetensors")).unwrap();
+    assert!(weights("apart") == weights("base/best"), "other weights");
+    place.refuses(&mut peft(&["merge", "--adapter", "small", "--out", "small"]), &["would replace"]);
+    place.refuses(&mut peft(&["unmerge", "--model", "base/best", "--out", "x"]), &["newleaf peft merge"]);
+    place.refuses(&mut peft(&["info", "base/best"]), &["adapter_config.json"]);
+    place
+        .refuses(&mut peft(&["merge", "--adapter", "small", "--model", "merged", "--out", "x"]), &["sha256"]);
+}

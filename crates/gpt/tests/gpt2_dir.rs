@@ -10,8 +10,8 @@ use gpt::Gpt;
 use gpt::checkpoint::tensors::{Tensors, decode, from_params, into_params};
 use gpt::config::{GptConfig, Position, Preset};
 use gpt::gpt2_dir::save_gpt2_dir;
-use gpt::model_dir::load_model_dir;
-use gpt::peft::{Method, fingerprint, load_adapter, save_adapter};
+use gpt::model_dir::{LoadedModel, load_model_dir};
+use gpt::peft::{Method, fingerprint, load_adapter, load_unmerged, save_adapter, save_merged};
 use nn::DropoutSeeds;
 use random::{Rng, Stream};
 use safetensors::SafeTensors;
@@ -226,6 +226,43 @@ fn exported_adapters_come_back() {
         let error = adapter.put_on(&mut other, &mut other_params).unwrap_err().to_string();
         assert!(error.contains(&sha256) && error.contains("trained on"), "{error}");
         assert!(other.is_plain() && other_params.len() == count);
+    }
+}
+
+/// A merged model computes the same bits as its base with the adapter; unmerged, it has the base's bits again.
+#[test]
+fn merged_models_are_models_and_come_apart() {
+    for method in ["lora:r=3,alpha=5,targets=qv", "lora:r=2,targets=all", "ia3", "bitfit", "prompt:tokens=2"]
+    {
+        let method: Method = method.parse().unwrap();
+        let (config, base) = own_model();
+        let (mut model, mut params) = built(&config, &from_params(&base));
+        model.tune(&method, &mut params, &mut Rng::new(3, Stream::Init)).unwrap();
+        scatter(&mut params, &mut Rng::new(4, Stream::Init));
+        let folder = tempfile::tempdir().unwrap();
+        let [adapter, merged] = ["adapter", "merged"].map(|name| folder.path().join(name));
+        let sha256 = fingerprint(&config, &base);
+        save_adapter(&adapter, &model, &params, &method, (Path::new("base"), &sha256)).unwrap();
+        let loaded = LoadedModel {
+            config: config.clone(),
+            tensors: from_params(&base),
+            tokenizer: tokenizer().to_json(),
+        };
+        let result = save_merged(&merged, &loaded, &load_adapter(&adapter).unwrap());
+        if !model.is_mergeable() {
+            assert!(result.unwrap_err().to_string().contains("cannot be merged") && !merged.exists());
+            continue;
+        }
+        assert!(result.unwrap() < base.count());
+        let again = load_model_dir(&merged).unwrap();
+        assert_eq!(logits_of(&again.config, &again.tensors), logits(&model, &params), "{method}");
+        let apart = load_unmerged(&merged).unwrap();
+        for (name, tensor) in &loaded.tensors {
+            let bits = |data: &[f32]| data.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&apart.tensors[name].data), bits(&tensor.data), "{method}: {name}");
+        }
+        fs::remove_file(merged.join("unmerged.safetensors")).unwrap();
+        assert!(load_unmerged(&merged).unwrap_err().to_string().contains("newleaf peft merge"));
     }
 }
 

@@ -55,6 +55,7 @@ macro_rules! group {
 mod data; // after the macros, which they use
 pub(crate) mod embed;
 mod finetune;
+mod peft;
 mod tokenizer;
 
 /// The commands, in the order of `newleaf --help`.
@@ -71,6 +72,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     entry!(export),
     group!(finetune),
     entry!(classify),
+    group!(peft),
     entry!(report),
     entry!(clean),
     entry!(leak),

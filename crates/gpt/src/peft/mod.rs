@@ -14,9 +14,11 @@
 //! ```
 
 mod adapter_dir;
+mod merged_dir;
 
 pub(crate) use adapter_dir::adapter_files;
 pub use adapter_dir::{SavedAdapter, fingerprint, is_adapter, load_adapter, save_adapter};
+pub use merged_dir::{load_unmerged, save_merged};
 
 use crate::{Block, Gpt};
 use nn::peft::{Adapter, Ia3, Lora, Prefix, Rows, Tuning};
