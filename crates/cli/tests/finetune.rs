@@ -98,6 +98,42 @@ fn from_a_table_to_labels() {
     assert!(!place.path("small").join("model.safetensors").exists());
 }
 
+/// How many words a review has: a number that can be counted.
+#[test]
+fn from_a_table_to_numbers() {
+    let place = place();
+    for part in ["train.csv", "dev.csv", "test.csv"] {
+        let rows = place.read(part);
+        let number = |line: &str| {
+            let text = line.split(',').next().unwrap();
+            format!("{text},{}\n", 10 * text.split(' ').count())
+        };
+        let rows: String = rows.lines().skip(1).map(number).collect();
+        place.write(part, format!("review,words\n{rows}"));
+    }
+    let regress = |more: &[&str]| {
+        let mut command = newleaf();
+        command.args(["finetune", "regress", "--text-column=review", "--label-column=words", "--model"]);
+        command.arg(place.path("base")).arg("--out").arg(place.path("out"));
+        for part in ["train", "dev", "test"] {
+            command.arg(format!("--{part}")).arg(place.path(&format!("{part}.csv")));
+        }
+        command.args(more);
+        command
+    };
+    let result = json(&mut regress(&["--epochs", "20", "--json"]));
+    let test = &result["test"];
+    assert!(float(&test["pearson"]) > 0.8, "{result}");
+    assert!(
+        float(&test["mean_absolute_error"]) < float(&test["mean_absolute_error_of_the_mean"]),
+        "{result}"
+    );
+    let told = stdout(&mut classify(&place, "out", "the soup was good today with the tea\n"));
+    assert!((50.0..110.0).contains(&told.trim().parse::<f64>().unwrap()), "{told}");
+    place.write("dev.csv", "review,words\nnew soup,many\n");
+    place.refuses(&mut regress(&[]), &["dev.csv", "expected a number", "\"many\""]);
+}
+
 /// The same numbers on any number of threads.
 #[test]
 fn threads_do_not_matter() {

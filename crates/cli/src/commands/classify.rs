@@ -13,7 +13,8 @@ pub(crate) const ABOUT: &str = "Tell the labels of texts, a line each, from stan
   echo 'the soup was cold' | newleaf classify --model reviews
   newleaf classify --model reviews < lines.txt > labels.tsv
 
-For each line the label and its probability, with a tab between. The model is what newleaf finetune classify made.";
+For each line the label and its probability, with a tab between; a number, if the model is one of newleaf finetune
+regress. Otherwise it is one of newleaf finetune classify.";
 
 /// What `newleaf classify` takes.
 #[derive(Debug, clap::Args)]
@@ -58,10 +59,18 @@ fn answer(
 ) -> Result<(), Failure> {
     let texts: Result<Vec<Vec<u32>>, _> =
         lines.iter().map(|line| model::encode_known(tokenizer, line).map(|(ids, _)| ids)).collect();
+    let texts = texts?;
     let Target::Label { names } = &saved.classifier.config.target else {
-        return Err(Failure::input(format!("{}: tells numbers, not labels", args.model.display())));
+        for number in saved.classifier.numbers(&saved.params, &texts).into_iter().flatten() {
+            let written = match args.json {
+                true => writeln!(out, "{}", serde_json::json!({ "number": number })),
+                false => writeln!(out, "{number:.4}"),
+            };
+            written.map_err(|e| Failure::output(&e))?;
+        }
+        return out.flush().map_err(|e| Failure::output(&e));
     };
-    for p in saved.classifier.probabilities(&saved.params, &texts?) {
+    for p in saved.classifier.probabilities(&saved.params, &texts) {
         let best = (0..p.len()).fold(0, |best, i| if p[i] > p[best] { i } else { best });
         let written = match args.json {
             true => {

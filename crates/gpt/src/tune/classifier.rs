@@ -140,6 +140,14 @@ impl Classifier {
         scores
     }
 
+    /// The numbers of texts; `None` if it tells labels.
+    #[must_use]
+    pub fn numbers(&self, params: &Params, texts: &[Vec<u32>]) -> Option<Vec<f64>> {
+        let Target::Number { mean, deviation } = self.config.target else { return None };
+        let scores = self.scores_of(params, texts);
+        Some(scores.iter().map(|scores| mean + deviation * f64::from(scores[0])).collect())
+    }
+
     /// P(label | text), a row a text: the softmax of the scores.
     #[must_use]
     pub fn probabilities(&self, params: &Params, texts: &[Vec<u32>]) -> Vec<Vec<f64>> {

@@ -4,8 +4,10 @@ use super::{Entry, parse};
 use clap::Args as _;
 
 mod classify;
+mod regress;
+mod tuning;
 
 pub(crate) const ABOUT: &str = "Teach a pretrained model a task";
 
 /// The commands below it.
-pub(crate) const SUBCOMMANDS: &[Entry] = &[entry!(classify)];
+pub(crate) const SUBCOMMANDS: &[Entry] = &[entry!(classify), entry!(regress)];
