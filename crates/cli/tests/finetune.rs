@@ -98,6 +98,24 @@ fn from_a_table_to_labels() {
     assert!(!place.path("small").join("model.safetensors").exists());
 }
 
+/// K texts of each label to learn from and K to choose by, other ones with another seed.
+#[test]
+fn from_a_few_texts_of_each_label() {
+    let place = place();
+    let few = |seed: &str, out: &str| {
+        let more = ["--k-shot", "8", "--seed", seed, "--epochs", "2", "--peft", "head", "--json"];
+        json(&mut finetune(&place, out, &more))
+    };
+    let result = few("13", "few");
+    assert_eq!((&result["train_texts"], &result["validation"]["texts"]), (&16.into(), &16.into()));
+    assert_eq!(result["k_shot"], 8);
+    let head = |out: &str| std::fs::read(place.path(out).join("classifier.safetensors")).unwrap();
+    few("13", "again");
+    few("21", "other");
+    assert!(head("few") == head("again") && head("few") != head("other"));
+    place.refuses(&mut finetune(&place, "out", &["--k-shot", "300"]), &["train.csv", "300", "neg has"]);
+}
+
 /// How many words a review has: a number that can be counted.
 #[test]
 fn from_a_table_to_numbers() {

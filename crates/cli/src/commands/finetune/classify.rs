@@ -13,6 +13,7 @@ pub(crate) const ABOUT: &str = "Teach a model the labels of texts
 
   newleaf finetune classify --model my --train reviews.csv --text-column review --out reviews
   newleaf finetune classify --model my --train a.csv --dev b.csv --test c.csv --peft lora:r=8,alpha=16 --out reviews
+  newleaf finetune classify --model my --train reviews.csv --k-shot 16 --seed 21 --out few
   echo 'the soup was cold' | newleaf classify --model reviews
 
 The best weights are chosen on the --dev texts, which stop the training when they get no better; the --test texts are
@@ -51,6 +52,10 @@ enum Weights {
 pub(crate) struct Args {
     #[command(flatten)]
     tuning: TuneArgs,
+    /// Learn from K texts of each label only, and choose the weights by K others (--seed says which); with several seeds
+    /// the spread shows how much depends on them
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    k_shot: Option<u32>,
     /// What a text counts
     #[arg(long, value_name = "HOW", default_value = "equal")]
     class_weights: Weights,
@@ -60,7 +65,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let tuning = Tuning::new(&args.tuning)?;
+    let tuning = Tuning::new(&args.tuning, args.k_shot.map(|k| k as usize))?;
     let labels = Labels::of(args, &tuning)?;
     let weights = labels.weights(args.class_weights);
     let goal = Goal {
@@ -73,7 +78,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let p = tuned.classifier.probabilities(&tuned.params, &tuning.test.texts);
     let test = scores(&p, &labels.test);
     let class_weights = format!("{:?}", args.class_weights).to_lowercase();
-    let more = json!({ "labels": labels.names, "class_weights": class_weights, "metric": goal.metric });
+    let more = json!({
+        "labels": labels.names, "class_weights": class_weights, "metric": goal.metric, "k_shot": args.k_shot,
+    });
     let result = tuning.save(&tuned, &test, more)?;
     let float = |name: &str| test[name].as_f64().unwrap_or(f64::NAN);
     print(&match args.tuning.json {

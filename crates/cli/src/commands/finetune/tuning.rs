@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use crate::labelled::{LabelledArgs, Rows};
 use crate::model::{self, Model};
+use data::dataset::k_shot as k_shot_of;
 use gpt::peft::{Method, fingerprint};
 use gpt::tune::{
     Classifier, ClassifierConfig, Classify, Event, Metric, Outcome, Pool, Target, Targets, TuneConfig,
@@ -175,8 +176,9 @@ pub(super) struct Tuned {
 }
 
 impl<'a> Tuning<'a> {
-    /// Checks the flags and reads all files.
-    pub(super) fn new(args: &'a TuneArgs) -> Result<Self, Failure> {
+    /// Checks the flags and reads all files. Of each label, `k_shot` texts of the training part are to learn from and as
+    /// many others to choose by, if it is given.
+    pub(super) fn new(args: &'a TuneArgs, k_shot: Option<usize>) -> Result<Self, Failure> {
         let settings = args.config()?;
         let model = model::load(&args.model)?;
         let real = |path: &PathBuf| path.canonicalize().ok();
@@ -186,7 +188,19 @@ impl<'a> Tuning<'a> {
                 "{out}: the tuned model would replace the model that it is made of: give another --out"
             )));
         }
-        let parts = args.labelled.parts()?;
+        let mut parts = args.labelled.parts()?;
+        if let Some(k) = k_shot {
+            let mut rng = Rng::new(args.seed, Stream::Data);
+            let mut chosen = || -> Result<Rows, Failure> {
+                let labels: Vec<&str> = parts.train.iter().map(|(_, label)| label.as_str()).collect();
+                let places = k_shot_of(&labels, k, &mut rng)
+                    .map_err(|e| Failure::from(e).about(args.labelled.train.display()))?;
+                // From the back, so that the places before stay where they are.
+                Ok(places.into_iter().rev().map(|i| parts.train.swap_remove(i)).collect())
+            };
+            let (train, validation) = (chosen()?, chosen()?);
+            (parts.train, parts.validation) = (train, validation);
+        }
         let (mut unknown, mut characters, mut cut) = (0, 0, 0);
         let mut tokens = |rows: Rows, part: &str| -> Result<Part, Failure> {
             let about = |e: data::DataError| Failure::from(e).about(args.labelled.file(part).display());
