@@ -38,6 +38,7 @@
 
 pub mod augment;
 pub mod baseline;
+pub mod chat;
 pub mod clean;
 pub mod dataset;
 pub mod drift;
