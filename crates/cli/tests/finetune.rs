@@ -278,3 +278,71 @@ fn an_adapter_is_shown_merged_and_taken_apart() {
     place
         .refuses(&mut peft(&["merge", "--adapter", "small", "--model", "merged", "--out", "x"]), &["sha256"]);
 }
+
+/// Dialogues in which the answer names what was asked for.
+fn dialogues(place: &Place) {
+    let things = ["soup", "cake", "tea", "rice", "fish", "pie", "bread", "egg"];
+    let asks = ["the", "a", "this", "our"];
+    let line = |i: usize| {
+        let (ask, thing) = (asks[i % 4], things[(i / 4 + i) % 8]);
+        format!(
+            r#"{{"messages":[{{"role":"user","content":"{ask} {thing}"}},{{"role":"assistant","content":"{thing} was good"}}]}}"#
+        ) + "\n"
+    };
+    place.write("talks.jsonl", (0..320).map(line).collect::<String>());
+}
+
+fn teach(place: &Place, model: &str, out: &str, more: &[&str]) -> Command {
+    let mut command = newleaf();
+    command.args(["finetune", "chat", "--train"]).arg(place.path("talks.jsonl"));
+    command.arg("--model").arg(place.path(model)).arg("--out").arg(place.path(out)).args(more);
+    command
+}
+
+fn talk(place: &Place, model: &str, said: &str, more: &[&str]) -> Command {
+    let mut command = newleaf();
+    command.args(["chat", "--temperature", "0", "--max-new-tokens", "30", "--model"]).arg(place.path(model));
+    command.args(more).write_stdin(said.to_string());
+    command
+}
+
+#[test]
+fn from_dialogues_to_answers() {
+    let place = place();
+    dialogues(&place);
+    let result =
+        json(&mut teach(&place, "base", "talks", &["--epochs", "30", "--learning-rate", "3e-3", "--json"]));
+    let (before, after) = (&result["validation"]["loss_before"], &result["validation"]["loss"]);
+    assert!(float(after) < 0.1 && float(before) > 1.0, "{result}");
+    assert_eq!(json_file(&place.path("talks/result.json")), result);
+    // Two questions, the second with the first before it; what looks like a marker is text, and ends nothing.
+    assert_eq!(stdout(&mut talk(&place, "talks", "the soup\n\nthe tea\n", &[])), "soup was good\n");
+    let answers = stdout(&mut talk(&place, "talks", "a fish\nthe cake\n", &["--system", "as ever"]));
+    assert_eq!(answers.lines().count(), 2, "{answers}");
+    let adapted = ["--peft", "lora:r=4", "--epochs", "2", "--json"];
+    let result = json(&mut teach(&place, "talks", "polite", &adapted));
+    assert_eq!(json_file(&place.path("polite/result.json")), result);
+    let adapter = place.path("polite");
+    let answer = stdout(talk(&place, "talks", "our pie\n", &["--adapter"]).arg(&adapter));
+    assert_eq!(answer, "pie was good\n");
+    place.refuses(talk(&place, "base", "", &["--adapter"]).arg(&adapter), &["sha256"]);
+}
+
+#[test]
+fn bad_dialogues_are_refused() {
+    let place = place();
+    dialogues(&place);
+    place.refuses(&mut teach(&place, "base", "out", &["--peft", "lora"]), &["markers", "--peft full"]);
+    place.refuses(&mut teach(&place, "base", "out", &["--peft", "head"]), &["--peft head"]);
+    place.refuses(&mut talk(&place, "base", "", &[]), &["base", "<|system|>"]);
+    for (line, words) in [
+        ("{}", "line 1: expected {\"messages\""),
+        (r#"{"messages":[{"role":"robot","content":"a"}]}"#, "line 1"),
+        (r#"{"messages":[{"role":"assistant","content":"\u96ea"}]}"#, "line 1"),
+        (r#"{"messages":[{"role":"user","content":"a"}]}"#, "the assistant says"),
+        (r#"{"messages":[{"role":"assistant","content":"a"}]}"#, "at least ten dialogues"),
+    ] {
+        place.write("talks.jsonl", line);
+        place.refuses(&mut teach(&place, "base", "out", &[]), &["talks.jsonl", words]);
+    }
+}

@@ -90,6 +90,21 @@ pub fn save_model_dir(
     tokenizer: &str,
     card: &ModelCard,
 ) -> Result<(), CheckpointError> {
+    save_model_dir_with(path, config, tensors, tokenizer, card, &[])
+}
+
+/// The same with more files.
+///
+/// # Errors
+/// As [`save_model_dir`].
+pub fn save_model_dir_with(
+    path: &Path,
+    config: &GptConfig,
+    tensors: &Tensors,
+    tokenizer: &str,
+    card: &ModelCard,
+    more: &[(&str, &[u8])],
+) -> Result<(), CheckpointError> {
     let in_json = |error: serde_json::Error| malformed(path, CONFIG, error.to_string());
     let generation = json::to_bytes(&json!({ "do_sample": true, "temperature": 1.0 })).map_err(in_json)?;
     let readme = render_card(config, card);
@@ -100,7 +115,7 @@ pub fn save_model_dir(
         ("generation_config.json", &generation),
         ("README.md", readme.as_bytes()),
     ];
-    store::write_dir(path, &model.chain(others).collect::<Vec<_>>())
+    store::write_dir(path, &model.chain(others).chain(more.iter().copied()).collect::<Vec<_>>())
 }
 
 /// The files of configuration and weights.

@@ -201,7 +201,7 @@ fn exported_adapters_come_back() {
         let out = exported(&folder).join(name);
         fs::create_dir_all(out.parent().unwrap()).unwrap();
         let sha256 = fingerprint(&config, &base);
-        save_adapter(&out, &model, &params, &method, (Path::new("base"), &sha256)).unwrap();
+        save_adapter(&out, &model, &params, &method, (Path::new("base"), &sha256), &[]).unwrap();
         let adapter = load_adapter(&out).unwrap();
         assert_eq!((&adapter.method, adapter.base_path.as_deref()), (&method, Some("base")));
 
@@ -242,7 +242,7 @@ fn merged_models_are_models_and_come_apart() {
         let folder = tempfile::tempdir().unwrap();
         let [adapter, merged] = ["adapter", "merged"].map(|name| folder.path().join(name));
         let sha256 = fingerprint(&config, &base);
-        save_adapter(&adapter, &model, &params, &method, (Path::new("base"), &sha256)).unwrap();
+        save_adapter(&adapter, &model, &params, &method, (Path::new("base"), &sha256), &[]).unwrap();
         let loaded = LoadedModel {
             config: config.clone(),
             tensors: from_params(&base),

@@ -1,18 +1,19 @@
 //! Fine-tuning: what is learned, which weights are kept, and what does not matter.
 
+use data::{Example, MaskSpec};
 use gpt::Gpt;
 use gpt::config::{GptConfig, Position, Preset};
 use gpt::peft::Method;
 use gpt::tune::{
-    Classifier, ClassifierConfig, Classify, Event, Metric, Outcome, Pool, Target, Targets, Task, TuneConfig,
-    TuneError, fit,
+    Classifier, ClassifierConfig, Classify, Complete, Event, Metric, Outcome, Pool, Target, Targets, Task,
+    TuneConfig, TuneError, fit, grown, mean_loss,
 };
 use nn::DropoutSeeds;
 use random::{Rng, Stream};
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::sync::Mutex;
-use tensor::{Params, Tape, Var};
+use tensor::{Params, Tape, Var, Workspace};
 
 const VOCAB: usize = 12;
 
@@ -383,4 +384,58 @@ fn the_same_seed_gives_the_same_bits() {
     };
     assert_eq!(bits(1), bits(1));
     assert_ne!(bits(1), bits(2));
+}
+
+/// More tokens change nothing for the old ones, and each new one begins near the mean of them.
+#[test]
+fn a_vocabulary_grows() {
+    let base = config();
+    for config in [base.clone(), GptConfig { tied: false, ngram: 2, ngram_rows: 4, ..base }] {
+        let (mut params, mut rng) = (Params::new(), Rng::new(3, Stream::Init));
+        let gpt = Gpt::new(&config, &mut params, &mut rng);
+        let (larger, larger_params) = grown(&gpt, &params, VOCAB + 3, &mut rng);
+        assert_eq!(larger.config.vocab_size, VOCAB + 3);
+        let logits = |gpt: &Gpt, params: &Params, ids: &[u32]| -> Vec<Vec<f32>> {
+            let workspace = Workspace::new();
+            let tape = Tape::no_grad(params, &workspace);
+            let shape = [1, ids.len()];
+            let logits =
+                gpt.logits(&tape, ids, shape, &gpt.intervals(ids.len()), &DropoutSeeds::off()).value();
+            logits
+                .as_slice()
+                .unwrap()
+                .chunks(gpt.config.vocab_size)
+                .map(|row| row[..VOCAB].to_vec())
+                .collect()
+        };
+        let ids = [1, 7, 3, 11, 0];
+        assert_eq!(logits(&larger, &larger_params, &ids), logits(&gpt, &params, &ids));
+        assert!(
+            logits(&larger, &larger_params, &[1, VOCAB as u32 + 2]).iter().flatten().all(|x| x.is_finite())
+        );
+    }
+}
+
+/// Answers that depend on the question are learned, and only they count.
+#[test]
+fn answers_are_learned() {
+    let (mut params, mut rng) = (Params::new(), Rng::new(3, Stream::Init));
+    let gpt = Gpt::new(&config(), &mut params, &mut rng);
+    // The question is a token and noise; the answer is that token, then 2.
+    let mut example = || {
+        let asked = 3 + rng.below(9) as u32;
+        let noise = (0..1 + rng.below(5)).map(|_| 3 + rng.below(9) as u32);
+        let ids: Vec<u32> = [asked].into_iter().chain(noise).chain([1, asked]).collect();
+        let labels = ids[1..].iter().copied().chain([2]).collect();
+        let counts = |i: usize| if i + 2 >= ids.len() { 1.0 } else { 0.0 };
+        Example { weights: (0..ids.len()).map(counts).collect(), labels, ids, mask: MaskSpec::Causal }
+    };
+    let (examples, dev): (Vec<_>, Vec<_>) =
+        ((0..400).map(|_| example()).collect(), (0..60).map(|_| example()).collect());
+    let before = mean_loss(&gpt, &params, &dev);
+    let settings = TuneConfig { epochs: 40, learning_rate: 1e-2, patience: None, ..settings() };
+    let task = Complete { gpt: &gpt, examples: &examples, dev: &dev };
+    let outcome = fit(&mut params, &task, &settings, |name| gpt.depth(name), quietly).unwrap();
+    assert!(before > 2.0 && -outcome.best_score < 0.1, "{before} {outcome:?}");
+    assert!((mean_loss(&gpt, &params, &dev) + outcome.best_score).abs() < 1e-9);
 }

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 mod augment;
 mod baseline;
+mod chat;
 mod classify;
 mod clean;
 mod drift;
@@ -72,6 +73,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     entry!(export),
     group!(finetune),
     entry!(classify),
+    entry!(chat),
     group!(peft),
     entry!(report),
     entry!(clean),

@@ -2,11 +2,10 @@
 
 use crate::failure::Failure;
 use crate::model::{self, Model};
-use gpt::sampling::Sampler;
+use crate::sampling::{SamplerArgs, print_at_once as print};
 use gpt::{Decoder, Generator, Int8Weights};
 use random::{Rng, Stream};
 use serde_json::json;
-use std::io::Write;
 use std::path::PathBuf;
 
 pub(crate) const ABOUT: &str = "Write with a model
@@ -31,21 +30,8 @@ pub(crate) struct Args {
     /// Samples to write
     #[arg(long, alias = "num_samples", value_name = "N", default_value_t = 1)]
     num_samples: usize,
-    /// Below 1 bolder choices become rarer, above 1 more frequent; 0 always takes the likeliest token
-    #[arg(long, value_name = "T", default_value_t = 0.8)]
-    temperature: f32,
-    /// Choose among the K likeliest tokens only
-    #[arg(long, alias = "top_k", value_name = "K")]
-    top_k: Option<usize>,
-    /// Choose among the likeliest tokens that together have this probability
-    #[arg(long, alias = "top_p", value_name = "P")]
-    top_p: Option<f32>,
-    /// Drop tokens less likely than this share of the likeliest one
-    #[arg(long, alias = "min_p", value_name = "P")]
-    min_p: Option<f32>,
-    /// Where the randomness starts; the same seed writes the same text
-    #[arg(long, value_name = "N", default_value_t = 1337)]
-    seed: u64,
+    #[command(flatten)]
+    sampling: SamplerArgs,
     /// Read the weights in eight bits: faster, and a little less exact (`newleaf eval --int8` says by how much)
     #[arg(long)]
     int8: bool,
@@ -55,13 +41,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
-    let sampler =
-        Sampler { temperature: args.temperature, top_k: args.top_k, top_p: args.top_p, min_p: args.min_p };
-    sampler.validate()?;
+    let sampler = args.sampling.sampler()?;
     let model = model::load(&args.model)?;
     let (prompt, ids) = prompt(args, &model)?;
     let int8 = args.int8.then(|| Int8Weights::new(&model.gpt, &model.params));
-    let mut rng = Rng::new(args.seed, Stream::Sampling);
+    let mut rng = Rng::new(args.sampling.seed, Stream::Sampling);
     for n in 0..args.num_samples {
         // Each sample continues the stream of the one before it: sample n does not depend on the number asked for.
         let seed = rng.next_u64();
@@ -110,10 +94,4 @@ fn prompt(args: &Args, model: &Model) -> Result<(String, Vec<u32>), Failure> {
         if let Some(path) = file { failure.about(path) } else { failure }
     })?;
     Ok((text, ids))
-}
-
-/// Writes to stdout at once, so that text appears as it is written.
-fn print(text: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| Failure::output(&e))
 }

@@ -64,7 +64,7 @@ pub fn fingerprint(config: &GptConfig, params: &Params) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Writes what [`Gpt::tune`] added to a model (of biases, all).
+/// Writes what [`Gpt::tune`] added to a model (of biases, all), and `more` files beside it.
 ///
 /// # Errors
 /// If a number is not finite or the disk fails.
@@ -74,9 +74,11 @@ pub fn save_adapter(
     params: &Params,
     method: &Method,
     base: (&Path, &str),
+    more: &[(&str, &[u8])],
 ) -> Result<(), CheckpointError> {
     let files = adapter_files(path, model, params, method, base)?;
-    store::write_dir(path, &files.each_ref().map(|(name, bytes)| (*name, &bytes[..])))
+    let files = files.iter().map(|(name, bytes)| (*name, &bytes[..]));
+    store::write_dir(path, &files.chain(more.iter().copied()).collect::<Vec<_>>())
 }
 
 /// The two files of an adapter.

@@ -6,11 +6,13 @@
 
 mod classifier;
 mod classifier_dir;
+mod complete;
 mod fit;
 mod rows;
 
 pub use classifier::{Classifier, ClassifierConfig, Classify, Metric, Pool, Target, Targets};
 pub use classifier_dir::{SavedClassifier, load_classifier, save_classifier};
+pub use complete::{Complete, grown, mean_loss};
 pub use fit::{Event, Outcome, TuneConfig, TuneError, fit};
 pub use rows::Rows;
 

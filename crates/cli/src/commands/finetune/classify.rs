@@ -83,7 +83,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     });
     let result = tuning.save(&tuned, &test, more)?;
     let float = |name: &str| test[name].as_f64().unwrap_or(f64::NAN);
-    print(&match args.tuning.json {
+    print(&match args.tuning.fit.json {
         true => format!("{result}\n"),
         false => format!(
             "test: accuracy {:.4}, macro F1 {:.4}, calibration error {:.3}, on {} texts\n{}",

@@ -3,11 +3,13 @@
 use super::{Entry, parse};
 use clap::Args as _;
 
+mod chat;
 mod classify;
+mod fitting;
 mod regress;
 mod tuning;
 
 pub(crate) const ABOUT: &str = "Teach a pretrained model a task";
 
 /// The commands below it.
-pub(crate) const SUBCOMMANDS: &[Entry] = &[entry!(classify), entry!(regress)];
+pub(crate) const SUBCOMMANDS: &[Entry] = &[entry!(classify), entry!(regress), entry!(chat)];

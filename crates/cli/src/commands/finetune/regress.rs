@@ -69,7 +69,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let scores = scores(&told, &test, mean);
     let result = tuning.save(&tuned, &scores, json!({ "metric": goal.metric }))?;
     let float = |name: &str| scores[name].as_f64().unwrap_or(f64::NAN);
-    print(&match args.tuning.json {
+    print(&match args.tuning.fit.json {
         true => format!("{result}\n"),
         false => format!(
             "test: correlation {:.4}, mean absolute error {:.4} (always {mean:.4}: {:.4}), on {} texts\n{}",
