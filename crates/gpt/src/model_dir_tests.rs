@@ -75,7 +75,8 @@ fn without_a_manifest_files_are_read_as_strictly() {
     assert_eq!(load_model_dir(&path).unwrap(), model);
     let config = fs::read_to_string(path.join(CONFIG)).unwrap();
     for (from, to, expected) in [
-        ("newleaf-gpt", "gpt2", "expected model_type \"newleaf-gpt\", found \"gpt2\""),
+        ("newleaf-gpt", "llama", "expected model_type \"newleaf-gpt\" or \"gpt2\", found \"llama\""),
+        ("newleaf-gpt", "gpt2", "n_positions: expected a whole number, found nothing"),
         ("\"model_type\"", "\"kind\"", "found none"),
         ("\"n_layer\": 1", "\"n_layer\": 2", "model.safetensors: the tensors are not those of this model"),
         ("\"n_layer\": 1", "\"n_layer\": 100000000000", "n_layer is 100000000000"),
