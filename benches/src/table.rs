@@ -1,6 +1,6 @@
 //! Tables in Markdown, and numbers with their units.
 
-/// As [`write`], of measured times: nothing if there are no rows, or under `cargo test`, where times mean nothing.
+/// As [`write()`], of measured times: nothing if there are no rows, or under `cargo test`, where times mean nothing.
 pub fn print(title: &str, header: &[&str], rows: &[Vec<String>]) {
     if !rows.is_empty() && crate::measure::is_bench() {
         write(title, header, rows);
