@@ -1,5 +1,6 @@
 //! How the program ends when something is wrong: a message on stderr, and an exit code.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 /// A message for the user and the exit code that goes with it.
@@ -18,6 +19,17 @@ impl Failure {
     /// Anything else: a full disk, a loss that is not a number. Exit code 1.
     pub(crate) fn other(message: impl Into<String>) -> Self {
         Self { message: message.into(), code: 1 }
+    }
+
+    /// Refuses an output directory that is the input itself.
+    pub(crate) fn if_same(out: &Path, input: &Path) -> Result<(), Self> {
+        match (out.canonicalize(), input.canonicalize()) {
+            (Ok(a), Ok(b)) if a == b => Err(Self::input(format!(
+                "{}: the result would replace what it is made of: give another --out",
+                out.display()
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// The same failure, its message beginning with what it is about, unless it does so already.

@@ -12,15 +12,21 @@ pub(crate) struct Progress {
     loss: f64,         // smoothed
 }
 
+/// A bar of updates with a message and the time left, on a terminal; hidden elsewhere.
+pub(crate) fn update_bar(updates: Option<u64>) -> ProgressBar {
+    let terminal = std::io::stderr().is_terminal();
+    let target = if terminal { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(updates, target);
+    let style = "{bar:24} {pos}/{len} {msg} | {elapsed} elapsed, {eta} left";
+    bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
+    bar
+}
+
 impl Progress {
     /// For a run of `max_iters` updates of which `done` were made before.
     pub(crate) fn new(max_iters: u64, done: u64) -> Self {
         let terminal = std::io::stderr().is_terminal();
-        let target =
-            if terminal { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(Some(max_iters), target).with_position(done);
-        let style = "{bar:24} {pos}/{len} {msg} | {elapsed} elapsed, {eta} left";
-        bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
+        let bar = update_bar(Some(max_iters)).with_position(done);
         bar.reset_eta();
         Self { bar, terminal, tokens_per_s: 0.0, loss: 0.0 }
     }

@@ -212,7 +212,7 @@ fn bad_settings_are_refused() {
         &mut finetune(&place, "out", &["--peft", "ia3", "--unfreeze"]),
         &["--unfreeze is for --peft full"],
     );
-    place.refuses(&mut finetune(&place, "base/best", &[]), &["would replace the model"]);
+    place.refuses(&mut finetune(&place, "base/best", &[]), &["would replace what it is made of"]);
     place.refuses(&mut classify(&place, "base", ""), &["classifier.json", "newleaf finetune classify"]);
 }
 

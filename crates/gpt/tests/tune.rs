@@ -59,6 +59,12 @@ fn yes_or_no() -> Target {
     Target::Label { names: vec!["no".into(), "yes".into()] }
 }
 
+/// Learning some texts and measuring the loss on the same.
+fn on_itself<'a>(classifier: &'a Classifier, texts: &'a [Vec<u32>], targets: &'a Targets) -> Classify<'a> {
+    let (dev_texts, dev_targets) = (texts, targets);
+    Classify { classifier, texts, targets, dev_texts, dev_targets, metric: Metric::Loss, most: 12 }
+}
+
 fn settings() -> TuneConfig {
     TuneConfig { epochs: 12, batch_size: 16, learning_rate: 5e-3, ..TuneConfig::default() }
 }
@@ -141,15 +147,7 @@ fn models_of_every_kind_are_tuned() {
         let classifier = Classifier::new(gpt, settings, &mut params, &mut rng);
         let before = params.clone();
         let (texts, targets) = texts(64, 1);
-        let task = Classify {
-            classifier: &classifier,
-            texts: &texts,
-            targets: &targets,
-            dev_texts: &texts,
-            dev_targets: &targets,
-            metric: Metric::Loss,
-            most: 12,
-        };
+        let task = on_itself(&classifier, &texts, &targets);
         let settings = TuneConfig { epochs: 3, patience: None, ..self::settings() };
         let outcome = fit(&mut params, &task, &settings, |name| classifier.gpt.depth(name), quietly).unwrap();
         assert!(outcome.best_update > 0);
@@ -234,15 +232,7 @@ fn class_weights_count() {
         let (classifier, mut params) = classifier("head", Pool::Mean, false, yes_or_no());
         let texts: Vec<Vec<u32>> = vec![vec![5, 6]; 20];
         let targets = Targets::Labels((0..20).map(|i| usize::from(i % 4 == 0)).collect(), weights);
-        let task = Classify {
-            classifier: &classifier,
-            texts: &texts,
-            targets: &targets,
-            dev_texts: &texts,
-            dev_targets: &targets,
-            metric: Metric::Loss,
-            most: 12,
-        };
+        let task = on_itself(&classifier, &texts, &targets);
         let settings = TuneConfig { epochs: 300, learning_rate: 5e-2, patience: None, ..settings() };
         fit(&mut params, &Last(task, Mutex::new(0.0)), &settings, |name| classifier.gpt.depth(name), quietly)
             .unwrap();
@@ -343,15 +333,7 @@ fn layers_thaw_from_the_top() {
             TuneConfig { epochs, unfreeze, layer_decay, patience: None, weight_decay: 0.0, ..settings() };
         let (classifier, before) = classifier("full", Pool::Mean, false, yes_or_no());
         let (texts, targets) = texts(64, 1);
-        let task = Classify {
-            classifier: &classifier,
-            texts: &texts,
-            targets: &targets,
-            dev_texts: &texts,
-            dev_targets: &targets,
-            metric: Metric::Loss,
-            most: 12,
-        };
+        let task = on_itself(&classifier, &texts, &targets);
         let mut params = before.clone();
         fit(&mut params, &Last(task, Mutex::new(0.0)), &settings, |name| classifier.gpt.depth(name), quietly)
             .unwrap();

@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use crate::model;
 use data::Tokenizer;
+use data::baseline::likeliest;
 use gpt::tune::{SavedClassifier, Target, load_classifier};
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
@@ -71,7 +72,7 @@ fn answer(
         return out.flush().map_err(|e| Failure::output(&e));
     };
     for p in saved.classifier.probabilities(&saved.params, &texts) {
-        let best = (0..p.len()).fold(0, |best, i| if p[i] > p[best] { i } else { best });
+        let best = likeliest(&p);
         let written = match args.json {
             true => {
                 let all: serde_json::Map<_, _> =

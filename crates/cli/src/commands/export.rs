@@ -30,12 +30,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let model = model::load(&args.model)?;
-    if args.out.canonicalize().is_ok_and(|out| model.path.canonicalize().is_ok_and(|path| path == out)) {
-        let out = args.out.display();
-        return Err(Failure::input(format!(
-            "{out}: the export would replace the model itself: give another --out"
-        )));
-    }
+    Failure::if_same(&args.out, &model.path)?;
     save_gpt2_dir(&args.out, &model.gpt.config, &from_params(&model.params), &model.tokenizer)?;
     print(&format!("{}: GPT-2 with {} parameters\n", args.out.display(), model.params.count()))
 }

@@ -112,7 +112,8 @@ pub trait Classifier {
     }
 }
 
-pub(crate) fn likeliest(p: &[f64]) -> usize {
+/// The place of the largest number; of equals, the first.
+pub fn likeliest<T: PartialOrd>(p: &[T]) -> usize {
     (0..p.len()).fold(0, |best, i| if p[i] > p[best] { i } else { best })
 }
 
@@ -138,7 +139,7 @@ impl Classifier for Majority {
 }
 
 /// e^score / sum of e^scores, without overflow.
-fn softmax(scores: &mut [f64]) {
+pub fn softmax(scores: &mut [f64]) {
     let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     scores.iter_mut().for_each(|s| *s = random::exp(*s - max));
     let sum: f64 = scores.iter().sum();

@@ -1,12 +1,10 @@
 //! What is trained of a model, by name: `lora:r=8,alpha=16,targets=qv`.
 
-use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// What is trained of a model.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", tag = "method")]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Method {
     /// Everything.
     #[default]
@@ -44,8 +42,7 @@ pub enum Method {
 }
 
 /// Which weights LoRA changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Targets {
     wanted: [bool; 7],
 }
@@ -86,20 +83,6 @@ impl fmt::Display for Targets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let letters = Self::LETTERS.iter().zip(self.wanted).filter(|(_, wanted)| *wanted);
         f.write_str(&letters.map(|(letter, _)| letter).collect::<String>())
-    }
-}
-
-impl TryFrom<String> for Targets {
-    type Error = MethodError;
-
-    fn try_from(text: String) -> Result<Self, MethodError> {
-        text.parse()
-    }
-}
-
-impl From<Targets> for String {
-    fn from(targets: Targets) -> Self {
-        targets.to_string()
     }
 }
 

@@ -8,6 +8,7 @@
 
 use super::{Rows, Task};
 use crate::Gpt;
+use data::baseline::likeliest;
 use data::metrics::{Confusion, pearson};
 use nn::{Dropout, DropoutSeeds, Init, Linear, ParamBuilder};
 use random::Rng;
@@ -155,16 +156,11 @@ impl Classifier {
     }
 }
 
+/// e^score / sum of e^scores.
 fn softmax(scores: &[f32]) -> Vec<f64> {
-    let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let e: Vec<f64> = scores.iter().map(|&x| random::exp(f64::from(x - largest))).collect();
-    let sum: f64 = e.iter().sum();
-    e.iter().map(|x| x / sum).collect()
-}
-
-/// The number of the largest; of equals, the first.
-pub(super) fn largest(scores: &[f32]) -> usize {
-    (0..scores.len()).fold(0, |best, i| if scores[i] > scores[best] { i } else { best })
+    let mut p: Vec<f64> = scores.iter().map(|&score| f64::from(score)).collect();
+    data::baseline::softmax(&mut p);
+    p
 }
 
 /// Learning the labels of texts: a [`Task`].
@@ -243,7 +239,7 @@ impl Targets {
     pub fn score(&self, scores: &[Vec<f32>], metric: Metric) -> f64 {
         match self {
             Self::Labels(labels, weights) => {
-                let told: Vec<usize> = scores.iter().map(|scores| largest(scores)).collect();
+                let told: Vec<usize> = scores.iter().map(|scores| likeliest(scores)).collect();
                 let confusion = Confusion::new(weights.len(), &told, labels);
                 match metric {
                     Metric::Accuracy => confusion.accuracy(),

@@ -26,7 +26,7 @@ pub use ia3::Ia3;
 pub use lora::Lora;
 pub use prefix::Prefix;
 
-use tensor::{ParamId, Var};
+use tensor::Var;
 
 /// Rows of a weight: outputs `start..end` of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,11 +89,5 @@ impl Tuning {
     #[must_use]
     pub fn bias<'t>(&self, bias: Var<'t>) -> Var<'t> {
         self.ia3.map_or(bias, |ia3| ia3.bias(bias))
-    }
-
-    /// The parameters that it adds.
-    pub fn params(&self) -> impl Iterator<Item = ParamId> {
-        let lora = self.lora.into_iter().flatten().flat_map(|lora| [lora.a, lora.b]);
-        lora.chain(self.ia3.map(Ia3::param))
     }
 }

@@ -3,7 +3,7 @@
 use super::super::print;
 use super::tuning::{Goal, Part, TuneArgs, Tuning};
 use crate::failure::Failure;
-use data::baseline::Labelled;
+use data::baseline::{Labelled, likeliest};
 use data::metrics::{Calibration, Confusion};
 use gpt::tune::{Metric, Target, Targets};
 use serde_json::{Value, json};
@@ -140,8 +140,7 @@ impl Labels {
 
 /// The numbers of the test part.
 fn scores(p: &[Vec<f64>], labels: &[usize]) -> Value {
-    let likeliest = |p: &Vec<f64>| (0..p.len()).fold(0, |best, i| if p[i] > p[best] { i } else { best });
-    let told: Vec<usize> = p.iter().map(likeliest).collect();
+    let told: Vec<usize> = p.iter().map(|p| likeliest(p)).collect();
     let confusion = Confusion::new(p.first().map_or(0, Vec::len), &told, labels);
     let calibration = Calibration::of(p, labels);
     json!({

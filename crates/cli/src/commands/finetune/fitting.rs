@@ -2,12 +2,11 @@
 
 use crate::failure::Failure;
 use crate::model::{self, Model};
+use crate::progress::update_bar;
 use gpt::Gpt;
 use gpt::peft::Method;
 use gpt::tune::{Event, Outcome, Task, TuneConfig, TuneError, fit};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
-use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -109,13 +108,7 @@ impl FitArgs {
     /// The model to begin with, which the result may not replace.
     pub(super) fn model(&self) -> Result<Model, Failure> {
         let model = model::load(&self.model)?;
-        let real = |path: &PathBuf| path.canonicalize().ok();
-        if real(&self.out).is_some_and(|out| real(&model.path) == Some(out)) {
-            let out = self.out.display();
-            return Err(Failure::input(format!(
-                "{out}: the tuned model would replace the model that it is made of: give another --out"
-            )));
-        }
+        Failure::if_same(&self.out, &model.path)?;
         Ok(model)
     }
 
@@ -159,7 +152,7 @@ pub(super) fn watched(
 ) -> Result<Outcome, Failure> {
     let signal = crate::signals::watch();
     let signal = signal.map_err(|e| Failure::other(format!("cannot watch for signals: {e}")))?;
-    let bar = bar();
+    let bar = update_bar(None);
     let tell = |event: Event| {
         match event {
             Event::Update { update, of, loss } => {
@@ -183,13 +176,4 @@ pub(super) fn watched(
         TuneError::NothingToTrain | TuneError::MissingGradient(_) => Failure::input(error.to_string()),
         TuneError::NonFinite { .. } => Failure::other(error.to_string()),
     })
-}
-
-fn bar() -> ProgressBar {
-    let terminal = std::io::stderr().is_terminal();
-    let target = if terminal { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
-    let bar = ProgressBar::with_draw_target(None, target);
-    let style = "{bar:24} {pos}/{len} {msg} | {elapsed} elapsed, {eta} left";
-    bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
-    bar
 }

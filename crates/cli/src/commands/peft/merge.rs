@@ -37,12 +37,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         Failure::input(format!("{}: its base is not known: name it with --model", args.adapter.display()))
     })?;
     let base = locate(&base)?;
-    for taken in [&base, &args.adapter] {
-        if args.out.canonicalize().is_ok_and(|out| taken.canonicalize().is_ok_and(|path| path == out)) {
-            let out = args.out.display();
-            return Err(Failure::input(format!("{out}: would replace what is merged: give another --out")));
-        }
-    }
+    Failure::if_same(&args.out, &base)?;
+    Failure::if_same(&args.out, &args.adapter)?;
     let changed = save_merged(&args.out, &load_model_dir(&base)?, &adapter)?;
     print(&format!("{}: {} in the weights, {changed} numbers changed\n", args.out.display(), adapter.method))
 }

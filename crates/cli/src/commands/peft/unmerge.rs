@@ -23,11 +23,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    Failure::if_same(&args.out, &args.model)?;
     let model = load_unmerged(&args.model)?;
-    if args.out.canonicalize().is_ok_and(|out| args.model.canonicalize().is_ok_and(|path| path == out)) {
-        let out = args.out.display();
-        return Err(Failure::input(format!("{out}: would replace the merged model: give another --out")));
-    }
     let card = ModelCard { command: std::env::args().collect(), ..ModelCard::default() };
     save_model_dir(&args.out, &model.config, &model.tensors, &model.tokenizer, &card)?;
     print(&format!("{}: the model before merging\n", args.out.display()))
