@@ -7,6 +7,7 @@
 //!
 //! A token's time is that of reading all weights, so they may be read in eight bits: [`Int8Weights`].
 
+use crate::config::GptConfig;
 use crate::model::{Block, Gpt};
 use nn::{Linear, Norm};
 use std::collections::HashMap;
@@ -53,6 +54,28 @@ struct Cache {
     v: Vec<f32>, // (block_size, NKV hs)
 }
 
+/// What one position carries from block to block.
+struct Position {
+    at: usize,
+    x: Vec<f32>,         // (C): the residual stream
+    embedding: Vec<f32>, // (C): what it began as, where blocks see it again
+    q: Vec<f32>,         // (C): the query in the block at hand, normalised and turned
+    first_v: Vec<f32>,   // (NKV hs): the values of the first block, where later ones see them
+}
+
+impl Position {
+    fn new(config: &GptConfig) -> Self {
+        let (c, kv) = (config.n_embd, config.heads().n_kv_head * config.head_size());
+        let zeros = |width| vec![0.0; width];
+        Self { at: 0, x: zeros(c), embedding: zeros(c), q: zeros(c), first_v: zeros(kv) }
+    }
+
+    /// Nothing, where one was taken away to be worked on.
+    fn empty() -> Self {
+        Self { at: 0, x: Vec::new(), embedding: Vec::new(), q: Vec::new(), first_v: Vec::new() }
+    }
+}
+
 /// Feeds a model one token at a time.
 ///
 /// ```
@@ -69,18 +92,16 @@ pub struct Decoder<'m> {
     model: &'m Gpt,
     weights: Weights<'m>,
     caches: Vec<Cache>,
-    window: Vec<u32>,    // the tokens whose keys and values are in the caches
-    x: Vec<f32>,         // (C): the residual stream
-    embedding: Vec<f32>, // (C): what it began as, where blocks see it again
-    normed: Vec<f32>,    // (C)
-    qkv: Vec<f32>,       // (C + 2 NKV hs)
-    turned: Vec<f32>,    // (C + 2 NKV hs): with queries and keys normalised and turned
-    rstd: Vec<f32>,      // (NH + NKV), with QK-norm
-    first_v: Vec<f32>,   // (NKV hs): the values of the first block, where later ones see them
-    y: Vec<f32>,         // (C)
-    h: Vec<f32>,         // (fan F)
-    a: Vec<f32>,         // (F)
-    logits: Vec<f32>,    // (V)
+    window: Vec<u32>, // the tokens whose keys and values are in the caches
+    newest: Position, // the last of them
+    normed: Vec<f32>, // (C)
+    qkv: Vec<f32>,    // (C + 2 NKV hs)
+    turned: Vec<f32>, // (C + 2 NKV hs): with queries and keys normalised and turned
+    rstd: Vec<f32>,   // (NH + NKV), with QK-norm
+    y: Vec<f32>,      // (C)
+    h: Vec<f32>,      // (fan F)
+    a: Vec<f32>,      // (F)
+    logits: Vec<f32>, // (V)
 }
 
 impl<'m> Decoder<'m> {
@@ -102,13 +123,11 @@ impl<'m> Decoder<'m> {
             weights: Weights { params, int8: None, rounded: Int16Vector::default() },
             caches: (0..config.n_layer).map(|_| Cache { k: rows(kv), v: rows(kv) }).collect(),
             window: Vec::with_capacity(config.block_size),
-            x: vec![0.0; c],
-            embedding: vec![0.0; c],
+            newest: Position::new(config),
             normed: vec![0.0; c],
             qkv: vec![0.0; row],
             turned: vec![0.0; row],
             rstd: vec![0.0; rotary.map_or(0, |rotary| rotary.statistics(1))],
-            first_v: vec![0.0; kv],
             y: vec![0.0; c],
             h: vec![0.0; hidden * model.activation().fan()],
             a: vec![0.0; hidden],
@@ -161,6 +180,47 @@ impl<'m> Decoder<'m> {
         &self.logits
     }
 
+    /// Takes the beginning of a text in which every position sees all of the beginning, as in [`data::MaskSpec::Prefix`];
+    /// answers the scores of the token after it, (V).
+    ///
+    /// # Panics
+    /// If something was seen before, or there are no tokens, or more than the context holds.
+    pub fn push_prefix(&mut self, tokens: &[u32]) -> &[f32] {
+        let config = &self.model.config;
+        assert!(self.window.is_empty(), "a prefix is the beginning");
+        assert!((1..=config.block_size).contains(&tokens.len()), "1 to {} tokens", config.block_size);
+        let mut positions: Vec<Position> = tokens.iter().map(|_| Position::new(config)).collect();
+        for (&token, position) in tokens.iter().zip(&mut positions) {
+            self.embed(token, position);
+        }
+        for (i, block) in self.model.h.iter().enumerate() {
+            positions.iter_mut().for_each(|position| self.keys_and_values(i, block, position));
+            positions.iter_mut().for_each(|position| self.attend(i, block, position, tokens.len()));
+        }
+        self.newest = positions.pop().expect("a token");
+        self.head();
+        &self.logits
+    }
+
+    /// Becomes a decoder that has seen what `other` has, of the same model.
+    pub fn copy_from(&mut self, other: &Self) {
+        self.window.clone_from(&other.window);
+        for (own, others) in self.caches.iter_mut().zip(&other.caches) {
+            let seen = self.window.len() * own.k.len() / self.model.config.block_size;
+            own.k[..seen].copy_from_slice(&others.k[..seen]);
+            own.v[..seen].copy_from_slice(&others.v[..seen]);
+        }
+    }
+
+    /// Another one that has seen the same.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let mut fork = Self::new(self.model, self.weights.params);
+        fork.weights.int8 = self.weights.int8;
+        fork.copy_from(self);
+        fork
+    }
+
     /// The mean loss, in nats a token, over windows of `block_size` that do not overlap: what
     /// [`crate::train::evaluate`] answers, computed one token after the other, with the weights in use here. What
     /// was seen before is forgotten.
@@ -198,27 +258,32 @@ impl<'m> Decoder<'m> {
         self.window.is_empty()
     }
 
-    /// One token through all blocks; leaves the residual stream in `x`.
+    /// One token through all blocks; leaves it in `newest`.
     fn forward(&mut self, token: u32) {
-        let at = self.window.len();
-        self.window.push(token);
-        self.embed(token, at);
+        let mut position = std::mem::replace(&mut self.newest, Position::empty());
+        self.embed(token, &mut position);
         for (i, block) in self.model.h.iter().enumerate() {
-            self.block(i, block, at);
+            self.keys_and_values(i, block, &mut position);
+            self.attend(i, block, &mut position, self.window.len());
         }
+        self.newest = position;
     }
 
-    /// What the stream begins as.
-    fn embed(&mut self, token: u32, at: usize) {
+    /// A token more in the window, and what its stream begins as.
+    fn embed(&mut self, token: u32, position: &mut Position) {
+        let at = self.window.len();
+        self.window.push(token);
+        position.at = at;
         let (model, params, c) = (self.model, self.weights.params, self.model.config.n_embd);
-        self.x.copy_from_slice(&params.data(model.wte.weight)[token as usize * c..][..c]);
+        let x = &mut position.x;
+        x.copy_from_slice(&params.data(model.wte.weight)[token as usize * c..][..c]);
         if let Some(wpe) = model.wpe {
-            add_assign(&mut self.x, &params.data(wpe.weight)[at * c..][..c]);
+            add_assign(x, &params.data(wpe.weight)[at * c..][..c]);
         }
         if let Some(sinusoids) = &model.sinusoids {
-            add_assign(&mut self.x, sinusoids.at(at));
+            add_assign(x, sinusoids.at(at));
         }
-        let first = model.config.window.map_or(0, |window| self.window.len().saturating_sub(window));
+        let first = self.first_seen(at);
         let rows = model.ngram.last_rows(params, &self.window[first..]);
         let ngrams = model.ngram.tables.iter().zip(rows).map(|(table, row)| {
             let weight = table.weight.weight;
@@ -228,48 +293,62 @@ impl<'m> Decoder<'m> {
         self.normed.fill(0.0);
         ngrams.for_each(|row| add_assign(&mut self.normed, row));
         if !model.ngram.tables.is_empty() {
-            add_assign(&mut self.x, &self.normed);
+            add_assign(x, &self.normed);
         }
-        self.embedding.copy_from_slice(&self.x);
+        position.embedding.copy_from_slice(x);
     }
 
-    fn block(&mut self, i: usize, block: &Block, at: usize) {
+    /// The first position that position `at` sees.
+    fn first_seen(&self, at: usize) -> usize {
+        self.model.config.window.map_or(0, |window| (at + 1).saturating_sub(window))
+    }
+
+    /// The first half of attention: what a position asks, and what others may know of it.
+    fn keys_and_values(&mut self, i: usize, block: &Block, position: &mut Position) {
         let (model, weights) = (self.model, &mut self.weights);
         let (params, c) = (weights.params, model.config.n_embd);
         if let Some(w) = block.embedding_blend.map(|weights| params.data(weights)) {
-            blend(&mut self.x, &self.embedding, w);
+            blend(&mut position.x, &position.embedding, w);
         }
-        // x + attn(ln_1(x))
-        norm(&block.ln_1, params, &self.x, &mut self.normed);
+        norm(&block.ln_1, params, &position.x, &mut self.normed);
         weights.linear(&block.attn.c_attn, &self.normed, &mut self.qkv);
-        let kv = self.first_v.len(); // NKV hs
+        let kv = position.first_v.len(); // NKV hs
         if model.config.value_residual && i == 0 {
-            self.first_v.copy_from_slice(&self.qkv[c + kv..]);
+            position.first_v.copy_from_slice(&self.qkv[c + kv..]);
         }
         if let Some(w) = block.attn.value_blend.map(|weights| params.data(weights)) {
-            blend(&mut self.qkv[c + kv..], &self.first_v, w);
+            blend(&mut self.qkv[c + kv..], &position.first_v, w);
         }
-        let rotary = &block.attn.rotary;
-        let (hs, heads) = (model.config.head_size(), rotary.heads);
+        let (rotary, at) = (&block.attn.rotary, position.at);
+        let hs = model.config.head_size();
         rotary_forward(rotary, (at, 1), &self.qkv, &mut self.turned, &mut self.rstd, hs);
+        position.q.copy_from_slice(&self.turned[..c]);
         let cache = &mut self.caches[i];
         cache.k[at * kv..(at + 1) * kv].copy_from_slice(&self.turned[c..c + kv]);
         cache.v[at * kv..(at + 1) * kv].copy_from_slice(&self.turned[c + kv..]);
-        let first = model.config.window.map_or(0, |window| (at + 1).saturating_sub(window));
-        let seen = first * kv..(at + 1) * kv;
-        attention::decode(&self.turned[..c], &cache.k[seen.clone()], &cache.v[seen], heads, &mut self.y);
+    }
+
+    /// The rest of a block, for a position that sees those before `end`.
+    fn attend(&mut self, i: usize, block: &Block, position: &mut Position, end: usize) {
+        let kv = position.first_v.len(); // NKV hs
+        let seen = self.first_seen(position.at) * kv..end * kv;
+        let (model, weights, cache) = (self.model, &mut self.weights, &self.caches[i]);
+        let x = &mut position.x;
+        // x + attn(ln_1(x))
+        let heads = block.attn.rotary.heads;
+        attention::decode(&position.q, &cache.k[seen.clone()], &cache.v[seen], heads, &mut self.y);
         weights.linear(&block.attn.c_proj, &self.y, &mut self.normed);
-        add_assign(&mut self.x, &self.normed);
+        add_assign(x, &self.normed);
         // x + mlp(ln_2(x))
-        norm(&block.ln_2, params, &self.x, &mut self.normed);
+        norm(&block.ln_2, weights.params, x, &mut self.normed);
         weights.linear(&block.mlp.c_fc, &self.normed, &mut self.h);
         activate(model.activation(), &self.h, self.a.len(), &mut self.a);
         weights.linear(&block.mlp.c_proj, &self.a, &mut self.normed);
-        add_assign(&mut self.x, &self.normed);
+        add_assign(x, &self.normed);
     }
 
     fn head(&mut self) {
-        norm(&self.model.ln_f, self.weights.params, &self.x, &mut self.normed);
+        norm(&self.model.ln_f, self.weights.params, &self.newest.x, &mut self.normed);
         self.weights.linear(&self.model.lm_head, &self.normed, &mut self.logits);
         let cap = self.model.config.soft_cap;
         if cap > 0.0 {

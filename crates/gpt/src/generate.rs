@@ -44,6 +44,12 @@ impl<'m> Generator<'m> {
     pub fn with_decoder(mut decoder: Decoder<'m>, prompt: &[u32], sampler: Sampler, rng: Rng) -> Self {
         assert!(!prompt.is_empty(), "a prompt has at least one token");
         let logits = decoder.push_all(prompt).to_vec();
+        Self::after(decoder, logits, sampler, rng)
+    }
+
+    /// Continues what `decoder` has seen, (V) `logits` being the scores it gave for the next token.
+    #[must_use]
+    pub fn after(decoder: Decoder<'m>, logits: Vec<f32>, sampler: Sampler, rng: Rng) -> Self {
         Self { decoder, logits, sampler, rng, never: Vec::new() }
     }
 

@@ -1,6 +1,8 @@
 //! Models of every kind: their parameters, gradients, bits, and writing with them.
 
 use super::*;
+use std::sync::Arc;
+use tensor::kernels::attention::Intervals;
 
 /// Every switch of the architecture on its own, then all together.
 const SWITCHES: &[&[(&str, &str)]] = &[
@@ -115,10 +117,13 @@ pub(crate) fn model(config: &Config) -> (Gpt, Params) {
 }
 
 fn logits(model: &Gpt, params: &Params, ids: &[u32]) -> Vec<f32> {
+    logits_with(model, params, ids, &model.intervals(ids.len()))
+}
+
+fn logits_with(model: &Gpt, params: &Params, ids: &[u32], intervals: &Arc<Intervals>) -> Vec<f32> {
     let workspace = Workspace::poisoned();
     let tape = Tape::no_grad(params, &workspace);
-    let intervals = model.intervals(ids.len());
-    model.logits(&tape, ids, [1, ids.len()], &intervals, &DropoutSeeds::off()).read(|x| x.data.to_vec())
+    model.logits(&tape, ids, [1, ids.len()], intervals, &DropoutSeeds::off()).read(|x| x.data.to_vec())
 }
 
 fn assert_close(what: &str, found: &[f32], expected: &[f32]) {
@@ -151,6 +156,35 @@ fn the_cache_of_keys_and_values_changes_nothing() {
         let mut at_once = Decoder::new(&model, &params);
         let expected = logits(&model, &params, &long[24..]);
         assert_close("a long prompt", at_once.push_all(long), &expected[15 * VOCAB..]);
+    }
+}
+
+/// A beginning of which each position sees all: the logits of the model with the same intervals, then and afterwards.
+#[test]
+fn a_prefix_sees_itself_from_both_sides() {
+    for config in variants() {
+        let (model, params) = model(&config);
+        let (ids, prefix) = (&text()[..12], 7);
+        let mask = data::MaskSpec::Prefix { len: prefix as u32 };
+        let window = config.model.window.unwrap_or(usize::MAX);
+        let cut = |(at, (lo, hi)): (usize, (u32, u32))| (lo.max((at + 1).saturating_sub(window) as u32), hi);
+        let (lo, hi) = mask.intervals(ids.len()).into_iter().enumerate().map(cut).unzip();
+        let intervals = Arc::new(Intervals::new(lo, hi, ids.len()));
+        let expected = logits_with(&model, &params, ids, &intervals);
+        let row = |t: usize| &expected[t * VOCAB..(t + 1) * VOCAB];
+        let mut decoder = Decoder::new(&model, &params);
+        assert_close(&name(&config), decoder.push_prefix(&ids[..prefix]), row(prefix - 1));
+        let mut other = Decoder::new(&model, &params);
+        other.push(3); // and what it has seen is forgotten
+        other.copy_from(&decoder);
+        let mut fork = decoder.fork();
+        for (t, &id) in ids.iter().enumerate().skip(prefix) {
+            assert_close(&name(&config), decoder.push(id), row(t));
+            assert_eq!(decoder.push(id).len(), other.push(id).len());
+            assert_close("a fork", fork.push(id), row(t));
+            decoder.copy_from(&fork); // back to before the second push
+            other.copy_from(&fork);
+        }
     }
 }
 
