@@ -50,6 +50,7 @@ pub mod ngram;
 pub mod objective;
 pub mod read;
 pub mod segment;
+pub mod seq2seq;
 mod stop_words;
 pub mod tokenizer;
 pub mod word_vectors;

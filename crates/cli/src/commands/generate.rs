@@ -27,7 +27,7 @@ pub(crate) const ABOUT: &str = "Write a text whose best possible loss is known
 enum As {
     /// Everything as it stands, for a language model
     Text,
-    /// A line for each document: TSV (labels, translations) or JSON (prompts, dialogues, episodes)
+    /// A line for each document: JSON, for fine-tuning
     Records,
 }
 

@@ -4,8 +4,8 @@
 //! |---|---|---|
 //! | stream | one line without end | the same |
 //! | lines, stories | documents one after another, ended by a line end or a blank line | the same |
-//! | labelled | `text TAB label` | the same: TSV |
-//! | parallel | `source TAB target` | the same: TSV |
+//! | labelled | `text TAB label` | JSONL `{"text": .., "label": ..}` |
+//! | parallel | `source TAB target` | JSONL `{"source": .., "target": ..}` |
 //! | prompt and answer | `prompt = answer` without the spaces | JSONL `{"prompt": .., "answer": ..}` |
 //! | dialogue | `User: ..` and `Assistant: ..`, a blank line at the end | JSONL `{"messages": [{"role": .., "content": ..}, ..]}` |
 //! | episodes | `text: label` lines, a blank line at the end | JSONL `{"shots": [{"text": .., "label": ..}, ..], "text": .., "label": ..}` |
@@ -48,7 +48,7 @@ impl Layout {
 
     /// Whether records are JSON lines, unlike the text.
     pub fn has_records(self) -> bool {
-        matches!(self, Layout::PromptAnswer | Layout::Dialogue | Layout::Episodes)
+        !matches!(self, Layout::Stream | Layout::Lines)
     }
 }
 
