@@ -40,25 +40,26 @@ pub(crate) struct Parts {
     pub(crate) dropped: usize,
 }
 
-impl LabelledArgs {
-    /// Reads the files. A part without a file of its own is one in ten of the training file, by the texts' hashes. A text
-    /// of the training file says nothing about new texts, so it is left out of the other files.
-    pub(crate) fn parts(&self) -> Result<Parts, Failure> {
-        let options = self.read.options()?;
-        let read = |path| read(path, &options, &self.label_column);
-        let rows = read(&self.train)?;
+impl Parts {
+    /// The parts of a file, and of those for validation and test, if there are such.
+    pub(crate) fn divide(
+        train: &Path,
+        others: [Option<&Path>; 2],
+        read: impl Fn(&Path) -> Result<Rows, DataError>,
+    ) -> Result<Self, Failure> {
+        let rows = read(train)?;
         let mut seen = HashSet::new();
         let mut total = rows.len();
         let rows: Rows = rows.into_iter().filter(|(text, _)| seen.insert(text.trim().to_string())).collect();
         let mut parts = Parts { train: Vec::new(), validation: Vec::new(), test: Vec::new(), dropped: 0 };
         for row in rows {
-            match (bucket(row.0.trim()), &self.dev, &self.test) {
-                (8, None, _) => parts.validation.push(row),
-                (9, _, None) => parts.test.push(row),
+            match (bucket(row.0.trim()), others) {
+                (8, [None, _]) => parts.validation.push(row),
+                (9, [_, None]) => parts.test.push(row),
                 _ => parts.train.push(row),
             }
         }
-        for (path, part) in [(&self.dev, &mut parts.validation), (&self.test, &mut parts.test)] {
+        for (path, part) in others.into_iter().zip([&mut parts.validation, &mut parts.test]) {
             if let Some(path) = path {
                 let rows = read(path)?;
                 total += rows.len();
@@ -68,14 +69,24 @@ impl LabelledArgs {
         let found = [&parts.train, &parts.validation, &parts.test].map(Vec::len);
         parts.dropped = total - found.iter().sum::<usize>();
         if found.contains(&0) {
-            let [train, validation, test] = found;
+            let [own, validation, test] = found;
             return Err(Failure::input(format!(
-                "{}: expected enough different texts for a training, a validation and a test part, found {train}, \
+                "{}: expected enough different texts for a training, a validation and a test part, found {own}, \
                  {validation} and {test}: give at least 50, and test on texts that are not in the training file",
-                self.train.display()
+                train.display()
             )));
         }
         Ok(parts)
+    }
+}
+
+impl LabelledArgs {
+    /// Reads the files. A part without a file of its own is one in ten of the training file, by the texts' hashes. A text
+    /// of the training file says nothing about new texts, so it is left out of the other files.
+    pub(crate) fn parts(&self) -> Result<Parts, Failure> {
+        let options = self.read.options()?;
+        let read = |path: &Path| read(path, &options, &self.label_column);
+        Parts::divide(&self.train, [self.dev.as_deref(), self.test.as_deref()], read)
     }
 
     /// The file of a part, for messages.
@@ -100,8 +111,8 @@ fn bucket(text: &str) -> u64 {
 /// The formats that have a field for the label.
 const WITH_FIELDS: [&str; 3] = ["csv", "tsv", "jsonl"];
 
-/// The text and the label of every row, and empty texts left out.
-fn read(path: &Path, options: &Options, label: &str) -> Result<Vec<(String, String)>, DataError> {
+/// Opens a file that has fields, and says what it is.
+pub(crate) fn open(path: &Path, options: &Options) -> Result<Documents, DataError> {
     if !WITH_FIELDS.contains(&options.format.as_deref().unwrap_or(format_of(path).name)) {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
         let found = match &options.format {
@@ -113,11 +124,17 @@ fn read(path: &Path, options: &Options, label: &str) -> Result<Vec<(String, Stri
     }
     let documents = Documents::open(path, options)?;
     eprintln!("{}: {}, {}", path.display(), documents.format().name, documents.encoding());
+    Ok(documents)
+}
+
+/// The text and the label of every row, and empty texts left out.
+fn read(path: &Path, options: &Options, label: &str) -> Result<Rows, DataError> {
+    let documents = open(path, options)?;
     let is_table = documents.format().name != "jsonl";
     let mut rows = Vec::new();
     for document in documents {
         let document = document?;
-        let label = label_of(&document, label, path, is_table)?;
+        let label = beside(&document, label, path, is_table, "--text-column and --label-column")?;
         if !document.text.trim().is_empty() {
             rows.push((document.text, label));
         }
@@ -128,13 +145,19 @@ fn read(path: &Path, options: &Options, label: &str) -> Result<Vec<(String, Stri
     Ok(rows)
 }
 
-/// The label beside a text. In a table a column that is not there is a mistake of the first line.
-fn label_of(document: &Document, name: &str, path: &Path, is_table: bool) -> Result<String, DataError> {
-    let remedy = "correct the line, or name the fields with --text-column and --label-column";
+/// What stands in a field beside the text. In a table a column that is not there is a mistake of the first line.
+pub(crate) fn beside(
+    document: &Document,
+    name: &str,
+    path: &Path,
+    is_table: bool,
+    flags: &str,
+) -> Result<String, DataError> {
+    let remedy = &format!("correct the line, or name the fields with {flags}");
     let line = if is_table { 1 } else { document.line };
     match document.fields.get(name) {
         _ if document.text_field == name => {
-            let expected = "a label in a field of its own";
+            let expected = "two fields";
             Err(malformed(path, &format!("line {line}"), &format!("{name:?} for both"), expected, remedy))
         }
         Some(Value::String(label)) => Ok(label.trim().to_string()),
@@ -155,7 +178,7 @@ fn label_of(document: &Document, name: &str, path: &Path, is_table: bool) -> Res
     }
 }
 
-fn malformed(path: &Path, place: &str, found: &str, expected: &str, remedy: &str) -> DataError {
+pub(crate) fn malformed(path: &Path, place: &str, found: &str, expected: &str, remedy: &str) -> DataError {
     DataError::Malformed {
         what: path.display().to_string(),
         place: place.into(),

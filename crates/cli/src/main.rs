@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod answering;
 mod byte_progress;
 mod chart;
 mod commands;

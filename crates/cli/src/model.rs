@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use data::Tokenizer;
 use gpt::config::GptConfig;
+use gpt::peft::load_adapter;
 use gpt::run_dir::RunInfo;
 use gpt::{Gpt, checkpoint, model_dir};
 use random::{Rng, Stream};
@@ -62,6 +63,24 @@ pub(crate) fn first_prompt(tokenizer: &Tokenizer) -> String {
     let first = u32::from(tokenizer.unknown_id() == Some(0));
     let first = || tokenizer.decode(&[first]).expect("a tokenizer has two tokens");
     if knows("\n") { "\n".to_string() } else { first() }
+}
+
+/// Loads a model with an adapter in its weights, if one is given: it is then as any model, and can write.
+pub(crate) fn load_with_adapter(path: &Path, adapter: Option<&Path>) -> Result<Model, Failure> {
+    let mut model = load(path)?;
+    if let Some(path) = adapter {
+        let adapter = load_adapter(path)?;
+        adapter.put_on(&mut model.gpt, &mut model.params)?;
+        if !model.gpt.is_mergeable() {
+            return Err(Failure::input(format!(
+                "{}: {} cannot be put into the weights, and writing needs that: take lora, ia3 or bitfit",
+                path.display(),
+                adapter.method
+            )));
+        }
+        model.gpt.merge(&mut model.params);
+    }
+    Ok(model)
 }
 
 /// Loads the model of a directory.

@@ -5,7 +5,6 @@ use crate::model::{self, Model};
 use crate::sampling::{SamplerArgs, print_at_once};
 use data::chat::{ChatTemplate, Message, Role};
 use gpt::Generator;
-use gpt::peft::load_adapter;
 use gpt::sampling::Sampler;
 use random::{Rng, Stream};
 use std::io::{BufRead, IsTerminal};
@@ -42,19 +41,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let sampler = args.sampling.sampler()?;
-    let mut model = model::load(&args.model)?;
-    if let Some(path) = &args.adapter {
-        let adapter = load_adapter(path)?;
-        adapter.put_on(&mut model.gpt, &mut model.params)?;
-        if !model.gpt.is_mergeable() {
-            return Err(Failure::input(format!(
-                "{}: {} cannot be put into the weights, and writing needs that: take lora, ia3 or bitfit",
-                path.display(),
-                adapter.method
-            )));
-        }
-        model.gpt.merge(&mut model.params);
-    }
+    let model = model::load_with_adapter(&args.model, args.adapter.as_deref())?;
     let template =
         ChatTemplate::new(&model.tokenizer).map_err(|e| Failure::from(e).about(args.model.display()))?;
     let mut talk = Talk::new(args, &model, template, sampler);

@@ -22,7 +22,9 @@ mod plan;
 mod report;
 mod sample;
 mod score;
+mod summarize;
 mod train;
+mod translate;
 
 /// One command: its arguments, and what it does with them.
 pub(crate) struct Entry {
@@ -74,6 +76,8 @@ pub(crate) const COMMANDS: &[Entry] = &[
     group!(finetune),
     entry!(classify),
     entry!(chat),
+    entry!(translate),
+    entry!(summarize),
     group!(peft),
     entry!(report),
     entry!(clean),

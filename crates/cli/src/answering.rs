@@ -1,0 +1,186 @@
+//! Answers of a model that learned pairs of texts: translations, summaries.
+
+use crate::failure::Failure;
+use crate::model::{self, Model};
+use crate::sampling::SamplerArgs;
+use data::seq2seq::PairTemplate;
+use data::{DataError, Tokenizer};
+use gpt::beam::{Beam, Limits};
+use gpt::sampling::Sampler;
+use gpt::{Decoder, Generator, Gpt};
+use random::{Rng, Stream};
+use rayon::prelude::*;
+use std::path::PathBuf;
+use tensor::Params;
+
+/// How the likeliest answer is looked for.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct BeamArgs {
+    /// Beginnings of answers that are kept; 1 takes the likeliest token each time
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    beam: usize,
+    /// Length penalty: an answer of n tokens is scored log P / ((5 + n) / 6)^ALPHA, so 0 prefers short ones
+    #[arg(long, value_name = "ALPHA", default_value_t = 0.6)]
+    length_penalty: f64,
+    /// The longest answer, in tokens
+    #[arg(long, alias = "max_new_tokens", value_name = "N", default_value_t = 200, value_parser = at_least_one)]
+    max_new_tokens: usize,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "expected a whole number above 0".into())
+}
+
+impl BeamArgs {
+    pub(crate) fn beam(&self) -> Result<Beam, Failure> {
+        let beam = Beam { width: self.beam, length_penalty: self.length_penalty };
+        beam.validate()?;
+        Ok(beam)
+    }
+}
+
+/// The flags of commands that answer.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AnswerArgs {
+    /// A model of newleaf finetune seq2seq
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// An adapter to put on it
+    #[arg(long, value_name = "DIR")]
+    adapter: Option<PathBuf>,
+    #[command(flatten)]
+    beam: BeamArgs,
+    /// Draw an answer at random instead of looking for the likeliest: --temperature and the like say how
+    #[arg(long)]
+    sample: bool,
+    #[command(flatten)]
+    sampling: SamplerArgs,
+}
+
+impl AnswerArgs {
+    /// The model, with its adapter.
+    pub(crate) fn load(&self) -> Result<Model, Failure> {
+        model::load_with_adapter(&self.model, self.adapter.as_deref())
+    }
+
+    /// Who answers.
+    pub(crate) fn answerer<'m>(&self, model: &'m Model) -> Result<Answerer<'m>, Failure> {
+        let beam = self.beam.beam()?;
+        let how = if self.sample { How::Sample(self.sampling.sampler()?) } else { How::Beam(beam) };
+        let about = |e: DataError| Failure::from(e).about(self.model.display());
+        let template = PairTemplate::new(&model.tokenizer).map_err(about)?;
+        let rng = Rng::new(self.sampling.seed, Stream::Sampling);
+        Ok(Answerer::new((&model.gpt, &model.params), &model.tokenizer, template, how, self.beam, rng))
+    }
+}
+
+/// How an answer comes about.
+pub(crate) enum How {
+    Beam(Beam),
+    Sample(Sampler),
+}
+
+/// Answers source after source.
+pub(crate) struct Answerer<'m> {
+    gpt: &'m Gpt,
+    params: &'m Params,
+    tokenizer: &'m Tokenizer,
+    template: PairTemplate,
+    how: How,
+    /// Special tokens that are no end of an answer.
+    never: Vec<u32>,
+    /// Tokens of the longest answer, if the source leaves room for them.
+    most: usize,
+    /// Tokens of the longest source: a quarter of the context is for the answer, or less if no answer is as long.
+    room: usize,
+    rng: Rng,
+}
+
+/// An answer, and what was not read of its source.
+pub(crate) struct Answer {
+    pub(crate) text: String,
+    /// The source is longer than the context: only its beginning was read.
+    pub(crate) cut: bool,
+    /// Characters that the tokenizer does not know.
+    pub(crate) unknown: usize,
+}
+
+impl Answer {
+    /// The text in one line.
+    pub(crate) fn line(&self) -> String {
+        self.text.replace(['\n', '\r'], " ")
+    }
+}
+
+impl<'m> Answerer<'m> {
+    pub(crate) fn new(
+        (gpt, params): (&'m Gpt, &'m Params),
+        tokenizer: &'m Tokenizer,
+        template: PairTemplate,
+        how: How,
+        args: BeamArgs,
+        rng: Rng,
+    ) -> Self {
+        let specials = tokenizer.specials().into_iter().map(|(_, id)| id);
+        let never = specials.filter(|id| *id != template.end).collect();
+        let (most, block_size) = (args.max_new_tokens, gpt.config.block_size);
+        let room = block_size - most.min(block_size / 4);
+        Self { gpt, params, tokenizer, template, how, never, most, room, rng }
+    }
+
+    /// Answers, in the order of the sources, computed side by side.
+    pub(crate) fn answers<S: AsRef<str> + Sync>(&mut self, sources: &[S]) -> Result<Vec<Answer>, DataError> {
+        let seeds: Vec<u64> = sources.iter().map(|_| self.rng.next_u64()).collect();
+        sources.par_iter().zip(seeds).map(|(source, seed)| self.answer(source.as_ref(), seed)).collect()
+    }
+
+    fn answer(&self, source: &str, seed: u64) -> Result<Answer, DataError> {
+        let (ids, unknown) = model::encode_known(self.tokenizer, source)?;
+        let (prompt, cut) = self.template.prompt(&ids, self.room);
+        let most = self.most.min(self.gpt.config.block_size - prompt.len());
+        let mut decoder = Decoder::new(self.gpt, self.params);
+        let logits = decoder.push_prefix(&prompt).to_vec();
+        let ids = match &self.how {
+            How::Beam(beam) => {
+                let limits = Limits { end: self.template.end, never: &self.never, most };
+                beam.search(decoder, &logits, limits, 1).swap_remove(0).ids
+            }
+            How::Sample(sampler) => {
+                let tokens = Generator::after(decoder, logits, *sampler, Rng::new(seed, Stream::Sampling));
+                tokens
+                    .without(&self.never)
+                    .take(most)
+                    .take_while(|&token| token != self.template.end)
+                    .collect()
+            }
+        };
+        Ok(Answer { text: self.tokenizer.decode(&ids)?, cut, unknown })
+    }
+}
+
+/// What was not read of all sources.
+#[derive(Default)]
+pub(crate) struct LeftOut {
+    cut: usize,
+    unknown: usize,
+}
+
+impl LeftOut {
+    pub(crate) fn add(&mut self, answer: &Answer) {
+        self.cut += usize::from(answer.cut);
+        self.unknown += answer.unknown;
+    }
+
+    /// Says so on stderr, if there is anything to say.
+    pub(crate) fn tell(&self) {
+        if self.cut > 0 {
+            eprintln!(
+                "{} texts are longer than the model's context has room for: only their beginning was read",
+                self.cut
+            );
+        }
+        if self.unknown > 0 {
+            eprintln!("{} characters are not in the model's vocabulary and were left out", self.unknown);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What tasks answered in words have in common: a vocabulary with their markers, the loop, and the directory.
+
+use super::fitting::{FitArgs, watched};
+use crate::failure::Failure;
+use crate::model::Model;
+use data::{Example, Tokenizer};
+use gpt::Gpt;
+use gpt::checkpoint::tensors::from_params;
+use gpt::model_dir::{ModelCard, save_model_dir_with};
+use gpt::peft::{Method, fingerprint, save_adapter};
+use gpt::tune::{Complete, Outcome, TuneConfig, grown, mean_loss};
+use random::{Rng, Stream};
+use serde_json::{Value, json};
+use std::path::Path;
+use tensor::Params;
+
+/// The model, before anything is trained.
+pub(super) struct Completing<'a> {
+    fit: &'a FitArgs,
+    settings: TuneConfig,
+    base_sha256: String,
+    pub(super) model: Model,
+}
+
+/// What came out.
+pub(super) struct Completed {
+    pub(super) gpt: Gpt,
+    pub(super) params: Params,
+    outcome: Outcome,
+    /// The loss of the validation part before and after, in nats a token that counts.
+    pub(super) loss: [f64; 2],
+}
+
+impl<'a> Completing<'a> {
+    /// Checks the flags, loads the model, and gives its vocabulary the markers of the task.
+    pub(super) fn new(fit: &'a FitArgs, markers: &[&str]) -> Result<Self, Failure> {
+        let settings = fit.config()?;
+        if fit.peft == Method::Head {
+            return Err(Failure::input(
+                "--peft head: a model that writes has no head of its own to train: take full or lora",
+            ));
+        }
+        let base = fit.model()?;
+        let base_sha256 = fingerprint(&base.gpt.config, &base.params);
+        Ok(Self { fit, settings, base_sha256, model: with_markers(base, fit, markers)? })
+    }
+
+    /// Trains, and gives back the best weights.
+    pub(super) fn train(&self, train: &[Example], dev: &[Example]) -> Result<Completed, Failure> {
+        let (mut gpt, mut params) = (self.model.gpt.clone(), self.model.params.clone());
+        let before = mean_loss(&gpt, &params, dev);
+        let (method, mut rng) = (&self.fit.peft, Rng::new(self.fit.seed, Stream::Init));
+        gpt.tune(method, &mut params, &mut rng).map_err(|error| Failure::input(error.to_string()))?;
+        if !gpt.is_mergeable() {
+            return Err(Failure::input(format!(
+                "--peft {method}: this cannot be put into the weights, and writing needs that: take full, lora, ia3 or bitfit"
+            )));
+        }
+        let task = Complete { gpt: &gpt, examples: train, dev };
+        let outcome = watched(&mut params, &task, &self.settings, &gpt)?;
+        Ok(Completed { gpt, params, outcome, loss: [before, -outcome.best_score] })
+    }
+
+    /// Writes the directory: a model, or the adapter of one. `data` is where the examples came from, and `more` what the task
+    /// says of itself. Answers the record.
+    pub(super) fn save(&self, completed: &Completed, data: &Path, more: Value) -> Result<Value, Failure> {
+        let (fit, outcome, [before, after]) = (self.fit, &completed.outcome, completed.loss);
+        let mut result = fit.record(&self.settings, outcome, &self.base_sha256);
+        result["validation"] = json!({ "loss": after, "loss_before": before });
+        if let (Some(result), Value::Object(more)) = (result.as_object_mut(), more) {
+            result.extend(more);
+        }
+        let bytes = serde_json::to_string_pretty(&result).expect("an object") + "\n";
+        let more: [(&str, &[u8]); 1] = [("result.json", bytes.as_bytes())];
+        let Completed { gpt, params, .. } = completed;
+        if fit.peft == Method::Full {
+            let card = ModelCard {
+                data: data.display().to_string(),
+                val_loss: Some(after),
+                iter: outcome.best_update as u64,
+                command: std::env::args().collect(),
+                ..ModelCard::default()
+            };
+            let tokenizer = self.model.tokenizer.to_json();
+            save_model_dir_with(&fit.out, &gpt.config, &from_params(params), &tokenizer, &card, &more)?;
+        } else {
+            let path = self.model.path.canonicalize().unwrap_or_else(|_| self.model.path.clone());
+            save_adapter(&fit.out, gpt, params, &fit.peft, (&path, &self.base_sha256), &more)?;
+        }
+        Ok(result)
+    }
+
+    /// The end of what is said to people.
+    pub(super) fn summary(&self, completed: &Completed) -> String {
+        let [before, after] = completed.loss;
+        let of = self.fit.summary(&completed.outcome);
+        format!("loss of the answers: {after:.4} nats a token, {before:.4} before\n{of}")
+    }
+}
+
+/// The model with these markers in its vocabulary.
+fn with_markers(model: Model, fit: &FitArgs, markers: &[&str]) -> Result<Model, Failure> {
+    let missing = |tokenizer: &Tokenizer| markers.iter().any(|name| tokenizer.special(name).is_none());
+    if !missing(&model.tokenizer) {
+        return Ok(model);
+    }
+    if fit.peft != Method::Full {
+        return Err(Failure::input(format!(
+            "{}: its vocabulary lacks the markers {}, and with --peft {} nothing could learn them: fine-tune it once with \
+             --peft full, then the result with {2}",
+            model.path.display(),
+            markers.join(" "),
+            fit.peft
+        )));
+    }
+    let Model { path, gpt, params, tokenizer } = model;
+    let new: Vec<&&str> = markers.iter().filter(|name| tokenizer.special(name).is_none()).collect();
+    let tokenizer = tokenizer.with_specials(&new)?;
+    let mut rng = Rng::new(fit.seed, Stream::Other(0));
+    let (gpt, params) = grown(&gpt, &params, tokenizer.vocab_size(), &mut rng);
+    Ok(Model { path, gpt, params, tokenizer })
+}

@@ -1,0 +1,233 @@
+//! `newleaf finetune seq2seq`: texts from texts.
+
+use super::super::print;
+use super::completing::{Completed, Completing};
+use super::fitting::FitArgs;
+use crate::answering::{Answerer, BeamArgs, How};
+use crate::failure::Failure;
+use crate::labelled::{Parts, Rows, beside, malformed, open};
+use crate::model::{self, Model};
+use crate::progress::update_bar;
+use data::metrics::{Bleu, Chrf, Rouge, RougeKind, TextMetric, Tokenization};
+use data::read::Options;
+use data::seq2seq::PairTemplate;
+use data::{DataError, Example};
+use gpt::beam::Beam;
+use random::{Rng, Stream};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+pub(crate) const ABOUT: &str = "Teach a model to translate, to summarize, or whatever else makes one text of another
+
+  newleaf finetune seq2seq --model my --train pairs.tsv --source-column zh --target-column en --out zh-en
+  newleaf finetune seq2seq --model my --train reports.jsonl --source-column text --target-column summary --out sum
+  echo '昨天三只猫在花园里看见一本书。' | newleaf translate --model zh-en
+  newleaf summarize --model sum report.txt
+
+The weights are chosen by the loss of the --dev targets; the --test sources are answered once, at the end, and compared with
+their targets: exact matches, BLEU, chrF, ROUGE-L, beside what the source itself and its first sentence would score. Without
+these files one pair in ten of the training file is either. More pairs with sources that a model wrote (back-translation,
+see newleaf translate --pairs) are given with --synthetic: they are only trained on.";
+
+/// What `newleaf finetune seq2seq` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Pairs: .csv or .tsv with a first line that names the columns, or .jsonl
+    #[arg(long, value_name = "FILE")]
+    train: PathBuf,
+    /// Pairs to choose by [default: 1 in 10 of the others]
+    #[arg(long, value_name = "FILE")]
+    dev: Option<PathBuf>,
+    /// Pairs to test on [default: 1 in 10 of the others]
+    #[arg(long, value_name = "FILE")]
+    test: Option<PathBuf>,
+    /// More pairs to train on, of newleaf translate --pairs
+    #[arg(long, value_name = "FILE")]
+    synthetic: Option<PathBuf>,
+    /// The column (or JSON field) with the text that is given
+    #[arg(long, value_name = "NAME", default_value = "source")]
+    source_column: String,
+    /// The column (or JSON field) with the text that is wanted
+    #[arg(long, value_name = "NAME", default_value = "target")]
+    target_column: String,
+    #[command(flatten)]
+    fit: FitArgs,
+    #[command(flatten)]
+    beam: BeamArgs,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let beam = args.beam.beam()?;
+    let completing = Completing::new(&args.fit, &PairTemplate::specials())?;
+    let mut parts = parts(args)?;
+    let synthetic = match &args.synthetic {
+        Some(path) => read(path, "source", "target")?,
+        None => Rows::new(),
+    };
+    let counts = [&parts.train, &synthetic, &parts.validation, &parts.test].map(Vec::len);
+    let [train, more, validation, test] = counts;
+    eprintln!("{train} pairs and {more} synthetic ones to train, {validation} to validate, {test} to test");
+    parts.train.extend(synthetic);
+    let template = PairTemplate::new(&completing.model.tokenizer)?;
+    let (train, dev) = (
+        examples(&args.train, &parts.train, &completing.model, template)?,
+        examples(args.dev.as_ref().unwrap_or(&args.train), &parts.validation, &completing.model, template)?,
+    );
+    let completed = completing.train(&train, &dev)?;
+    let answers = answers(args, beam, &completing.model, &completed, template, &parts.test)?;
+    let test = scores(&answers, &parts.test);
+    let more = json!({
+        "test": test, "beam": beam, "train_pairs": counts[0], "synthetic_pairs": counts[1],
+        "dropped": parts.dropped, "data": { "train": args.train, "dev": args.dev, "test": args.test },
+    });
+    let result = completing.save(&completed, &args.train, more)?;
+    print(&match args.fit.json {
+        true => format!("{result}\n"),
+        false => told(&result["test"]) + &completing.summary(&completed),
+    })
+}
+
+/// The parts of the pairs.
+fn parts(args: &Args) -> Result<Parts, Failure> {
+    let read = |path: &Path| read(path, &args.source_column, &args.target_column);
+    Parts::divide(&args.train, [args.dev.as_deref(), args.test.as_deref()], read)
+}
+
+/// The pairs of a file.
+fn read(path: &Path, source: &str, target: &str) -> Result<Rows, DataError> {
+    let options = Options { text_column: Some(source.into()), ..Options::default() };
+    let documents = open(path, &options)?;
+    let is_table = documents.format().name != "jsonl";
+    let mut rows = Rows::new();
+    for document in documents {
+        let document = document?;
+        let target = beside(&document, target, path, is_table, "--source-column and --target-column")?;
+        if document.text.trim().is_empty() || target.is_empty() {
+            let which = if target.is_empty() { "target" } else { "source" };
+            let remedy = "remove the line, or fill in what is missing";
+            let (place, found) = (format!("line {}", document.line), format!("an empty {which}"));
+            return Err(malformed(path, &place, &found, "two texts", remedy));
+        }
+        rows.push((document.text.trim().to_string(), target));
+    }
+    Ok(rows)
+}
+
+/// The examples of pairs. Those that do not fit into the context are left out.
+fn examples(
+    path: &Path,
+    rows: &Rows,
+    model: &Model,
+    template: PairTemplate,
+) -> Result<Vec<Example>, Failure> {
+    let block_size = model.gpt.config.block_size;
+    let tokens = |text: &str| model::encode_known(&model.tokenizer, text);
+    let (mut examples, mut unknown, mut characters) = (Vec::with_capacity(rows.len()), 0, 0);
+    for (source, target) in rows {
+        let about = |e: DataError| Failure::from(e).about(path.display());
+        let ((source_ids, left_out), (target_ids, missing)) =
+            (tokens(source).map_err(about)?, tokens(target).map_err(about)?);
+        unknown += left_out + missing;
+        characters += source.chars().count() + target.chars().count();
+        examples.extend(template.example(&source_ids, &target_ids, block_size));
+    }
+    if unknown > 0 {
+        let share = 100.0 * unknown as f64 / characters.max(1) as f64;
+        eprintln!("{share:.2} % of the characters are not in the model's vocabulary and are left out");
+    }
+    let long = rows.len() - examples.len();
+    if long > 0 {
+        eprintln!("{long} pairs are longer than the model's context of {block_size} tokens and are left out");
+    }
+    if examples.is_empty() {
+        return Err(Failure::input(format!(
+            "{}: expected pairs that fit into the model's context of {block_size} tokens, found none: train a model with a \
+             larger --block-size",
+            path.display()
+        )));
+    }
+    Ok(examples)
+}
+
+/// The answers to the test sources, by the best weights.
+fn answers(
+    args: &Args,
+    beam: Beam,
+    model: &Model,
+    completed: &Completed,
+    template: PairTemplate,
+    test: &Rows,
+) -> Result<Vec<String>, Failure> {
+    const TOGETHER: usize = 16;
+    let (mut gpt, mut params) = (completed.gpt.clone(), completed.params.clone());
+    gpt.merge(&mut params);
+    let rng = Rng::new(args.fit.seed, Stream::Sampling);
+    let mut answerer =
+        Answerer::new((&gpt, &params), &model.tokenizer, template, How::Beam(beam), args.beam, rng);
+    let bar = update_bar(Some(test.len() as u64)).with_message("answers");
+    let mut answers = Vec::with_capacity(test.len());
+    for part in test.chunks(TOGETHER) {
+        let sources: Vec<&str> = part.iter().map(|(source, _)| source.as_str()).collect();
+        answers.extend(answerer.answers(&sources)?.into_iter().map(|answer| answer.text));
+        bar.set_position(answers.len() as u64);
+    }
+    bar.finish_and_clear();
+    Ok(answers)
+}
+
+/// The numbers of the test part, beside those of answers that take no model.
+fn scores(answers: &[String], test: &Rows) -> Value {
+    let targets: Vec<&str> = test.iter().map(|(_, target)| target.as_str()).collect();
+    let sources = test.iter().map(|(source, _)| source.as_str());
+    let of = |answers: Vec<&str>| scores_of(&answers, &targets);
+    let mut result = of(answers.iter().map(String::as_str).collect());
+    result["source_itself"] = of(sources.clone().collect());
+    result["first_sentence"] = of(sources.map(first_sentence).collect());
+    result["pairs"] = test.len().into();
+    result
+}
+
+fn scores_of(answers: &[&str], targets: &[&str]) -> Value {
+    let segments: Vec<(&str, Vec<&str>)> =
+        answers.iter().zip(targets).map(|(&answer, &target)| (answer, vec![target])).collect();
+    let exact = answers.iter().zip(targets).filter(|(answer, target)| answer.trim() == **target).count();
+    let is_han = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
+    let chinese = targets.iter().any(|target| target.contains(is_han));
+    let tokenization = if chinese { Tokenization::Zh } else { Tokenization::default() };
+    let bleu = Bleu { tokenization, references: 1 };
+    let rouge = Rouge::ALL.into_iter().find(|rouge| rouge.kind == RougeKind::Longest).expect("one of all");
+    json!({
+        "exact_match": exact as f64 / targets.len() as f64,
+        "bleu": bleu.corpus(&segments),
+        "bleu_signature": bleu.signature(),
+        "chrf": Chrf { references: 1 }.corpus(&segments),
+        "rouge_l": rouge.corpus(&segments),
+    })
+}
+
+/// A text up to its first full stop: the usual baseline of summaries, lead-1.
+fn first_sentence(text: &str) -> &str {
+    let is_end = |(_, c): &(usize, char)| ".!?。！？\n".contains(*c);
+    text.char_indices().find(is_end).map_or(text, |(at, c)| &text[..at + c.len_utf8()])
+}
+
+/// The table for people.
+fn told(test: &Value) -> String {
+    let row = |name: &str, scores: &Value| {
+        let number = |metric: &str| scores[metric].as_f64().unwrap_or(f64::NAN);
+        let exact = 100.0 * number("exact_match");
+        let [bleu, chrf, rouge] = ["bleu", "chrf", "rouge_l"].map(number);
+        format!("{name:<18}{exact:7.2}{bleu:8.2}{chrf:8.2}{rouge:9.2}\n")
+    };
+    format!(
+        "{:<18}{:>7}{:>8}{:>8}{:>9}\n",
+        format!("{} test pairs", test["pairs"]),
+        "exact",
+        "BLEU",
+        "chrF",
+        "ROUGE-L"
+    ) + &row("the model", test)
+        + &row("the source itself", &test["source_itself"])
+        + &row("its first sentence", &test["first_sentence"])
+}

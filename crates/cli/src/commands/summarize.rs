@@ -1,0 +1,55 @@
+//! `newleaf summarize`: a short text for each document.
+
+use crate::answering::{AnswerArgs, LeftOut};
+use crate::failure::Failure;
+use crate::reading::{ReadArgs, Reading, nothing_in};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+pub(crate) const ABOUT: &str = "Summarize documents, by a model of newleaf finetune seq2seq
+
+  newleaf summarize --model sum report.txt                          documents are separated by blank lines
+  newleaf summarize --model sum reports.jsonl --text-column body
+  newleaf summarize --model sum reports.txt --beam 8 > summaries.txt
+
+A line a document. Three quarters of the model's context are for the document: of a longer one the beginning is read.";
+
+/// What `newleaf summarize` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The documents
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    read: ReadArgs,
+    #[command(flatten)]
+    answers: AnswerArgs,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let options = args.read.options()?;
+    let model = args.answers.load()?;
+    let mut answerer = args.answers.answerer(&model)?;
+    let mut left_out = LeftOut::default();
+    let mut documents = 0;
+    for document in Reading::open(&args.files, &options)? {
+        let text = document?.text;
+        if text.trim().is_empty() {
+            continue;
+        }
+        documents += 1;
+        let answers = answerer.answers(&[text.trim()])?;
+        let mut out = std::io::stdout().lock();
+        for answer in answers {
+            left_out.add(&answer);
+            let written = writeln!(out, "{}", answer.line()).and_then(|()| out.flush());
+            written.map_err(|e| Failure::output(&e))?;
+        }
+    }
+    if documents == 0 {
+        return Err(nothing_in(&args.files));
+    }
+    left_out.tell();
+    Ok(ExitCode::SUCCESS)
+}

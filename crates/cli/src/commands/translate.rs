@@ -1,0 +1,72 @@
+//! `newleaf translate`: a line of text for each line.
+
+use crate::answering::{AnswerArgs, Answerer, LeftOut};
+use crate::failure::Failure;
+use serde_json::json;
+use std::io::{BufRead, Write};
+use std::process::ExitCode;
+
+pub(crate) const ABOUT: &str = "Translate lines from standard input, by a model of newleaf finetune seq2seq
+
+  echo '昨天三只猫在花园里看见一本书。' | newleaf translate --model zh-en
+  newleaf translate --model zh-en < zh.txt > en.txt
+  newleaf translate --model zh-en < zh.txt | newleaf translate --model en-zh --sample     the same in other words
+  newleaf translate --model en-zh --pairs < en.txt > more.jsonl    more pairs to learn zh-en from (--synthetic)
+
+The likeliest translation is looked for with a beam; with --sample one is drawn at random.";
+
+/// What `newleaf translate` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    answers: AnswerArgs,
+    /// Write pairs for the way back, {"source": translation, "target": line} a line: back-translation (Sennrich et al. 2016)
+    #[arg(long)]
+    pairs: bool,
+}
+
+/// Lines that are computed together.
+const LINES: usize = 16;
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let model = args.answers.load()?;
+    let mut answerer = args.answers.answerer(&model)?;
+    let (mut lines, mut number) = (Vec::new(), 0);
+    let mut left_out = LeftOut::default();
+    for line in std::io::stdin().lock().lines() {
+        number += 1;
+        let line =
+            line.map_err(|e| Failure::input(format!("standard input: {e}: expected lines of UTF-8")))?;
+        if line.trim().is_empty() {
+            write(args, &mut answerer, &std::mem::take(&mut lines), &mut left_out)?;
+            return Err(Failure::input(format!(
+                "standard input, line {number}: found nothing to translate, expected a text: remove empty lines"
+            )));
+        }
+        lines.push(line.trim().to_string());
+        if lines.len() == LINES {
+            write(args, &mut answerer, &std::mem::take(&mut lines), &mut left_out)?;
+        }
+    }
+    write(args, &mut answerer, &lines, &mut left_out)?;
+    left_out.tell();
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write(
+    args: &Args,
+    answerer: &mut Answerer<'_>,
+    lines: &[String],
+    left_out: &mut LeftOut,
+) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    for (line, answer) in lines.iter().zip(answerer.answers(lines)?) {
+        left_out.add(&answer);
+        let written = match args.pairs {
+            true => writeln!(out, "{}", json!({ "source": answer.line(), "target": line })),
+            false => writeln!(out, "{}", answer.line()),
+        };
+        written.map_err(|e| Failure::output(&e))?;
+    }
+    out.flush().map_err(|e| Failure::output(&e))
+}

@@ -1,0 +1,152 @@
+//! `newleaf finetune seq2seq`, `translate` and `summarize`: from pairs of texts to answers, and what is refused.
+
+mod common;
+
+use assert_cmd::Command;
+use common::{Place, float, json, json_file, json_lines, newleaf, stdout};
+
+const WORDS: [(&str, &str); 8] = [
+    ("cat", "chat"),
+    ("dog", "chien"),
+    ("bird", "oiseau"),
+    ("tree", "arbre"),
+    ("fish", "poisson"),
+    ("bread", "pain"),
+    ("milk", "lait"),
+    ("sun", "soleil"),
+];
+
+/// A folder with pairs of two words each, the target in the other order, and a model that has seen some.
+fn place() -> Place {
+    let place = Place::new();
+    let (mut pairs, mut text) = (String::from("en\tfr\n"), String::new());
+    for (i, (en, fr)) in WORDS.iter().enumerate() {
+        for (other_en, other_fr) in &WORDS[..i] {
+            for (a, b) in [((en, fr), (other_en, other_fr)), ((other_en, other_fr), (en, fr))] {
+                pairs += &format!("{} {}\t{} {}\n", a.0, b.0, b.1, a.1);
+                text += &format!("{} {} = {} {}\n\n", a.0, b.0, b.1, a.1);
+            }
+        }
+    }
+    place.write("pairs.tsv", pairs);
+    place.write("text.txt", text.repeat(4));
+    let mut command = newleaf();
+    command.args(["train", "--preset", "nano-cpu", "--data"]).arg(place.path("text.txt"));
+    command.arg("--out").arg(place.path("base"));
+    let model = ["--n-layer=2", "--n-head=2", "--n-embd=32", "--block-size=48", "--position=rope"];
+    command.args(model).args(["--batch-size=16", "--max-iters=150", "--eval-interval=150"]);
+    command.arg("--learning-rate=3e-3").assert().success();
+    place
+}
+
+fn teach(place: &Place, model: &str, out: &str, more: &[&str]) -> Command {
+    let mut command = newleaf();
+    command.args(["finetune", "seq2seq", "--source-column=en", "--target-column=fr", "--model"]);
+    command.arg(place.path(model)).arg("--train").arg(place.path("pairs.tsv"));
+    command.arg("--out").arg(place.path(out)).args(more);
+    command
+}
+
+fn translate(place: &Place, model: &str, lines: &str, more: &[&str]) -> Command {
+    let mut command = newleaf();
+    command.args(["translate", "--model"]).arg(place.path(model)).args(more).write_stdin(lines);
+    command
+}
+
+/// Enough to know the pairs by heart.
+const LONG: &[&str] = &["--epochs=60", "--batch-size=8", "--learning-rate=3e-3", "--patience=0", "--json"];
+
+#[test]
+fn from_pairs_to_answers() {
+    let place = place();
+    let result = json(&mut teach(&place, "base", "fr", LONG));
+    assert_eq!(json_file(&place.path("fr/result.json")), result);
+    let (before, after) = (float(&result["validation"]["loss_before"]), float(&result["validation"]["loss"]));
+    assert!(after < 0.5 * before, "{result}");
+    let test = &result["test"];
+    for metric in ["exact_match", "bleu", "chrf", "rouge_l"] {
+        let (model, source) = (float(&test[metric]), float(&test["source_itself"][metric]));
+        assert!(model >= source && model.is_finite(), "{metric}: {result}");
+    }
+    assert_eq!(test["source_itself"]["exact_match"], 0.0);
+    // What was trained on is known: a line each, by a beam and by taking the likeliest token.
+    let (sources, targets): (String, String) = std::fs::read_to_string(place.path("pairs.tsv"))
+        .unwrap()
+        .lines()
+        .skip(1)
+        .map(|line| line.split_once('\t').unwrap())
+        .map(|(en, fr)| (format!("{en}\n"), format!("{fr}\n")))
+        .unzip();
+    let right = |answers: &str| answers.lines().zip(targets.lines()).filter(|(a, b)| a == b).count();
+    for beam in ["--beam=1", "--beam=4"] {
+        let answers = stdout(&mut translate(&place, "fr", &sources, &[beam]));
+        assert_eq!(answers.lines().count(), 56);
+        assert!(right(&answers) >= 40, "{beam}: {answers}");
+    }
+    // At random, but the same with the same seed and any number of threads.
+    let draw = |seed: &str, threads: &str| {
+        let more = ["--sample", "--temperature=1.5", "--seed", seed, "--threads", threads];
+        stdout(&mut translate(&place, "fr", &sources, &more))
+    };
+    assert_eq!(draw("1", "1"), draw("1", "2"));
+    assert_ne!(draw("1", "1"), draw("2", "1"));
+    // Pairs for the way back can be trained on.
+    let pairs = stdout(&mut translate(&place, "fr", "cat dog\nsun milk\n", &["--pairs"]));
+    place.write("more.jsonl", &pairs);
+    assert_eq!(json_lines(&place.path("more.jsonl"))[1]["target"], "sun milk");
+    let more = place.path("more.jsonl");
+    let more = ["--synthetic", more.to_str().unwrap(), "--epochs=1", "--json"];
+    assert_eq!(json(&mut teach(&place, "fr", "again", &more))["synthetic_pairs"], 2);
+    // Documents of a file, a line each.
+    place.write("documents.txt", "cat dog\n\nsun milk\n");
+    let mut command = newleaf();
+    command.args(["summarize", "--model"]).arg(place.path("fr")).arg(place.path("documents.txt"));
+    assert_eq!(stdout(&mut command), stdout(&mut translate(&place, "fr", "cat dog\nsun milk\n", &[])));
+    // With few numbers more, on a model that has the markers.
+    let result = json(&mut teach(&place, "fr", "small", &["--peft=lora:r=2", "--epochs=1", "--json"]));
+    assert!(place.path("small/adapter_model.safetensors").exists(), "{result}");
+    let adapter = place.path("small");
+    let answers = stdout(&mut translate(&place, "fr", &sources, &["--adapter", adapter.to_str().unwrap()]));
+    assert!(right(&answers) >= 40, "{answers}");
+}
+
+#[test]
+fn mistakes_are_explained() {
+    let place = place();
+    let refused =
+        |more: &[&str], words: &[&str]| place.refuses(&mut teach(&place, "base", "out", more), words);
+    for (header, words) in
+        [("de\tfr", ["line 1", "\"en\""]), ("en\tde", ["--source-column and --target-column", "\"fr\""])]
+    {
+        let path = place.path(&header.replace('\t', "-")).with_extension("tsv");
+        std::fs::write(&path, format!("{header}\ncat\tchat\n")).unwrap();
+        refused(&["--test", path.to_str().unwrap()], &words);
+    }
+    refused(&["--peft=lora"], &["<|sep|> <|end|>", "--peft full"]);
+    refused(&["--peft=head"], &["--peft head"]);
+    refused(&["--beam=0"], &["beam", "1 to 1024"]);
+    refused(&["--length-penalty=-1"], &["length_penalty", "0 to 10"]);
+    for (lines, words) in [("en\tfr\na\t\n", "an empty target"), ("en\tfr\nb\tc\n \tx\n", "an empty source")]
+    {
+        place.write("empty.tsv", lines);
+        let empty = place.path("empty.tsv");
+        refused(&["--test", empty.to_str().unwrap()], &["empty.tsv", "line", words]);
+    }
+    place.refuses(
+        &mut translate(&place, "base", "cat\n", &[]),
+        &["base", "<|sep|>", "newleaf finetune seq2seq"],
+    );
+    teach(&place, "base", "fr", &["--epochs=1", "--max-new-tokens=8"]).assert().success();
+    for method in ["prefix", "prompt", "adapter"] {
+        let peft = format!("--peft={method}");
+        place.refuses(&mut teach(&place, "fr", "out", &[&peft]), &["writing needs that"]);
+    }
+    place.refuses(&mut translate(&place, "fr", "\ncat\n", &[]), &["line 1", "nothing to translate"]);
+    // What was translated before is there.
+    let output = translate(&place, "fr", "cat\n\ndog\n", &[]).assert().code(2).get_output().clone();
+    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 1);
+    place.write("nothing.txt", "\n\n");
+    let mut command = newleaf();
+    command.args(["summarize", "--model"]).arg(place.path("fr")).arg(place.path("nothing.txt"));
+    place.refuses(&mut command, &["nothing.txt", "at least one document"]);
+}
