@@ -1,10 +1,11 @@
 //! Where the numbers live: aligned buffers, and the pool they return to.
 //!
-//! A training step allocates the same few dozen buffers every time. The pool keeps them by exact
-//! size, so from the second step on nothing is allocated, no page is touched for the first time,
-//! and nothing is filled with zeros: whoever takes a buffer writes all of it.
+//! A training step allocates the same few dozen buffers every time. The pool keeps them by size, so from the second step
+//! on nothing is allocated, no page is touched for the first time, and nothing is filled with zeros: whoever takes a
+//! buffer writes all of it. Where steps differ, as with texts of different lengths in fine-tuning, a buffer that is
+//! a little larger does: a pool of exact sizes would keep a set of buffers for every length there is.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,10 +16,13 @@ const ALIGN_FLOATS: usize = ALIGN_BYTES / size_of::<f32>();
 /// A slice of floats that begins on a cache line, so that no vector load straddles two.
 #[derive(Default)]
 pub struct AlignedVec {
-    data: Vec<f32>, // a few floats longer than `len`
+    data: Vec<f32>, // a few floats longer than the capacity
     start: usize,
     len: usize,
 }
+
+/// A buffer in the pool has at most this many times the length that it is taken for: so much memory may lie unused.
+const LARGEST_RATIO: usize = 2;
 
 impl AlignedVec {
     /// `len` zeros.
@@ -28,6 +32,11 @@ impl AlignedVec {
         // A Vec's heap block does not move when the Vec does, so the offset stays right.
         let start = data.as_ptr().align_offset(ALIGN_BYTES).min(ALIGN_FLOATS - 1);
         Self { data, start, len }
+    }
+
+    /// Floats that it has room for.
+    fn capacity(&self) -> usize {
+        self.data.len().saturating_sub(ALIGN_FLOATS - 1)
     }
 }
 
@@ -69,9 +78,19 @@ pub struct PoolStats {
 
 #[derive(Default)]
 struct Pool {
-    free: HashMap<usize, Vec<AlignedVec>>, // by length
+    free: BTreeMap<usize, Vec<AlignedVec>>, // by capacity
     stats: PoolStats,
     poison: bool,
+}
+
+impl Pool {
+    /// The smallest buffer that is waiting and does for `len` floats.
+    fn reuse(&mut self, len: usize) -> Option<AlignedVec> {
+        let mut fitting = self.free.range_mut(len..=len * LARGEST_RATIO);
+        let mut found = fitting.find_map(|(_, waiting)| waiting.pop())?;
+        found.len = len;
+        Some(found)
+    }
 }
 
 /// A pool of buffers. It outlives the tapes that use it, and threads may share it.
@@ -110,10 +129,10 @@ impl Workspace {
     pub fn take(&self, len: usize) -> Buffer {
         let mut pool = self.lock();
         let bytes = len * size_of::<f32>();
-        let reused = pool.free.get_mut(&len).and_then(Vec::pop);
-        if reused.is_some() {
+        let reused = pool.reuse(len);
+        if let Some(buffer) = &reused {
             pool.stats.hits += 1;
-            pool.stats.pooled_bytes -= bytes;
+            pool.stats.pooled_bytes -= buffer.capacity() * size_of::<f32>();
         } else {
             pool.stats.misses += 1;
         }
@@ -149,11 +168,11 @@ pub struct Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         if let Some(data) = self.data.take() {
-            let bytes = data.len * size_of::<f32>();
+            let (bytes, capacity) = (data.len * size_of::<f32>(), data.capacity());
             let mut pool = self.home.lock();
             pool.stats.live_bytes -= bytes;
-            pool.stats.pooled_bytes += bytes;
-            pool.free.entry(data.len).or_default().push(data);
+            pool.stats.pooled_bytes += capacity * size_of::<f32>();
+            pool.free.entry(capacity).or_default().push(data);
         }
     }
 }
@@ -168,5 +187,43 @@ impl Deref for Buffer {
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
         self.data.as_deref_mut().unwrap_or(&mut [])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_little_larger_does_and_much_larger_does_not() {
+        let workspace = Workspace::new();
+        drop(workspace.take(1000));
+        drop(workspace.take(499));
+        assert_eq!(workspace.stats().misses, 2);
+        let buffers = [workspace.take(500), workspace.take(300)];
+        assert_eq!((buffers[0].len(), buffers[1].len(), workspace.stats().hits), (500, 300, 2));
+        assert_eq!(workspace.stats().live_bytes, 3200);
+        assert!(buffers.iter().all(|buffer| buffer.as_ptr().align_offset(ALIGN_BYTES) == 0));
+        drop(buffers);
+        drop(workspace.take(1000));
+        assert_eq!(workspace.stats().misses, 2, "its room is still there");
+        assert_eq!(workspace.stats().pooled_bytes, 4 * 1499);
+    }
+
+    /// Steps of any length need little more memory than the longest, however many lengths there are.
+    #[test]
+    fn many_lengths_share_their_buffers() {
+        let workspace = Workspace::new();
+        let step = |length: usize| drop([1, 3, 3, 8, 64].map(|width| workspace.take(width * length)));
+        step(1000);
+        let one = workspace.stats().pooled_bytes;
+        for i in 0..1000 {
+            step(100 + (i * 7919) % 900);
+        }
+        let many = workspace.stats().pooled_bytes;
+        assert!(many <= 4 * one, "{many} {one}");
+        let misses = workspace.stats().misses;
+        (0..1000).for_each(|i| step(100 + (i * 7919) % 900));
+        assert_eq!(workspace.stats().misses, misses);
     }
 }
