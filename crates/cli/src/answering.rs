@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use crate::model::{self, Model};
 use crate::sampling::SamplerArgs;
+use data::augment::Translate;
 use data::seq2seq::PairTemplate;
 use data::{DataError, Tokenizer};
 use gpt::beam::{Beam, Limits};
@@ -29,6 +30,13 @@ pub(crate) struct BeamArgs {
 
 fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "expected a whole number above 0".into())
+}
+
+impl Default for BeamArgs {
+    fn default() -> Self {
+        let Beam { width, length_penalty } = Beam::default();
+        Self { beam: width, length_penalty, max_new_tokens: 200 }
+    }
 }
 
 impl BeamArgs {
@@ -128,6 +136,23 @@ impl<'m> Answerer<'m> {
         Self { gpt, params, tokenizer, template, how, never, most, room, rng }
     }
 
+    /// One that draws answers at random.
+    pub(crate) fn sampling(model: &'m Model, temperature: f32) -> Result<Self, Failure> {
+        let sampler = Sampler { temperature, ..Sampler::default() };
+        sampler.validate()?;
+        let about = |e: DataError| Failure::from(e).about(model.path.display());
+        let template = PairTemplate::new(&model.tokenizer).map_err(about)?;
+        let (beam, rng) = (BeamArgs::default(), Rng::new(0, Stream::Sampling)); // which are not used
+        Ok(Self::new(
+            (&model.gpt, &model.params),
+            &model.tokenizer,
+            template,
+            How::Sample(sampler),
+            beam,
+            rng,
+        ))
+    }
+
     /// Answers, in the order of the sources, computed side by side.
     pub(crate) fn answers<S: AsRef<str> + Sync>(&mut self, sources: &[S]) -> Result<Vec<Answer>, DataError> {
         let seeds: Vec<u64> = sources.iter().map(|_| self.rng.next_u64()).collect();
@@ -155,6 +180,12 @@ impl<'m> Answerer<'m> {
             }
         };
         Ok(Answer { text: self.tokenizer.decode(&ids)?, cut, unknown })
+    }
+}
+
+impl Translate for Answerer<'_> {
+    fn translate(&self, text: &str, rng: &mut Rng) -> Result<String, DataError> {
+        Ok(self.answer(text, rng.next_u64())?.line())
     }
 }
 

@@ -97,6 +97,17 @@ fn from_pairs_to_answers() {
     let more = place.path("more.jsonl");
     let more = ["--synthetic", more.to_str().unwrap(), "--epochs=1", "--json"];
     assert_eq!(json(&mut teach(&place, "fr", "again", &more))["synthetic_pairs"], 2);
+    // And other words for texts: here there is only one translation, which the way back does not know.
+    place.write("texts.tsv", "1\tcat dog\n2\tsun milk\n");
+    let mut command = newleaf();
+    command.args(["augment", "--json", "--there"]).arg(place.path("fr")).arg("--back").arg(place.path("fr"));
+    command.arg("--in").arg(place.path("texts.tsv")).arg("--out").arg(place.path("variants.tsv"));
+    let report = json(&mut command);
+    assert_eq!(report["examples"], 2);
+    let variants = std::fs::read_to_string(place.path("variants.tsv")).unwrap();
+    let count = 2 + report["variants"].as_u64().unwrap() as usize;
+    assert_eq!(variants.lines().count(), count);
+    assert!(count > 2 && variants.lines().all(|line| line.starts_with("1\t") || line.starts_with("2\t")));
     // Documents of a file, a line each.
     place.write("documents.txt", "cat dog\n\nsun milk\n");
     let mut command = newleaf();
@@ -141,6 +152,9 @@ fn mistakes_are_explained() {
         let peft = format!("--peft={method}");
         place.refuses(&mut teach(&place, "fr", "out", &[&peft]), &["writing needs that"]);
     }
+    let mut command = newleaf();
+    command.args(["augment", "--in", "x.txt", "--out", "y.txt", "--there"]).arg(place.path("fr"));
+    place.refuses(&mut command, &["--back"]);
     place.refuses(&mut translate(&place, "fr", "\ncat\n", &[]), &["line 1", "nothing to translate"]);
     // What was translated before is there.
     let output = translate(&place, "fr", "cat\n\ndog\n", &[]).assert().code(2).get_output().clone();

@@ -1,9 +1,11 @@
 //! `newleaf augment`: more labelled examples from few.
 
 use super::print;
+use crate::answering::Answerer;
 use crate::failure::Failure;
+use crate::model;
 use data::NewFile;
-use data::augment::{Eda, Paraphrase, Protection, Rows, Synonyms};
+use data::augment::{BackTranslation, Eda, Paraphrase, Protection, Rows, Synonyms};
 use data::segment::{Dict, Segmenter};
 use indicatif::{ProgressBar, ProgressStyle};
 use random::{Rng, Stream};
@@ -12,12 +14,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-pub(crate) const ABOUT: &str = "More labelled examples from few: synonyms, insertions, swaps, deletions (EDA)
+pub(crate) const ABOUT: &str =
+    "More labelled examples from few: synonyms, insertions, swaps, deletions (EDA), or back-translation
 
   newleaf augment --in reviews.tsv --out more.tsv                       label, tab, text
   newleaf augment --in reviews.tsv --out more.tsv --eda a=.2,n=8 --seed 7
   newleaf augment --in reviews.jsonl --out more.jsonl --text-column review --json
   newleaf augment --in lines.txt --out more.txt --synonyms mine.tsv     a set of synonyms a line, tabs between
+  newleaf augment --in zh.tsv --out more.tsv --there zh-en --back en-zh two models of newleaf finetune seq2seq
 
 Every example is kept, and followed by its variants with the same label. Words that decide a label (not, but,
 too, good; 不, 但是, 很, 好) are neither lost nor moved. Augment the training part only, after the split.";
@@ -34,6 +38,16 @@ pub(crate) struct Args {
     /// a: the share of words to change; n: variants of an example, at most
     #[arg(long, value_name = "a=A,n=N", default_value = "a=.1,n=4")]
     eda: String,
+    /// Back-translation: a model that translates the texts, and with --back one that translates them back; variants are
+    /// drawn at random (of --eda only n counts)
+    #[arg(long, value_name = "DIR", requires = "back")]
+    there: Option<PathBuf>,
+    /// See --there
+    #[arg(long, value_name = "DIR", requires = "there")]
+    back: Option<PathBuf>,
+    /// Of back-translation: 1 draws translations as likely as the models find them, less is tamer
+    #[arg(long, value_name = "T", default_value_t = 0.9, requires = "there")]
+    temperature: f32,
     /// Synonyms of your own: a set a line, words separated by tabs [default: those that ship inside]
     #[arg(long, value_name = "FILE")]
     synonyms: Option<PathBuf>,
@@ -66,12 +80,22 @@ struct Report {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let (alpha, n) = strength(&args.eda)?;
-    let eda = eda(args, alpha)?;
     let text = data::read_text(&args.input)?;
     let (rows, header) = layout(args, &text)?;
-    let mut out = NewFile::create(&args.out)?;
-    let report = augment(args, &text, &rows, header, n, &eda, &mut out)?;
-    out.finish()?;
+    let write = |method: &dyn Paraphrase| -> Result<Report, Failure> {
+        let mut out = NewFile::create(&args.out)?;
+        let report = augment(args, &text, &rows, header, n, method, &mut out)?;
+        out.finish()?;
+        Ok(report)
+    };
+    let report = match (&args.there, &args.back) {
+        (Some(there), Some(back)) => {
+            let (there, back) = (model::load(there)?, model::load(back)?);
+            let translator = |model| Answerer::sampling(model, args.temperature);
+            write(&BackTranslation { forth: translator(&there)?, back: translator(&back)? })?
+        }
+        _ => write(&eda(args, alpha)?)?,
+    };
     let line = if args.json {
         json!({ "examples": report.examples, "variants": report.variants, "fewer": report.fewer }).to_string()
     } else {
