@@ -9,6 +9,7 @@
 pub mod alternate;
 pub mod attention;
 pub mod decoding;
+pub mod excess;
 pub mod hand;
 pub mod machine;
 pub mod measure;

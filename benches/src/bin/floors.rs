@@ -7,17 +7,17 @@
 //!
 //! Any setting of `newleaf train` may follow as NAME=VALUE, and seed=N. Progress on stderr, a table on stdout.
 
+use benches::excess::{self, total_loss};
+use data::Example;
 use data::dataset::ObjectiveBatches;
 use data::generate::oracle::Oracle;
-use data::generate::{Measure, Sample, find, sample};
+use data::generate::{Measure, find, sample};
 use data::objective::Vocabulary;
-use data::{Batch, Example};
 use gpt::config::{Config, Preset};
 use gpt::train::Trainer;
-use nn::DropoutSeeds;
 use std::error::Error;
 use std::time::Instant;
-use tensor::{Tape, Workspace};
+use tensor::Workspace;
 
 /// Tokens that are measured.
 const MEASURED: u64 = 400_000;
@@ -71,8 +71,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("objective     loss    floor   excess  +- s.e.  ({} s of training)", start.elapsed().as_secs());
     for (part, (task, _)) in config.train.objective.parts().enumerate() {
         let (loss, excess) = match &oracle {
-            Some(oracle) => excess(&trainer, part, oracle, &test.symbols, task)?,
-            None if task == "clm" => excess_of_text(&trainer, &test),
+            Some(oracle) => excess_of_task(&trainer, part, oracle, &test.symbols, task)?,
+            None if task == "clm" => excess::of_text(&trainer, &test.symbols, &test),
             None => return Err(format!("{name} has no exact costs for {task}").into()),
         };
         let (mean, error) = (excess.mean(), excess.standard_error().unwrap_or(f64::NAN));
@@ -107,14 +107,8 @@ fn settings(
     Ok((config, vocabulary))
 }
 
-/// The summed loss of a batch.
-fn total_loss(trainer: &Trainer, batch: &Batch, workspace: &Workspace) -> f64 {
-    let tape = Tape::no_grad(&trainer.params, workspace);
-    f64::from(trainer.model.loss(&tape, batch, &DropoutSeeds::off()).item()) * batch.total_weight()
-}
-
 /// Loss and excess on one task of the mixture, each answer against its exact cost given the same row.
-fn excess(
+fn excess_of_task(
     trainer: &Trainer,
     part: usize,
     oracle: &Oracle,
@@ -142,30 +136,4 @@ fn excess(
         weight += batch.total_weight();
     }
     Ok((loss / weight, measure))
-}
-
-/// The same for going on with a text whose costs the generator handed over with it. They assume that everything before is
-/// seen, so only the second half of each window is measured.
-fn excess_of_text(trainer: &Trainer, test: &Sample) -> (f64, Measure) {
-    let time = trainer.config.model.block_size;
-    let (workspace, mut measure, mut loss, mut weight) = (Workspace::new(), Measure::new(0.9), 0.0, 0.0);
-    let starts: Vec<usize> = (0..test.symbols.len().saturating_sub(time + 1)).step_by(time / 2).collect();
-    for starts in starts.chunks(32) {
-        let (mut examples, mut floor) = (Vec::new(), 0.0);
-        for &start in starts {
-            let mut example = Example::next_token(&test.symbols[start..=start + time]);
-            for (t, weight) in example.weights.iter_mut().enumerate() {
-                let counts = t >= time / 2 && test.counted[start + t + 1];
-                *weight = if counts { 1.0 } else { 0.0 };
-                floor += if counts { test.nats[start + t + 1] } else { 0.0 };
-            }
-            examples.push(example);
-        }
-        let batch = Batch::from_examples(&examples, time);
-        let total = total_loss(trainer, &batch, &workspace);
-        measure.add(total - floor, batch.total_weight());
-        loss += total;
-        weight += batch.total_weight();
-    }
-    (loss / weight, measure)
 }
