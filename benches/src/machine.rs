@@ -52,6 +52,11 @@ pub fn peak_memory() -> Option<u64> {
     Some(1024 * line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?)
 }
 
+/// Lets [`peak_memory`] begin again at what is in use now, where Linux can; elsewhere nothing happens.
+pub fn forget_peak_memory() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
 /// Floating point operations a second of our own product of two matrices of 1024 by 1024, on the threads of the
 /// current pool: what this machine can do, and what kernels are held against.
 #[must_use]
