@@ -8,7 +8,7 @@
 //! file is not given is not measured and keeps the numbers that it has. Progress on stderr, the tables on stdout or in the
 //! file of `--out`. `benches::scoreboard` says how to add a claim.
 
-use benches::machine::processor;
+use benches::machine::{cpu_seconds, processor};
 use benches::scoreboard::{CLAIMS, Claim, Result, Runs, Setup, append, find, markdown, read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -33,6 +33,9 @@ fn main() -> Result<()> {
         let setup = Setup { seed: seed.parse()?, directory: directory.into(), file };
         let values = (find(claim)?.measure)(&setup, case)?;
         values.iter().for_each(|(quantity, value)| println!("{quantity}\t{value}"));
+        if let Some(seconds) = cpu_seconds() {
+            println!("cpu_seconds\t{seconds}");
+        }
         return Ok(());
     }
     let arguments = Arguments::parse(words)?;
@@ -81,14 +84,14 @@ fn study(arguments: &Arguments, claim: &Claim) -> Result<()> {
         Some(Some((_, file))) => Some(file.as_path()),
         None => None,
     };
+    let directory = arguments.results.with_extension("tsv.models");
+    std::fs::create_dir_all(&directory)?;
     let machine = format!("{}, {} threads", processor(), rayon::current_num_threads());
     for &seed in claim.seeds {
         for case in claim.cases {
             if Runs::of(claim, &read(&arguments.results)?).has(case, seed) {
                 continue;
             }
-            let directory = arguments.results.with_extension("tsv.models").join(format!("seed-{seed}"));
-            std::fs::create_dir_all(&directory)?;
             let values = measured(claim, case, seed, &directory, file)?;
             eprintln!("{} seed {seed}: {case:20} {values:?}", claim.name);
             append(&arguments.results, claim, case, seed, &values, &machine)?;

@@ -54,7 +54,11 @@ fn verdict(runs: &Runs) -> Option<Verdict> {
     let gain = runs.difference("pretrained", "from scratch", "accuracy")?;
     Some(Verdict {
         measured: format!("{} points: {}", gain.shown(|x| format!("{:.1}", 100.0 * x)), show("pretrained")?),
-        baseline: format!("{} from scratch, {} logistic regression", show("from scratch")?, show("logistic regression")?),
+        baseline: format!(
+            "{} from scratch, {} logistic regression",
+            show("from scratch")?,
+            show("logistic regression")?
+        ),
         target: "10 points".into(),
         reached: gain.mean >= 0.1,
     })

@@ -10,7 +10,7 @@
 //! That is all: the program asks for each case with each seed, in a process of its own, so that the largest memory is that of
 //! the case; keeps what it is answered; and writes the tables. A claim that was not measured yet has a row that says so.
 //!
-//! A case may leave files for others of the same seed in [`Setup::directory`]: a base that is pretrained once.
+//! A model that several cases begin with is a [`Base`]: it is pretrained once and lies in [`Setup::directory`].
 //! Whatever a number depends on, beside the seed, belongs into `settings`, and best is made from the constants that are in
 //! use: numbers measured with other settings do not count, and are measured again.
 
@@ -33,7 +33,7 @@ use std::path::PathBuf;
 /// What everything here answers: the program ends with the first thing that goes wrong.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// What was measured, by name. `seconds` are those of the work that the case is about.
+/// What was measured, by name.
 pub type Values = Vec<(&'static str, f64)>;
 
 /// The claims, in the order of the table.
@@ -67,7 +67,7 @@ pub struct Claim {
 pub struct Setup {
     /// Where all randomness starts.
     pub seed: u64,
-    /// A directory for files that other cases and claims with this seed need.
+    /// A directory for models that several cases begin with.
     pub directory: PathBuf,
     /// The file of a claim that needs one.
     pub file: Option<PathBuf>,
@@ -101,10 +101,12 @@ pub struct Column {
 pub const ACCURACY: Column = share("accuracy", "accuracy");
 /// The mean of the labels' F1.
 pub const MACRO_F1: Column = share("macro_f1", "macro F1");
-/// Seconds of training.
-pub const SECONDS: Column = Column { quantity: "seconds", heading: "seconds", show: |x| format!("{x:.1}") };
+/// Seconds of the processor for the whole case, with reading and measuring; the program counts them.
+pub const SECONDS: Column =
+    Column { quantity: "cpu_seconds", heading: "CPU seconds", show: |x| format!("{x:.1}") };
 /// The most memory of the process.
-pub const MEMORY: Column = Column { quantity: "peak_bytes", heading: "peak MB", show: |x| format!("{:.0}", x / 1e6) };
+pub const MEMORY: Column =
+    Column { quantity: "peak_bytes", heading: "peak MB", show: |x| format!("{:.0}", x / 1e6) };
 /// Numbers that are trained.
 pub const TRAINED: Column = Column { quantity: "trained", heading: "trained", show: |x| format!("{x:.0}") };
 

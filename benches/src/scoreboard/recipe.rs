@@ -19,7 +19,6 @@ use gpt::{Gpt, train::StepReport};
 use random::{Rng, Stream};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 use tensor::Params;
 
 /// A model with its tokenizer.
@@ -71,7 +70,7 @@ impl Base {
     pub fn pretrain(&self, setup: &Setup) -> Result<(Model, Values)> {
         let (mut trainer, tokenizer, ids) = self.trainer(setup)?;
         forget_peak_memory();
-        let (start, updates) = (Instant::now(), trainer.config.train.max_iters);
+        let updates = trainer.config.train.max_iters;
         let mut last: Vec<f64> = Vec::new();
         for update in 0..updates {
             let StepReport { loss, .. } = trainer.step(&ids[..])?;
@@ -81,7 +80,6 @@ impl Base {
         }
         let values = vec![
             ("loss", last.iter().sum::<f64>() / last.len() as f64),
-            ("seconds", start.elapsed().as_secs_f64()),
             ("peak_bytes", peak_memory().map_or(f64::NAN, |bytes| bytes as f64)),
             ("trained", trainer.params.count() as f64),
         ];
@@ -119,10 +117,10 @@ impl Base {
         Ok((trainer, tokenizer, ids))
     }
 
-    /// A base of other settings lies elsewhere.
+    /// A base of another seed, or of other settings, lies elsewhere.
     fn path(&self, setup: &Setup) -> PathBuf {
         let settings = self.settings.replace(|c: char| !c.is_alphanumeric(), "-");
-        setup.directory.join(format!("{}-{settings}", self.name))
+        setup.directory.join(format!("{}-{}-{settings}", self.name, setup.seed))
     }
 }
 
@@ -191,7 +189,7 @@ pub struct Recipe {
     pub batch_size: usize,
     /// Measurements on the validation part in an epoch; the best weights count.
     pub evaluations: usize,
-    /// The largest learning rate of full tuning, over the method's usual one.
+    /// The largest learning rate, over the one that suits the method ([`Method::learning_rate`]).
     pub rate: f64,
 }
 
@@ -231,7 +229,13 @@ impl Recipe {
     ///
     /// # Errors
     /// If the method does not go with the model.
-    pub fn classifier(&self, model: &Model, names: &[String], method: &Method, seed: u64) -> Result<(Classifier, Params)> {
+    pub fn classifier(
+        &self,
+        model: &Model,
+        names: &[String],
+        method: &Method,
+        seed: u64,
+    ) -> Result<(Classifier, Params)> {
         let (mut gpt, mut params) = (model.gpt.clone(), model.params.clone());
         let mut rng = Rng::new(seed, Stream::Init);
         gpt.tune(method, &mut params, &mut rng)?;
@@ -252,7 +256,8 @@ impl Recipe {
             let texts = part.texts().iter().map(|text| model.encode(text)).collect::<Result<_>>()?;
             Ok((texts, Targets::Labels(part.labels().to_vec(), vec![1.0; part.names().len()])))
         };
-        let ((texts, targets), (dev_texts, dev_targets)) = (part(&reviews.train)?, part(&reviews.validation)?);
+        let ((texts, targets), (dev_texts, dev_targets)) =
+            (part(&reviews.train)?, part(&reviews.validation)?);
         let (test_texts, _) = part(&reviews.test)?;
         forget_peak_memory();
         let (classifier, mut params) = self.classifier(model, reviews.train.names(), &method, seed)?;
@@ -280,7 +285,6 @@ fn values(outcome: &Outcome, scores: &LabelScores, memory: Option<u64>) -> Value
         ("accuracy", scores.accuracy),
         ("macro_f1", scores.macro_f1),
         ("validation", outcome.best_score),
-        ("seconds", outcome.seconds),
         ("peak_bytes", memory.map_or(f64::NAN, |bytes| bytes as f64)),
         ("trained", outcome.trainable_parameters as f64),
         ("optimizer_bytes", outcome.optimizer_bytes as f64),

@@ -13,7 +13,7 @@ cargo run --release -p benches --bin scoreboard -- results.tsv --waimai waimai_1
 ```
 
 What `results.tsv` has is not measured again. A number is the mean over the seeds ± the standard deviation of one; a
-difference is taken seed by seed. Seconds are those of training, measuring and reading files apart, all cases and seeds
+difference is taken seed by seed. Seconds are those of the processor, one thread; in the first table all cases and seeds
 together.
 ";
 
@@ -21,7 +21,7 @@ together.
 #[must_use]
 pub fn markdown(lines: &[Line]) -> String {
     let mut text = format!(
-        "{HEAD}\n| claim | measured | baseline | target | reached | seeds | seconds |\n|---|---|---|---|---|---:|---:|\n"
+        "{HEAD}\n| claim | measured | baseline | target | reached | seeds | CPU seconds |\n|---|---|---|---|---|---:|---:|\n"
     );
     let claims: Vec<(&Claim, Runs)> = CLAIMS.iter().map(|claim| (claim, Runs::of(claim, lines))).collect();
     for (claim, runs) in &claims {
@@ -84,7 +84,8 @@ fn section(claim: &Claim, runs: &Runs) -> String {
         }
     }
     let seeds: Vec<String> = claim.seeds.iter().map(u64::to_string).collect();
-    let _ = writeln!(text, "\nSettings: {settings}. Seeds {}. {}.", seeds.join(", "), runs.machines().join("; "));
+    let _ =
+        writeln!(text, "\nSettings: {settings}. Seeds {}. {}.", seeds.join(", "), runs.machines().join("; "));
     text
 }
 
@@ -110,7 +111,7 @@ mod tests {
             value,
             machine: "a machine".into(),
         };
-        let values: Values = vec![("accuracy", 0.9321), ("seconds", 10.0)];
+        let values: Values = vec![("accuracy", 0.9321), ("cpu_seconds", 10.0)];
         let lines: Vec<Line> =
             claim.cases.iter().flat_map(|case| values.iter().map(move |value| line(case, *value))).collect();
         let text = markdown(&lines);

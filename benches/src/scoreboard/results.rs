@@ -26,7 +26,8 @@ pub struct Line {
 
 impl Line {
     fn parse(line: &str) -> Result<Line> {
-        let [claim, case, seed, quantity, value, machine, settings] = line.split('\t').collect::<Vec<_>>()[..]
+        let [claim, case, seed, quantity, value, machine, settings] =
+            line.split('\t').collect::<Vec<_>>()[..]
         else {
             let expected = "CLAIM, CASE, SEED, QUANTITY, VALUE, MACHINE, SETTINGS with tabs between";
             return Err(format!("{line:?} is not {expected}").into());
@@ -121,10 +122,10 @@ impl Runs {
         Summary::of(self.values(case, quantity).into_iter().filter_map(of))
     }
 
-    /// Seconds that all of it took.
+    /// Seconds of the processor that all of it took.
     #[must_use]
     pub fn seconds(&self) -> f64 {
-        self.lines.iter().filter(|line| line.quantity == "seconds").map(|line| line.value).sum()
+        self.lines.iter().filter(|line| line.quantity == "cpu_seconds").map(|line| line.value).sum()
     }
 
     /// The machines that it was measured on.
@@ -180,8 +181,8 @@ mod tests {
         let path = std::env::temp_dir().join(format!("scoreboard-results-{}.tsv", std::process::id()));
         let _ = std::fs::remove_file(&path);
         let claim = &CLAIMS[0];
-        append(&path, claim, "a case", 3, &[("accuracy", 0.5), ("seconds", 2.0)], "a machine").unwrap();
-        append(&path, claim, "a case", 4, &[("accuracy", 0.7), ("seconds", 1.0)], "a machine").unwrap();
+        append(&path, claim, "a case", 3, &[("accuracy", 0.5), ("cpu_seconds", 2.0)], "a machine").unwrap();
+        append(&path, claim, "a case", 4, &[("accuracy", 0.7), ("cpu_seconds", 1.0)], "a machine").unwrap();
         let mut lines = read(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         let runs = Runs::of(claim, &lines);

@@ -12,7 +12,6 @@ use random::{Rng, Stream};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::path::Path;
-use std::time::Instant;
 
 /// Rows of a text and its label.
 type Rows = Vec<(String, String)>;
@@ -64,7 +63,9 @@ impl Reviews {
         for document in Documents::open(path, &options)? {
             let document = document?;
             let Some(Value::String(label)) = document.fields.get("label") else {
-                return Err(format!("{}: line {}: expected a column label", path.display(), document.line).into());
+                return Err(
+                    format!("{}: line {}: expected a column label", path.display(), document.line).into()
+                );
             };
             let text = document.text.trim();
             if !text.is_empty() && seen.insert(text.to_string()) {
@@ -108,26 +109,23 @@ impl Reviews {
     /// Naive Bayes.
     #[must_use]
     pub fn naive_bayes(&self) -> Values {
-        let begin = Instant::now();
-        self.scored(begin, &NaiveBayes::fit(&self.train, NGRAMS, MIN_DOCUMENTS))
+        self.scored(&NaiveBayes::fit(&self.train, NGRAMS, MIN_DOCUMENTS))
     }
 
     /// Logistic regression of the strength that suits the validation part best; of equals, the weakest.
     #[must_use]
     pub fn logistic_regression(&self) -> Values {
-        let begin = Instant::now();
         let fitted = STRENGTHS.map(|c| LogisticRegression::fit(&self.train, NGRAMS, MIN_DOCUMENTS, c));
         let accuracy = |model: &LogisticRegression| LabelScores::of(model, &self.validation).accuracy;
         let better = |best: LogisticRegression, next: LogisticRegression| {
             if accuracy(&next) > accuracy(&best) { next } else { best }
         };
-        self.scored(begin, &fitted.into_iter().reduce(better).expect("there are strengths"))
+        self.scored(&fitted.into_iter().reduce(better).expect("there are strengths"))
     }
 
-    fn scored(&self, begin: Instant, classifier: &impl Classifier) -> Values {
-        let seconds = begin.elapsed().as_secs_f64();
+    fn scored(&self, classifier: &impl Classifier) -> Values {
         let scores = LabelScores::of(classifier, &self.test);
-        vec![("accuracy", scores.accuracy), ("macro_f1", scores.macro_f1), ("seconds", seconds)]
+        vec![("accuracy", scores.accuracy), ("macro_f1", scores.macro_f1)]
     }
 
     /// The texts of the training part, a line each, for a model to be pretrained on.
@@ -207,7 +205,10 @@ mod tests {
     fn few_texts_of_each_label() {
         let reviews = Reviews::generated([300, 100, 200], 1).unwrap().few(4, 2).unwrap();
         for part in [&reviews.train, &reviews.validation] {
-            assert_eq!((0..2).map(|l| part.labels().iter().filter(|&&x| x == l).count()).collect::<Vec<_>>(), [4, 4]);
+            assert_eq!(
+                (0..2).map(|l| part.labels().iter().filter(|&&x| x == l).count()).collect::<Vec<_>>(),
+                [4, 4]
+            );
         }
         assert_eq!(reviews.test.texts().len(), 200);
     }

@@ -69,7 +69,11 @@ fn verdict(runs: &Runs) -> Option<Verdict> {
     let best = accuracy("logistic regression")?.mean.max(accuracy("naive Bayes")?.mean);
     Some(Verdict {
         measured: format!("{} full, {} LoRA", show("full")?, show("lora:r=8")?),
-        baseline: format!("{} logistic regression, {} naive Bayes", show("logistic regression")?, show("naive Bayes")?),
+        baseline: format!(
+            "{} logistic regression, {} naive Bayes",
+            show("logistic regression")?,
+            show("naive Bayes")?
+        ),
         target: format!("above {best:.4}"),
         reached: accuracy("full")?.mean.max(accuracy("lora:r=8")?.mean) > best,
     })
