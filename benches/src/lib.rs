@@ -14,4 +14,5 @@ pub mod hand;
 pub mod machine;
 pub mod measure;
 pub mod samples;
+pub mod scoreboard;
 pub mod table;

@@ -52,6 +52,23 @@ pub fn peak_memory() -> Option<u64> {
     Some(1024 * line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?)
 }
 
+/// Seconds that all threads of this process have computed, where Linux tells it: unlike those of a clock, they do not count
+/// the time that other processes took.
+#[must_use]
+pub fn cpu_seconds() -> Option<f64> {
+    const TICKS_A_SECOND: f64 = 100.0; // what Linux tells programs, whatever it counts by itself
+    let stat = read_to_string("/proc/self/stat").ok()?;
+    // The second field, the program's name, may have spaces; the others are numbers. User and system are 14th and 15th.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks: Vec<f64> = fields.split_whitespace().skip(11).take(2).map_while(|x| x.parse().ok()).collect();
+    (ticks.len() == 2).then(|| ticks.iter().sum::<f64>() / TICKS_A_SECOND)
+}
+
+/// Lets [`peak_memory`] begin again at what is in use now, where Linux can; elsewhere nothing happens.
+pub fn forget_peak_memory() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
 /// Floating point operations a second of our own product of two matrices of 1024 by 1024, on the threads of the
 /// current pool: what this machine can do, and what kernels are held against.
 #[must_use]
@@ -80,5 +97,18 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn linux_tells_the_peak_memory() {
         assert!(super::peak_memory().is_some_and(|bytes| bytes > 1 << 20));
+    }
+
+    /// Computing for some time of the clock takes no more than that of the processor, and something.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn linux_tells_the_seconds_of_the_processor() {
+        let (before, start) = (super::cpu_seconds().unwrap(), std::time::Instant::now());
+        let mut x = 1_u64;
+        while super::cpu_seconds().unwrap() < before + 0.05 {
+            (0..100_000).for_each(|i| x = std::hint::black_box(x.wrapping_mul(3) + i));
+        }
+        let threads = std::thread::available_parallelism().unwrap().get() as f64;
+        assert!(super::cpu_seconds().unwrap() - before <= threads * (start.elapsed().as_secs_f64() + 0.02));
     }
 }

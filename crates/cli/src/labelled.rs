@@ -4,6 +4,7 @@
 use crate::failure::Failure;
 use crate::reading::ReadArgs;
 use data::DataError;
+use data::dataset::HashPart;
 use data::read::{Document, Documents, Options, format_of};
 use serde_json::Value;
 use std::collections::HashSet;
@@ -53,9 +54,9 @@ impl Parts {
         let rows: Rows = rows.into_iter().filter(|(text, _)| seen.insert(text.trim().to_string())).collect();
         let mut parts = Parts { train: Vec::new(), validation: Vec::new(), test: Vec::new(), dropped: 0 };
         for row in rows {
-            match (bucket(row.0.trim()), others) {
-                (8, [None, _]) => parts.validation.push(row),
-                (9, [_, None]) => parts.test.push(row),
+            match (HashPart::of(&row.0), others) {
+                (HashPart::Validation, [None, _]) => parts.validation.push(row),
+                (HashPart::Test, [_, None]) => parts.test.push(row),
                 _ => parts.train.push(row),
             }
         }
@@ -98,14 +99,6 @@ impl LabelledArgs {
         };
         own.as_ref().unwrap_or(&self.train)
     }
-}
-
-/// 0 to 9, by the text alone: the same text lands in the same part wherever it stands. The hash is
-/// FNV-1a in 64 bits.
-fn bucket(text: &str) -> u64 {
-    let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    // The low bits of FNV see only the low bits of the text; the upper half has been mixed.
-    (text.bytes().fold(0xcbf2_9ce4_8422_2325, fnv) >> 32) % 10
 }
 
 /// The formats that have a field for the label.

@@ -3,6 +3,7 @@
 //! | to | use |
 //! |---|---|
 //! | divide a collection into train, validation and test parts | [`split_file`], by document |
+//! | the same for labelled texts | [`HashPart`], by the text alone |
 //! | make a token file of a text of any size | [`pack_text`], [`pack_documents`] |
 //! | train from it | [`TokenFile`], which is a [`TokenSource`] as a slice is |
 //! | draw batches | [`WindowSampler`], [`SequentialBatches`], [`bucket_by_length`], [`k_shot`] |
@@ -15,6 +16,7 @@ mod document_split;
 mod example;
 mod example_sampler;
 mod few_shot;
+mod hash_part;
 mod manifest;
 mod objective_batches;
 mod pack;
@@ -30,6 +32,7 @@ pub use document_split::{PARTS, PartReport, SplitRule, split_file};
 pub use example::{Example, MaskSpec};
 pub use example_sampler::{ExampleSampler, ExampleSamplerState};
 pub use few_shot::k_shot;
+pub use hash_part::HashPart;
 pub use manifest::{Manifest, PublicFile, hex, sha256_of};
 pub use objective_batches::ObjectiveBatches;
 pub use pack::{

@@ -1,0 +1,294 @@
+//! What the measurements of fine-tuning have in common: a base that is pretrained, a classifier that is tuned.
+
+use super::texts::Reviews;
+use super::{Result, Setup, Values};
+use crate::machine::{forget_peak_memory, peak_memory};
+use data::Tokenizer;
+use data::metrics::LabelScores;
+use data::objective::Vocabulary;
+use gpt::checkpoint::tensors;
+use gpt::config::{Config, Preset};
+use gpt::model_dir::{ModelCard, load_model_dir, save_model_dir};
+use gpt::peft::Method;
+use gpt::plan::set_updates;
+use gpt::train::Trainer;
+use gpt::tune::{
+    Classifier, ClassifierConfig, Classify, Metric, Outcome, Pool, Target, Targets, TuneConfig, fit,
+};
+use gpt::{Gpt, train::StepReport};
+use random::{Rng, Stream};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use tensor::Params;
+
+/// A model with its tokenizer.
+#[derive(Clone)]
+pub struct Model {
+    /// The model.
+    pub gpt: Gpt,
+    /// Its numbers.
+    pub params: Params,
+    /// Its tokenizer.
+    pub tokenizer: Tokenizer,
+}
+
+/// The settings of a pretraining: the preset `shakespeare`, in which some things are otherwise.
+///
+/// # Errors
+/// If one of them is none, or cannot be that.
+fn base_config(settings: &str, vocab_size: usize, seed: u64) -> Result<Config> {
+    let mut config = Preset::Shakespeare.config(vocab_size);
+    for setting in settings.split_whitespace() {
+        let (name, value) = setting.split_once('=').ok_or("settings are NAME=VALUE")?;
+        config.set(name, value)?;
+    }
+    let updates = config.train.max_iters;
+    set_updates(&mut config, updates);
+    config.train.seed = seed;
+    Ok(config)
+}
+
+/// What a base learns from: a text, and the tokenizer of it.
+pub type Text = (Tokenizer, String);
+
+/// A pretrained model, for all claims that have it in common.
+#[derive(Clone, Copy)]
+pub struct Base {
+    /// What it learns from, in a word.
+    pub name: &'static str,
+    /// The preset `shakespeare`, in which these things are otherwise.
+    pub settings: &'static str,
+    /// The text, of this setup.
+    pub text: fn(&Setup) -> Result<Text>,
+}
+
+impl Base {
+    /// Trains it on texts without labels, and leaves it for other cases.
+    ///
+    /// # Errors
+    /// If settings, text and tokenizer do not go together, a loss is not finite, or the disk fails.
+    pub fn pretrain(&self, setup: &Setup) -> Result<(Model, Values)> {
+        let (mut trainer, tokenizer, ids) = self.trainer(setup)?;
+        forget_peak_memory();
+        let updates = trainer.config.train.max_iters;
+        let mut last: Vec<f64> = Vec::new();
+        for update in 0..updates {
+            let StepReport { loss, .. } = trainer.step(&ids[..])?;
+            if 10 * update >= 9 * updates {
+                last.push(loss);
+            }
+        }
+        let values = vec![
+            ("loss", last.iter().sum::<f64>() / last.len() as f64),
+            ("peak_bytes", peak_memory().map_or(f64::NAN, |bytes| bytes as f64)),
+            ("trained", trainer.params.count() as f64),
+        ];
+        let params = trainer.averaged().clone();
+        let model = Model { gpt: trainer.model.clone(), params, tokenizer };
+        model.save(&self.path(setup))?;
+        Ok((model, values))
+    }
+
+    /// The model as [`Base::pretrain`] left it; if it did not yet, it does now.
+    ///
+    /// # Errors
+    /// As [`Base::pretrain`], or if the file is damaged.
+    pub fn get(&self, setup: &Setup) -> Result<Model> {
+        let path = self.path(setup);
+        if path.exists() { Model::load(&path) } else { Ok(self.pretrain(setup)?.0) }
+    }
+
+    /// The same model before its first update. It has counted the n-grams of the text, which is no learning: a table without
+    /// rows for them would be another architecture.
+    ///
+    /// # Errors
+    /// As [`Base::pretrain`].
+    pub fn untrained(&self, setup: &Setup) -> Result<Model> {
+        let (trainer, tokenizer, _) = self.trainer(setup)?;
+        Ok(Model { gpt: trainer.model, params: trainer.params, tokenizer })
+    }
+
+    fn trainer(&self, setup: &Setup) -> Result<(Trainer, Tokenizer, Vec<u32>)> {
+        let (tokenizer, text) = (self.text)(setup)?;
+        let config = base_config(self.settings, tokenizer.vocab_size(), setup.seed)?;
+        let (config, tokenizer) = with_specials(config, tokenizer)?;
+        let ids = tokenizer.encode(&text)?;
+        let trainer = Trainer::with_vocabulary(&config, &Vocabulary::of(&tokenizer), &ids[..])?;
+        Ok((trainer, tokenizer, ids))
+    }
+
+    /// A base of another seed, or of other settings, lies elsewhere.
+    fn path(&self, setup: &Setup) -> PathBuf {
+        let settings = self.settings.replace(|c: char| !c.is_alphanumeric(), "-");
+        setup.directory.join(format!("{}-{}-{settings}", self.name, setup.seed))
+    }
+}
+
+/// The tokens that the objective needs come after those of the text.
+fn with_specials(mut config: Config, tokenizer: Tokenizer) -> Result<(Config, Tokenizer)> {
+    let train = &config.train;
+    let specials = train.objective.specials(&train.objective_settings(), config.model.block_size);
+    let tokenizer = tokenizer.with_specials(&specials)?;
+    config.model.vocab_size = tokenizer.vocab_size();
+    config.validate()?;
+    Ok((config, tokenizer))
+}
+
+impl Model {
+    /// Writes the model for measurements to come.
+    fn save(&self, path: &Path) -> Result<()> {
+        let card = ModelCard {
+            data: "a measurement of the scoreboard".into(),
+            data_sha256: String::new(),
+            train_loss: None,
+            val_loss: None,
+            val_bits_per_char: None,
+            val_bits_per_byte: None,
+            iter: 0,
+            tokens: 0,
+            command: std::env::args().collect(),
+            date: gpt::machine::now_utc(),
+        };
+        let weights = tensors::from_params(&self.params);
+        Ok(save_model_dir(path, &self.gpt.config, &weights, &self.tokenizer.to_json(), &card)?)
+    }
+
+    fn load(path: &Path) -> Result<Model> {
+        let loaded = load_model_dir(path)?;
+        let mut params = Params::new();
+        let gpt = Gpt::new(&loaded.config, &mut params, &mut Rng::new(0, Stream::Init));
+        tensors::into_params(&loaded.tensors, &mut params)?;
+        Ok(Model { gpt, params, tokenizer: Tokenizer::from_json(&loaded.tokenizer)? })
+    }
+
+    /// The tokens of a text, characters left out that the vocabulary does not have; never none at all.
+    pub(super) fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        let mut ids = match &self.tokenizer {
+            Tokenizer::Char(tokenizer) => tokenizer.encode_known(text).0,
+            other => other.encode(text)?,
+        };
+        if ids.is_empty() {
+            ids.push(0);
+        }
+        Ok(ids)
+    }
+}
+
+/// How classifiers are tuned.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipe {
+    /// Whether each position sees what comes after it.
+    pub both_sides: bool,
+    /// What tells the label.
+    pub pool: Pool,
+    /// Dropout before the last layer.
+    pub dropout: f32,
+    /// Times that the texts are read.
+    pub epochs: usize,
+    /// Texts in an update.
+    pub batch_size: usize,
+    /// Measurements on the validation part in an epoch; the best weights count.
+    pub evaluations: usize,
+    /// The largest learning rate, over the one that suits the method ([`Method::learning_rate`]).
+    pub rate: f64,
+}
+
+impl std::fmt::Display for Recipe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} epochs of batches of {}, {} times the method's learning rate, {} pool, dropout {}, {}, best of {} \
+             measurements an epoch",
+            self.epochs,
+            self.batch_size,
+            self.rate,
+            if self.pool == Pool::Mean { "mean" } else { "last" },
+            self.dropout,
+            if self.both_sides { "both sides" } else { "causal" },
+            self.evaluations,
+        )
+    }
+}
+
+impl Recipe {
+    /// The settings of the loop for a method.
+    #[must_use]
+    pub fn loop_config(&self, method: &Method, seed: u64) -> TuneConfig {
+        TuneConfig {
+            epochs: self.epochs,
+            batch_size: self.batch_size,
+            learning_rate: self.rate * method.learning_rate(),
+            evaluations: self.evaluations,
+            patience: None,
+            seed,
+            ..TuneConfig::default()
+        }
+    }
+
+    /// Puts a classifier on a model that is tuned by a method.
+    ///
+    /// # Errors
+    /// If the method does not go with the model.
+    pub fn classifier(
+        &self,
+        model: &Model,
+        names: &[String],
+        method: &Method,
+        seed: u64,
+    ) -> Result<(Classifier, Params)> {
+        let (mut gpt, mut params) = (model.gpt.clone(), model.params.clone());
+        let mut rng = Rng::new(seed, Stream::Init);
+        gpt.tune(method, &mut params, &mut rng)?;
+        let target = Target::Label { names: names.to_vec() };
+        let config =
+            ClassifierConfig { target, pool: self.pool, both_sides: self.both_sides, dropout: self.dropout };
+        let classifier = Classifier::new(gpt, config, &mut params, &mut rng);
+        Ok((classifier, params))
+    }
+
+    /// Tunes a model by a method, chooses the weights by the validation part, and measures them on the test part.
+    ///
+    /// # Errors
+    /// If the method does not go with the model, or a loss is not finite.
+    pub fn tune(&self, model: &Model, reviews: &Reviews, method: &str, seed: u64) -> Result<Values> {
+        let method: Method = method.parse()?;
+        let part = |part: &data::baseline::Labelled| -> Result<(Vec<Vec<u32>>, Targets)> {
+            let texts = part.texts().iter().map(|text| model.encode(text)).collect::<Result<_>>()?;
+            Ok((texts, Targets::Labels(part.labels().to_vec(), vec![1.0; part.names().len()])))
+        };
+        let ((texts, targets), (dev_texts, dev_targets)) =
+            (part(&reviews.train)?, part(&reviews.validation)?);
+        let (test_texts, _) = part(&reviews.test)?;
+        forget_peak_memory();
+        let (classifier, mut params) = self.classifier(model, reviews.train.names(), &method, seed)?;
+        let task = Classify {
+            most: classifier.most_tokens(&params),
+            classifier: &classifier,
+            texts: &texts,
+            targets: &targets,
+            dev_texts: &dev_texts,
+            dev_targets: &dev_targets,
+            metric: Metric::Accuracy,
+        };
+        let settings = self.loop_config(&method, seed);
+        let depth = |name: &str| classifier.gpt.depth(name);
+        let outcome = fit(&mut params, &task, &settings, depth, |_| ControlFlow::Continue(()))?;
+        let memory = peak_memory();
+        let p = classifier.probabilities(&params, &test_texts);
+        let scores = LabelScores::of_probabilities(&p, reviews.test.labels());
+        Ok(values(&outcome, &scores, memory))
+    }
+}
+
+fn values(outcome: &Outcome, scores: &LabelScores, memory: Option<u64>) -> Values {
+    vec![
+        ("accuracy", scores.accuracy),
+        ("macro_f1", scores.macro_f1),
+        ("validation", outcome.best_score),
+        ("peak_bytes", memory.map_or(f64::NAN, |bytes| bytes as f64)),
+        ("trained", outcome.trainable_parameters as f64),
+        ("optimizer_bytes", outcome.optimizer_bytes as f64),
+        ("updates", outcome.updates as f64),
+        ("best_update", outcome.best_update as f64),
+    ]
+}
