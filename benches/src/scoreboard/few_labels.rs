@@ -21,7 +21,7 @@ const LABELLED: [usize; 3] = [1000, 1000, 2000];
 /// Of each of the two labels, to learn from; as many others choose the weights.
 const K: usize = 32;
 
-const RECIPE: Recipe = Recipe {
+pub(super) const RECIPE: Recipe = Recipe {
     both_sides: true,
     pool: Pool::Mean,
     dropout: 0.0,

@@ -14,13 +14,19 @@
 //! Whatever a number depends on, beside the seed, belongs into `settings`, and best is made from the constants that are in
 //! use: numbers measured with other settings do not count, and are measured again.
 
+mod answers;
+mod dialogue;
 mod few_labels;
+mod generated;
+mod hand_written;
 mod peft;
 mod recipe;
 mod report;
 mod results;
 mod sentiment;
+mod summaries;
 mod texts;
+mod translation;
 mod waimai;
 
 pub use recipe::{Base, Model, Recipe, Text};
@@ -37,7 +43,19 @@ pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 pub type Values = Vec<(&'static str, f64)>;
 
 /// The claims, in the order of the table.
-pub const CLAIMS: &[Claim] = &[sentiment::CLAIM, few_labels::CLAIM, peft::CLAIM, waimai::CLAIM];
+pub const CLAIMS: &[Claim] = &[
+    sentiment::CLAIM,
+    few_labels::CLAIM,
+    peft::CLAIM,
+    waimai::CLAIM,
+    translation::CLAIM,
+    summaries::CLAIM,
+    dialogue::CLAIM,
+    hand_written::CLAIM,
+    generated::CONTROL,
+    generated::LABEL_AS_TEXT,
+    generated::MORE_EXAMPLES,
+];
 
 /// Something that the documents say, and how to see whether it is so.
 #[derive(Clone, Copy)]

@@ -4,6 +4,7 @@ use super::texts::Reviews;
 use super::{Result, Setup, Values};
 use crate::machine::{forget_peak_memory, peak_memory};
 use data::Tokenizer;
+use data::baseline::Labelled;
 use data::metrics::LabelScores;
 use data::objective::Vocabulary;
 use gpt::checkpoint::tensors;
@@ -161,6 +162,11 @@ impl Model {
         Ok(Model { gpt, params, tokenizer: Tokenizer::from_json(&loaded.tokenizer)? })
     }
 
+    /// The tokens of texts: see [`Model::encode`].
+    pub(super) fn encode_all(&self, texts: &[String]) -> Result<Vec<Vec<u32>>> {
+        texts.iter().map(|text| self.encode(text)).collect()
+    }
+
     /// The tokens of a text, characters left out that the vocabulary does not have; never none at all.
     pub(super) fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let mut ids = match &self.tokenizer {
@@ -251,15 +257,32 @@ impl Recipe {
     /// # Errors
     /// If the method does not go with the model, or a loss is not finite.
     pub fn tune(&self, model: &Model, reviews: &Reviews, method: &str, seed: u64) -> Result<Values> {
+        forget_peak_memory();
+        let (classifier, params, outcome) = self.tuned(model, reviews, method, seed)?;
+        let memory = peak_memory();
+        let p = classifier.probabilities(&params, &model.encode_all(reviews.test.texts())?);
+        let scores = LabelScores::of_probabilities(&p, reviews.test.labels());
+        Ok(values(&outcome, &scores, memory))
+    }
+
+    /// The classifier that [`Recipe::tune`] measures.
+    ///
+    /// # Errors
+    /// As [`Recipe::tune`].
+    pub fn tuned(
+        &self,
+        model: &Model,
+        reviews: &Reviews,
+        method: &str,
+        seed: u64,
+    ) -> Result<(Classifier, Params, Outcome)> {
         let method: Method = method.parse()?;
-        let part = |part: &data::baseline::Labelled| -> Result<(Vec<Vec<u32>>, Targets)> {
-            let texts = part.texts().iter().map(|text| model.encode(text)).collect::<Result<_>>()?;
-            Ok((texts, Targets::Labels(part.labels().to_vec(), vec![1.0; part.names().len()])))
+        let part = |part: &Labelled| -> Result<(Vec<Vec<u32>>, Targets)> {
+            let targets = Targets::Labels(part.labels().to_vec(), vec![1.0; part.names().len()]);
+            Ok((model.encode_all(part.texts())?, targets))
         };
         let ((texts, targets), (dev_texts, dev_targets)) =
             (part(&reviews.train)?, part(&reviews.validation)?);
-        let (test_texts, _) = part(&reviews.test)?;
-        forget_peak_memory();
         let (classifier, mut params) = self.classifier(model, reviews.train.names(), &method, seed)?;
         let task = Classify {
             most: classifier.most_tokens(&params),
@@ -273,10 +296,7 @@ impl Recipe {
         let settings = self.loop_config(&method, seed);
         let depth = |name: &str| classifier.gpt.depth(name);
         let outcome = fit(&mut params, &task, &settings, depth, |_| ControlFlow::Continue(()))?;
-        let memory = peak_memory();
-        let p = classifier.probabilities(&params, &test_texts);
-        let scores = LabelScores::of_probabilities(&p, reviews.test.labels());
-        Ok(values(&outcome, &scores, memory))
+        Ok((classifier, params, outcome))
     }
 }
 

@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 /// Rows of a text and its label.
-type Rows = Vec<(String, String)>;
+pub(super) type Rows = Vec<(String, String)>;
 
 /// Texts in three parts.
 #[derive(Clone, Debug)]
@@ -94,6 +94,17 @@ impl Reviews {
         let test = self.test.texts().iter().zip(self.test.labels());
         let test = test.map(|(text, &label)| (text.clone(), self.test.names()[label].clone())).collect();
         Reviews::new(train, validation, test)
+    }
+
+    /// The same, with more texts and their labels to learn from.
+    ///
+    /// # Errors
+    /// If a label is a new one.
+    pub(super) fn and(&self, more: Rows) -> Result<Reviews> {
+        let label = |&label: &usize| self.train.names()[label].clone();
+        let own = self.train.texts().iter().cloned().zip(self.train.labels().iter().map(label));
+        let train = Labelled::with_names(own.chain(more).collect(), self.train.names())?;
+        Ok(Reviews { train, validation: self.validation.clone(), test: self.test.clone() })
     }
 
     /// The share of the test labels that are right, for texts of the generator: what the best classifier reaches on them.

@@ -17,6 +17,7 @@
 //! Google's `rouge-score`; the tests hold numbers of both. Chinese has no spaces: BLEU takes [`Tokenization::Zh`] there, ROUGE
 //! characters, which `rouge-score` would throw away, all of them.
 
+mod answers;
 mod bleu;
 mod bootstrap;
 mod calibration;
@@ -26,6 +27,7 @@ mod labels;
 mod rouge;
 mod tokenize;
 
+pub use answers::{AnswerScores, first_sentence};
 pub use bleu::Bleu;
 pub use bootstrap::{Comparison, paired_bootstrap};
 pub use calibration::Calibration;

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::labelled::{Parts, Rows, beside, malformed, open};
 use crate::model::{self, Model};
 use crate::progress::update_bar;
-use data::metrics::{Bleu, Chrf, Rouge, RougeKind, TextMetric, Tokenization};
+use data::metrics::{AnswerScores, first_sentence};
 use data::read::Options;
 use data::seq2seq::PairTemplate;
 use data::{DataError, Example};
@@ -179,37 +179,20 @@ fn answers(
 /// The numbers of the test part, beside those of answers that take no model.
 fn scores(answers: &[String], test: &Rows) -> Value {
     let targets: Vec<&str> = test.iter().map(|(_, target)| target.as_str()).collect();
-    let sources = test.iter().map(|(source, _)| source.as_str());
-    let of = |answers: Vec<&str>| scores_of(&answers, &targets);
-    let mut result = of(answers.iter().map(String::as_str).collect());
-    result["source_itself"] = of(sources.clone().collect());
-    result["first_sentence"] = of(sources.map(first_sentence).collect());
+    let sources = || test.iter().map(|(source, _)| source.as_str());
+    let mut result = scores_of(answers, &targets);
+    result["source_itself"] = scores_of(&sources().collect::<Vec<_>>(), &targets);
+    result["first_sentence"] = scores_of(&sources().map(first_sentence).collect::<Vec<_>>(), &targets);
     result["pairs"] = test.len().into();
     result
 }
 
-fn scores_of(answers: &[&str], targets: &[&str]) -> Value {
-    let segments: Vec<(&str, Vec<&str>)> =
-        answers.iter().zip(targets).map(|(&answer, &target)| (answer, vec![target])).collect();
-    let exact = answers.iter().zip(targets).filter(|(answer, target)| answer.trim() == **target).count();
-    let is_han = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
-    let chinese = targets.iter().any(|target| target.contains(is_han));
-    let tokenization = if chinese { Tokenization::Zh } else { Tokenization::default() };
-    let bleu = Bleu { tokenization, references: 1 };
-    let rouge = Rouge::ALL.into_iter().find(|rouge| rouge.kind == RougeKind::Longest).expect("one of all");
+fn scores_of<S: AsRef<str>>(answers: &[S], targets: &[&str]) -> Value {
+    let AnswerScores { exact_match, bleu, bleu_signature, chrf, rouge_l } =
+        AnswerScores::of(answers, targets);
     json!({
-        "exact_match": exact as f64 / targets.len() as f64,
-        "bleu": bleu.corpus(&segments),
-        "bleu_signature": bleu.signature(),
-        "chrf": Chrf { references: 1 }.corpus(&segments),
-        "rouge_l": rouge.corpus(&segments),
+        "exact_match": exact_match, "bleu": bleu, "bleu_signature": bleu_signature, "chrf": chrf, "rouge_l": rouge_l,
     })
-}
-
-/// A text up to its first full stop: the usual baseline of summaries, lead-1.
-fn first_sentence(text: &str) -> &str {
-    let is_end = |(_, c): &(usize, char)| ".!?。！？\n".contains(*c);
-    text.char_indices().find(is_end).map_or(text, |(at, c)| &text[..at + c.len_utf8()])
 }
 
 /// The table for people.
