@@ -68,7 +68,7 @@ pub(super) const CONTROL: Claim = Claim {
 };
 
 const READABLE: Column = share("readable", "reviews of the grammar");
-const WRITING: Lesson = Lesson { epochs: 3, batch_size: 32, learning_rate: 2e-3 };
+const WRITING: Lesson = Lesson { epochs: 15, batch_size: 16, learning_rate: 3e-3 };
 /// Reviews for each label.
 const WRITTEN: usize = 500;
 
@@ -136,7 +136,7 @@ pub(super) const LABEL_AS_TEXT: Claim = Claim {
     },
 };
 
-const TELLING: Lesson = Lesson { epochs: 5, batch_size: 32, learning_rate: 2e-3 };
+const TELLING: Lesson = Lesson { epochs: 12, batch_size: 16, learning_rate: 3e-3 };
 const RECIPE_OF_CLASSIFIER: super::Recipe = super::Recipe { epochs: 5, batch_size: 32, rate: 2.0, ..RECIPE };
 
 fn label_as_text(setup: &Setup, case: &str) -> Result<Values> {

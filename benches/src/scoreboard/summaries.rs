@@ -1,4 +1,5 @@
-//! A report of sales and its summary: the most, the least, and the sum, which has to be calculated.
+//! A report of sales and its summary: the most, the least, and the sum, which has to be calculated. Without the sum eight of
+//! nine words can be right, a ROUGE-L of 88.9.
 
 use super::answers::{Lesson, Pairs, scores};
 use super::translation::EXACT;
@@ -14,11 +15,14 @@ pub(super) const CLAIM: Claim = Claim {
     settings,
     file: None,
     seeds: &[1, 2],
-    cases: &["first sentence", "model"],
+    cases: &[FIRST_SENTENCE, MODEL, "two articles: first sentence", "two articles: model"],
     measure,
     columns: &[ROUGE, EXACT, SECONDS, MEMORY],
     verdict,
 };
+
+const FIRST_SENTENCE: &str = "four articles: first sentence";
+const MODEL: &str = "four articles: model";
 
 /// ROUGE-L, of 100.
 const ROUGE: Column = Column { quantity: "rouge_l", heading: "ROUGE-L", show: |x| format!("{x:.2}") };
@@ -31,20 +35,20 @@ const BASE: Base = Base {
 };
 /// Reports to learn from, to choose the weights by, and to test.
 const REPORTS: [usize; 3] = [9000, 100, 300];
-const LESSON: Lesson = Lesson { epochs: 4, batch_size: 16, learning_rate: 2e-3 };
+const LESSON: Lesson = Lesson { epochs: 6, batch_size: 16, learning_rate: 3e-3 };
 
 fn settings() -> String {
     format!(
-        "generator `report-summary`, {REPORTS:?} reports to train, to validate and to test; preset `shakespeare` with `{}`, \
+        "generator `report-summary`, with four articles in a report (its default) or two, {REPORTS:?} reports to train, to validate and to test; preset `shakespeare` with `{}`, \
          from scratch; {LESSON}; beam of 4, length penalty 0.6",
         BASE.settings
     )
 }
 
 /// Reports and their summaries.
-fn pairs(seed: u64, count: usize) -> Result<Pairs> {
+fn pairs(articles: &str, seed: u64, count: usize) -> Result<Pairs> {
     let entry = find("report-summary")?;
-    let mut generator = (entry.build)(&entry.defaults())?;
+    let mut generator = (entry.build)(&entry.params(&[("articles", articles)])?)?;
     let alphabet = generator.alphabet().to_vec();
     let (mut rng, mut document) = (Rng::new(seed, Stream::Data), Document::default());
     let mut pairs = Pairs::new();
@@ -61,7 +65,7 @@ fn pairs(seed: u64, count: usize) -> Result<Pairs> {
 }
 
 fn text(setup: &Setup) -> Result<Text> {
-    let text: String = pairs(setup.seed, REPORTS[0])?
+    let text: String = pairs("4", setup.seed, REPORTS[0])?
         .into_iter()
         .map(|(report, summary)| report + "\n" + &summary + "\n")
         .collect();
@@ -69,10 +73,11 @@ fn text(setup: &Setup) -> Result<Text> {
 }
 
 fn measure(setup: &Setup, case: &str) -> Result<Values> {
-    let [train, dev, test] =
-        [0, 1, 2].map(|part| pairs(1_000_000 * part + setup.seed, REPORTS[part as usize]));
+    let articles = if case.starts_with("two") { "2" } else { "4" };
+    let part = |part: usize| pairs(articles, 1_000_000 * part as u64 + setup.seed, REPORTS[part]);
+    let [train, dev, test] = [0, 1, 2].map(part);
     let test = test?;
-    if case == "first sentence" {
+    if case.ends_with("first sentence") {
         return Ok(scores(&test.iter().map(|(report, _)| first_sentence(report)).collect::<Vec<_>>(), &test));
     }
     let (model, values) = LESSON.learn(BASE.untrained(setup)?, &train?, &dev?, setup.seed)?;
@@ -84,11 +89,11 @@ fn verdict(runs: &Runs) -> Option<Verdict> {
     Some(Verdict {
         measured: format!(
             "{}, {} exact",
-            rouge("model")?.shown(ROUGE.show),
-            runs.summary("model", "exact")?.shown(EXACT.show)
+            rouge(MODEL)?.shown(ROUGE.show),
+            runs.summary(MODEL, "exact")?.shown(EXACT.show)
         ),
-        baseline: format!("{} first sentence", rouge("first sentence")?.shown(ROUGE.show)),
+        baseline: format!("{} first sentence", rouge(FIRST_SENTENCE)?.shown(ROUGE.show)),
         target: "95".into(),
-        reached: rouge("model")?.mean >= 95.0,
+        reached: rouge(MODEL)?.mean >= 95.0,
     })
 }
