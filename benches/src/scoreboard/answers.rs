@@ -38,6 +38,8 @@ impl std::fmt::Display for Lesson {
 pub(super) struct Answering {
     model: Model,
     template: PairTemplate,
+    /// Tokens of the longest answer that it learned, with its end: so many are left to answers.
+    longest: usize,
 }
 
 impl Lesson {
@@ -64,11 +66,13 @@ impl Lesson {
             Ok(pairs.iter().map(example).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
         };
         let (examples, dev) = (examples(train)?, examples(dev)?);
+        let learned = |example: &Example| example.weights.iter().filter(|weight| **weight > 0.0).count();
+        let longest = examples.iter().map(learned).max().unwrap_or(0);
         if examples.is_empty() || dev.is_empty() {
             return Err("no pair fits into the context".into());
         }
         let values = self.complete((&gpt, &mut params), &examples, &dev, seed)?;
-        Ok((Answering { model: Model { gpt, params, tokenizer }, template }, values))
+        Ok((Answering { model: Model { gpt, params, tokenizer }, template, longest }, values))
     }
 
     /// Trains on examples that say themselves what counts.
@@ -106,7 +110,7 @@ impl Answering {
     fn begin(&self, source: &str) -> Result<(Decoder<'_>, Vec<f32>, usize)> {
         let Model { gpt, params, tokenizer } = &self.model;
         let block_size = gpt.config.block_size;
-        let (prompt, _) = self.template.prompt(&tokenizer.encode(source)?, block_size - block_size / 4);
+        let (prompt, _) = self.template.prompt(&tokenizer.encode(source)?, block_size - self.longest);
         let mut decoder = Decoder::new(gpt, params);
         let logits = decoder.push_prefix(&prompt).to_vec();
         Ok((decoder, logits, block_size - prompt.len()))

@@ -44,10 +44,10 @@ pub(super) const CONTROL: Claim = Claim {
     says: "reviews written for a label have it, as often as those that they were learned from, less two points",
     settings: || {
         format!(
-            "generator `sentiment`, words as tokens; base: preset `shakespeare` with `{}` on {UNLABELLED} reviews without \
-             labels; {} labelled reviews, the label as source and the review as target; {WRITING}; {WRITTEN} drawn for each \
+            "generator `sentiment`, words as tokens; preset `shakespeare` with `{}`, from scratch (pretrained on reviews \
+             without labels it took no notice of the label in 12 epochs); {TO_WRITE} labelled reviews, the label as source and the review as target; {WRITING}; {WRITTEN} drawn for each \
              label at temperature 1, judged by the generator's own reader",
-            WRITER.settings, LABELLED[0]
+            WRITER.settings
         )
     },
     file: None,
@@ -68,27 +68,30 @@ pub(super) const CONTROL: Claim = Claim {
 };
 
 const READABLE: Column = share("readable", "reviews of the grammar");
-const WRITING: Lesson = Lesson { epochs: 15, batch_size: 16, learning_rate: 3e-3 };
+const WRITING: Lesson = Lesson { epochs: 10, batch_size: 16, learning_rate: 4e-3 };
+/// Labelled reviews to learn from.
+const TO_WRITE: usize = 20_000;
 /// Reviews for each label.
 const WRITTEN: usize = 500;
 
 fn control(setup: &Setup, case: &str) -> Result<Values> {
-    let reviews = Reviews::generated(LABELLED, setup.seed)?;
-    let texts = match case {
+    let reviews = Reviews::generated([TO_WRITE, 500, 10], setup.seed)?;
+    let (texts, values) = match case {
         "model" => {
             let (train, dev) = (pairs(&reviews.train, true), pairs(&reviews.validation, true));
-            let (model, _) = WRITING.learn(WRITER.get(setup)?, &train, &dev, setup.seed)?;
-            written(&model, WRITTEN, setup.seed)?
+            let (model, values) = WRITING.learn(WRITER.untrained(setup)?, &train, &dev, setup.seed)?;
+            (written(&model, WRITTEN, setup.seed)?, values)
         }
-        _ => pairs(&reviews.train, true),
+        _ => (pairs(&reviews.train, true), Values::new()),
     };
     let truths: Vec<(&String, u8)> =
         texts.iter().filter_map(|(label, text)| Some((label, true_label(text)?))).collect();
     let right = truths.iter().filter(|(label, truth)| *label == LABELS[usize::from(*truth)]).count();
-    Ok(vec![
+    let scores = vec![
         ("accuracy", right as f64 / truths.len() as f64),
         ("readable", truths.len() as f64 / texts.len() as f64),
-    ])
+    ];
+    Ok([values, scores].concat())
 }
 
 /// So many texts for each label.
