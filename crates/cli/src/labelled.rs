@@ -22,10 +22,24 @@ pub(crate) struct LabelledArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) test: Option<PathBuf>,
     #[command(flatten)]
+    columns: ColumnArgs,
+}
+
+/// Where the text and the label stand in a file.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ColumnArgs {
+    #[command(flatten)]
     read: ReadArgs,
     /// The column (or JSON field) with the label
     #[arg(long, alias = "label_column", value_name = "NAME", default_value = "label")]
     label_column: String,
+}
+
+impl ColumnArgs {
+    /// The text and the label of every row, and empty texts left out.
+    pub(crate) fn rows(&self, path: &Path) -> Result<Rows, Failure> {
+        Ok(read(path, &self.read.options()?, &self.label_column)?)
+    }
 }
 
 /// Texts and labels.
@@ -44,9 +58,7 @@ impl LabelledArgs {
     /// Reads the files. A part without a file of its own is one in ten of the training file, by the texts' hashes. A text
     /// of the training file says nothing about new texts, so it is left out of the other files.
     pub(crate) fn parts(&self) -> Result<Parts, Failure> {
-        let options = self.read.options()?;
-        let read = |path| read(path, &options, &self.label_column);
-        let rows = read(&self.train)?;
+        let rows = self.columns.rows(&self.train)?;
         let mut seen = HashSet::new();
         let mut total = rows.len();
         let rows: Rows = rows.into_iter().filter(|(text, _)| seen.insert(text.trim().to_string())).collect();
@@ -60,7 +72,7 @@ impl LabelledArgs {
         }
         for (path, part) in [(&self.dev, &mut parts.validation), (&self.test, &mut parts.test)] {
             if let Some(path) = path {
-                let rows = read(path)?;
+                let rows = self.columns.rows(path)?;
                 total += rows.len();
                 part.extend(rows.into_iter().filter(|(text, _)| !seen.contains(text.trim())));
             }
@@ -100,8 +112,7 @@ fn bucket(text: &str) -> u64 {
 /// The formats that have a field for the label.
 const WITH_FIELDS: [&str; 3] = ["csv", "tsv", "jsonl"];
 
-/// The text and the label of every row, and empty texts left out.
-fn read(path: &Path, options: &Options, label: &str) -> Result<Vec<(String, String)>, DataError> {
+fn read(path: &Path, options: &Options, label: &str) -> Result<Rows, DataError> {
     if !WITH_FIELDS.contains(&options.format.as_deref().unwrap_or(format_of(path).name)) {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
         let found = match &options.format {
