@@ -212,7 +212,16 @@ fn main() {
                         }
                     }
                 }
-                example(tok.encode(&text).unwrap(), &label_ids, true)
+                {
+                    let mut e = example(tok.encode(&text).unwrap(), &label_ids, true);
+                    if env("ANS", 0.0) > 0.0 {
+                        let colon = tok.encode(":").unwrap()[0];
+                        for i in 0..e.ids.len() {
+                            e.weights[i] = if e.ids[i] == colon { 1.0 } else { 0.0 };
+                        }
+                    }
+                    e
+                }
             })
             .collect();
         let time = examples.iter().map(|e| e.ids.len()).max().unwrap();

@@ -80,6 +80,7 @@ struct Part {
 struct Asking<'a> {
     args: &'a Args,
     model: &'a Model,
+    names: &'a [String],
     words: Words,
     train: Part,
     test: Part,
@@ -112,6 +113,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let asking = Asking {
         args,
         model: &model,
+        names: &names,
         train: part(train)?,
         test: part(test)?,
         separator: model.tokenizer.encode(&args.separator.replace("\\n", "\n"))?,
@@ -157,9 +159,10 @@ impl Asking<'_> {
         }
         let (mut seeds, mut means, mut order_sds, mut read) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let labels: Vec<&str> = self.train.labels.iter().map(|&label| &self.names[label][..]).collect();
         for &seed in &self.args.seeds {
             let mut rng = Rng::new(seed, Stream::Data);
-            let mut shots = k_shot(&self.train.labels, k, &mut rng)
+            let mut shots = k_shot(&labels, k, &mut rng)
                 .map_err(|e| Failure::from(e).about(self.args.train.display()))?;
             let mut accuracies = Vec::new();
             for _ in 0..self.args.orders {
