@@ -1,7 +1,7 @@
 //! A model that learns from examples before the question, with no weight changing.
 //!
 //! ```text
-//! cargo run --release -p examples --example 11_few_shot                   # two minutes on two cores
+//! cargo run --release -p examples --example 11_few_shot                   # a minute on two cores
 //! NEWLEAF_EXAMPLE_STEPS=20 cargo run --release -p examples --example 11_few_shot
 //! ```
 //!
@@ -46,7 +46,7 @@ const PLAIN: u64 = 60;
 const LINES: usize = 9;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let steps: u64 = std::env::var("NEWLEAF_EXAMPLE_STEPS").map_or(Ok(900), |steps| steps.parse())?;
+    let steps: u64 = std::env::var("NEWLEAF_EXAMPLE_STEPS").map_or(Ok(1400), |steps| steps.parse())?;
     let tokenizer = tokenizer()?;
     let config = config(tokenizer.vocab_size());
     let mut params = Params::new();
