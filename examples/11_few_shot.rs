@@ -60,31 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let reader = Reader { gpt, tokenizer, labels };
     reader.train(&mut params, steps)?;
 
-    let questions = if steps < 100 { 50 } else { 1000 };
-    println!("\nthe share of {questions} questions that is answered right");
-    println!(
-        "{:>6} {:>8} {:>15} {:>18} {:>15} {:>15}",
-        "shots", "at best", "usual classes", "held-out classes", "by repetition", "random labels"
-    );
-    for shots in SHOTS {
-        let (usual, best) = episodes(shots, "usual", questions, SEED + 1)?;
-        let (held_out, _) = episodes(shots, "held-out", questions, SEED + 2)?;
-        // The control: labels of the examples that say nothing. Who still does better than chance reads something else.
-        let mut rng = Rng::new(SEED, Stream::Other(0));
-        let random: Vec<Episode> = usual.iter().map(|episode| episode.with_random_labels(&mut rng)).collect();
-        println!(
-            "{shots:>6} {best:>8.3} {:>15.3} {:>18.3} {:>15.3} {:>15.3}",
-            share(&usual, |episode| reader.answer(&params, episode)),
-            share(&held_out, |episode| reader.answer(&params, episode)),
-            share(&held_out, by_repetition),
-            share(&random, |episode| reader.answer(&params, episode)),
-        );
-    }
-    println!(
-        "\nby repetition: about the best that can be done on held-out classes by who has never read their words.\n\
-         random labels: a coin says which of two labels comes, for the answer, too: with examples half are right at best."
-    );
-    Ok(())
+    reader.report(&params, if steps < 100 { 50 } else { 1000 })
 }
 
 /// A token is a word, with the space before it.
@@ -268,6 +244,35 @@ impl Reader {
                 println!("{:>6} {loss:>8.3} {accuracy:>18.3} {seconds:>9.1}", step + 1);
             }
         }
+        Ok(())
+    }
+
+    /// The table of accuracies.
+    fn report(&self, params: &Params, questions: usize) -> Result<(), Box<dyn Error>> {
+        println!("\nthe share of {questions} questions that is answered right");
+        println!(
+            "{:>6} {:>8} {:>15} {:>18} {:>15} {:>15}",
+            "shots", "at best", "usual classes", "held-out classes", "by repetition", "random labels"
+        );
+        for shots in SHOTS {
+            let (usual, best) = episodes(shots, "usual", questions, SEED + 1)?;
+            let (held_out, _) = episodes(shots, "held-out", questions, SEED + 2)?;
+            // The control: labels of the examples that say nothing. Who still does better than chance reads something else.
+            let mut rng = Rng::new(SEED, Stream::Other(0));
+            let random: Vec<Episode> =
+                usual.iter().map(|episode| episode.with_random_labels(&mut rng)).collect();
+            println!(
+                "{shots:>6} {best:>8.3} {:>15.3} {:>18.3} {:>15.3} {:>15.3}",
+                share(&usual, |episode| self.answer(params, episode)),
+                share(&held_out, |episode| self.answer(params, episode)),
+                share(&held_out, by_repetition),
+                share(&random, |episode| self.answer(params, episode)),
+            );
+        }
+        println!(
+            "\nby repetition: about the best that can be done on held-out classes by who has never read their words.\n\
+             random labels: a coin says which of two labels comes, for the answer, too: with examples half are right at best."
+        );
         Ok(())
     }
 

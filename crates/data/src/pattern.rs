@@ -65,7 +65,7 @@ impl FromStr for Pattern {
         let (first, second) = if mask_first { (MASK, TEXT) } else { (TEXT, MASK) };
         let (before, rest) = pattern.split_once(first).expect("it is there once");
         let (between, behind) = rest.split_once(second).expect("it is there once");
-        if mask_first && before.is_empty() {
+        if mask_first && without_space(before).0.is_empty() {
             return refuse(format!("{MASK} at the very beginning, where a model has read nothing yet"));
         }
         Ok(Self { literals: [before, between, behind].map(String::from), mask_first })
@@ -317,6 +317,7 @@ mod tests {
             ("{text} {mask} {mask}", "{mask} 2 times"),
             ("{text} or {text}: {mask}", "{text} 2 times"),
             ("{mask}: {text}", "at the very beginning"),
+            (" {mask}: {text}", "at the very beginning"),
         ] {
             let message = pattern.parse::<Pattern>().unwrap_err().to_string();
             assert!(message.contains(found) && message.contains("'{text} It was {mask}.'"), "{message}");
@@ -388,7 +389,7 @@ mod tests {
             literals in prop::array::uniform3("[ -z|~]{0,6}"), mask_first: bool, text in "[ -z]{0,9}", word in "[a-z]{1,5}"
         ) {
             let [before, between, behind] = &literals;
-            prop_assume!(!(mask_first && before.is_empty()));
+            prop_assume!(!(mask_first && ["", " "].contains(&&before[..])));
             let (first, second) = if mask_first { (MASK, TEXT) } else { (TEXT, MASK) };
             let written = [before, first, between, second, behind].concat();
             let pattern: Pattern = written.parse().unwrap();

@@ -12,6 +12,7 @@ use gpt::tune::{
 use nn::DropoutSeeds;
 use random::{Rng, Stream};
 use std::ops::ControlFlow;
+use std::path::Path;
 use tensor::{Grads, Params, Tape, Workspace, gradcheck};
 
 const LETTERS: &str = "abcdefgh .:";
@@ -172,6 +173,12 @@ fn quietly(_: Event) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
+fn save(path: &Path, gpt: &Gpt, params: &Params) {
+    let card = gpt::model_dir::ModelCard::default();
+    let tensors = gpt::checkpoint::tensors::from_params(params);
+    gpt::model_dir::save_model_dir(path, &gpt.config, &tensors, &tokenizer().to_json(), &card).unwrap();
+}
+
 /// What is learned by words is kept in the directory: by the whole model or by an adapter, without a layer for labels.
 #[test]
 fn labels_are_learned_and_kept() {
@@ -180,9 +187,7 @@ fn labels_are_learned_and_kept() {
         let (mut params, mut rng) = (Params::new(), Rng::new(3, Stream::Init));
         let mut gpt = Gpt::new(&configs()[0], &mut params, &mut rng);
         let base = folder.path().join("base");
-        let card = gpt::model_dir::ModelCard::default();
-        let tensors = gpt::checkpoint::tensors::from_params(&params);
-        gpt::model_dir::save_model_dir(&base, &gpt.config, &tensors, &tokenizer().to_json(), &card).unwrap();
+        save(&base, &gpt, &params);
         let sha256 = gpt::peft::fingerprint(&gpt.config, &params);
         let method: Method = method.parse().unwrap();
         gpt.tune(&method, &mut params, &mut rng).unwrap();

@@ -109,7 +109,9 @@ impl Classifier {
     #[must_use]
     pub fn scores_of(&self, params: &Params, texts: &[Vec<u32>]) -> Vec<Vec<f32>> {
         let texts: Vec<&[u32]> = texts.iter().map(|text| &text[..]).collect();
-        in_batches(params, &texts, |tape, texts| self.scores(tape, texts, &DropoutSeeds::off()))
+        in_batches(params, &texts, self.head.rows(), |tape, texts| {
+            self.scores(tape, texts, &DropoutSeeds::off())
+        })
     }
 
     /// The numbers of texts; `None` if it tells labels.
@@ -127,18 +129,19 @@ impl Classifier {
     }
 }
 
-/// The scores of texts, a row a text, a few texts of similar lengths at a time.
+/// The scores of texts, a row a text, a few texts of similar lengths at a time. A text takes some rows of a batch.
 pub(super) fn in_batches(
     params: &Params,
     texts: &[&[u32]],
+    rows: usize,
     scores: impl for<'t> Fn(&'t Tape<'_>, &[&[u32]]) -> Var<'t>,
 ) -> Vec<Vec<f32>> {
-    const TEXTS: usize = 32;
+    const ROWS: usize = 32;
     let workspace = Workspace::new();
     let mut order: Vec<usize> = (0..texts.len()).collect();
     order.sort_by_key(|&i| texts[i].len()); // little is computed for nothing
     let mut all = vec![Vec::new(); texts.len()];
-    for part in order.chunks(TEXTS) {
+    for part in order.chunks((ROWS / rows).max(1)) {
         let texts: Vec<&[u32]> = part.iter().map(|&i| texts[i]).collect();
         let tape = Tape::no_grad(params, &workspace);
         let found = scores(&tape, &texts).value();

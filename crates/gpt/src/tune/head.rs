@@ -104,6 +104,14 @@ impl Head {
             }),
         }
     }
+
+    /// Rows of tokens that a text becomes.
+    pub(super) fn rows(&self) -> usize {
+        match self {
+            Self::Linear(_) => 1,
+            Self::Words(words) => words.labels(),
+        }
+    }
 }
 
 impl LinearHead {
