@@ -131,27 +131,26 @@ fn the_text_is_cut_and_not_the_pattern() {
 
 #[test]
 fn gradients_are_right() {
-    for (config, method) in configs().iter().zip(["full", "lora", "prompt:tokens=3"]) {
-        for cloze in clozes() {
-            let (classifier, params) = classifier(config, method, cloze.clone());
-            let (workspace, mut grads) = (Workspace::poisoned(), Grads::new(&params));
-            let texts = ["hag", "a", "bad egg"].map(|text| encode(&cloze.pattern.text_piece(text))).to_vec();
-            let targets = Targets::Labels(vec![0, 1, 1], vec![1.0, 0.5, 1.0][..cloze.words.len()].to_vec());
-            let task = Classify {
-                classifier: &classifier,
-                texts: &texts,
-                targets: &targets,
-                dev_texts: &texts,
-                dev_targets: &targets,
-                metric: Metric::Loss,
-            };
-            let tape = Tape::new(&params, &workspace);
-            let loss = task.loss(&tape, &[0, 1, 2], &DropoutSeeds::off());
-            loss.backward(&mut grads);
-            assert!(grads.unreached(&params).is_empty(), "{method}");
-            if let Err(mismatch) = gradcheck::check_graph(loss, &params, &grads, 1) {
-                panic!("{method}, {}: {mismatch}", cloze.pattern);
-            }
+    let models = configs().into_iter().zip(["full", "lora", "prompt:tokens=3"]).collect::<Vec<_>>();
+    for (cloze, (config, method)) in clozes().into_iter().zip(models.iter().cycle()) {
+        let (classifier, params) = classifier(config, method, cloze.clone());
+        let (workspace, mut grads) = (Workspace::poisoned(), Grads::new(&params));
+        let texts = ["hag", "a", "bad egg"].map(|text| encode(&cloze.pattern.text_piece(text))).to_vec();
+        let targets = Targets::Labels(vec![0, 1, 1], vec![1.0, 0.5, 1.0][..cloze.words.len()].to_vec());
+        let task = Classify {
+            classifier: &classifier,
+            texts: &texts,
+            targets: &targets,
+            dev_texts: &texts,
+            dev_targets: &targets,
+            metric: Metric::Loss,
+        };
+        let tape = Tape::new(&params, &workspace);
+        let loss = task.loss(&tape, &[0, 1, 2], &DropoutSeeds::off());
+        loss.backward(&mut grads);
+        assert!(grads.unreached(&params).is_empty(), "{method}");
+        if let Err(mismatch) = gradcheck::check_graph(loss, &params, &grads, 1) {
+            panic!("{method}, {}: {mismatch}", cloze.pattern);
         }
     }
 }
