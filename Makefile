@@ -20,7 +20,8 @@ docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
 examples:
-	for example in 01_by_hand 02_tape 03_your_own_op 04_bigram 05_char_gpt 06_sample 07_speedrun 08_scaling 09_sentiment 10_lora 12_translation 13_chatbot; do \
+	for example in 01_by_hand 02_tape 03_your_own_op 04_bigram 05_char_gpt 06_sample 07_speedrun 08_scaling \
+	  09_sentiment 10_lora 11_few_shot 12_translation 13_chatbot; do \
 	  NEWLEAF_EXAMPLE_STEPS=20 cargo run --release -q -p examples --example $$example > /dev/null || exit 1; \
 	done
 

@@ -17,7 +17,10 @@ use gpt::config::{Config, Preset};
 use gpt::peft::Method;
 use gpt::plan::set_updates;
 use gpt::train::Trainer;
-use gpt::tune::{Classifier, ClassifierConfig, Classify, Metric, Pool, Target, Targets, TuneConfig, fit};
+use gpt::tune::{
+    Classifier, ClassifierConfig, Classify, HeadConfig, LinearConfig, Metric, Pool, Target, Targets,
+    TuneConfig, fit,
+};
 use random::{Rng, Stream};
 use std::collections::HashSet;
 use std::error::Error;
@@ -111,14 +114,16 @@ fn tune(
     gpt.tune(&method, &mut params, &mut rng)?;
     // The mean of what all positions say, each of which sees the whole review.
     let target = Target::Label { names: train.names().to_vec() };
-    let config = ClassifierConfig { target, pool: Pool::Mean, both_sides: true, dropout: 0.0 };
-    let classifier = Classifier::new(gpt, config, &mut params, &mut rng);
+    let config = ClassifierConfig {
+        target,
+        head: HeadConfig::Linear(LinearConfig { pool: Pool::Mean, both_sides: true, dropout: 0.0 }),
+    };
+    let classifier = Classifier::new(gpt, config, &base.tokenizer, &mut params, &mut rng)?;
     let texts = |part: &Labelled| -> Result<Vec<Vec<u32>>> {
         part.texts().iter().map(|text| Ok(base.tokenizer.encode(text)?)).collect()
     };
     let targets = |part: &Labelled| Targets::Labels(part.labels().to_vec(), vec![1.0; part.names().len()]);
     let task = Classify {
-        most: classifier.most_tokens(&params),
         classifier: &classifier,
         texts: &texts(train)?,
         targets: &targets(train),

@@ -104,7 +104,6 @@ fn steps(base: &Model, reviews: &Reviews, method: &str) -> Result<Vec<f64>> {
         reviews.train.texts()[..count].iter().map(|text| base.encode(text)).collect::<Result<Vec<_>>>()?;
     let targets = Targets::Labels(reviews.train.labels()[..count].to_vec(), vec![1.0; 2]);
     let task = Classify {
-        most: classifier.most_tokens(&params),
         classifier: &classifier,
         dev_texts: &texts[..1], // something has to be measured, before the first step and after the last
         dev_targets: &Targets::Labels(vec![0], vec![1.0; 2]),

@@ -14,7 +14,8 @@ use gpt::peft::Method;
 use gpt::plan::set_updates;
 use gpt::train::Trainer;
 use gpt::tune::{
-    Classifier, ClassifierConfig, Classify, Metric, Outcome, Pool, Target, Targets, TuneConfig, fit,
+    Classifier, ClassifierConfig, Classify, HeadConfig, LinearConfig, Metric, Outcome, Pool, Target, Targets,
+    TuneConfig, fit,
 };
 use gpt::{Gpt, train::StepReport};
 use random::{Rng, Stream};
@@ -246,9 +247,9 @@ impl Recipe {
         let mut rng = Rng::new(seed, Stream::Init);
         gpt.tune(method, &mut params, &mut rng)?;
         let target = Target::Label { names: names.to_vec() };
-        let config =
-            ClassifierConfig { target, pool: self.pool, both_sides: self.both_sides, dropout: self.dropout };
-        let classifier = Classifier::new(gpt, config, &mut params, &mut rng);
+        let head = LinearConfig { pool: self.pool, both_sides: self.both_sides, dropout: self.dropout };
+        let config = ClassifierConfig { target, head: HeadConfig::Linear(head) };
+        let classifier = Classifier::new(gpt, config, &model.tokenizer, &mut params, &mut rng)?;
         Ok((classifier, params))
     }
 
@@ -285,7 +286,6 @@ impl Recipe {
             (part(&reviews.train)?, part(&reviews.validation)?);
         let (classifier, mut params) = self.classifier(model, reviews.train.names(), &method, seed)?;
         let task = Classify {
-            most: classifier.most_tokens(&params),
             classifier: &classifier,
             texts: &texts,
             targets: &targets,

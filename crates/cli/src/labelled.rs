@@ -23,10 +23,24 @@ pub(crate) struct LabelledArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) test: Option<PathBuf>,
     #[command(flatten)]
+    columns: ColumnArgs,
+}
+
+/// Where the text and the label stand in a file.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ColumnArgs {
+    #[command(flatten)]
     read: ReadArgs,
     /// The column (or JSON field) with the label
     #[arg(long, alias = "label_column", value_name = "NAME", default_value = "label")]
     label_column: String,
+}
+
+impl ColumnArgs {
+    /// The text and the label of every row, and empty texts left out.
+    pub(crate) fn rows(&self, path: &Path) -> Result<Rows, Failure> {
+        Ok(read(path, &self.read.options()?, &self.label_column)?)
+    }
 }
 
 /// Texts and labels.
@@ -46,7 +60,7 @@ impl Parts {
     pub(crate) fn divide(
         train: &Path,
         others: [Option<&Path>; 2],
-        read: impl Fn(&Path) -> Result<Rows, DataError>,
+        read: impl Fn(&Path) -> Result<Rows, Failure>,
     ) -> Result<Self, Failure> {
         let rows = read(train)?;
         let mut seen = HashSet::new();
@@ -85,9 +99,8 @@ impl LabelledArgs {
     /// Reads the files. A part without a file of its own is one in ten of the training file, by the texts' hashes. A text
     /// of the training file says nothing about new texts, so it is left out of the other files.
     pub(crate) fn parts(&self) -> Result<Parts, Failure> {
-        let options = self.read.options()?;
-        let read = |path: &Path| read(path, &options, &self.label_column);
-        Parts::divide(&self.train, [self.dev.as_deref(), self.test.as_deref()], read)
+        let others = [self.dev.as_deref(), self.test.as_deref()];
+        Parts::divide(&self.train, others, |path| self.columns.rows(path))
     }
 
     /// The file of a part, for messages.
@@ -120,7 +133,6 @@ pub(crate) fn open(path: &Path, options: &Options) -> Result<Documents, DataErro
     Ok(documents)
 }
 
-/// The text and the label of every row, and empty texts left out.
 fn read(path: &Path, options: &Options, label: &str) -> Result<Rows, DataError> {
     let documents = open(path, options)?;
     let is_table = documents.format().name != "jsonl";

@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use data::Tokenizer;
+use data::pattern::Pattern;
 use gpt::config::GptConfig;
 use gpt::peft::load_adapter;
 use gpt::run_dir::RunInfo;
@@ -123,6 +124,18 @@ pub(crate) fn encode_known(tokenizer: &Tokenizer, text: &str) -> Result<(Vec<u32
         ids.push(0);
     }
     Ok((ids, unknown))
+}
+
+/// [`encode_known`] of a text that is put into a pattern, or stands by itself.
+pub(crate) fn encode_text(
+    tokenizer: &Tokenizer,
+    pattern: Option<&Pattern>,
+    text: &str,
+) -> Result<(Vec<u32>, usize), data::DataError> {
+    match pattern {
+        Some(pattern) => encode_known(tokenizer, &pattern.text_piece(text)),
+        None => encode_known(tokenizer, text),
+    }
 }
 
 /// The tokens that no sample holds: special ones, such as the marks of hidden words. The end of a document may be written.

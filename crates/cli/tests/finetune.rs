@@ -3,47 +3,8 @@
 mod common;
 
 use assert_cmd::Command;
-use common::{Place, float, json, json_file, newleaf, stdout};
+use common::{Place, float, json, json_file, newleaf, reviews, stdout};
 use std::path::Path;
-
-/// A folder with a model of a few words and tables of reviews, whose label is decided by one word.
-fn place() -> Place {
-    let place = Place::new();
-    let mut state = 7_u64;
-    let mut pick = |of: &[&str]| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        of[((state >> 33) % of.len() as u64) as usize].to_string()
-    };
-    let things = ["the soup", "a cake", "the tea", "this rice", "the fish", "a pie", "our bread", "the egg"];
-    let times = ["today", "at noon", "again", "for once", "as ever", "in the end", "at first", "by night"];
-    let mut review = |good: bool| {
-        let word = if good { pick(&["good", "fine"]) } else { pick(&["bad", "poor"]) };
-        format!("{} was {word} {} with {}", pick(&things), pick(&times), pick(&things))
-    };
-    let mut rows = |count: usize| -> String {
-        (0..count)
-            .map(|i| format!("{},{}\n", review(i % 2 == 0), if i % 2 == 0 { "pos" } else { "neg" }))
-            .collect()
-    };
-    let head = "review,label\n";
-    place.write("train.csv", format!("{head}{}", rows(400)));
-    place.write("dev.csv", format!("{head}{}", rows(60)));
-    place.write("test.csv", format!("{head}{}", rows(60)));
-    place.write("text.txt", rows(300).replace(",pos", ".").replace(",neg", "."));
-    let mut command = newleaf();
-    command.args(["train", "--preset", "nano-cpu", "--data"]).arg(place.path("text.txt"));
-    command.arg("--out").arg(place.path("base"));
-    command.args([
-        "--n-layer=2",
-        "--n-head=2",
-        "--n-embd=32",
-        "--block-size=64",
-        "--batch-size=16",
-        "--max-iters=60",
-    ]);
-    command.args(["--eval-interval=60", "--position=rope", "--learning-rate=3e-3"]).assert().success();
-    place
-}
 
 fn finetune(place: &Place, out: &str, more: &[&str]) -> Command {
     let mut command = newleaf();
@@ -63,7 +24,7 @@ fn classify(place: &Place, model: &str, lines: &str) -> Command {
 
 #[test]
 fn from_a_table_to_labels() {
-    let place = place();
+    let place = reviews();
     let short: &[&str] = &["--epochs", "12"];
     let long: &[&str] = &["--epochs", "40", "--learning-rate", "1e-2", "--patience", "0"];
     for (out, method, settings) in [
@@ -101,7 +62,7 @@ fn from_a_table_to_labels() {
 /// K texts of each label to learn from and K to choose by, other ones with another seed.
 #[test]
 fn from_a_few_texts_of_each_label() {
-    let place = place();
+    let place = reviews();
     let few = |seed: &str, out: &str| {
         let more = ["--k-shot", "8", "--seed", seed, "--epochs", "2", "--peft", "head", "--json"];
         json(&mut finetune(&place, out, &more))
@@ -119,7 +80,7 @@ fn from_a_few_texts_of_each_label() {
 /// How many words a review has: a number that can be counted.
 #[test]
 fn from_a_table_to_numbers() {
-    let place = place();
+    let place = reviews();
     for part in ["train.csv", "dev.csv", "test.csv"] {
         let rows = place.read(part);
         let number = |line: &str| {
@@ -155,7 +116,7 @@ fn from_a_table_to_numbers() {
 /// The same numbers on any number of threads.
 #[test]
 fn threads_do_not_matter() {
-    let place = place();
+    let place = reviews();
     let run = |out: &str, threads: &str| {
         finetune(&place, out, &["--epochs", "2", "--threads", threads]).assert().success();
         std::fs::read(place.path(out).join("model.safetensors")).unwrap()
@@ -165,7 +126,7 @@ fn threads_do_not_matter() {
 
 #[test]
 fn bad_tables_are_refused() {
-    let place = place();
+    let place = reviews();
     let table = |name: &str, rows: &str| {
         place.write(name, rows);
     };
@@ -188,7 +149,7 @@ fn bad_tables_are_refused() {
 
 #[test]
 fn bad_settings_are_refused() {
-    let place = place();
+    let place = reviews();
     for (more, words) in [
         (["--peft", "lora:r=0"], "lora r"),
         (["--peft", "tiny"], "there is no method \"tiny\""),
@@ -219,7 +180,7 @@ fn bad_settings_are_refused() {
 /// The base of an adapter may move, but not change.
 #[test]
 fn an_adapter_knows_its_base() {
-    let place = place();
+    let place = reviews();
     finetune(&place, "small", &["--peft", "lora", "--epochs", "2"]).assert().success();
     let line = "the soup was good today\n";
     let expected = stdout(&mut classify(&place, "small", line));
@@ -243,7 +204,7 @@ fn an_adapter_knows_its_base() {
 
 #[test]
 fn an_adapter_is_shown_merged_and_taken_apart() {
-    let place = place();
+    let place = reviews();
     let trained =
         json(&mut finetune(&place, "small", &["--peft", "lora:r=2,targets=qv", "--epochs", "2", "--json"]));
     let peft = |arguments: &[&str]| {
@@ -308,7 +269,7 @@ fn talk(place: &Place, model: &str, said: &str, more: &[&str]) -> Command {
 
 #[test]
 fn from_dialogues_to_answers() {
-    let place = place();
+    let place = reviews();
     dialogues(&place);
     let result =
         json(&mut teach(&place, "base", "talks", &["--epochs", "30", "--learning-rate", "3e-3", "--json"]));
@@ -330,7 +291,7 @@ fn from_dialogues_to_answers() {
 
 #[test]
 fn bad_dialogues_are_refused() {
-    let place = place();
+    let place = reviews();
     dialogues(&place);
     place.refuses(&mut teach(&place, "base", "out", &["--peft", "lora"]), &["markers", "--peft full"]);
     place.refuses(&mut teach(&place, "base", "out", &["--peft", "head"]), &["--peft head"]);

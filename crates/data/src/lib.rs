@@ -48,6 +48,7 @@ pub mod metrics;
 mod new_file;
 pub mod ngram;
 pub mod objective;
+pub mod pattern;
 pub mod read;
 pub mod segment;
 pub mod seq2seq;

@@ -244,11 +244,12 @@ impl Gpt {
         intervals: &Arc<Intervals>,
         seeds: &DropoutSeeds,
     ) -> Var<'t> {
-        self.capped(self.lm_head.forward(self.hidden(tape, ids, shape, intervals, seeds))) // (B, T, V)
+        self.unembed(self.hidden(tape, ids, shape, intervals, seeds)) // (B, T, V)
     }
 
-    /// Logits within the bound, if there is one.
-    fn capped<'t>(&self, logits: Var<'t>) -> Var<'t> {
+    /// From what the head reads, (.., C), to logits (.., V), within the bound if there is one.
+    pub(crate) fn unembed<'t>(&self, x: Var<'t>) -> Var<'t> {
+        let logits = self.lm_head.forward(x);
         if self.config.soft_cap > 0.0 { logits.soft_cap(self.config.soft_cap) } else { logits }
     }
 
@@ -294,7 +295,7 @@ impl Gpt {
         intervals: &Arc<Intervals>,
         seeds: &DropoutSeeds,
     ) -> Var<'t> {
-        let (t, block_size) = (shape[1], self.config.block_size - self.virtual_tokens(tape.params()));
+        let (t, block_size) = (shape[1], self.most_tokens(tape.params()));
         assert!(
             t <= block_size,
             "cannot forward a sequence of length {t}: the block size is only {block_size}"
@@ -325,6 +326,12 @@ impl Gpt {
     pub fn virtual_tokens(&self, params: &Params) -> usize {
         let prefix = || self.h.first().and_then(|h| h.attn.prefix).map_or(0, |prefix| prefix.tokens);
         self.prompt.map_or_else(prefix, |prompt| params.shape(prompt)[0])
+    }
+
+    /// Tokens of a text that have room.
+    #[must_use]
+    pub fn most_tokens(&self, params: &Params) -> usize {
+        self.config.block_size - self.virtual_tokens(params)
     }
 
     /// A prompt (p, C), with its positions, before each text (B, T, C), and what the positions of both then see.
@@ -367,8 +374,12 @@ impl Gpt {
         let intervals = self.intervals_of(part);
         let x = self.hidden(tape, &part.ids, shape, &intervals, seeds);
         if self.config.soft_cap > 0.0 {
-            let logits = self.capped(self.lm_head.forward(x));
-            return logits.regularized_cross_entropy(&part.labels, &part.weights, total_weight, regularizer);
+            return self.unembed(x).regularized_cross_entropy(
+                &part.labels,
+                &part.weights,
+                total_weight,
+                regularizer,
+            );
         }
         self.lm_head.cross_entropy(x, &part.labels, &part.weights, total_weight, regularizer)
     }

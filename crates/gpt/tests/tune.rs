@@ -1,12 +1,12 @@
 //! Fine-tuning: what is learned, which weights are kept, and what does not matter.
 
-use data::{Example, MaskSpec};
+use data::{CharTokenizer, Example, MaskSpec, Tokenizer};
 use gpt::Gpt;
 use gpt::config::{GptConfig, Position, Preset};
 use gpt::peft::Method;
 use gpt::tune::{
-    Classifier, ClassifierConfig, Classify, Complete, Event, Metric, Outcome, Pool, Target, Targets, Task,
-    TuneConfig, TuneError, fit, grown, mean_loss,
+    Classifier, ClassifierConfig, Classify, Complete, Event, HeadConfig, LinearConfig, Metric, Outcome, Pool,
+    Target, Targets, Task, TuneConfig, TuneError, fit, grown, mean_loss,
 };
 use nn::DropoutSeeds;
 use random::{Rng, Stream};
@@ -50,9 +50,18 @@ fn classifier(method: &str, pool: Pool, both_sides: bool, target: Target) -> (Cl
     let (mut params, mut rng) = (Params::new(), Rng::new(3, Stream::Init));
     let mut gpt = Gpt::new(&config(), &mut params, &mut rng);
     gpt.tune(&method.parse::<Method>().unwrap(), &mut params, &mut rng).unwrap();
-    let config = ClassifierConfig { target, pool, both_sides, dropout: 0.0 };
-    let classifier = Classifier::new(gpt, config, &mut params, &mut rng);
+    let config = linear(target, pool, both_sides, 0.0);
+    let classifier = Classifier::new(gpt, config, &tokenizer(), &mut params, &mut rng).unwrap();
     (classifier, params)
+}
+
+fn linear(target: Target, pool: Pool, both_sides: bool, dropout: f32) -> ClassifierConfig {
+    ClassifierConfig { target, head: HeadConfig::Linear(LinearConfig { pool, both_sides, dropout }) }
+}
+
+/// One of as many characters as the models have tokens.
+fn tokenizer() -> Tokenizer {
+    Tokenizer::Char(CharTokenizer::from_text("abcdefghijkl").unwrap())
 }
 
 fn yes_or_no() -> Target {
@@ -62,7 +71,7 @@ fn yes_or_no() -> Target {
 /// Learning some texts and measuring the loss on the same.
 fn on_itself<'a>(classifier: &'a Classifier, texts: &'a [Vec<u32>], targets: &'a Targets) -> Classify<'a> {
     let (dev_texts, dev_targets) = (texts, targets);
-    Classify { classifier, texts, targets, dev_texts, dev_targets, metric: Metric::Loss, most: 12 }
+    Classify { classifier, texts, targets, dev_texts, dev_targets, metric: Metric::Loss }
 }
 
 fn settings() -> TuneConfig {
@@ -81,7 +90,6 @@ fn trained(
 ) -> (Classifier, Params, Outcome) {
     let (classifier, mut params) = classifier(method, pool, both_sides, yes_or_no());
     let ((texts, targets), (dev_texts, dev_targets)) = (texts(240, 1), texts(100, 2));
-    let most = classifier.most_tokens(&params);
     let task = Classify {
         classifier: &classifier,
         texts: &texts,
@@ -89,7 +97,6 @@ fn trained(
         dev_texts: &dev_texts,
         dev_targets: &dev_targets,
         metric: Metric::Accuracy,
-        most,
     };
     let outcome = fit(&mut params, &task, settings, |name| classifier.gpt.depth(name), quietly).unwrap();
     (classifier, params, outcome)
@@ -142,9 +149,8 @@ fn models_of_every_kind_are_tuned() {
         let (mut params, mut rng) = (Params::new(), Rng::new(3, Stream::Init));
         let gpt = Gpt::new(&config, &mut params, &mut rng);
         gpt.ngram.set_ngrams(&mut params, &vec![vec![(4, 3), (5, 3)]; config.ngram.saturating_sub(1)]);
-        let settings =
-            ClassifierConfig { target: yes_or_no(), pool: Pool::Mean, both_sides: false, dropout: 0.1 };
-        let classifier = Classifier::new(gpt, settings, &mut params, &mut rng);
+        let settings = linear(yes_or_no(), Pool::Mean, false, 0.1);
+        let classifier = Classifier::new(gpt, settings, &tokenizer(), &mut params, &mut rng).unwrap();
         let before = params.clone();
         let (texts, targets) = texts(64, 1);
         let task = on_itself(&classifier, &texts, &targets);
@@ -172,7 +178,6 @@ fn a_number_is_learned() {
         dev_texts: &dev,
         dev_targets: &share(&dev),
         metric: Metric::Pearson,
-        most: 12,
     };
     let outcome = fit(&mut params, &task, &settings(), |name| classifier.gpt.depth(name), quietly).unwrap();
     assert!(outcome.best_score > 0.97, "{outcome:?}");

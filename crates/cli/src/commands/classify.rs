@@ -2,7 +2,6 @@
 
 use crate::failure::Failure;
 use crate::model;
-use data::Tokenizer;
 use data::baseline::likeliest;
 use gpt::tune::{SavedClassifier, Target, load_classifier};
 use std::io::{BufRead, Write};
@@ -36,31 +35,28 @@ const LINES: usize = 256;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let saved = load_classifier(&args.model, args.base.as_deref())?;
-    let tokenizer = Tokenizer::from_json(&saved.tokenizer)
-        .map_err(|e| Failure::input(format!("{}: {e}", args.model.join("tokenizer.json").display())))?;
     let (stdin, mut out) = (std::io::stdin().lock(), std::io::stdout().lock());
     let mut lines = Vec::new();
     for line in stdin.lines() {
         lines
             .push(line.map_err(|e| Failure::input(format!("standard input: {e}: expected lines of UTF-8")))?);
         if lines.len() == LINES {
-            answer(args, &saved, &tokenizer, &std::mem::take(&mut lines), &mut out)?;
+            answer(args, &saved, &std::mem::take(&mut lines), &mut out)?;
         }
     }
-    answer(args, &saved, &tokenizer, &lines, &mut out)?;
+    answer(args, &saved, &lines, &mut out)?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn answer(
     args: &Args,
     saved: &SavedClassifier,
-    tokenizer: &Tokenizer,
     lines: &[String],
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let texts: Result<Vec<Vec<u32>>, _> =
-        lines.iter().map(|line| model::encode_known(tokenizer, line).map(|(ids, _)| ids)).collect();
-    let texts = texts?;
+    let pattern = saved.classifier.config.head.pattern();
+    let ids = |line: &String| model::encode_text(&saved.tokenizer, pattern, line).map(|(ids, _)| ids);
+    let texts: Vec<Vec<u32>> = lines.iter().map(ids).collect::<Result<_, _>>()?;
     let Target::Label { names } = &saved.classifier.config.target else {
         for number in saved.classifier.numbers(&saved.params, &texts).into_iter().flatten() {
             let written = match args.json {

@@ -14,6 +14,7 @@ mod clean;
 mod drift;
 mod eval;
 mod export;
+mod fewshot;
 mod generate;
 mod info;
 mod leak;
@@ -75,6 +76,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     entry!(export),
     group!(finetune),
     entry!(classify),
+    entry!(fewshot),
     entry!(chat),
     entry!(translate),
     entry!(summarize),

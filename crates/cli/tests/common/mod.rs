@@ -142,6 +142,45 @@ impl Place {
     }
 }
 
+/// A folder with a model of a few words and tables of reviews, whose label is decided by one word.
+pub(crate) fn reviews() -> Place {
+    let place = Place::new();
+    let mut state = 7_u64;
+    let mut pick = |of: &[&str]| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        of[((state >> 33) % of.len() as u64) as usize].to_string()
+    };
+    let things = ["the soup", "a cake", "the tea", "this rice", "the fish", "a pie", "our bread", "the egg"];
+    let times = ["today", "at noon", "again", "for once", "as ever", "in the end", "at first", "by night"];
+    let mut review = |good: bool| {
+        let word = if good { pick(&["good", "fine"]) } else { pick(&["bad", "poor"]) };
+        format!("{} was {word} {} with {}", pick(&things), pick(&times), pick(&things))
+    };
+    let mut rows = |count: usize| -> String {
+        (0..count)
+            .map(|i| format!("{},{}\n", review(i % 2 == 0), if i % 2 == 0 { "pos" } else { "neg" }))
+            .collect()
+    };
+    let head = "review,label\n";
+    place.write("train.csv", format!("{head}{}", rows(400)));
+    place.write("dev.csv", format!("{head}{}", rows(60)));
+    place.write("test.csv", format!("{head}{}", rows(60)));
+    place.write("text.txt", rows(300).replace(",pos", ".").replace(",neg", "."));
+    let mut command = newleaf();
+    command.args(["train", "--preset", "nano-cpu", "--data"]).arg(place.path("text.txt"));
+    command.arg("--out").arg(place.path("base"));
+    command.args([
+        "--n-layer=2",
+        "--n-head=2",
+        "--n-embd=32",
+        "--block-size=64",
+        "--batch-size=16",
+        "--max-iters=60",
+    ]);
+    command.args(["--eval-interval=60", "--position=rope", "--learning-rate=3e-3"]).assert().success();
+    place
+}
+
 /// Sends a signal, such as `INT`, to a program that is running.
 #[cfg(unix)]
 #[track_caller]

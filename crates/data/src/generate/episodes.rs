@@ -40,10 +40,11 @@ const PARAMS: &[Param] = &[
     word("classes", &["usual", "held-out"], "which classes the words are of"),
 ];
 
-/// The classes with their words, all equally long: an episode is as long whichever come.
-type Class = (&'static str, [&'static str; 6]);
+/// A class and its words, all equally long: an episode is as long whichever come.
+pub type Class = (&'static str, [&'static str; 6]);
 
-const USUAL: [Class; 6] = [
+/// The classes of `classes=usual`.
+pub const USUAL: [Class; 6] = [
     ("fruit", ["pear", "plum", "kiwi", "lime", "date", "sloe"]),
     ("tool", ["file", "vice", "adze", "rasp", "hook", "pick"]),
     ("beast", ["goat", "lamb", "mule", "colt", "hare", "bull"]),
@@ -51,14 +52,15 @@ const USUAL: [Class; 6] = [
     ("house", ["door", "roof", "wall", "sill", "tile", "beam"]),
     ("weather", ["rain", "snow", "hail", "wind", "mist", "gale"]),
 ];
-const HELD_OUT: [Class; 4] = [
+/// The classes of `classes=held-out`.
+pub const HELD_OUT: [Class; 4] = [
     ("music", ["drum", "harp", "lute", "oboe", "fife", "horn"]),
     ("cloth", ["coat", "boot", "sock", "belt", "cape", "robe"]),
     ("ship", ["mast", "sail", "helm", "keel", "deck", "prow"]),
     ("body", ["hand", "knee", "neck", "chin", "heel", "palm"]),
 ];
-/// Equally long too.
-const LABELS: [&str; 8] = ["dax", "wug", "fep", "zup", "gor", "kif", "lum", "tob"];
+/// The label words, equally long too.
+pub const LABELS: [&str; 8] = ["dax", "wug", "fep", "zup", "gor", "kif", "lum", "tob"];
 
 struct Episodes {
     shots: i32,

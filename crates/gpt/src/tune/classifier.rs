@@ -1,30 +1,15 @@
 //! A label, or a number, for a text.
-//!
-//! logits = W dropout(p) + b,   p = the mean of the last block's outputs over the text, or that of its last token
-//!
-//! A causal model has seen the whole text at its last token only (so did GPT-1: Radford et al. 2018, section 3.2); the mean
-//! also asks what each position says of what stands before it. With `both_sides` every position sees all of the text, as in
-//! masked language modelling.
 
-use super::{Rows, Task};
+use super::Task;
+use super::head::{Head, HeadConfig};
 use crate::Gpt;
 use data::baseline::likeliest;
 use data::metrics::{Confusion, pearson};
-use nn::{Dropout, DropoutSeeds, Init, Linear, ParamBuilder};
+use data::{DataError, Tokenizer};
+use nn::DropoutSeeds;
 use random::Rng;
 use serde::{Deserialize, Serialize};
 use tensor::{Params, Tape, Var, Workspace};
-
-/// What of the model's outputs tells the label.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Pool {
-    /// The mean over the text.
-    #[default]
-    Mean,
-    /// The last token's.
-    Last,
-}
 
 /// What a text is told to be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,24 +43,19 @@ impl Target {
 pub struct ClassifierConfig {
     /// What is told.
     pub target: Target,
-    /// From what.
-    pub pool: Pool,
-    /// Whether each position sees what comes after it.
-    pub both_sides: bool,
-    /// Dropout before the last layer.
-    pub dropout: f32,
+    /// By what.
+    pub head: HeadConfig,
 }
 
-/// A model with a layer for labels on it: parameters `classifier.weight` and `classifier.bias`.
+/// A model that tells the labels of texts.
 #[derive(Clone, Debug)]
 pub struct Classifier {
     /// The model.
     pub gpt: Gpt,
-    /// From C to a score for each label.
-    pub head: Linear,
+    /// What tells the label.
+    pub head: Head,
     /// Settings.
     pub config: ClassifierConfig,
-    dropout: Dropout,
 }
 
 /// The right answers of some texts.
@@ -88,57 +68,50 @@ pub enum Targets {
 }
 
 impl Classifier {
-    /// Puts a layer on a model, after [`Gpt::tune`].
-    #[must_use]
-    pub fn new(gpt: Gpt, config: ClassifierConfig, params: &mut Params, rng: &mut Rng) -> Self {
-        if !gpt.config.tied {
-            params.set_trainable(gpt.lm_head.weight, false); // nobody asks what comes next
-        }
-        let outputs = config.target.outputs();
-        let mut builder = ParamBuilder::new(params, rng);
-        let head = Linear::new(builder.pp("classifier"), gpt.config.n_embd, outputs, true, Init::GPT2);
-        Self { gpt, head, dropout: Dropout::new(config.dropout), config }
+    /// Puts a head on a model, after [`Gpt::tune`]. The tokenizer is the model's.
+    ///
+    /// # Errors
+    /// If labels are told by words and the pattern does not go with the tokenizer, the model or the labels.
+    pub fn new(
+        gpt: Gpt,
+        config: ClassifierConfig,
+        tokenizer: &Tokenizer,
+        params: &mut Params,
+        rng: &mut Rng,
+    ) -> Result<Self, DataError> {
+        let head = Head::new(&gpt, (&config.head, &config.target), tokenizer, params, rng)?;
+        Ok(Self { gpt, head, config })
     }
 
-    /// Tokens of a text that are read.
+    /// Tokens of a text that are read, the first ones. In a pattern the text is cut, and never what stands around it.
     #[must_use]
     pub fn most_tokens(&self, params: &Params) -> usize {
-        self.gpt.config.block_size - self.gpt.virtual_tokens(params)
+        let most = self.gpt.most_tokens(params);
+        match &self.head {
+            Head::Linear(_) => most,
+            Head::Words(words) => words.room(most),
+        }
     }
 
     /// Scores (B, outputs).
+    ///
+    /// # Panics
+    /// If there is no text, or one without tokens.
     #[must_use]
-    pub fn scores<'t>(&self, tape: &'t Tape<'_>, rows: &Rows, seeds: &DropoutSeeds) -> Var<'t> {
-        let intervals = rows.intervals(self.config.both_sides);
-        let x = self.gpt.hidden(tape, &rows.ids, rows.shape(), &intervals, seeds); // (B, T, C)
-        let [b, t] = rows.shape();
-        let weights = match self.config.pool {
-            Pool::Mean => rows.means(),
-            Pool::Last => rows.lasts(),
-        };
-        let weights = ndarray::ArrayD::from_shape_vec(vec![b, t, 1], weights).expect("a weight a position");
-        let weights = tape.constant(&weights).broadcast_to(x.shape());
-        let pooled = (x * weights).sum_axis(1); // (B, C)
-        self.head.forward(self.dropout.forward(pooled, seeds))
+    pub fn scores<'t>(&self, tape: &'t Tape<'_>, texts: &[&[u32]], seeds: &DropoutSeeds) -> Var<'t> {
+        match &self.head {
+            Head::Linear(head) => head.scores(&self.gpt, tape, texts, seeds),
+            Head::Words(words) => words.scores(&self.gpt, tape, texts, seeds),
+        }
     }
 
     /// The scores of texts, a row a text, on weights that are not trained now.
     #[must_use]
     pub fn scores_of(&self, params: &Params, texts: &[Vec<u32>]) -> Vec<Vec<f32>> {
-        const TEXTS: usize = 32;
-        let (workspace, most) = (Workspace::new(), self.most_tokens(params));
-        let mut order: Vec<usize> = (0..texts.len()).collect();
-        order.sort_by_key(|&i| texts[i].len()); // little is computed for nothing
-        let mut scores = vec![Vec::new(); texts.len()];
-        for part in order.chunks(TEXTS) {
-            let rows = Rows::new(&part.iter().map(|&i| &texts[i]).collect::<Vec<_>>(), most);
-            let tape = Tape::no_grad(params, &workspace);
-            let found = self.scores(&tape, &rows, &DropoutSeeds::off()).value();
-            part.iter()
-                .zip(found.outer_iter())
-                .for_each(|(&i, row)| scores[i] = row.iter().copied().collect());
-        }
-        scores
+        let texts: Vec<&[u32]> = texts.iter().map(|text| &text[..]).collect();
+        in_batches(params, &texts, self.head.rows(), |tape, texts| {
+            self.scores(tape, texts, &DropoutSeeds::off())
+        })
     }
 
     /// The numbers of texts; `None` if it tells labels.
@@ -156,8 +129,34 @@ impl Classifier {
     }
 }
 
+/// The scores of texts, a row a text, a few texts of similar lengths at a time. A text takes some rows of a batch.
+pub(super) fn in_batches(
+    params: &Params,
+    texts: &[&[u32]],
+    rows: usize,
+    scores: impl for<'t> Fn(&'t Tape<'_>, &[&[u32]]) -> Var<'t>,
+) -> Vec<Vec<f32>> {
+    const ROWS: usize = 32;
+    let workspace = Workspace::new();
+    let mut order: Vec<usize> = (0..texts.len()).collect();
+    order.sort_by_key(|&i| texts[i].len()); // little is computed for nothing
+    let mut all = vec![Vec::new(); texts.len()];
+    for part in order.chunks((ROWS / rows).max(1)) {
+        let texts: Vec<&[u32]> = part.iter().map(|&i| texts[i]).collect();
+        let tape = Tape::no_grad(params, &workspace);
+        let found = scores(&tape, &texts).value();
+        part.iter().zip(found.outer_iter()).for_each(|(&i, row)| all[i] = row.iter().copied().collect());
+    }
+    all
+}
+
+/// The first `most` tokens of each text.
+pub(super) fn cut<'a>(texts: &[&'a [u32]], most: usize) -> Vec<&'a [u32]> {
+    texts.iter().map(|text| &text[..text.len().min(most)]).collect()
+}
+
 /// e^score / sum of e^scores.
-fn softmax(scores: &[f32]) -> Vec<f64> {
+pub(super) fn softmax(scores: &[f32]) -> Vec<f64> {
     let mut p: Vec<f64> = scores.iter().map(|&score| f64::from(score)).collect();
     data::baseline::softmax(&mut p);
     p
@@ -177,8 +176,6 @@ pub struct Classify<'a> {
     pub dev_targets: &'a Targets,
     /// Which number is the score.
     pub metric: Metric,
-    /// Tokens of a text that are read: [`Classifier::most_tokens`].
-    pub most: usize,
 }
 
 /// The score by which the best weights are chosen.
@@ -202,12 +199,12 @@ impl Task for Classify<'_> {
     }
 
     fn tokens(&self, example: usize) -> usize {
-        self.texts[example].len().min(self.most)
+        self.texts[example].len()
     }
 
     fn loss<'t>(&self, tape: &'t Tape<'_>, examples: &[usize], seeds: &DropoutSeeds) -> Var<'t> {
-        let rows = Rows::new(&examples.iter().map(|&i| &self.texts[i]).collect::<Vec<_>>(), self.most);
-        let scores = self.classifier.scores(tape, &rows, seeds);
+        let texts: Vec<&[u32]> = examples.iter().map(|&i| &self.texts[i][..]).collect();
+        let scores = self.classifier.scores(tape, &texts, seeds);
         self.targets.loss(scores, examples)
     }
 

@@ -2,15 +2,15 @@
 //!
 //! | file | contents |
 //! |---|---|
-//! | `classifier.json` | labels, pooling, and which method trained it |
-//! | `classifier.safetensors` | the layer for labels |
+//! | `classifier.json` | labels, what tells them, and which method trained it |
+//! | `classifier.safetensors` | the layer for labels, if that tells them |
 //! | `config.json`, `model.safetensors` | the model, where all of it was trained, or none |
 //! | `adapter_config.json`, `adapter_model.safetensors` | else what was trained ([`crate::peft`]); the model stays where it is |
 //! | `tokenizer.json`, `manifest.json` | as in a model's directory |
 //!
 //! What else is given is written with them: `result.json`, a card.
 
-use super::{Classifier, ClassifierConfig};
+use super::{Classifier, ClassifierConfig, Head, HeadConfig};
 use crate::Gpt;
 use crate::checkpoint::store;
 use crate::checkpoint::tensors::{self, Tensor, Tensors};
@@ -18,6 +18,7 @@ use crate::checkpoint::{CheckpointError, TensorsError};
 use crate::json;
 use crate::model_dir::{self, TOKENIZER, load_model_dir};
 use crate::peft::{Method, adapter_files, is_adapter, load_adapter};
+use data::Tokenizer;
 use random::{Rng, Stream};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -42,8 +43,8 @@ pub struct SavedClassifier {
     pub classifier: Classifier,
     /// Its numbers and the model's.
     pub params: Params,
-    /// The contents of `tokenizer.json`.
-    pub tokenizer: String,
+    /// The model's tokenizer.
+    pub tokenizer: Tokenizer,
     /// How it was trained.
     pub method: Method,
 }
@@ -57,7 +58,7 @@ pub fn save_classifier(
     (classifier, params): (&Classifier, &Params),
     method: &Method,
     base: (&Path, &str),
-    tokenizer: &str,
+    tokenizer: &Tokenizer,
     more: &[(&str, &[u8])],
 ) -> Result<(), CheckpointError> {
     let model = match is_whole(method) {
@@ -72,14 +73,24 @@ pub fn save_classifier(
     };
     let config = ConfigFile { classifier: classifier.config.clone(), method: method.to_string() };
     let config = json::to_bytes(&config).map_err(|error| malformed(path, error.to_string()))?;
-    let head = HEAD.into_iter().map(|name| {
-        let id = params.id(name).expect("a classifier has a head");
-        (name.to_string(), Tensor { shape: params.shape(id).to_vec(), data: params.data(id).to_vec() })
-    });
-    let head = tensors::encode(&head.collect()).map_err(|source| in_weights(path, source))?;
-    let own = [(CONFIG, &config[..]), (WEIGHTS, &head[..]), (TOKENIZER, tokenizer.as_bytes())];
+    let head = head_bytes(classifier, params).map_err(|source| in_weights(path, source))?;
+    let tokenizer = tokenizer.to_json();
+    let own = [(CONFIG, &config[..]), (TOKENIZER, tokenizer.as_bytes())];
+    let own = own.into_iter().chain(head.as_deref().map(|head| (WEIGHTS, head)));
     let model = model.iter().map(|(name, bytes)| (*name, &bytes[..]));
     store::write_dir(path, &model.chain(own).chain(more.iter().copied()).collect::<Vec<_>>())
+}
+
+/// The layer for labels, if there is one.
+fn head_bytes(classifier: &Classifier, params: &Params) -> Result<Option<Vec<u8>>, TensorsError> {
+    if matches!(classifier.head, Head::Words(_)) {
+        return Ok(None);
+    }
+    let head = HEAD.into_iter().map(|name| {
+        let id = params.id(name).expect("a linear head has them");
+        (name.to_string(), Tensor { shape: params.shape(id).to_vec(), data: params.data(id).to_vec() })
+    });
+    tensors::encode(&head.collect()).map(Some)
 }
 
 /// Whether the directory has a model of its own: nothing of the base would be saved by leaving it out, or it is no larger.
@@ -92,18 +103,16 @@ fn is_whole(method: &Method) -> bool {
 /// # Errors
 /// If a file is missing or damaged, or the base is not the one that it was trained on.
 pub fn load_classifier(path: &Path, base: Option<&Path>) -> Result<SavedClassifier, CheckpointError> {
-    for name in [CONFIG, WEIGHTS] {
-        if !path.join(name).is_file() {
-            let remedy = "make a classifier with newleaf finetune classify, or name its directory";
-            return Err(CheckpointError::Missing { path: path.join(name), remedy });
-        }
-    }
+    expect_file(path, CONFIG)?;
     let bytes = store::read_file(&path.join(CONFIG), 16 << 20)?;
     let file: ConfigFile = json::parse(&bytes).map_err(|error| malformed(path, error.to_string()))?;
     let method: Method = file.method.parse().map_err(|error| malformed(path, format!("{error}")))?;
     let invalid = |problem: &str| Err(malformed(path, problem.into()));
-    if !(0.0..1.0).contains(&file.classifier.dropout) {
-        return invalid("dropout: expected a probability below 1");
+    if let HeadConfig::Linear(linear) = &file.classifier.head {
+        expect_file(path, WEIGHTS)?;
+        if !(0.0..1.0).contains(&linear.dropout) {
+            return invalid("dropout: expected a probability below 1");
+        }
     }
     if !(1..=1 << 16).contains(&file.classifier.target.outputs()) {
         return invalid("target: expected at least one label");
@@ -124,16 +133,42 @@ pub fn load_classifier(path: &Path, base: Option<&Path>) -> Result<SavedClassifi
     if let Some(adapter) = &adapter {
         adapter.put_on(&mut gpt, &mut params)?;
     }
-    let classifier = Classifier::new(gpt, file.classifier, &mut params, &mut rng);
-    let head = tensors::decode(&store::read_file(&path.join(WEIGHTS), MAX_WEIGHTS_BYTES)?);
-    head.and_then(|head| set_head(&head, &mut params)).map_err(|source| in_weights(path, source))?;
-    let tokenizer = store::read_file(&path.join(TOKENIZER), 64 << 20)?;
-    let tokenizer = String::from_utf8(tokenizer).map_err(|error| malformed(path, error.to_string()))?;
+    let tokenizer = read_tokenizer(path, loaded.config.vocab_size)?;
+    let classifier = Classifier::new(gpt, file.classifier, &tokenizer, &mut params, &mut rng)
+        .map_err(|error| malformed(path, error.to_string()))?;
+    if matches!(classifier.head, Head::Linear(_)) {
+        let head = tensors::decode(&store::read_file(&path.join(WEIGHTS), MAX_WEIGHTS_BYTES)?);
+        head.and_then(|head| set_head(&head, &mut params)).map_err(|source| in_weights(path, source))?;
+    }
     Ok(SavedClassifier { classifier, params, tokenizer, method })
 }
 
+/// The tokenizer, which has as many tokens as the model.
+fn read_tokenizer(path: &Path, vocab_size: usize) -> Result<Tokenizer, CheckpointError> {
+    let bytes = store::read_file(&path.join(TOKENIZER), 64 << 20)?;
+    let malformed = |problem: String| CheckpointError::Format {
+        path: path.join(TOKENIZER),
+        problem,
+        remedy: "use the tokenizer.json that was saved with the classifier",
+    };
+    let text = String::from_utf8(bytes).map_err(|error| malformed(error.to_string()))?;
+    let tokenizer = Tokenizer::from_json(&text).map_err(|error| malformed(error.to_string()))?;
+    match tokenizer.vocab_size() {
+        found if found == vocab_size => Ok(tokenizer),
+        found => Err(malformed(format!("expected {vocab_size} tokens, as the model has, found {found}"))),
+    }
+}
+
+fn expect_file(path: &Path, name: &str) -> Result<(), CheckpointError> {
+    if path.join(name).is_file() {
+        return Ok(());
+    }
+    let remedy = "make a classifier with newleaf finetune classify, or name its directory";
+    Err(CheckpointError::Missing { path: path.join(name), remedy })
+}
+
 fn set_head(head: &Tensors, params: &mut Params) -> Result<(), TensorsError> {
-    let ids = HEAD.map(|name| params.id(name).expect("a classifier has a head"));
+    let ids = HEAD.map(|name| params.id(name).expect("a linear head has them"));
     let expected = ids.map(|id| (params.name(id).to_string(), params.shape(id).to_vec()));
     tensors::check(head, &expected)?;
     for (id, name) in ids.into_iter().zip(HEAD) {

@@ -8,13 +8,19 @@ mod classifier;
 mod classifier_dir;
 mod complete;
 mod fit;
+mod head;
+mod in_context;
 mod rows;
+mod words;
 
-pub use classifier::{Classifier, ClassifierConfig, Classify, Metric, Pool, Target, Targets};
+pub use classifier::{Classifier, ClassifierConfig, Classify, Metric, Target, Targets};
 pub use classifier_dir::{SavedClassifier, load_classifier, save_classifier};
 pub use complete::{Complete, grown, mean_loss};
 pub use fit::{Event, Outcome, TuneConfig, TuneError, fit};
+pub use head::{Head, HeadConfig, LinearConfig, LinearHead, Pool};
+pub use in_context::{InContext, Told};
 pub use rows::Rows;
+pub use words::Words;
 
 use nn::DropoutSeeds;
 use tensor::{Params, Tape, Var};

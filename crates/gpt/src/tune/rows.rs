@@ -15,19 +15,17 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// The first `most` tokens of each text.
+    /// Texts side by side.
     ///
     /// # Panics
     /// If there is no text, or one without tokens.
     #[must_use]
-    pub fn new<T: AsRef<[u32]>>(texts: &[T], most: usize) -> Self {
-        let lens: Vec<usize> = texts.iter().map(|text| text.as_ref().len().min(most)).collect();
+    pub fn new(texts: &[&[u32]]) -> Self {
+        let lens: Vec<usize> = texts.iter().map(|text| text.len()).collect();
         assert!(!lens.is_empty() && lens.iter().all(|&len| len > 0), "texts with tokens");
         let time = lens.iter().copied().max().expect("a text");
-        let row = |(text, &len): (&T, &usize)| {
-            text.as_ref()[..len].iter().copied().chain(std::iter::repeat_n(0, time - len)).collect::<Vec<_>>()
-        };
-        Self { ids: texts.iter().zip(&lens).flat_map(row).collect(), lens, time }
+        let row = |text: &&[u32]| [text, &vec![0; time - text.len()][..]].concat();
+        Self { ids: texts.iter().flat_map(row).collect(), lens, time }
     }
 
     /// [B, T]

@@ -5,7 +5,8 @@ use super::tuning::{Goal, Part, TuneArgs, Tuning};
 use crate::failure::Failure;
 use data::baseline::{Labelled, likeliest};
 use data::metrics::{Calibration, Confusion};
-use gpt::tune::{Metric, Target, Targets};
+use data::pattern::{Cloze, Pattern, Verbalizer};
+use gpt::tune::{HeadConfig, Metric, Target, Targets};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -14,11 +15,16 @@ pub(crate) const ABOUT: &str = "Teach a model the labels of texts
   newleaf finetune classify --model my --train reviews.csv --text-column review --out reviews
   newleaf finetune classify --model my --train a.csv --dev b.csv --test c.csv --peft lora:r=8,alpha=16 --out reviews
   newleaf finetune classify --model my --train reviews.csv --k-shot 16 --seed 21 --out few
+  newleaf finetune classify --model my --train reviews.csv --k-shot 16 --out few \
+    --pattern '{text} It was {mask}.' --verbalizer good=great,bad=terrible
   echo 'the soup was cold' | newleaf classify --model reviews
 
 The best weights are chosen on the --dev texts, which stop the training when they get no better; the --test texts are
 looked at once, at the end. Without these files one text in ten of the training file is either, the same as for `newleaf
-baseline`, which says what simple classifiers reach. OUT/result.json has the numbers and all settings.";
+baseline`, which says what simple classifiers reach. OUT/result.json has the numbers and all settings.
+
+Without --pattern a new layer tells the label. With it the model does, by how likely it finds the label's word after the
+text, which it knows something of before it has seen a label: better with few texts, if it was trained on such sentences.";
 
 /// Which score chooses the weights.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -56,6 +62,12 @@ pub(crate) struct Args {
     /// the spread shows how much depends on them
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
     k_shot: Option<u32>,
+    /// A sentence with {text} and {mask} in it, where the model finds the label's word likely or not, instead of a new layer
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["pool", "both_sides", "dropout"])]
+    pattern: Option<Pattern>,
+    /// The words that stand for labels in the pattern: good=great,bad=terrible [default: the labels themselves]
+    #[arg(long, value_name = "LABEL=WORD,..", requires = "pattern")]
+    verbalizer: Option<Verbalizer>,
     /// What a text counts
     #[arg(long, value_name = "HOW", default_value = "equal")]
     class_weights: Weights,
@@ -65,11 +77,18 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let tuning = Tuning::new(&args.tuning, args.k_shot.map(|k| k as usize))?;
+    let tuning = Tuning::new(&args.tuning, args.k_shot.map(|k| k as usize), args.pattern.as_ref())?;
     let labels = Labels::of(args, &tuning)?;
+    let head = match &args.pattern {
+        Some(pattern) => {
+            HeadConfig::Words(Cloze::new(pattern.clone(), args.verbalizer.as_ref(), &labels.names)?)
+        }
+        None => args.tuning.linear(),
+    };
     let weights = labels.weights(args.class_weights);
     let goal = Goal {
         target: Target::Label { names: labels.names.clone() },
+        head,
         train: Targets::Labels(labels.train.clone(), weights.clone()),
         validation: Targets::Labels(labels.validation.clone(), weights),
         metric: args.metric.into(),

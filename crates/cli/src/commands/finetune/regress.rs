@@ -33,7 +33,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let tuning = Tuning::new(&args.tuning, None)?;
+    let tuning = Tuning::new(&args.tuning, None, None)?;
     let numbers = |part: &Part, name: &str| -> Result<Vec<f64>, Failure> {
         let number = |answer: &String| {
             answer.parse::<f64>().ok().filter(|x| x.is_finite()).ok_or_else(|| {
@@ -57,6 +57,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         |numbers: &[f64]| Targets::Numbers(numbers.iter().map(|y| ((y - mean) / deviation) as f32).collect());
     let goal = Goal {
         target: Target::Number { mean, deviation },
+        head: args.tuning.linear(),
         train: learned(&train),
         validation: learned(&validation),
         metric: match args.metric {

@@ -90,7 +90,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 
 /// The parts of the pairs.
 fn parts(args: &Args) -> Result<Parts, Failure> {
-    let read = |path: &Path| read(path, &args.source_column, &args.target_column);
+    let read = |path: &Path| Ok(read(path, &args.source_column, &args.target_column)?);
     Parts::divide(&args.train, [args.dev.as_deref(), args.test.as_deref()], read)
 }
 

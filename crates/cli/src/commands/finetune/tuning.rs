@@ -5,10 +5,11 @@ use crate::failure::Failure;
 use crate::labelled::{LabelledArgs, Rows};
 use crate::model::{self, Model};
 use data::dataset::k_shot as k_shot_of;
+use data::pattern::Pattern;
 use gpt::peft::fingerprint;
 use gpt::tune::{
-    Classifier, ClassifierConfig, Classify, Metric, Outcome, Pool, Target, Targets, TuneConfig,
-    save_classifier,
+    Classifier, ClassifierConfig, Classify, HeadConfig, LinearConfig, Metric, Outcome, Pool, Target, Targets,
+    TuneConfig, save_classifier,
 };
 use random::{Rng, Stream};
 use serde_json::{Value, json};
@@ -50,6 +51,14 @@ pub(super) struct TuneArgs {
     dropout: f32,
 }
 
+impl TuneArgs {
+    /// A layer on top of the model, as the flags say.
+    pub(super) fn linear(&self) -> HeadConfig {
+        let (pool, both_sides, dropout) = (self.pool.into(), self.both_sides, self.dropout);
+        HeadConfig::Linear(LinearConfig { pool, both_sides, dropout })
+    }
+}
+
 /// Texts in tokens, and the answers as they stand in the file.
 pub(super) struct Part {
     pub(super) texts: Vec<Vec<u32>>,
@@ -73,6 +82,7 @@ pub(super) struct Tuning<'a> {
 /// The answers of the training and the validation part, and what chooses the weights.
 pub(super) struct Goal {
     pub(super) target: Target,
+    pub(super) head: HeadConfig,
     pub(super) train: Targets,
     pub(super) validation: Targets,
     pub(super) metric: Metric,
@@ -87,8 +97,12 @@ pub(super) struct Tuned {
 
 impl<'a> Tuning<'a> {
     /// Checks the flags and reads all files. Of each label, `k_shot` texts of the training part are to learn from and as
-    /// many others to choose by, if it is given.
-    pub(super) fn new(args: &'a TuneArgs, k_shot: Option<usize>) -> Result<Self, Failure> {
+    /// many others to choose by, if it is given. `pattern` is what the texts will be put into.
+    pub(super) fn new(
+        args: &'a TuneArgs,
+        k_shot: Option<usize>,
+        pattern: Option<&Pattern>,
+    ) -> Result<Self, Failure> {
         if !(0.0..1.0).contains(&args.dropout) {
             return Err(Failure::input(format!(
                 "--dropout {}: expected from 0 to less than 1",
@@ -109,15 +123,14 @@ impl<'a> Tuning<'a> {
             let (train, validation) = (chosen()?, chosen()?);
             (parts.train, parts.validation) = (train, validation);
         }
-        let (mut unknown, mut characters, mut cut) = (0, 0, 0);
+        let (mut unknown, mut characters) = (0, 0);
         let mut tokens = |rows: Rows, part: &str| -> Result<Part, Failure> {
             let about = |e: data::DataError| Failure::from(e).about(args.labelled.file(part).display());
             let (mut texts, mut answers) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
             for (text, answer) in rows {
-                let (ids, left_out) = model::encode_known(&model.tokenizer, &text).map_err(about)?;
+                let (ids, left_out) = model::encode_text(&model.tokenizer, pattern, &text).map_err(about)?;
                 unknown += left_out;
                 characters += text.chars().count();
-                cut += usize::from(ids.len() > model.gpt.config.block_size);
                 texts.push(ids);
                 answers.push(answer);
             }
@@ -131,9 +144,6 @@ impl<'a> Tuning<'a> {
         if unknown > 0 {
             let share = 100.0 * unknown as f64 / characters.max(1) as f64;
             eprintln!("{share:.2} % of the characters are not in the model's vocabulary and are left out");
-        }
-        if cut > 0 {
-            eprintln!("{cut} texts are longer than the model's context: only their beginning is read");
         }
         let base_sha256 = fingerprint(&model.gpt.config, &model.params);
         Ok(Self {
@@ -155,13 +165,9 @@ impl<'a> Tuning<'a> {
         let mut rng = Rng::new(self.args.fit.seed, Stream::Init);
         gpt.tune(&self.args.fit.peft, &mut params, &mut rng)
             .map_err(|error| Failure::input(error.to_string()))?;
-        let config = ClassifierConfig {
-            target: goal.target.clone(),
-            pool: self.args.pool.into(),
-            both_sides: self.args.both_sides,
-            dropout: self.args.dropout,
-        };
-        let classifier = Classifier::new(gpt, config, &mut params, &mut rng);
+        let config = ClassifierConfig { target: goal.target.clone(), head: goal.head.clone() };
+        let classifier = Classifier::new(gpt, config, &self.model.tokenizer, &mut params, &mut rng)?;
+        self.tell_of_cut(classifier.most_tokens(&params));
         let task = Classify {
             classifier: &classifier,
             texts: &self.train.texts,
@@ -169,10 +175,20 @@ impl<'a> Tuning<'a> {
             dev_texts: &self.validation.texts,
             dev_targets: &goal.validation,
             metric: goal.metric,
-            most: classifier.most_tokens(&params),
         };
         let outcome = watched(&mut params, &task, &self.settings, &classifier.gpt)?;
         Ok(Tuned { classifier, params, outcome })
+    }
+
+    /// Says how many texts have no room.
+    fn tell_of_cut(&self, most: usize) {
+        let parts = [&self.train, &self.validation, &self.test];
+        let cut = parts.iter().flat_map(|part| &part.texts).filter(|text| text.len() > most).count();
+        if cut > 0 {
+            eprintln!(
+                "{cut} texts are longer than the {most} tokens that have room: only their beginning is read"
+            );
+        }
     }
 
     /// Writes the directory, `test` being the numbers of the test part and `more` what the task says of itself. Answers the
@@ -201,7 +217,7 @@ impl<'a> Tuning<'a> {
             (&tuned.classifier, &tuned.params),
             &args.fit.peft,
             (&path.canonicalize().unwrap_or_else(|_| path.clone()), &self.base_sha256),
-            &self.model.tokenizer.to_json(),
+            &self.model.tokenizer,
             &[("result.json", bytes.as_bytes())],
         )?;
         Ok(result)
