@@ -25,8 +25,11 @@ const INTERVAL: u64 = 50;
 /// Texts made of each story.
 const VARIANTS: usize = 3;
 
+/// Names of settings and their values.
+type Settings = &'static [(&'static str, &'static str)];
+
 /// A remedy: its name, its settings, and whether the text is augmented.
-const RUNS: &[(&str, &[(&str, &str)], bool)] = &[
+const RUNS: &[(&str, Settings, bool)] = &[
     ("none", &[], false),
     ("dropout 0.2", &[("dropout", "0.2")], false),
     ("weight decay 2", &[("weight_decay", "2")], false),
@@ -35,7 +38,7 @@ const RUNS: &[(&str, &[(&str, &str)], bool)] = &[
 ];
 
 /// Of all runs.
-const SETTINGS: &[(&str, &str)] = &[
+const SETTINGS: Settings = &[
     ("n_layer", "4"),
     ("n_head", "4"),
     ("n_embd", "128"),
@@ -104,7 +107,7 @@ fn augmented(text: &str) -> Result<String, Box<dyn Error>> {
     Ok(all)
 }
 
-fn config(settings: &[(&str, &str)], vocab_size: usize) -> Result<Config, Box<dyn Error>> {
+fn config(settings: Settings, vocab_size: usize) -> Result<Config, Box<dyn Error>> {
     let mut config = Preset::NanoCpu.config(vocab_size);
     for (name, value) in SETTINGS.iter().chain(settings) {
         config.set(name, value)?;
