@@ -68,7 +68,7 @@ pub(super) const CONTROL: Claim = Claim {
 };
 
 const READABLE: Column = share("readable", "reviews of the grammar");
-const WRITING: Lesson = Lesson { epochs: 10, batch_size: 16, learning_rate: 4e-3 };
+const WRITING: Lesson = Lesson { epochs: 14, batch_size: 8, learning_rate: 4e-3 };
 /// Labelled reviews to learn from.
 const TO_WRITE: usize = 20_000;
 /// Reviews for each label.
