@@ -9,7 +9,7 @@ use gpt::tune::Pool;
 
 pub(super) const CLAIM: Claim = Claim {
     name: "few-labels",
-    says: "with 64 labels of meal deliveries, a model that has read reviews without labels is 10 points better than the same \
+    says: "With 64 labels of meal deliveries, a model that has read reviews without labels is 10 points better than the same \
            architecture from scratch",
     settings,
     file: Some("--waimai"),

@@ -126,8 +126,7 @@ fn steps(base: &Model, reviews: &Reviews, method: &str) -> Result<Vec<f64>> {
 fn verdict(runs: &Runs) -> Option<Verdict> {
     let accuracy = |case| Some(runs.summary(case, "accuracy")?.mean);
     let number = |case, column: Column| Some((column.show)(runs.summary(case, column.quantity)?.mean));
-    let (lora, full) = (accuracy(LORA)?, accuracy("full")?);
-    let kilobytes = number(LORA, OPTIMIZER)?;
+    let (lora, full, kilobytes) = (accuracy(LORA)?, accuracy("full")?, number(LORA, OPTIMIZER)?);
     Some(Verdict {
         measured: format!("{lora:.4}, {kilobytes} kB of optimizer, {} of a step", number(LORA, RATIO)?),
         baseline: format!("{full:.4} full, {} kB", number("full", OPTIMIZER)?),

@@ -8,7 +8,7 @@ use gpt::tune::Pool;
 
 pub(super) const CLAIM: Claim = Claim {
     name: "sentiment",
-    says: "a small GPT that learned from unlabelled reviews and then from labels tells the labels of new ones within a \
+    says: "A small GPT that learned from unlabelled reviews and then from labels tells the labels of new ones within a \
            point of the best possible",
     settings,
     file: None,

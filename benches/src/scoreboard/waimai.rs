@@ -9,7 +9,7 @@ use gpt::tune::Pool;
 
 pub(super) const CLAIM: Claim = Claim {
     name: "waimai",
-    says: "a small GPT that has read nothing but the 9,606 training reviews of meal deliveries, in Chinese, tells praise \
+    says: "A small GPT that has read nothing but the 9,606 training reviews of meal deliveries, in Chinese, tells praise \
            from complaint better than word counts",
     settings,
     file: Some("--waimai"),
