@@ -6,7 +6,8 @@
 //! Without names of claims, all of them. What `results.tsv` has is not measured again, so an interrupted study goes on where
 //! it was; models that later measurements need lie in `results.tsv.models`, which may be deleted afterwards. A claim whose
 //! file is not given is not measured and keeps the numbers that it has. Progress on stderr, the tables on stdout or in the
-//! file of `--out`. `benches::scoreboard` says how to add a claim.
+//! file of `--out`. Each case is measured by the program calling itself, with `--measure`. `benches::scoreboard` says how to add
+//! a claim.
 
 use benches::machine::{cpu_seconds, processor};
 use benches::scoreboard::{CLAIMS, Claim, Result, Runs, Setup, append, find, markdown, read};

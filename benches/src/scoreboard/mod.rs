@@ -3,7 +3,7 @@
 //!
 //! # How to add a claim
 //!
-//! 1. Write `benches/src/scoreboard/<name>.rs` after the pattern of its neighbours; [`few_labels`] is the shortest. It has a
+//! 1. Write `benches/src/scoreboard/<name>.rs` after the pattern of its neighbours; `few_labels.rs` is the shortest. It has a
 //!    [`Claim`], whose `measure` answers the numbers of one case with one seed.
 //! 2. Add it to [`CLAIMS`] below.
 //!
@@ -12,7 +12,8 @@
 //!
 //! A model that several cases begin with is a [`Base`]: it is pretrained once and lies in [`Setup::directory`].
 //! Whatever a number depends on, beside the seed, belongs into `settings`, and best is made from the constants that are in
-//! use: numbers measured with other settings do not count, and are measured again.
+//! use: numbers measured with other settings do not count, and are measured again. Times are told with other things running
+//! beside, so what a case costs is counted in seconds of the processor, by the program.
 
 mod answers;
 mod dialogue;

@@ -161,10 +161,10 @@ impl Summary {
         (count > 0).then_some(Summary { mean, deviation, count })
     }
 
-    /// As text: each number shown by `show`.
+    /// As text, each number shown by `show`; a spread of nothing is not mentioned.
     #[must_use]
     pub fn shown(&self, show: impl Fn(f64) -> String) -> String {
-        match self.deviation {
+        match self.deviation.filter(|deviation| *deviation > 0.0) {
             Some(deviation) => format!("{} ± {}", show(self.mean), show(deviation)),
             None => show(self.mean),
         }

@@ -1,21 +1,21 @@
 //! A small GPT learns the labels of generated reviews as well as can be.
 
 use super::{
-    ACCURACY, Base, Claim, Column, MEMORY, Recipe, Result, Reviews, Runs, SECONDS, Setup, TRAINED, Values,
-    Verdict, share, unlabelled, words_of,
+    ACCURACY, Base, Claim, Column, Recipe, Result, Reviews, Runs, SECONDS, Setup, TRAINED, Values, Verdict,
+    share, unlabelled, words_of,
 };
 use gpt::tune::Pool;
 
 pub(super) const CLAIM: Claim = Claim {
     name: "sentiment",
-    says: "a small GPT that learned from unlabelled reviews and then from labels tells the labels of new ones within a \
+    says: "A small GPT that learned from unlabelled reviews and then from labels tells the labels of new ones within a \
            point of the best possible",
     settings,
     file: None,
     seeds: &[1, 2, 3, 4, 5],
     cases: &["best possible", "naive Bayes", "logistic regression", "base", "full", "lora:r=8"],
     measure,
-    columns: &[ACCURACY, LOSS, TRAINED, SECONDS, MEMORY],
+    columns: &[ACCURACY, LOSS, TRAINED, SECONDS],
     verdict,
 };
 
@@ -24,7 +24,7 @@ const LOSS: Column = share("loss", "loss of pretraining");
 
 /// A model that fills in words: it has to know at each word which one it is. One that only goes on with the text may forget
 /// whether it was praise, for the generator goes on in the same way after either.
-pub(super) const BASE: Base = Base {
+const BASE: Base = Base {
     name: "sentiment",
     settings: "n_layer=2 n_head=2 n_embd=64 block_size=32 batch_size=32 ngram=2 dropout=0 max_iters=300 objective=mlm",
     text: |setup| {
@@ -33,7 +33,7 @@ pub(super) const BASE: Base = Base {
     },
 };
 /// Reviews to pretrain on, without labels.
-pub(super) const UNLABELLED: usize = 20_000;
+const UNLABELLED: usize = 20_000;
 /// Labelled reviews to train, to validate and to test.
 const LABELLED: [usize; 3] = [5000, 500, 4000];
 

@@ -9,7 +9,7 @@ use gpt::tune::Pool;
 
 pub(super) const CLAIM: Claim = Claim {
     name: "waimai",
-    says: "a small GPT that has read nothing but the 9,606 training reviews of meal deliveries, in Chinese, tells praise \
+    says: "A small GPT that has read nothing but the 9,606 training reviews of meal deliveries, in Chinese, tells praise \
            from complaint better than word counts",
     settings,
     file: Some("--waimai"),
@@ -20,9 +20,10 @@ pub(super) const CLAIM: Claim = Claim {
     verdict,
 };
 
-const BASE: Base = Base {
+/// Of what it has seen nothing but the training part.
+pub(super) const BASE: Base = Base {
     name: "waimai",
-    settings: "block_size=128 batch_size=32 max_iters=300 objective=mlm",
+    settings: "n_layer=2 n_head=2 n_embd=64 block_size=128 batch_size=32 max_iters=300 objective=mlm",
     text: |setup| {
         let text = reviews(setup)?.training_text();
         Ok((Tokenizer::Char(CharTokenizer::from_text(&text)?), text))
@@ -36,7 +37,7 @@ const RECIPE: Recipe = Recipe {
     epochs: 4,
     batch_size: 32,
     evaluations: 2,
-    rate: 0.5,
+    rate: 1.0,
 };
 
 fn settings() -> String {
@@ -47,7 +48,8 @@ fn settings() -> String {
     )
 }
 
-fn reviews(setup: &Setup) -> Result<Reviews> {
+/// The reviews of the file, in the parts of `newleaf baseline`.
+pub(super) fn reviews(setup: &Setup) -> Result<Reviews> {
     Reviews::of_file(setup.file.as_deref().ok_or("waimai: expected --waimai FILE")?)
 }
 
