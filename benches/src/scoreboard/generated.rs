@@ -2,8 +2,8 @@
 //! for a classifier.
 
 use super::answers::{Answering, Lesson, Pairs};
-use super::few_labels::RECIPE;
 use super::sentiment::{BASE, UNLABELLED};
+use super::verdicts::{self, LAYER};
 use super::{
     ACCURACY, Base, Claim, Model, Result, Reviews, SECONDS, Setup, Values, Verdict, share, words_of,
 };
@@ -114,7 +114,7 @@ pub(super) const LABEL_AS_TEXT: Claim = Claim {
     settings: || {
         format!(
             "as `sentiment`, with {LABELLED:?} reviews; the review as source and the label as target, {TELLING}; beside it \
-             a classifier on the same base, {RECIPE_OF_CLASSIFIER}",
+             a classifier on the same base, {CLASSIFIER}",
         )
     },
     file: None,
@@ -140,12 +140,12 @@ pub(super) const LABEL_AS_TEXT: Claim = Claim {
 };
 
 const TELLING: Lesson = Lesson { epochs: 12, batch_size: 16, learning_rate: 3e-3 };
-const RECIPE_OF_CLASSIFIER: super::Recipe = super::Recipe { epochs: 5, batch_size: 32, rate: 2.0, ..RECIPE };
+const CLASSIFIER: super::Recipe = super::sentiment::RECIPE;
 
 fn label_as_text(setup: &Setup, case: &str) -> Result<Values> {
     let reviews = Reviews::generated(LABELLED, setup.seed)?;
     if case == "classifier" {
-        return RECIPE_OF_CLASSIFIER.tune(&BASE.get(setup)?, &reviews, "full", setup.seed);
+        return CLASSIFIER.tune(&BASE.get(setup)?, &reviews, "full", setup.seed);
     }
     let (train, dev) = (pairs(&reviews.train, false), pairs(&reviews.validation, false));
     let (model, values) = TELLING.learn(BASE.get(setup)?, &train, &dev, setup.seed)?;
@@ -164,7 +164,7 @@ pub(super) const MORE_EXAMPLES: Claim = Claim {
     says: "with 16 labelled reviews of each kind, reviews that a model wrote for the labels help the classifier",
     settings: || {
         format!(
-            "as `few-labels`, with {K} of each label; the writer of `control` learns from them ({FEW}) and writes {MORE} for \
+            "as `prompt`, with the layer; the same base learns to write from the {K} of each label ({FEW}), {MORE} are drawn for \
              each label, those that the classifier of the real ones calls otherwise are left out, and the classifier learns \
              anew from all",
         )
@@ -196,28 +196,28 @@ const FEW: Lesson = Lesson { epochs: 20, batch_size: 8, learning_rate: 1e-3 };
 
 fn more_examples(setup: &Setup, case: &str) -> Result<Values> {
     let reviews = Reviews::generated([1000, 1000, 2000], setup.seed)?.few(K, setup.seed)?;
-    let base = BASE.get(setup)?;
+    let base = verdicts::base(setup)?;
     if case == "real" {
-        return RECIPE.tune(&base, &reviews, "full", setup.seed);
+        return LAYER.tune(&base, &reviews, "full", setup.seed);
     }
     let (train, dev) = (pairs(&reviews.train, true), pairs(&reviews.validation, true));
-    let (writer, _) = FEW.learn(WRITER.get(setup)?, &train, &dev, setup.seed)?;
+    let (writer, _) = FEW.learn(base.clone(), &train, &dev, setup.seed)?;
     let texts = written(&writer, MORE, setup.seed)?;
     let kept = agreed(&base, &reviews, texts, setup.seed)?;
     let is_right =
         |(text, label): &&(String, String)| true_label(text).is_some_and(|t| t.to_string() == *label);
     let right = kept.iter().filter(is_right).count();
     let share = right as f64 / kept.len().max(1) as f64;
-    let values = RECIPE.tune(&base, &reviews.and(kept)?, "full", setup.seed)?;
+    let values = LAYER.tune(&base, &reviews.and(kept)?, "full", setup.seed)?;
     Ok([values, vec![("right", share)]].concat())
 }
 
 /// Of texts and the words that they were written for, those whose label a classifier of the real examples tells likewise; as
 /// texts and labels.
 fn agreed(base: &Model, reviews: &Reviews, texts: Pairs, seed: u64) -> Result<Pairs> {
-    let (classifier, params, _) = RECIPE.tuned(base, reviews, "full", seed)?;
-    let ids = texts.iter().map(|(_, text)| base.encode(text)).collect::<Result<Vec<_>>>()?;
-    let p = classifier.probabilities(&params, &ids);
+    let (classifier, params, _) = LAYER.tuned(base, reviews, "full", seed)?;
+    let written: Vec<String> = texts.iter().map(|(_, text)| text.clone()).collect();
+    let p = classifier.probabilities(&params, &LAYER.encode(base, &written)?);
     let names = reviews.train.names();
     let agree = texts.into_iter().zip(p).filter_map(|((label, text), p)| {
         let told = likeliest(&p);

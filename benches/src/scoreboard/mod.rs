@@ -3,7 +3,7 @@
 //!
 //! # How to add a claim
 //!
-//! 1. Write `benches/src/scoreboard/<name>.rs` after the pattern of its neighbours; `few_labels.rs` is the shortest. It has a
+//! 1. Write `benches/src/scoreboard/<name>.rs` after the pattern of its neighbours; `sentiment.rs` is a short one. It has a
 //!    [`Claim`], whose `measure` answers the numbers of one case with one seed.
 //! 2. Add it to [`CLAIMS`] below.
 //!
@@ -17,7 +17,6 @@
 
 mod answers;
 mod dialogue;
-mod few_labels;
 mod generated;
 mod hand_written;
 mod peft;
@@ -28,6 +27,7 @@ mod sentiment;
 mod summaries;
 mod texts;
 mod translation;
+mod verdicts;
 mod waimai;
 
 pub use recipe::{Base, Model, Recipe, Text};
@@ -46,7 +46,8 @@ pub type Values = Vec<(&'static str, f64)>;
 /// The claims, in the order of the table.
 pub const CLAIMS: &[Claim] = &[
     sentiment::CLAIM,
-    few_labels::CLAIM,
+    verdicts::PRETRAINED,
+    verdicts::PROMPT,
     peft::CLAIM,
     waimai::CLAIM,
     translation::CLAIM,

@@ -66,6 +66,7 @@ const RECIPE: Recipe = Recipe {
     batch_size: 16,
     evaluations: 1,
     rate: 1.0,
+    words: None,
 };
 
 fn settings() -> String {

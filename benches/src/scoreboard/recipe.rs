@@ -7,6 +7,7 @@ use data::Tokenizer;
 use data::baseline::Labelled;
 use data::metrics::LabelScores;
 use data::objective::Vocabulary;
+use data::pattern::{Cloze, Pattern, Verbalizer};
 use gpt::checkpoint::tensors;
 use gpt::config::{Config, Preset};
 use gpt::model_dir::{ModelCard, load_model_dir, save_model_dir};
@@ -163,11 +164,6 @@ impl Model {
         Ok(Model { gpt, params, tokenizer: Tokenizer::from_json(&loaded.tokenizer)? })
     }
 
-    /// The tokens of texts: see [`Model::encode`].
-    pub(super) fn encode_all(&self, texts: &[String]) -> Result<Vec<Vec<u32>>> {
-        texts.iter().map(|text| self.encode(text)).collect()
-    }
-
     /// The tokens of a text, characters left out that the vocabulary does not have; never none at all.
     pub(super) fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let mut ids = match &self.tokenizer {
@@ -198,6 +194,8 @@ pub struct Recipe {
     pub evaluations: usize,
     /// The largest learning rate, over the one that suits the method ([`Method::learning_rate`]).
     pub rate: f64,
+    /// A pattern and its words, to tell labels by in place of a layer; `both_sides`, `pool` and `dropout` are of the layer.
+    pub words: Option<(&'static str, &'static str)>,
 }
 
 impl std::fmt::Display for Recipe {
@@ -247,8 +245,15 @@ impl Recipe {
         let mut rng = Rng::new(seed, Stream::Init);
         gpt.tune(method, &mut params, &mut rng)?;
         let target = Target::Label { names: names.to_vec() };
-        let head = LinearConfig { pool: self.pool, both_sides: self.both_sides, dropout: self.dropout };
-        let config = ClassifierConfig { target, head: HeadConfig::Linear(head) };
+        let layer = LinearConfig { pool: self.pool, both_sides: self.both_sides, dropout: self.dropout };
+        let head = match self.words {
+            None => HeadConfig::Linear(layer),
+            Some((pattern, words)) => {
+                let words: Verbalizer = words.parse()?;
+                HeadConfig::Words(Cloze::new(pattern.parse()?, Some(&words), names)?)
+            }
+        };
+        let config = ClassifierConfig { target, head };
         let classifier = Classifier::new(gpt, config, &model.tokenizer, &mut params, &mut rng)?;
         Ok((classifier, params))
     }
@@ -261,9 +266,19 @@ impl Recipe {
         forget_peak_memory();
         let (classifier, params, outcome) = self.tuned(model, reviews, method, seed)?;
         let memory = peak_memory();
-        let p = classifier.probabilities(&params, &model.encode_all(reviews.test.texts())?);
+        let p = classifier.probabilities(&params, &self.encode(model, reviews.test.texts())?);
         let scores = LabelScores::of_probabilities(&p, reviews.test.labels());
         Ok(values(&outcome, &scores, memory))
+    }
+
+    /// The tokens of texts, as they stand in the pattern if there is one.
+    ///
+    /// # Errors
+    /// If the tokenizer cannot read one.
+    pub fn encode(&self, model: &Model, texts: &[String]) -> Result<Vec<Vec<u32>>> {
+        let pattern: Option<Pattern> = self.words.map(|(pattern, _)| pattern.parse()).transpose()?;
+        let piece = |text: &String| pattern.as_ref().map_or_else(|| text.clone(), |p| p.text_piece(text));
+        texts.iter().map(|text| model.encode(&piece(text))).collect()
     }
 
     /// The classifier that [`Recipe::tune`] measures.
@@ -280,7 +295,7 @@ impl Recipe {
         let method: Method = method.parse()?;
         let part = |part: &Labelled| -> Result<(Vec<Vec<u32>>, Targets)> {
             let targets = Targets::Labels(part.labels().to_vec(), vec![1.0; part.names().len()]);
-            Ok((model.encode_all(part.texts())?, targets))
+            Ok((self.encode(model, part.texts())?, targets))
         };
         let ((texts, targets), (dev_texts, dev_targets)) =
             (part(&reviews.train)?, part(&reviews.validation)?);

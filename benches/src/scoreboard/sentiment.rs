@@ -24,7 +24,7 @@ const LOSS: Column = share("loss", "loss of pretraining");
 
 /// A model that fills in words: it has to know at each word which one it is. One that only goes on with the text may forget
 /// whether it was praise, for the generator goes on in the same way after either.
-const BASE: Base = Base {
+pub(super) const BASE: Base = Base {
     name: "sentiment",
     settings: "n_layer=2 n_head=2 n_embd=64 block_size=32 batch_size=32 ngram=2 dropout=0 max_iters=300 objective=mlm",
     text: |setup| {
@@ -33,11 +33,11 @@ const BASE: Base = Base {
     },
 };
 /// Reviews to pretrain on, without labels.
-const UNLABELLED: usize = 20_000;
+pub(super) const UNLABELLED: usize = 20_000;
 /// Labelled reviews to train, to validate and to test.
 const LABELLED: [usize; 3] = [5000, 500, 4000];
 
-const RECIPE: Recipe = Recipe {
+pub(super) const RECIPE: Recipe = Recipe {
     both_sides: true,
     pool: Pool::Mean,
     dropout: 0.0,
@@ -45,6 +45,7 @@ const RECIPE: Recipe = Recipe {
     batch_size: 32,
     evaluations: 1,
     rate: 2.0,
+    words: None,
 };
 
 fn settings() -> String {

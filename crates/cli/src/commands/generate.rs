@@ -18,7 +18,7 @@ pub(crate) const ABOUT: &str = "Write a text whose best possible loss is known
 
   newleaf generate --list
   newleaf generate markov-k --tokens 1000000 --seed 1 --out markov.txt
-  newleaf generate sentiment --set eta=0.1 --set language=zh --tokens 200000 --out reviews.tsv
+  newleaf generate sentiment --set eta=0.1 --set language=zh --tokens 200000 --format records --out reviews.jsonl
   newleaf generate slots --format records --out dialogues.jsonl --json
   newleaf generate storygen | head -20";
 

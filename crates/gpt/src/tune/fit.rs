@@ -225,7 +225,7 @@ impl<'c, D: Fn(&str) -> usize + Send> Fitting<'c, D> {
         task: &impl Task,
         tell: &mut impl FnMut(Event) -> ControlFlow<()>,
     ) -> Result<(), TuneError> {
-        let (mut workspace, mut grads) = (Workspace::new(), Grads::new(params));
+        let (workspace, mut grads) = (Workspace::new(), Grads::new(params));
         let mut rng = Rng::new(self.config.seed, Stream::Data);
         self.measure(params, task, f64::NAN, tell)?;
         for epoch in 0..self.config.epochs {
@@ -236,9 +236,6 @@ impl<'c, D: Fn(&str) -> usize + Send> Fitting<'c, D> {
                 let start = Instant::now();
                 let loss = parallel::awake(|| self.step(params, task, batch, &workspace, &mut grads))?;
                 self.seconds += start.elapsed().as_secs_f64();
-                if hoards(&workspace) {
-                    workspace = Workspace::new();
-                }
                 (losses, since) = (losses + loss, since + 1);
                 let event = Event::Update { update: self.update, of: self.updates_in_all, loss };
                 stop_if(tell(event))?;
@@ -331,13 +328,6 @@ impl<'c, D: Fn(&str) -> usize + Send> Fitting<'c, D> {
     }
 }
 
-/// Whether a workspace, of which nothing is in use, keeps more than twice what one step needs: it has buffers for each length
-/// that a batch had, and some lengths are rare.
-fn hoards(workspace: &Workspace) -> bool {
-    let stats = workspace.stats();
-    stats.pooled_bytes > 2 * stats.peak_bytes
-}
-
 fn stop_if(told: ControlFlow<()>) -> Result<(), TuneError> {
     if told.is_break() { Err(TuneError::Stopped) } else { Ok(()) }
 }
@@ -355,26 +345,4 @@ fn batches(task: &impl Task, batch_size: usize, rng: &mut Rng) -> Vec<Vec<usize>
     }
     rng.shuffle(&mut batches);
     batches
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Steps of one length keep their buffers; those of ever new lengths do not keep all of them.
-    #[test]
-    fn a_workspace_does_not_hoard() {
-        let (workspace, step) = (Workspace::new(), |workspace: &Workspace, len| drop(workspace.take(len)));
-        (0..100).for_each(|_| step(&workspace, 1000));
-        assert!(!hoards(&workspace));
-        let (mut workspace, mut most, mut fresh) = (Workspace::new(), 0, 0);
-        for len in 900..1000 {
-            step(&workspace, len);
-            most = most.max(workspace.stats().pooled_bytes);
-            if hoards(&workspace) {
-                (workspace, fresh) = (Workspace::new(), fresh + 1);
-            }
-        }
-        assert!(most <= 3 * 4 * 1000 && fresh > 10, "{most} {fresh}");
-    }
 }
