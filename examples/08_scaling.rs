@@ -70,10 +70,19 @@ fn main() -> Result<(), Box<dyn Error>> {
             points.push(Point { n: n as f64, d: tokens as f64, loss });
         }
     }
-    let fit = Fit::of(&points);
-    println!("\nL = {:.4} + {:.3e} / N^{:.3} + {:.3e} / D^{:.3}", fit.e, fit.a, fit.alpha, fit.b, fit.beta);
-    println!("largest error of the fit: {:.4} nats", fit.largest_error(&points));
-    println!("E is {:.4}; what the process itself costs {entropy:.4} nats a character", fit.e);
+    // After the smallest budget a model has hardly begun, which no law of this form tells.
+    let least = points[0].d;
+    let later: Vec<Point> = points.iter().copied().filter(|p| p.d > least).collect();
+    for (what, points) in [("all budgets", &points), ("without the smallest budget", &later)] {
+        let fit = Fit::of(points);
+        println!(
+            "\n{what}: L = {:.4} + {:.3e} / N^{:.3} + {:.3e} / D^{:.3}",
+            fit.e, fit.a, fit.alpha, fit.b, fit.beta
+        );
+        println!("largest error of the fit: {:.4} nats", fit.largest_error(points));
+        println!("E is {:.4}; what the process itself costs {entropy:.4} nats a character", fit.e);
+    }
+    let fit = Fit::of(&later);
     if let Some(path) = std::env::args().nth(1) {
         std::fs::write(&path, picture(&points, &fit, entropy))?;
         println!("{path}");

@@ -10,7 +10,7 @@ use gpt::tune::Pool;
 
 const BASE: Base = Base {
     name: "verdicts",
-    settings: "n_layer=3 n_head=3 n_embd=96 block_size=64 batch_size=32 dropout=0 ngram=0 max_iters=800",
+    settings: "n_layer=3 n_head=3 n_embd=96 block_size=64 batch_size=32 learning_rate=3e-3 max_iters=1500",
     text,
 };
 /// Characters of reviews to pretrain on, before the sentences are added.
