@@ -41,7 +41,7 @@ fn pairs(part: &Labelled, label_first: bool) -> Pairs {
 
 pub(super) const CONTROL: Claim = Claim {
     name: "control",
-    says: "reviews written for a label have it, as often as those that they were learned from, less two points",
+    says: "Reviews written for a label have it, as often as those that they were learned from, less two points",
     settings: || {
         format!(
             "generator `sentiment`, words as tokens; preset `shakespeare` with `{}`, from scratch (pretrained on reviews \
@@ -110,7 +110,7 @@ fn written(model: &Answering, count: usize, seed: u64) -> Result<Pairs> {
 
 pub(super) const LABEL_AS_TEXT: Claim = Claim {
     name: "label-as-text",
-    says: "a model that writes the label tells it as well as one with a layer for labels",
+    says: "A model that writes the label tells it as well as one with a layer for labels",
     settings: || {
         format!(
             "as `sentiment`, with {LABELLED:?} reviews; the review as source and the label as target, {TELLING}; beside it \
@@ -161,7 +161,7 @@ fn label_as_text(setup: &Setup, case: &str) -> Result<Values> {
 
 pub(super) const MORE_EXAMPLES: Claim = Claim {
     name: "more-examples",
-    says: "with 16 labelled reviews of each kind, reviews that a model wrote for the labels help the classifier",
+    says: "With 16 labelled reviews of each kind, reviews that a model wrote for the labels help the classifier",
     settings: || {
         format!(
             "as `prompt`, with the layer; the same base learns to write from the {K} of each label ({FEW}), {MORE} are drawn for \
@@ -173,7 +173,11 @@ pub(super) const MORE_EXAMPLES: Claim = Claim {
     seeds: &[1, 2, 3, 4, 5],
     cases: &["real", "real and written"],
     measure: more_examples,
-    columns: &[ACCURACY, share("right", "written ones with the right label"), SECONDS],
+    columns: &[
+        ACCURACY,
+        share("right", "written ones that the reader understands, with the right label"),
+        SECONDS,
+    ],
     verdict: |runs| {
         let accuracy = |case| Some(runs.summary(case, "accuracy")?.shown(ACCURACY.show));
         let gain = runs.difference("real and written", "real", "accuracy")?;

@@ -12,7 +12,7 @@ use std::path::Path;
 
 pub(super) const CLAIM: Claim = Claim {
     name: "hand-written",
-    says: "a few hundred sentence pairs, or reports, that people wrote are too few to learn from",
+    says: "A few hundred sentence pairs, or reports, that people wrote are too few to learn from",
     settings,
     file: None,
     seeds: &[1, 2, 3],

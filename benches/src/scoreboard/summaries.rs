@@ -11,7 +11,7 @@ use random::{Rng, Stream};
 
 pub(super) const CLAIM: Claim = Claim {
     name: "summaries",
-    says: "summaries of reports reach a ROUGE-L of 95, far above the first sentence",
+    says: "Summaries of reports reach a ROUGE-L of 95, far above the first sentence",
     settings,
     file: None,
     seeds: &[1, 2],

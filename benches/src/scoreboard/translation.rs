@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 pub(super) const CLAIM: Claim = Claim {
     name: "translation",
-    says: "of sentences that are new combinations of known words, 98 in 100 are translated without a mistake",
+    says: "Of sentences that are new combinations of known words, 98 in 100 are translated without a mistake",
     settings,
     file: None,
     seeds: &[1, 2, 3],

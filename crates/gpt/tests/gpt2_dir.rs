@@ -229,6 +229,34 @@ fn exported_adapters_come_back() {
     }
 }
 
+/// One base in memory serves two adapters by turns, each on a copy: whichever was there before, the logits are the same bits,
+/// and the base stays what it was.
+#[test]
+fn two_adapters_take_turns_on_one_base() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, base) = own_model();
+    let sha256 = fingerprint(&config, &base);
+    let adapters = [("lora:r=3,targets=qv", 3), ("ia3", 4)].map(|(method, seed)| {
+        let method: Method = method.parse().unwrap();
+        let (mut model, mut params) = built(&config, &from_params(&base));
+        model.tune(&method, &mut params, &mut Rng::new(seed, Stream::Init)).unwrap();
+        scatter(&mut params, &mut Rng::new(seed, Stream::Init));
+        let out = folder.path().join(seed.to_string());
+        save_adapter(&out, &model, &params, &method, (Path::new("base"), &sha256), &[]).unwrap();
+        (load_adapter(&out).unwrap(), logits(&model, &params))
+    });
+    let (loaded, loaded_params) = built(&config, &from_params(&base));
+    let plain = logits(&loaded, &loaded_params);
+    for turn in [0, 1, 0, 1] {
+        let (adapter, expected) = &adapters[turn];
+        let (mut model, mut params) = (loaded.clone(), loaded_params.clone());
+        adapter.put_on(&mut model, &mut params).unwrap();
+        assert_eq!(&logits(&model, &params), expected);
+        assert_ne!(expected, &plain);
+        assert_eq!(logits(&loaded, &loaded_params), plain);
+    }
+}
+
 /// A merged model computes the same bits as its base with the adapter; unmerged, it has the base's bits again.
 #[test]
 fn merged_models_are_models_and_come_apart() {

@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use crate::model;
 use data::baseline::likeliest;
 use gpt::tune::{SavedClassifier, Target, load_classifier};
-use std::io::{BufRead, Write};
+use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -30,17 +30,18 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// Lines that are computed together.
+/// Lines that are computed together; somebody who types gets each answer at once.
 const LINES: usize = 256;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let saved = load_classifier(&args.model, args.base.as_deref())?;
     let (stdin, mut out) = (std::io::stdin().lock(), std::io::stdout().lock());
+    let together = if stdin.is_terminal() { 1 } else { LINES };
     let mut lines = Vec::new();
     for line in stdin.lines() {
         lines
             .push(line.map_err(|e| Failure::input(format!("standard input: {e}: expected lines of UTF-8")))?);
-        if lines.len() == LINES {
+        if lines.len() == together {
             answer(args, &saved, &std::mem::take(&mut lines), &mut out)?;
         }
     }

@@ -3,7 +3,7 @@
 use crate::answering::{AnswerArgs, Answerer, LeftOut};
 use crate::failure::Failure;
 use serde_json::json;
-use std::io::{BufRead, Write};
+use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
 pub(crate) const ABOUT: &str = "Translate lines from standard input, by a model of newleaf finetune seq2seq
@@ -25,12 +25,13 @@ pub(crate) struct Args {
     pairs: bool,
 }
 
-/// Lines that are computed together.
+/// Lines that are computed together; somebody who types gets each answer at once.
 const LINES: usize = 16;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let model = args.answers.load()?;
     let mut answerer = args.answers.answerer(&model)?;
+    let together = if std::io::stdin().is_terminal() { 1 } else { LINES };
     let (mut lines, mut number) = (Vec::new(), 0);
     let mut left_out = LeftOut::default();
     for line in std::io::stdin().lock().lines() {
@@ -44,7 +45,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
             )));
         }
         lines.push(line.trim().to_string());
-        if lines.len() == LINES {
+        if lines.len() == together {
             write(args, &mut answerer, &std::mem::take(&mut lines), &mut left_out)?;
         }
     }
