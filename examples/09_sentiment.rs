@@ -8,7 +8,7 @@
 //! counts. One label in twenty is wrong, so nothing can be right more often than 95 times in 100 but by luck.
 
 use data::baseline::{Labelled, NaiveBayes};
-use data::generate::{Document, Field, find, sentiment::true_label};
+use data::generate::{Field, documents, sentiment::true_label};
 use data::metrics::LabelScores;
 use data::objective::Vocabulary;
 use data::tokenizer::{PieceCounts, WordTokenizer};
@@ -147,20 +147,10 @@ fn reviews(
     count: usize,
     seen: &mut HashSet<String>,
 ) -> Result<Vec<(String, String)>> {
-    let entry = find("sentiment")?;
-    let mut generator = (entry.build)(&entry.params(&[("language", language)])?)?;
-    let alphabet = generator.alphabet().to_vec();
-    let (mut rng, mut document) = (Rng::new(seed, Stream::Data), Document::default());
-    let mut rows = Vec::new();
-    while rows.len() < count {
-        document.clear();
-        generator.append(&mut rng, &mut document);
-        let fields = document.field_texts(&alphabet);
-        let text = |wanted| fields.iter().find(|(field, _)| *field == wanted).map(|(_, text)| text.clone());
-        let (review, label) = text(Field::Text).zip(text(Field::Label)).ok_or("a review and its label")?;
-        if seen.insert(review.clone()) {
-            rows.push((review, label));
-        }
-    }
-    Ok(rows)
+    let pair = |fields: Vec<(Field, String)>| {
+        let [(_, review), (_, label)] = <[_; 2]>::try_from(fields).expect("a review and its label");
+        (review, label)
+    };
+    let all = documents("sentiment", &[("language", language)], seed)?.map(pair);
+    Ok(all.filter(|(review, _)| seen.insert(review.clone())).take(count).collect())
 }

@@ -12,10 +12,10 @@ use data::generate::sample;
 use data::metrics::{Bleu, TextMetric, Tokenization};
 use data::seq2seq::PairTemplate;
 use data::{CharTokenizer, Example, Tokenizer};
-use gpt::beam::{Beam, Limits};
+use gpt::Gpt;
+use gpt::beam::Beam;
 use gpt::config::{Activation, Norm, Position, Preset};
-use gpt::tune::{Complete, Event, TuneConfig, fit};
-use gpt::{Decoder, Gpt};
+use gpt::tune::{Answerer, Complete, Event, Room, TuneConfig, fit};
 use random::{Rng, Stream};
 use std::collections::HashSet;
 use std::error::Error;
@@ -66,16 +66,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let task = Complete { gpt: &model, examples: &examples, dev: &dev };
     fit(&mut params, &task, &settings, |name| model.depth(name), tell)?;
 
-    let mut answers = Vec::new();
-    for (source, _) in &test {
-        let (prompt, _) = template.prompt(&tokenizer.encode(source)?, config.block_size / 2);
-        let mut decoder = Decoder::new(&model, &params);
-        let logits = decoder.push_prefix(&prompt).to_vec();
-        let limits =
-            Limits { end: template.end, never: &[template.sep], most: config.block_size - prompt.len() };
-        let best = Beam::default().search(decoder, &logits, limits, 1).swap_remove(0);
-        answers.push(tokenizer.decode(&best.ids)?);
-    }
+    let room = Room { reserved: config.block_size / 2, most: config.block_size };
+    let answerer = Answerer::new((&model, &params), &tokenizer, template, room);
+    let answer = |(source, _): &(String, String)| {
+        tokenizer.decode(&answerer.best(&tokenizer.encode(source)?, &Beam::default()))
+    };
+    let answers: Vec<String> = test.iter().map(answer).collect::<Result<_, data::DataError>>()?;
     println!();
     for ((source, target), answer) in test.iter().zip(&answers).take(3) {
         println!("{source}\n{answer}{}\n", if answer == target { "" } else { "   (wrong)" });

@@ -5,10 +5,10 @@ use crate::machine::{forget_peak_memory, peak_memory};
 use data::Example;
 use data::metrics::AnswerScores;
 use data::seq2seq::PairTemplate;
-use gpt::beam::{Beam, Limits};
+use gpt::Gpt;
+use gpt::beam::Beam;
 use gpt::sampling::Sampler;
-use gpt::tune::{Complete, TuneConfig, fit, grown};
-use gpt::{Decoder, Generator, Gpt};
+use gpt::tune::{Answerer, Complete, Room, TuneConfig, fit, grown};
 use random::{Rng, Stream};
 use std::ops::ControlFlow;
 use tensor::Params;
@@ -106,14 +106,11 @@ impl Lesson {
 }
 
 impl Answering {
-    /// A decoder that has seen a source, the scores of the next token, and how many tokens an answer may have.
-    fn begin(&self, source: &str) -> Result<(Decoder<'_>, Vec<f32>, usize)> {
+    /// Sources have what the longest answer that was learned leaves of the context.
+    fn answerer(&self) -> Answerer<'_> {
         let Model { gpt, params, tokenizer } = &self.model;
-        let block_size = gpt.config.block_size;
-        let (prompt, _) = self.template.prompt(&tokenizer.encode(source)?, block_size - self.longest);
-        let mut decoder = Decoder::new(gpt, params);
-        let logits = decoder.push_prefix(&prompt).to_vec();
-        Ok((decoder, logits, block_size - prompt.len()))
+        let room = Room { reserved: self.longest, most: gpt.config.block_size };
+        Answerer::new((gpt, params), tokenizer, self.template, room)
     }
 
     /// The likeliest answer that a beam of the usual settings finds.
@@ -121,10 +118,9 @@ impl Answering {
     /// # Errors
     /// If a character of the source is unknown.
     pub(super) fn answer(&self, source: &str) -> Result<String> {
-        let (decoder, logits, most) = self.begin(source)?;
-        let limits = Limits { end: self.template.end, never: &[self.template.sep], most };
-        let best = Beam::default().search(decoder, &logits, limits, 1).swap_remove(0);
-        Ok(self.model.tokenizer.decode(&best.ids)?)
+        let tokenizer = &self.model.tokenizer;
+        let ids = self.answerer().best(&tokenizer.encode(source)?, &Beam::default());
+        Ok(tokenizer.decode(&ids)?)
     }
 
     /// An answer drawn at random.
@@ -132,10 +128,9 @@ impl Answering {
     /// # Errors
     /// As [`Answering::answer`].
     pub(super) fn draw(&self, source: &str, sampler: Sampler, rng: Rng) -> Result<String> {
-        let (decoder, logits, most) = self.begin(source)?;
-        let tokens = Generator::after(decoder, logits, sampler, rng).without(&[self.template.sep]);
-        let ids: Vec<u32> = tokens.take(most).take_while(|&token| token != self.template.end).collect();
-        Ok(self.model.tokenizer.decode(&ids)?)
+        let tokenizer = &self.model.tokenizer;
+        let ids = self.answerer().draw(&tokenizer.encode(source)?, sampler, rng);
+        Ok(tokenizer.decode(&ids)?)
     }
 
     /// The scores of its answers to the sources of pairs.

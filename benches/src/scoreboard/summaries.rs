@@ -4,10 +4,9 @@
 use super::answers::{Lesson, Pairs, scores};
 use super::translation::EXACT;
 use super::{Base, Claim, Column, MEMORY, Result, Runs, SECONDS, Setup, Text, Values, Verdict};
-use data::generate::{Document, Field, find};
+use data::generate::{Field, documents};
 use data::metrics::first_sentence;
 use data::{CharTokenizer, Tokenizer};
-use random::{Rng, Stream};
 
 pub(super) const CLAIM: Claim = Claim {
     name: "summaries",
@@ -47,21 +46,11 @@ fn settings() -> String {
 
 /// Reports and their summaries.
 fn pairs(articles: &str, seed: u64, count: usize) -> Result<Pairs> {
-    let entry = find("report-summary")?;
-    let mut generator = (entry.build)(&entry.params(&[("articles", articles)])?)?;
-    let alphabet = generator.alphabet().to_vec();
-    let (mut rng, mut document) = (Rng::new(seed, Stream::Data), Document::default());
-    let mut pairs = Pairs::new();
-    while pairs.len() < count {
-        document.clear();
-        generator.append(&mut rng, &mut document);
-        let fields = document.field_texts(&alphabet);
-        let text = |wanted| fields.iter().find(|(field, _)| *field == wanted).map(|(_, text)| text.trim());
-        let (report, summary) =
-            text(Field::Prompt).zip(text(Field::Answer)).ok_or("a report and its summary")?;
-        pairs.push((report.to_string(), summary.to_string()));
-    }
-    Ok(pairs)
+    let pair = |fields: Vec<(Field, String)>| {
+        let [(_, report), (_, summary)] = <[_; 2]>::try_from(fields).expect("a report and its summary");
+        (report.trim().to_string(), summary.trim().to_string())
+    };
+    Ok(documents("report-summary", &[("articles", articles)], seed)?.map(pair).take(count).collect())
 }
 
 fn text(setup: &Setup) -> Result<Text> {

@@ -4,7 +4,7 @@ use super::{Result, Values};
 use data::Tokenizer;
 use data::baseline::{Classifier, Labelled, LogisticRegression, NaiveBayes};
 use data::dataset::{HashPart, k_shot};
-use data::generate::{Document, Field, find, sentiment::true_label};
+use data::generate::{Field, documents, sentiment::true_label};
 use data::metrics::LabelScores;
 use data::read::{Documents, Options};
 use data::tokenizer::{PieceCounts, WordTokenizer};
@@ -147,25 +147,18 @@ impl Reviews {
     }
 }
 
+/// The reviews of the generator `sentiment` with their labels, as they come.
+fn generated(seed: u64) -> Result<impl Iterator<Item = (String, String)>> {
+    let pair = |fields: Vec<(Field, String)>| {
+        let [(_, text), (_, label)] = <[_; 2]>::try_from(fields).expect("a review has a text and a label");
+        (text, label)
+    };
+    Ok(documents("sentiment", &[], seed)?.map(pair))
+}
+
 /// So many reviews of the generator that were not seen before, with their labels.
 fn reviews(seed: u64, count: usize, seen: &mut HashSet<String>) -> Result<Rows> {
-    let entry = find("sentiment")?;
-    let mut generator = (entry.build)(&entry.defaults())?;
-    let alphabet = generator.alphabet().to_vec();
-    let (mut rng, mut document) = (Rng::new(seed, Stream::Data), Document::default());
-    let mut rows = Rows::new();
-    while rows.len() < count {
-        document.clear();
-        generator.append(&mut rng, &mut document);
-        let fields = document.field_texts(&alphabet);
-        let field = |wanted| fields.iter().find(|(field, _)| *field == wanted).map(|(_, text)| text.clone());
-        let text = field(Field::Text).ok_or("sentiment writes a text")?;
-        let label = field(Field::Label).ok_or("sentiment writes a label")?;
-        if seen.insert(text.clone()) {
-            rows.push((text, label));
-        }
-    }
-    Ok(rows)
+    Ok(generated(seed)?.filter(|(text, _)| seen.insert(text.clone())).take(count).collect())
 }
 
 /// So many texts of the generator `sentiment`, a line each and without labels, as they come.
@@ -173,19 +166,7 @@ fn reviews(seed: u64, count: usize, seen: &mut HashSet<String>) -> Result<Rows> 
 /// # Errors
 /// If the generator is not what it was.
 pub fn unlabelled(count: usize, seed: u64) -> Result<String> {
-    let entry = find("sentiment")?;
-    let mut generator = (entry.build)(&entry.defaults())?;
-    let alphabet = generator.alphabet().to_vec();
-    let (mut rng, mut document) = (Rng::new(4_000_000 + seed, Stream::Data), Document::default());
-    let mut text = String::new();
-    for _ in 0..count {
-        document.clear();
-        generator.append(&mut rng, &mut document);
-        let (_, review) = document.field_texts(&alphabet).swap_remove(0);
-        text += &review;
-        text.push('\n');
-    }
-    Ok(text)
+    Ok(generated(4_000_000 + seed)?.take(count).map(|(text, _)| text + "\n").collect())
 }
 
 /// The words of a text as tokens.

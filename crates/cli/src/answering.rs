@@ -6,13 +6,17 @@ use crate::sampling::SamplerArgs;
 use data::augment::Translate;
 use data::seq2seq::PairTemplate;
 use data::{DataError, Tokenizer};
-use gpt::beam::{Beam, Limits};
+use gpt::Gpt;
+use gpt::beam::Beam;
 use gpt::sampling::Sampler;
-use gpt::{Decoder, Generator, Gpt};
+use gpt::tune::{self, Room};
 use random::{Rng, Stream};
 use rayon::prelude::*;
 use std::path::PathBuf;
 use tensor::Params;
+
+/// Tokens of the longest answer, unless somebody says otherwise.
+const MOST: usize = 200;
 
 /// How the likeliest answer is looked for.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -24,19 +28,12 @@ pub(crate) struct BeamArgs {
     #[arg(long, value_name = "ALPHA", default_value_t = 0.6)]
     length_penalty: f64,
     /// The longest answer, in tokens
-    #[arg(long, alias = "max_new_tokens", value_name = "N", default_value_t = 200, value_parser = at_least_one)]
-    max_new_tokens: usize,
+    #[arg(long, alias = "max_new_tokens", value_name = "N", default_value_t = MOST, value_parser = at_least_one)]
+    pub(crate) max_new_tokens: usize,
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "expected a whole number above 0".into())
-}
-
-impl Default for BeamArgs {
-    fn default() -> Self {
-        let Beam { width, length_penalty } = Beam::default();
-        Self { beam: width, length_penalty, max_new_tokens: 200 }
-    }
 }
 
 impl BeamArgs {
@@ -75,10 +72,9 @@ impl AnswerArgs {
     pub(crate) fn answerer<'m>(&self, model: &'m Model) -> Result<Answerer<'m>, Failure> {
         let beam = self.beam.beam()?;
         let how = if self.sample { How::Sample(self.sampling.sampler()?) } else { How::Beam(beam) };
-        let about = |e: DataError| Failure::from(e).about(self.model.display());
-        let template = PairTemplate::new(&model.tokenizer).map_err(about)?;
-        let rng = Rng::new(self.sampling.seed, Stream::Sampling);
-        Ok(Answerer::new((&model.gpt, &model.params), &model.tokenizer, template, how, self.beam, rng))
+        let (most, seed) = (self.beam.max_new_tokens, self.sampling.seed);
+        let answerer = Answerer::new((&model.gpt, &model.params), &model.tokenizer, how, most, seed);
+        answerer.map_err(|e| Failure::from(e).about(self.model.display()))
     }
 }
 
@@ -88,19 +84,11 @@ pub(crate) enum How {
     Sample(Sampler),
 }
 
-/// Answers source after source.
+/// Answers texts one after the other.
 pub(crate) struct Answerer<'m> {
-    gpt: &'m Gpt,
-    params: &'m Params,
+    tokens: tune::Answerer<'m>,
     tokenizer: &'m Tokenizer,
-    template: PairTemplate,
     how: How,
-    /// Special tokens that are no end of an answer.
-    never: Vec<u32>,
-    /// Tokens of the longest answer, if the source leaves room for them.
-    most: usize,
-    /// Tokens of the longest source: a quarter of the context is for the answer, or less if no answer is as long.
-    room: usize,
     rng: Rng,
 }
 
@@ -121,36 +109,27 @@ impl Answer {
 }
 
 impl<'m> Answerer<'m> {
+    /// Of a plain model with its tokenizer. A quarter of the context is for the answer, or less if none is as long.
     pub(crate) fn new(
-        (gpt, params): (&'m Gpt, &'m Params),
+        model: (&'m Gpt, &'m Params),
         tokenizer: &'m Tokenizer,
-        template: PairTemplate,
         how: How,
-        args: BeamArgs,
-        rng: Rng,
-    ) -> Self {
-        let specials = tokenizer.specials().into_iter().map(|(_, id)| id);
-        let never = specials.filter(|id| *id != template.end).collect();
-        let (most, block_size) = (args.max_new_tokens, gpt.config.block_size);
-        let room = block_size - most.min(block_size / 4);
-        Self { gpt, params, tokenizer, template, how, never, most, room, rng }
+        most: usize,
+        seed: u64,
+    ) -> Result<Self, DataError> {
+        let template = PairTemplate::new(tokenizer)?;
+        let room = Room { reserved: most.min(model.0.config.block_size / 4), most };
+        let tokens = tune::Answerer::new(model, tokenizer, template, room);
+        Ok(Self { tokens, tokenizer, how, rng: Rng::new(seed, Stream::Sampling) })
     }
 
-    /// One that draws answers at random.
+    /// One that draws answers at random, for whoever has randomness of its own.
     pub(crate) fn sampling(model: &'m Model, temperature: f32) -> Result<Self, Failure> {
         let sampler = Sampler { temperature, ..Sampler::default() };
         sampler.validate()?;
-        let about = |e: DataError| Failure::from(e).about(model.path.display());
-        let template = PairTemplate::new(&model.tokenizer).map_err(about)?;
-        let (beam, rng) = (BeamArgs::default(), Rng::new(0, Stream::Sampling)); // which are not used
-        Ok(Self::new(
-            (&model.gpt, &model.params),
-            &model.tokenizer,
-            template,
-            How::Sample(sampler),
-            beam,
-            rng,
-        ))
+        let answerer =
+            Self::new((&model.gpt, &model.params), &model.tokenizer, How::Sample(sampler), MOST, 0);
+        answerer.map_err(|e| Failure::from(e).about(model.path.display()))
     }
 
     /// Answers, in the order of the sources, computed side by side.
@@ -160,26 +139,12 @@ impl<'m> Answerer<'m> {
     }
 
     fn answer(&self, source: &str, seed: u64) -> Result<Answer, DataError> {
-        let (ids, unknown) = model::encode_known(self.tokenizer, source)?;
-        let (prompt, cut) = self.template.prompt(&ids, self.room);
-        let most = self.most.min(self.gpt.config.block_size - prompt.len());
-        let mut decoder = Decoder::new(self.gpt, self.params);
-        let logits = decoder.push_prefix(&prompt).to_vec();
+        let (source, unknown) = model::encode_known(self.tokenizer, source)?;
         let ids = match &self.how {
-            How::Beam(beam) => {
-                let limits = Limits { end: self.template.end, never: &self.never, most };
-                beam.search(decoder, &logits, limits, 1).swap_remove(0).ids
-            }
-            How::Sample(sampler) => {
-                let tokens = Generator::after(decoder, logits, *sampler, Rng::new(seed, Stream::Sampling));
-                tokens
-                    .without(&self.never)
-                    .take(most)
-                    .take_while(|&token| token != self.template.end)
-                    .collect()
-            }
+            How::Beam(beam) => self.tokens.best(&source, beam),
+            How::Sample(sampler) => self.tokens.draw(&source, *sampler, Rng::new(seed, Stream::Sampling)),
         };
-        Ok(Answer { text: self.tokenizer.decode(&ids)?, cut, unknown })
+        Ok(Answer { text: self.tokenizer.decode(&ids)?, cut: self.tokens.cuts(&source), unknown })
     }
 }
 

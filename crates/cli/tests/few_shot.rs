@@ -3,19 +3,9 @@
 mod common;
 
 use assert_cmd::Command;
-use common::{Place, float, json, json_file, newleaf, reviews, stdout};
+use common::{Place, finetune, float, json, json_file, newleaf, reviews, stdout};
 
 const PATTERN: &str = "{text}. it was {mask} at noon";
-
-fn finetune(place: &Place, out: &str, more: &[&str]) -> Command {
-    let mut command = newleaf();
-    command.args(["finetune", "classify", "--text-column", "review", "--model"]).arg(place.path("base"));
-    for part in ["train", "dev", "test"] {
-        command.arg(format!("--{part}")).arg(place.path(&format!("{part}.csv")));
-    }
-    command.arg("--out").arg(place.path(out)).args(more);
-    command
-}
 
 fn fewshot(place: &Place, more: &[&str]) -> Command {
     let mut command = newleaf();

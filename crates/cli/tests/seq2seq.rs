@@ -95,8 +95,12 @@ fn from_pairs_to_answers() {
     place.write("more.jsonl", &pairs);
     assert_eq!(json_lines(&place.path("more.jsonl"))[1]["target"], "sun milk");
     let more = place.path("more.jsonl");
-    let more = ["--synthetic", more.to_str().unwrap(), "--epochs=1", "--json"];
-    assert_eq!(json(&mut teach(&place, "fr", "again", &more))["synthetic_pairs"], 2);
+    place.write("test.tsv", "en\tfr\nmilk milk\tsun milk\n");
+    let (more, test) = (more.to_str().unwrap(), place.path("test.tsv"));
+    let again = |more: &[&str]| json(teach(&place, "fr", "again", &["--epochs=1", "--json"]).args(more));
+    assert_eq!(again(&["--synthetic", more])["synthetic_pairs"], 2);
+    // But for what they would tell of the test.
+    assert_eq!(again(&["--synthetic", more, "--test", test.to_str().unwrap()])["synthetic_pairs"], 1);
     // And other words for texts: here there is only one translation, which the way back does not know.
     place.write("texts.tsv", "1\tcat dog\n2\tsun milk\n");
     let mut command = newleaf();

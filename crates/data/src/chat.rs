@@ -86,17 +86,11 @@ impl ChatTemplate {
     /// # Errors
     /// If it lacks one.
     pub fn new(tokenizer: &Tokenizer) -> Result<ChatTemplate, DataError> {
-        let id = |name: &'static str| {
-            tokenizer.special(name).ok_or_else(|| DataError::Malformed {
-                what: "the tokenizer".into(),
-                place: String::new(),
-                found: format!("no special token {name}"),
-                expected: format!("the special tokens {}", Self::specials().join(" ")),
-                remedy: "use a model that was fine-tuned for dialogues".into(),
-            })
-        };
-        let [system, user, assistant] = Role::ALL.map(|role| id(role.marker()));
-        Ok(ChatTemplate { markers: [system?, user?, assistant?], end: id(END)? })
+        let [system, user, assistant] = Role::ALL.map(Role::marker);
+        let remedy = "use a model that was fine-tuned for dialogues";
+        let [system, user, assistant, end] =
+            tokenizer.required_specials([system, user, assistant, END], remedy)?;
+        Ok(ChatTemplate { markers: [system, user, assistant], end })
     }
 
     fn marker(&self, role: Role) -> u32 {

@@ -36,16 +36,9 @@ impl PairTemplate {
     /// # Errors
     /// If it lacks one.
     pub fn new(tokenizer: &Tokenizer) -> Result<PairTemplate, DataError> {
-        let id = |name: &'static str| {
-            tokenizer.special(name).ok_or_else(|| DataError::Malformed {
-                what: "the tokenizer".into(),
-                place: String::new(),
-                found: format!("no special token {name}"),
-                expected: format!("the special tokens {}", Self::specials().join(" ")),
-                remedy: "use a model of newleaf finetune seq2seq".into(),
-            })
-        };
-        Ok(PairTemplate { sep: id(SEP)?, end: id(END)? })
+        let [sep, end] =
+            tokenizer.required_specials([SEP, END], "use a model of newleaf finetune seq2seq")?;
+        Ok(PairTemplate { sep, end })
     }
 
     /// What the model is given to find the target of a source: its first tokens, at most `most` with the marker, and whether

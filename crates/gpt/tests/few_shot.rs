@@ -79,6 +79,11 @@ fn brute_force(gpt: &Gpt, params: &Params, row: &[u32], first: usize) -> f64 {
     (first..row.len()).map(ln_p).sum()
 }
 
+/// To learn these texts, and to be measured on them.
+fn learning<'a>(classifier: &'a Classifier, texts: &'a [Vec<u32>], targets: &'a Targets) -> Classify<'a> {
+    Classify { classifier, texts, targets, dev_texts: texts, dev_targets: targets, metric: Metric::Loss }
+}
+
 #[test]
 fn scores_are_those_of_the_model() {
     for (config, method) in configs().iter().zip(["full", "lora", "prompt:tokens=3"]) {
@@ -137,14 +142,7 @@ fn gradients_are_right() {
         let (workspace, mut grads) = (Workspace::poisoned(), Grads::new(&params));
         let texts = ["hag", "a", "bad egg"].map(|text| encode(&cloze.pattern.text_piece(text))).to_vec();
         let targets = Targets::Labels(vec![0, 1, 1], vec![1.0, 0.5, 1.0][..cloze.words.len()].to_vec());
-        let task = Classify {
-            classifier: &classifier,
-            texts: &texts,
-            targets: &targets,
-            dev_texts: &texts,
-            dev_targets: &targets,
-            metric: Metric::Loss,
-        };
+        let task = learning(&classifier, &texts, &targets);
         let tape = Tape::new(&params, &workspace);
         let loss = task.loss(&tape, &[0, 1, 2], &DropoutSeeds::off());
         loss.backward(&mut grads);
@@ -231,14 +229,7 @@ fn labels_are_learned_and_kept() {
 fn what_does_not_go_together_is_refused() {
     let (classifier, mut params) = classifier(&configs()[0], "head", clozes()[0].clone());
     let (texts, targets) = texts(8, 1);
-    let task = Classify {
-        classifier: &classifier,
-        texts: &texts,
-        targets: &targets,
-        dev_texts: &texts,
-        dev_targets: &targets,
-        metric: Metric::Loss,
-    };
+    let task = learning(&classifier, &texts, &targets);
     let result = fit(&mut params, &task, &TuneConfig::default(), |name| classifier.gpt.depth(name), quietly);
     assert_eq!(result, Err(TuneError::NothingToTrain));
     let refused = |target: Target| {

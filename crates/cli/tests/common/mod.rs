@@ -142,6 +142,17 @@ impl Place {
     }
 }
 
+/// Fine-tunes the model of [`reviews`] on its tables, to tell labels.
+pub(crate) fn finetune(place: &Place, out: &str, more: &[&str]) -> Command {
+    let mut command = newleaf();
+    command.args(["finetune", "classify", "--text-column", "review", "--model"]).arg(place.path("base"));
+    for part in ["train", "dev", "test"] {
+        command.arg(format!("--{part}")).arg(place.path(&format!("{part}.csv")));
+    }
+    command.arg("--out").arg(place.path(out)).args(more);
+    command
+}
+
 /// A folder with a model of a few words and tables of reviews, whose label is decided by one word.
 pub(crate) fn reviews() -> Place {
     let place = Place::new();

@@ -69,7 +69,7 @@ pub use floor::{Floor, Method, PartFloor};
 pub use measure::Measure;
 pub use output::{Format, Layout};
 pub use params::{Kind, Param, Params};
-pub use run::{PartReport, Report, RunError, Sample, run, sample};
+pub use run::{PartReport, Report, RunError, Sample, documents, run, sample};
 pub use spec::Spec;
 
 /// The generators, in the order of `newleaf generate --list`. One more is a file and a line here.

@@ -1,7 +1,7 @@
 //! Generating: documents out, sums and a sha256 kept. Memory does not grow with the length.
 
 use super::output::{Format, append};
-use super::{Document, Entry, Floor, Layout, Measure, Params};
+use super::{Document, Entry, Field, Floor, Layout, Measure, Params};
 use crate::DataError;
 use random::{Rng, Stream};
 use sha2::{Digest, Sha256};
@@ -144,6 +144,33 @@ pub fn sample(name: &str, set: &[(&str, &str)], seed: u64, tokens: u64) -> Resul
             Ok(Sample { symbols, nats, counted, alphabet, floor_nats })
         }
     }
+}
+
+/// The documents of a generator without end, each as its fields with their texts; none of them if it has no documents.
+///
+/// ```
+/// use data::generate::{Field, documents};
+/// let review = documents("sentiment", &[("language", "en")], 1)?.next().unwrap();
+/// assert_eq!(review.iter().map(|(field, _)| *field).collect::<Vec<_>>(), [Field::Text, Field::Label]);
+/// # Ok::<(), data::DataError>(())
+/// ```
+///
+/// # Errors
+/// If there is no such generator or parameter, or the parameters do not go together.
+pub fn documents(
+    name: &str,
+    set: &[(&str, &str)],
+    seed: u64,
+) -> Result<impl Iterator<Item = Vec<(Field, String)>> + use<>, DataError> {
+    let entry = super::find(name)?;
+    let mut generator = (entry.build)(&entry.params(set)?)?;
+    let (mut rng, mut document) = (Rng::new(seed, Stream::Data), Document::default());
+    let next = move || {
+        document.clear();
+        generator.append(&mut rng, &mut document);
+        document.field_texts(generator.alphabet())
+    };
+    Ok(std::iter::repeat_with(next).take_while(|fields| !fields.is_empty()))
 }
 
 /// What can go wrong with a run.

@@ -42,6 +42,28 @@ impl Tokenizer {
         }
     }
 
+    /// The ids of special tokens that a task cannot do without; `remedy` is what to do if one is missing.
+    ///
+    /// # Errors
+    /// If one is missing.
+    pub(crate) fn required_specials<const N: usize>(
+        &self,
+        names: [&str; N],
+        remedy: &str,
+    ) -> Result<[u32; N], DataError> {
+        let mut ids = [0; N];
+        for (id, name) in ids.iter_mut().zip(names) {
+            *id = self.special(name).ok_or_else(|| DataError::Malformed {
+                what: "the tokenizer".into(),
+                place: String::new(),
+                found: format!("no special token {name}"),
+                expected: format!("the special tokens {}", names.join(" ")),
+                remedy: remedy.into(),
+            })?;
+        }
+        Ok(ids)
+    }
+
     /// The special tokens and their ids, in the order of the ids.
     pub fn specials(&self) -> Vec<(&str, u32)> {
         match self {

@@ -4,6 +4,7 @@
 //! times, measures the score, keeps the best weights and stops when they get no better. [`Classifier`] is such a task, and
 //! [`crate::peft`] says which of the weights are trained.
 
+mod answerer;
 mod classifier;
 mod classifier_dir;
 mod complete;
@@ -13,6 +14,7 @@ mod in_context;
 mod rows;
 mod words;
 
+pub use answerer::{Answerer, Room};
 pub use classifier::{Classifier, ClassifierConfig, Classify, Metric, Target, Targets};
 pub use classifier_dir::{SavedClassifier, load_classifier, save_classifier};
 pub use complete::{Complete, grown, mean_loss};

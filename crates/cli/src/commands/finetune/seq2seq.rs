@@ -13,8 +13,8 @@ use data::read::Options;
 use data::seq2seq::PairTemplate;
 use data::{DataError, Example};
 use gpt::beam::Beam;
-use random::{Rng, Stream};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -61,10 +61,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let beam = args.beam.beam()?;
     let completing = Completing::new(&args.fit, &PairTemplate::specials())?;
     let mut parts = parts(args)?;
-    let synthetic = match &args.synthetic {
-        Some(path) => read(path, "source", "target")?,
-        None => Rows::new(),
-    };
+    let synthetic = synthetic(args, &parts)?;
     let counts = [&parts.train, &synthetic, &parts.validation, &parts.test].map(Vec::len);
     let [train, more, validation, test] = counts;
     eprintln!("{train} pairs and {more} synthetic ones to train, {validation} to validate, {test} to test");
@@ -75,7 +72,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         examples(args.dev.as_ref().unwrap_or(&args.train), &parts.validation, &completing.model, template)?,
     );
     let completed = completing.train(&train, &dev)?;
-    let answers = answers(args, beam, &completing.model, &completed, template, &parts.test)?;
+    let answers = answers(args, beam, &completing.model, &completed, &parts.test)?;
     let test = scores(&answers, &parts.test);
     let more = json!({
         "test": test, "beam": beam, "train_pairs": counts[0], "synthetic_pairs": counts[1],
@@ -92,6 +89,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 fn parts(args: &Args) -> Result<Parts, Failure> {
     let read = |path: &Path| Ok(read(path, &args.source_column, &args.target_column)?);
     Parts::divide(&args.train, [args.dev.as_deref(), args.test.as_deref()], read)
+}
+
+/// The pairs whose sources a model wrote, without those that would tell what is measured on.
+fn synthetic(args: &Args, parts: &Parts) -> Result<Rows, Failure> {
+    let Some(path) = &args.synthetic else { return Ok(Rows::new()) };
+    let mut rows = read(path, "source", "target")?;
+    let held_out: HashSet<&str> =
+        [&parts.validation, &parts.test].into_iter().flatten().map(|(_, target)| target.as_str()).collect();
+    rows.retain(|(_, target)| !held_out.contains(target.as_str()));
+    Ok(rows)
 }
 
 /// The pairs of a file.
@@ -156,15 +163,13 @@ fn answers(
     beam: Beam,
     model: &Model,
     completed: &Completed,
-    template: PairTemplate,
     test: &Rows,
 ) -> Result<Vec<String>, Failure> {
     const TOGETHER: usize = 16;
     let (mut gpt, mut params) = (completed.gpt.clone(), completed.params.clone());
     gpt.merge(&mut params);
-    let rng = Rng::new(args.fit.seed, Stream::Sampling);
-    let mut answerer =
-        Answerer::new((&gpt, &params), &model.tokenizer, template, How::Beam(beam), args.beam, rng);
+    let (most, seed) = (args.beam.max_new_tokens, args.fit.seed);
+    let mut answerer = Answerer::new((&gpt, &params), &model.tokenizer, How::Beam(beam), most, seed)?;
     let bar = update_bar(Some(test.len() as u64)).with_message("answers");
     let mut answers = Vec::with_capacity(test.len());
     for part in test.chunks(TOGETHER) {
