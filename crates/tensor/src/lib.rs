@@ -5,6 +5,7 @@ pub mod kernels;
 pub mod ops;
 
 mod display;
+mod dropout_seeds;
 mod error;
 mod op;
 mod params;
@@ -14,6 +15,7 @@ mod tape;
 mod workspace;
 
 pub use display::{MemoryReport, MemoryRow};
+pub use dropout_seeds::DropoutSeeds;
 pub use error::ShapeError;
 pub use op::{Accum, Grad, Op, Saved, View};
 pub use params::{Grads, ParamId, Params};

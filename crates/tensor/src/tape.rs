@@ -10,6 +10,7 @@
 //! sent. Going backwards, every use of a value is visited before the value itself, so its adjoint is
 //! complete when its own turn comes.
 
+use crate::dropout_seeds::DropoutSeeds;
 use crate::op::{Accum, Grad, Op, Saved, View};
 use crate::params::{Grads, ParamId, Params};
 use crate::workspace::{AlignedVec, Buffer, Workspace};
@@ -25,6 +26,7 @@ pub struct Tape<'p> {
     pub(crate) nodes: RefCell<Vec<Node>>,
     recording: bool,
     pub(crate) recompute: bool,
+    dropout: Option<DropoutSeeds>,
 }
 
 pub(crate) struct Node {
@@ -73,7 +75,22 @@ impl<'p> Tape<'p> {
     /// A tape that records, for training.
     #[must_use]
     pub fn new(params: &'p Params, workspace: &'p Workspace) -> Self {
-        Self { params, workspace, nodes: RefCell::default(), recording: true, recompute: false }
+        let nodes = RefCell::default();
+        Self { params, workspace, nodes, recording: true, recompute: false, dropout: None }
+    }
+
+    /// The same tape with dropout: its layers draw the seeds of their masks from `seeds`.
+    #[must_use]
+    pub fn with_dropout(mut self, seeds: DropoutSeeds) -> Self {
+        self.dropout = Some(seeds);
+        self
+    }
+
+    /// The seed of the next dropout mask of this forward pass; `None` where nothing is dropped: on a tape without seeds, or
+    /// one that does not record.
+    #[must_use]
+    pub fn next_dropout_seed(&self) -> Option<u64> {
+        self.dropout.as_ref().filter(|_| self.recording).map(DropoutSeeds::next)
     }
 
     /// A tape that computes the same values and keeps nothing for a backward: for evaluation and sampling.
@@ -107,6 +124,28 @@ impl<'p> Tape<'p> {
         let mut buffer = self.workspace.take(array.len());
         buffer.iter_mut().zip(array).for_each(|(to, from)| *to = *from);
         self.push(Node::leaf(array.shape().into(), Value::Here(buffer), false))
+    }
+
+    /// A value of `shape` that `fill` computes from others and writes in full, outside of the operations: what generating
+    /// needs and training does not, such as attention to a cache of keys and values.
+    ///
+    /// # Panics
+    /// If this tape records: no gradient would flow through the value.
+    #[track_caller]
+    pub fn compute<'t>(
+        &'t self,
+        inputs: &[Var<'t>],
+        shape: Shape,
+        fill: impl FnOnce(&[View<'_>], &mut [f32]),
+    ) -> Var<'t> {
+        assert!(!self.recording, "compute: expected a tape that does not record (Tape::no_grad)");
+        let mut value = self.workspace.take(shape.elements());
+        let nodes = self.nodes.borrow();
+        let views: Vec<View<'_>> = inputs.iter().map(|x| nodes[x.index as usize].view(self.params)).collect();
+        fill(&views, &mut value);
+        drop(views);
+        drop(nodes);
+        self.push(Node::leaf(shape, Value::Here(value), false))
     }
 
     /// Applies an operation to values of this tape. The methods of [`Var`] are this call with names.

@@ -83,12 +83,13 @@ fn list(problems: &[Problem]) -> String {
     lines.join("\n")
 }
 
-/// Collects problems.
+/// Collects problems, so that all are told at once.
 #[derive(Default)]
-pub(crate) struct Check(Vec<Problem>);
+pub struct Check(Vec<Problem>);
 
 impl Check {
-    pub(crate) fn that(
+    /// Notes a problem unless `ok`: the value found, what was expected and what to do.
+    pub fn that(
         &mut self,
         ok: bool,
         field: &'static str,

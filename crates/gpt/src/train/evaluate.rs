@@ -4,7 +4,6 @@ use crate::model::Gpt;
 use data::dataset::{ObjectiveBatches, SequentialBatches, TokenSource};
 use data::objective::Corruptor;
 use data::{Batch, DataError};
-use nn::DropoutSeeds;
 use tensor::{Params, Tape, Workspace};
 
 /// Tokens that are computed at a time: as large as the products need, small enough for the caches.
@@ -67,7 +66,7 @@ fn mean_loss(
             (workspace, size) = (Workspace::new(), batch.ids.len());
         }
         let tape = Tape::no_grad(params, &workspace);
-        let loss = model.loss(&tape, &batch, &DropoutSeeds::off());
+        let loss = model.loss(&tape, &batch);
         sum += f64::from(loss.item()) * batch.total_weight();
         weight += batch.total_weight();
     }

@@ -11,13 +11,13 @@ use nn::optim::{
     Adam, AdamConfig, AdamW, AdamWConfig, Ema, Muon, MuonConfig, Optimizer, Sgd, SgdConfig, SparseSgd,
     SparseSgdConfig, StepError, clip_factor, usual_group,
 };
-use nn::{DropoutSeeds, Schedule, frequent_ngrams};
+use nn::{Schedule, frequent_ngrams};
 use random::{Rng, Stream};
 use std::collections::BTreeMap;
 use tensor::kernels::cross_entropy::Regularizer;
 use tensor::kernels::parallel;
 use tensor::kernels::vmath::sum_of_squares;
-use tensor::{Grads, Params, Tape, Workspace};
+use tensor::{DropoutSeeds, Grads, Params, Tape, Workspace};
 
 /// Tokens that are computed at a time where the configuration does not say: enough rows for the matrix
 /// products to run at full speed, few enough for the activations to stay in the caches.
@@ -247,7 +247,8 @@ impl Trainer {
                     true => Tape::recomputing(params, workspace),
                     false => Tape::new(params, workspace),
                 };
-                let part_loss = model.loss_of_part(&tape, &part, total_weight, &seeds, regularizer);
+                let tape = tape.with_dropout(seeds);
+                let part_loss = model.loss_of_part(&tape, &part, total_weight, regularizer);
                 part_loss.backward(grads);
                 *loss = f64::from(part_loss.item());
             }
@@ -284,8 +285,8 @@ impl Trainer {
         let parts = self.micro_batches(batch);
         let (total_weight, regularizer) = (batch.total_weight() as f32, self.regularizer());
         let what = parts.iter().find_map(|(part, seeds)| {
-            diagnose::first_non_finite(&self.params, |tape| {
-                self.model.loss_of_part(tape, part, total_weight, seeds, regularizer)
+            diagnose::first_non_finite(&self.params, seeds.clone(), |tape| {
+                self.model.loss_of_part(tape, part, total_weight, regularizer)
             })
         });
         let what = what.unwrap_or_else(|| "the sum of the squares of the gradients overflows".to_string());

@@ -4,7 +4,6 @@ use super::Task;
 use crate::Gpt;
 use crate::config::GptConfig;
 use data::{Batch, Example};
-use nn::DropoutSeeds;
 use random::Rng;
 use tensor::{Params, Tape, Var, Workspace};
 
@@ -27,9 +26,9 @@ impl Task for Complete<'_> {
         self.examples[example].ids.len()
     }
 
-    fn loss<'t>(&self, tape: &'t Tape<'_>, examples: &[usize], seeds: &DropoutSeeds) -> Var<'t> {
+    fn loss<'t>(&self, tape: &'t Tape<'_>, examples: &[usize]) -> Var<'t> {
         let examples: Vec<Example> = examples.iter().map(|&i| self.examples[i].clone()).collect();
-        self.gpt.loss(tape, &batch(&examples), seeds)
+        self.gpt.loss(tape, &batch(&examples))
     }
 
     fn validate(&self, params: &Params) -> f64 {
@@ -55,7 +54,7 @@ pub fn mean_loss(gpt: &Gpt, params: &Params, examples: &[Example]) -> f64 {
     for part in order.chunks(EXAMPLES) {
         let batch = batch(&part.iter().map(|&example| example.clone()).collect::<Vec<_>>());
         let tape = Tape::no_grad(params, &workspace);
-        total += f64::from(gpt.loss(&tape, &batch, &DropoutSeeds::off()).item()) * batch.total_weight();
+        total += f64::from(gpt.loss(&tape, &batch).item()) * batch.total_weight();
         weight += batch.total_weight();
     }
     total / weight

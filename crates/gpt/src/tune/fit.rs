@@ -5,13 +5,13 @@ use nn::optim::{
     AdamW, AdamWConfig, Group, MissingGradient, Optimizer, SparseSgd, SparseSgdConfig, StepError,
     clip_factor, usual_group,
 };
-use nn::{DropoutSeeds, Schedule};
+use nn::Schedule;
 use random::{Rng, Stream};
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 use std::time::Instant;
 use tensor::kernels::parallel;
-use tensor::{Grads, ParamId, Params, Tape, Workspace};
+use tensor::{DropoutSeeds, Grads, ParamId, Params, Tape, Workspace};
 
 /// How a model is fine-tuned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -264,8 +264,9 @@ impl<'c, D: Fn(&str) -> usize + Send> Fitting<'c, D> {
         grads: &mut Grads,
     ) -> Result<f64, TuneError> {
         let not_finite = |update, what: String| TuneError::NonFinite { update, what };
-        let tape = Tape::new(params, workspace);
-        let loss = task.loss(&tape, batch, &DropoutSeeds::new(self.config.seed, self.update as u64));
+        let seeds = DropoutSeeds::new(self.config.seed, self.update as u64);
+        let tape = Tape::new(params, workspace).with_dropout(seeds);
+        let loss = task.loss(&tape, batch);
         grads.clear();
         loss.backward(grads);
         let loss = f64::from(loss.item());

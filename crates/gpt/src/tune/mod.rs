@@ -12,19 +12,20 @@ mod fit;
 mod head;
 mod in_context;
 mod rows;
+mod target;
 mod words;
 
 pub use answerer::{Answerer, Room};
-pub use classifier::{Classifier, ClassifierConfig, Classify, Metric, Target, Targets};
+pub use classifier::{Classifier, ClassifierConfig, Classify};
 pub use classifier_dir::{SavedClassifier, load_classifier, save_classifier};
 pub use complete::{Complete, grown, mean_loss};
 pub use fit::{Event, Outcome, TuneConfig, TuneError, fit};
 pub use head::{Head, HeadConfig, LinearConfig, LinearHead, Pool};
 pub use in_context::{InContext, Told};
 pub use rows::Rows;
+pub use target::{Metric, Target, Targets};
 pub use words::Words;
 
-use nn::DropoutSeeds;
 use tensor::{Params, Tape, Var};
 
 /// What is learned.
@@ -41,7 +42,7 @@ pub trait Task: Sync {
     fn tokens(&self, example: usize) -> usize;
 
     /// The loss of some examples, a mean over them.
-    fn loss<'t>(&self, tape: &'t Tape<'_>, examples: &[usize], seeds: &DropoutSeeds) -> Var<'t>;
+    fn loss<'t>(&self, tape: &'t Tape<'_>, examples: &[usize]) -> Var<'t>;
 
     /// How good these weights are on examples that are not trained on; higher is better.
     fn validate(&self, params: &Params) -> f64;

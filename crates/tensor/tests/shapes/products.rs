@@ -59,15 +59,27 @@ fn matvecs() {
         if draw.size(0, 40) == 0 {
             k = 0;
         }
-        let (w, x, bias) = (values(draw, n * k), values(draw, k), values(draw, n));
+        let m = draw.size(1, 4);
+        let (w, x, bias) = (values(draw, n * k), values(draw, m * k), values(draw, n));
         let with_bias = draw.size(0, 1) == 1;
-        let mut y = vec![f32::NAN; n];
-        matvec::matvec(&w, &x, with_bias.then_some(&bias), &mut y);
-        let exact = (0..n).map(|i| {
-            let product = dot(&w[i * k..], 1, &x, 1, k);
-            if with_bias { product + f(bias[i]) } else { product }
+        let bias_of = with_bias.then_some(&bias[..]);
+        let mut y = vec![f32::NAN; m * n];
+        matvec::matvec(&w, &x, m, bias_of, &mut y);
+        let exact = (0..m * n).map(|at| {
+            let (i, j) = (at / n, at % n);
+            let product = dot(&w[j * k..], 1, &x[i * k..], 1, k);
+            if with_bias { product + f(bias[j]) } else { product }
         });
-        check(&format!("{seed}: N {n}, K {k}, bias {with_bias}"), &y, exact);
+        check(&format!("{seed}: M {m}, N {n}, K {k}, bias {with_bias}"), &y, exact);
+        // A vector's result has the same bits, however many others there are.
+        let mut alone = vec![f32::NAN; n];
+        for i in 0..m {
+            matvec::matvec(&w, &x[i * k..(i + 1) * k], 1, bias_of, &mut alone);
+            assert!(
+                y[i * n..(i + 1) * n].iter().zip(&alone).all(|(y, alone)| y.to_bits() == alone.to_bits()),
+                "{seed}"
+            );
+        }
     });
 }
 

@@ -123,10 +123,11 @@ pub(super) fn matvecs(bench: &mut Bench) {
     for rows in 0..=37 {
         for k in 0..=65 {
             for with_bias in [false, true] {
-                let (w, x) = (bench.normals(rows * k), bench.normals(k));
-                let (bias, y) = (bench.normals(rows), bench.normals(rows));
+                let m = 1 + (rows + k) % 3;
+                let (w, x) = (bench.normals(rows * k), bench.normals(m * k));
+                let (bias, y) = (bench.normals(rows), bench.normals(m * rows));
                 bench.check([w, x, bias], &[], [y], |[w, x, bias], _, [y]| {
-                    matvec::matvec(w, x, with_bias.then_some(bias), y);
+                    matvec::matvec(w, x, m, with_bias.then_some(bias), y);
                 });
             }
         }
@@ -141,7 +142,7 @@ pub(super) fn int8_products(bench: &mut Bench) {
             bench.check([x, bias], &[], [y], |[x, bias], _, [y]| {
                 let mut rounded = Int16Vector::default();
                 rounded.set(x);
-                matvec_int8(&w, &rounded, Some(bias), y);
+                matvec_int8(&w, &[rounded], Some(bias), y);
             });
         }
         // The integers themselves, which otherwise lie in memory that nobody guards.
