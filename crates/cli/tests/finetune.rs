@@ -1,9 +1,7 @@
 //! `newleaf finetune` and `newleaf classify`: from a model and a table to labels, and what is refused.
 
-mod common;
-
+use crate::common::{Place, finetune, float, json, json_file, newleaf, reviews, stdout};
 use assert_cmd::Command;
-use common::{Place, finetune, float, json, json_file, newleaf, reviews, stdout};
 use std::path::Path;
 
 fn classify(place: &Place, model: &str, lines: &str) -> Command {

@@ -1,8 +1,6 @@
 //! Whole runs of the program: what they write, that they can be interrupted, and that text comes out.
 
-mod common;
-
-use common::{dataset, json, json_file, json_lines, newleaf, stdout};
+use crate::common::{self, dataset, json, json_file, json_lines, newleaf, stdout};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -2,7 +2,7 @@
 //!
 //! fixtures/gpt2 was made by fixtures/make_gpt2.py with transformers; the same script checks what we export:
 //!
-//!   NEWLEAF_EXPORT=exported cargo test -p gpt --test gpt2_dir exported
+//!   NEWLEAF_EXPORT=exported cargo test -p gpt --test all gpt2_dir::exported
 //!   cd crates/gpt/exported && python ../tests/fixtures/make_gpt2.py check base lora lora-all ia3 prefix prompt
 
 use data::{CharTokenizer, Tokenizer};

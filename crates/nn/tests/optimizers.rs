@@ -1,13 +1,11 @@
 //! Optimizers against PyTorch's numbers and against what must hold for any optimizer.
 
-mod optimizer_numbers;
-
+use crate::optimizer_numbers as torch;
 use ndarray::ArrayD;
 use nn::optim::{
     Adam, AdamConfig, AdamW, AdamWConfig, Group, MissingGradient, Optimizer, Sgd, SgdConfig, StateError,
     StepError,
 };
-use optimizer_numbers as torch;
 use tensor::{Grads, ParamId, Params, Tape, Workspace};
 
 /// Writes `gradient(id, p)` for each parameter: the loss sum(c p) has the constant c as its gradient.

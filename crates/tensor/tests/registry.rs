@@ -1,6 +1,6 @@
 //! Every operation in the registry, checked in the same way: so that none can be added without it.
 //!
-//! `CASES=4096 cargo test -p tensor --release --test registry` is the long run.
+//! `CASES=4096 cargo test -p tensor --release --test all registry::` is the long run.
 
 use ndarray::ArrayD;
 use std::panic::{AssertUnwindSafe, catch_unwind};

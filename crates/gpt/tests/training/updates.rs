@@ -1,7 +1,7 @@
 //! What an update is made of: regularizers, Muon, the average, the guard, short windows, dropout.
 
+use super::variants::model;
 use super::*;
-use crate::variants::model;
 
 /// Label smoothing and z-loss change what is trained, but not how a model is measured.
 #[test]

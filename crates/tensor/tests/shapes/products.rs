@@ -1,8 +1,8 @@
 //! Matrix products, and the feed-forward layer that is made of them.
 
+use super::random::{accum, destination, for_each_shape, size, sizes, values, written};
+use super::running_error::{ACTIVATION, F, check, compare, dot, f};
 use crate::exact::{normal_cdf, normal_pdf};
-use crate::random::{accum, destination, for_each_shape, size, sizes, values, written};
-use crate::running_error::{ACTIVATION, F, check, compare, dot, f};
 use tensor::Grad;
 use tensor::gradcheck::Draw;
 use tensor::kernels::feed_forward::{

@@ -1,0 +1,24 @@
+//! The integration tests of this crate, one program: linking it is what takes the time. A new file is a line here
+//! (`crates/cli/tests/layout.rs` holds that).
+
+mod augment;
+mod batch_masks;
+mod documents;
+mod example_sampler;
+mod generate;
+mod generate_exact;
+mod generate_specs;
+mod leak;
+mod metrics;
+mod minhash;
+mod objective;
+mod oracle;
+mod read_text;
+mod sampler;
+mod segment;
+mod special_tokens;
+mod stop_words;
+mod token_file;
+mod tokenizer;
+mod tokenizer_files;
+mod word_vectors;
