@@ -43,7 +43,6 @@ pub mod clean;
 pub mod dataset;
 pub mod drift;
 mod error;
-pub mod generate;
 pub mod metrics;
 mod new_file;
 pub mod ngram;
