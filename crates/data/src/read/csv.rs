@@ -6,7 +6,7 @@
 //! is an error with its line.
 
 use super::blocks::Blocks;
-use super::document::{Document, Options, Source, listed};
+use super::source::{Document, Options, Source, listed};
 use super::lines::too_long;
 use super::malformed;
 use crate::DataError;

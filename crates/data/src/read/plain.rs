@@ -1,7 +1,7 @@
 //! Plain text: documents that are separated by blank lines, or a document a line.
 
 use super::blocks::Blocks;
-use super::document::{Document, Options, Source};
+use super::source::{Document, Options, Source};
 use super::lines::{Limit, Lines};
 use crate::DataError;
 

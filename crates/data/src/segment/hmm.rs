@@ -19,7 +19,7 @@
 //!
 //! An unseen character thus behaves like those seen once: the idea of Good and Turing.
 
-use super::runs::is_han;
+use crate::han::is_han;
 use super::{Dict, Gold};
 use std::collections::HashMap;
 

@@ -19,7 +19,7 @@
 
 mod long_tags;
 
-use super::script::is_wide;
+use crate::han::is_wide;
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
 use html5ever::tokenizer::{
@@ -31,7 +31,7 @@ use std::cell::RefCell;
 ///
 /// ```
 /// let page = "<title>Zoo</title><p>Lions &amp; <b>ti</b>gers<p>if a < b<script>alert(1)</script>";
-/// assert_eq!(data::clean::html_to_text(page), "Zoo\nLions & tigers\nif a < b");
+/// assert_eq!(data::html::html_to_text(page), "Zoo\nLions & tigers\nif a < b");
 /// ```
 pub fn html_to_text(page: &str) -> String {
     let input = BufferQueue::default();
