@@ -1,7 +1,7 @@
 //! Answers in words beside the right ones, by the usual metrics at once.
 
-use crate::han::is_han;
 use super::{Bleu, Chrf, Rouge, RougeKind, TextMetric, Tokenization};
+use crate::han::is_han;
 
 /// How near answers come to references, one each.
 #[derive(Clone, Debug, PartialEq)]
