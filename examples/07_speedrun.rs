@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (text, floor) = match arguments.next() {
         Some(path) => (read_text(path)?, None),
         None => {
-            let stories = data::generate::sample("storygen", &[], 1, 300_000)?;
+            let stories = synth::sample("storygen", &[], 1, 300_000)?;
             (stories.text(), Some(stories.floor_nats))
         }
     };

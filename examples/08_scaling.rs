@@ -12,11 +12,10 @@
 //!
 //! (Hoffmann et al. 2022, arXiv 2203.15556, equation 2), N being the numbers in matrices and D the tokens. In studies of real
 //! text nobody knows E, the entropy of the text, and the fit decides what it is. Here stories come from a grammar
-//! (`data::generate::storygen`) whose entropy is a calculation, so that the fitted E can be compared with the true one.
+//! (`synth::kinds::storygen`) whose entropy is a calculation, so that the fitted E can be compared with the true one.
 //! Every token is new: nothing is seen twice. Only the second half of each window is measured: before, a story's beginning
 //! may be out of sight, and the process itself could not reach its entropy.
 
-use data::generate::{Sample, sample};
 use data::{Batch, Example};
 use gpt::config::{Activation, Config, Norm, Position, Preset, Schedule};
 use gpt::train::Trainer;
@@ -24,6 +23,7 @@ use nn::DropoutSeeds;
 use std::error::Error;
 use std::fmt::Write;
 use std::time::Instant;
+use synth::{Sample, sample};
 use tensor::{Tape, Workspace};
 
 /// (`n_layer`, `n_embd`); heads have 32 features.

@@ -4,11 +4,10 @@
 //! cargo run --release -p examples --example 09_sentiment               # about half a minute on two cores
 //! ```
 //!
-//! The reviews come from a grammar (`data::generate::sentiment`): one opinion or three, "not slow" is praise, and the majority
+//! The reviews come from a grammar (`synth::kinds::sentiment`): one opinion or three, "not slow" is praise, and the majority
 //! counts. One label in twenty is wrong, so nothing can be right more often than 95 times in 100 but by luck.
 
 use data::baseline::{Labelled, NaiveBayes};
-use data::generate::{Field, documents, sentiment::true_label};
 use data::metrics::LabelScores;
 use data::objective::Vocabulary;
 use data::tokenizer::{PieceCounts, WordTokenizer};
@@ -25,6 +24,7 @@ use random::{Rng, Stream};
 use std::collections::HashSet;
 use std::error::Error;
 use std::ops::ControlFlow;
+use synth::{Field, documents, kinds::sentiment::true_label};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 

@@ -23,8 +23,6 @@
 //! classes that it has only met in plain text it can show that it did.
 
 use data::baseline::likeliest;
-use data::generate::episodes::{Class, HELD_OUT, LABELS, USUAL};
-use data::generate::{Document, Field, find};
 use data::tokenizer::{PieceCounts, WordTokenizer};
 use data::{Batch, Example, MaskSpec, Tokenizer};
 use gpt::config::{Activation, GptConfig, Norm, Position, Preset};
@@ -34,6 +32,8 @@ use nn::{DropoutSeeds, Schedule};
 use random::{Rng, Stream};
 use std::error::Error;
 use std::time::Instant;
+use synth::kinds::episodes::{Class, HELD_OUT, LABELS, USUAL};
+use synth::{Document, Field, find};
 use tensor::{Grads, Params, Tape, Workspace};
 
 const SEED: u64 = 1337;

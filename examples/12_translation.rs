@@ -4,11 +4,10 @@
 //! cargo run --release -p examples --example 12_translation             # about two minutes on two cores
 //! ```
 //!
-//! The sentences come from a grammar with two sides (`data::generate::translation`): time and place move to the other end, a
+//! The sentences come from a grammar with two sides (`synth::kinds::translation`): time and place move to the other end, a
 //! relative clause from before its noun to behind it, and plurals follow from numbers. The translation follows from the
 //! source, so every sentence can be right. The test sentences are combinations that were never seen.
 
-use data::generate::sample;
 use data::metrics::{Bleu, TextMetric, Tokenization};
 use data::seq2seq::PairTemplate;
 use data::{CharTokenizer, Example, Tokenizer};
@@ -20,6 +19,7 @@ use random::{Rng, Stream};
 use std::collections::HashSet;
 use std::error::Error;
 use std::ops::ControlFlow;
+use synth::sample;
 use tensor::Params;
 
 type Pairs = Vec<(String, String)>;

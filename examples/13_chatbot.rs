@@ -4,12 +4,11 @@
 //! cargo run --release -p examples --example 13_chatbot                 # about a minute on two cores
 //! ```
 //!
-//! The dialogues come from a grammar (`data::generate::slots`): a user asks for a table and names the day, the number of
+//! The dialogues come from a grammar (`synth::kinds::slots`): a user asks for a table and names the day, the number of
 //! people, the place, or none of them; the assistant asks for what is missing and at the end repeats everything, some of
 //! which was said many turns ago. What it must say follows from what it was told, so every answer can be right.
 
 use data::chat::{ChatTemplate, Message, Role};
-use data::generate::sample;
 use data::{CharTokenizer, Example, Tokenizer};
 use gpt::config::{Activation, Norm, Position, Preset};
 use gpt::sampling::Sampler;
@@ -18,6 +17,7 @@ use gpt::{Generator, Gpt};
 use random::{Rng, Stream};
 use std::error::Error;
 use std::ops::ControlFlow;
+use synth::sample;
 use tensor::Params;
 
 fn main() -> Result<(), Box<dyn Error>> {

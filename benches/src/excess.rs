@@ -1,9 +1,9 @@
 //! What a model's loss has above what the process that wrote the text itself needs.
 
-use data::generate::{Measure, Sample};
 use data::{Batch, Example};
 use gpt::train::Trainer;
 use nn::DropoutSeeds;
+use synth::{Measure, Sample};
 use tensor::{Tape, Workspace};
 
 /// The summed loss of a batch.

@@ -11,7 +11,6 @@
 
 use benches::table;
 use data::dataset::train_val_split;
-use data::generate::{find, sample};
 use data::{CharTokenizer, read_text};
 use gpt::config::{Config, Preset};
 use gpt::plan::set_updates;
@@ -20,6 +19,7 @@ use std::error::Error;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::time::Instant;
+use synth::{find, sample};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 

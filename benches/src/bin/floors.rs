@@ -10,13 +10,13 @@
 use benches::excess::{self, total_loss};
 use data::Example;
 use data::dataset::ObjectiveBatches;
-use data::generate::oracle::Oracle;
-use data::generate::{Measure, find, sample};
 use data::objective::Vocabulary;
 use gpt::config::{Config, Preset};
 use gpt::train::Trainer;
 use std::error::Error;
 use std::time::Instant;
+use synth::process::oracle::Oracle;
+use synth::{Measure, find, sample};
 use tensor::Workspace;
 
 /// Tokens that are measured.

@@ -8,12 +8,12 @@
 use benches::excess;
 use data::CharTokenizer;
 use data::augment::{Eda, Paraphrase};
-use data::generate::{Sample, sample};
 use gpt::config::{Config, Preset};
 use gpt::train::Trainer;
 use random::{Rng, Stream};
 use std::error::Error;
 use std::fmt::Write;
+use synth::{Sample, sample};
 
 /// Characters of the training text.
 const TRAINING: u64 = 30_000;

@@ -3,12 +3,12 @@
 use super::answers::Lesson;
 use super::{Base, Claim, MEMORY, Model, Result, Runs, SECONDS, Setup, Text, Values, Verdict, share};
 use data::chat::{ChatTemplate, Message, Role};
-use data::generate::sample;
 use data::{CharTokenizer, Example, Tokenizer};
 use gpt::Generator;
 use gpt::sampling::Sampler;
 use gpt::tune::grown;
 use random::{Rng, Stream};
+use synth::sample;
 
 pub(super) const CLAIM: Claim = Claim {
     name: "dialogue",

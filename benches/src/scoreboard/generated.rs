@@ -9,9 +9,9 @@ use super::{
 };
 use super::{Column, unlabelled};
 use data::baseline::{Labelled, likeliest};
-use data::generate::sentiment::true_label;
 use gpt::sampling::Sampler;
 use random::{Rng, Stream};
+use synth::kinds::sentiment::true_label;
 
 /// The generator's labels, 0 and 1, in words that its reviews have; a word has the space before it.
 const LABELS: [&str; 2] = [" bad", " good"];

@@ -165,15 +165,12 @@ impl Model {
     }
 
     /// The tokens of a text, characters left out that the vocabulary does not have; never none at all.
-    pub(super) fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let mut ids = match &self.tokenizer {
-            Tokenizer::Char(tokenizer) => tokenizer.encode_known(text).0,
-            other => other.encode(text)?,
-        };
+    pub(super) fn encode(&self, text: &str) -> Vec<u32> {
+        let (mut ids, _) = self.tokenizer.encode_known(text);
         if ids.is_empty() {
             ids.push(0);
         }
-        Ok(ids)
+        ids
     }
 }
 

@@ -4,9 +4,9 @@
 use super::answers::{Lesson, Pairs, scores};
 use super::translation::EXACT;
 use super::{Base, Claim, Column, MEMORY, Result, Runs, SECONDS, Setup, Text, Values, Verdict};
-use data::generate::{Field, documents};
 use data::metrics::first_sentence;
 use data::{CharTokenizer, Tokenizer};
+use synth::{Field, documents};
 
 pub(super) const CLAIM: Claim = Claim {
     name: "summaries",

@@ -4,7 +4,6 @@ use super::{Result, Values};
 use data::Tokenizer;
 use data::baseline::{Classifier, Labelled, LogisticRegression, NaiveBayes};
 use data::dataset::{HashPart, k_shot};
-use data::generate::{Field, documents, sentiment::true_label};
 use data::metrics::LabelScores;
 use data::read::{Documents, Options};
 use data::tokenizer::{PieceCounts, WordTokenizer};
@@ -12,6 +11,7 @@ use random::{Rng, Stream};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::path::Path;
+use synth::{Field, documents, kinds::sentiment::true_label};
 
 /// Rows of a text and its label.
 pub(super) type Rows = Vec<(String, String)>;

@@ -2,9 +2,9 @@
 
 use super::answers::{Lesson, Pairs, scores};
 use super::{Base, Claim, Column, MEMORY, Result, Runs, SECONDS, Setup, Text, Values, Verdict, share};
-use data::generate::sample;
 use data::{CharTokenizer, Tokenizer};
 use std::collections::HashSet;
+use synth::sample;
 
 pub(super) const CLAIM: Claim = Claim {
     name: "translation",

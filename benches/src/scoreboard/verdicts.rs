@@ -5,8 +5,8 @@
 //! people's do, two in three: "It was great.", "I will complain."; one such sentence in ten is wrong.
 
 use super::{ACCURACY, Base, Claim, Recipe, Result, Reviews, Runs, SECONDS, Setup, Text, Verdict, words_of};
-use data::generate::sample;
 use gpt::tune::Pool;
+use synth::sample;
 
 const BASE: Base = Base {
     name: "verdicts",

@@ -43,7 +43,9 @@ pub mod clean;
 pub mod dataset;
 pub mod drift;
 mod error;
-pub mod generate;
+mod han;
+#[cfg(feature = "html")]
+pub mod html;
 pub mod metrics;
 mod new_file;
 pub mod ngram;

@@ -2,16 +2,16 @@
 //! answers.
 
 use data::dataset::ObjectiveBatches;
-use data::generate::{Measure, find};
 use data::objective::{Corruptor, Vocabulary};
 use gpt::Gpt;
 use gpt::checkpoint::Checkpoint;
 use gpt::config::{Config, Preset};
 use gpt::train::{Trainer, evaluate_objective};
 use nn::DropoutSeeds;
+use synth::{Measure, find};
 use tensor::{Params, Tape, Workspace};
 
-/// The symbols of the chain of `newleaf generate markov-k`.
+/// The symbols of the chain of `newleaf synth markov-k`.
 const SYMBOLS: usize = 3;
 const MIXTURE: &str = "mix=clm:.5,mlm:.25,span:.25";
 
@@ -41,7 +41,7 @@ fn settings(objective: &str, more: &[(&str, &str)]) -> (Config, Vocabulary) {
 }
 
 fn chain(seed: u64, tokens: u64) -> Vec<u32> {
-    data::generate::sample("markov-k", &[], seed, tokens).unwrap().symbols
+    synth::sample("markov-k", &[], seed, tokens).unwrap().symbols
 }
 
 fn advance(trainer: &mut Trainer, text: &[u32], updates: u64) {

@@ -15,7 +15,6 @@ mod drift;
 mod eval;
 mod export;
 mod fewshot;
-mod generate;
 mod info;
 mod leak;
 mod ngram;
@@ -24,6 +23,7 @@ mod report;
 mod sample;
 mod score;
 mod summarize;
+mod synth;
 mod train;
 mod translate;
 
@@ -91,7 +91,12 @@ pub(crate) const COMMANDS: &[Entry] = &[
     entry!(baseline),
     entry!(drift),
     entry!(score),
-    entry!(generate),
+    Entry {
+        name: "synth",
+        // Its old name still works, for scripts; the help does not show it.
+        arguments: |command| synth::Args::augment_args(command).about(synth::ABOUT).alias("generate"),
+        run: |matches| synth::run(&parse(matches)?),
+    },
     group!(embed),
 ];
 

@@ -1,7 +1,7 @@
 //! A text as pieces that can be exchanged, each knowing what may be done with it.
 
 use super::{Class, Protection};
-use crate::segment::runs::is_han;
+use crate::han::is_han;
 use crate::segment::{Method, Segmenter};
 
 /// A word or a mark.

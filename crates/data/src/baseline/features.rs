@@ -1,9 +1,12 @@
 //! From a text to numbers: which words, how often, and how telling they are.
 
+use crate::han::stands_alone;
 use std::collections::HashMap;
 
 /// The words of a text: runs of letters, digits and apostrophes. A Chinese character (or a Japanese
-/// syllable) is a word by itself, because nothing separates it from the next.
+/// syllable) is a word by itself, because nothing separates it from the next. Korean syllables stay together here, unlike
+/// in [`Split::Words`](crate::word_vectors::Split::Words): Korean puts spaces between words, and a word tells more about a
+/// label than its syllables. Vectors are for syllables, which every text has often enough.
 ///
 /// ```
 /// let words: Vec<_> = data::baseline::words("Don't go, 送餐快!").collect();
@@ -27,14 +30,6 @@ pub fn words(text: &str) -> impl Iterator<Item = &str> {
 
 fn in_a_word(c: char) -> bool {
     c.is_alphanumeric() || c == '\'' || c == '\u{2019}'
-}
-
-/// Han characters (with extensions A to H and compatibility forms), hiragana and katakana. Korean syllables stay
-/// together here, unlike in [`Split::Words`](crate::word_vectors::Split::Words): Korean puts spaces between words, and a
-/// word tells more about a label than its syllables. Vectors are for syllables, which every text has often enough.
-fn stands_alone(c: char) -> bool {
-    matches!(c, '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}'
-        | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{323AF}')
 }
 
 /// The features of a text: (number, value), sorted by number.

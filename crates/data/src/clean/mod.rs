@@ -17,65 +17,20 @@
 //! ```
 
 mod generations;
-#[cfg(feature = "html")]
-mod html;
 mod leak;
 mod minhash;
 mod numbers;
+mod rule;
 mod rules;
 mod script;
 
-#[cfg(feature = "html")]
-pub use html::html_to_text;
 pub use leak::{Leak, LeakCheck, LeakKind, LeakReport};
 pub use minhash::{BANDS, HASHES, Lsh, MinHash, ROWS, SHINGLE, Signature, similarity};
+pub use rule::{Rule, Verdict};
 pub use rules::{RULES, RuleKind, When};
 
 use crate::DataError;
 use serde::Serialize;
-
-/// What a rule did to a document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Nothing.
-    Unchanged,
-    /// It changed the text.
-    Changed,
-    /// The document is to be dropped.
-    Dropped,
-}
-
-impl Verdict {
-    /// Puts `new` in the place of the text, which may be the same.
-    fn replaced(text: &mut String, new: String) -> Self {
-        if new == *text {
-            return Verdict::Unchanged;
-        }
-        *text = new;
-        Verdict::Changed
-    }
-
-    /// Dropped if `bad`, else unchanged: the verdict of a filter.
-    fn drop_if(bad: bool) -> Self {
-        if bad { Verdict::Dropped } else { Verdict::Unchanged }
-    }
-}
-
-/// A rule at work. It may remember what it has seen.
-pub trait Rule: Send {
-    /// Changes the text, or says that its document is to be dropped.
-    fn apply(&mut self, text: &mut String) -> Verdict;
-
-    /// Bytes of memory that it holds; more than none only if it remembers documents.
-    fn memory(&self) -> usize {
-        0
-    }
-
-    /// How many of the documents that it remembered it had to forget, to keep its memory bounded.
-    fn forgotten(&self) -> u64 {
-        0
-    }
-}
 
 /// Counts of one rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -127,7 +82,7 @@ impl Cleaner {
     pub fn only(wanted: &[(&str, &str)]) -> Result<Self, DataError> {
         if let Some((name, _)) = wanted.iter().find(|(name, _)| RULES.iter().all(|kind| kind.name != *name)) {
             let names: Vec<&str> = RULES.iter().map(|kind| kind.name).collect();
-            return Err(rules::wrong_setting(name, &format!("one of the rules {}", names.join(", "))));
+            return Err(rule::wrong_setting(name, &format!("one of the rules {}", names.join(", "))));
         }
         let mut rules = Vec::new();
         let mut counts = Vec::new();

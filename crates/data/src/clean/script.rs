@@ -1,22 +1,8 @@
 //! Which script a character is of, and the units a text is made of: words, or single characters where a
 //! script has no spaces.
 
-use crate::segment::runs::is_han;
+use crate::han::{is_han, stands_alone};
 use unicode_normalization::UnicodeNormalization;
-
-/// A character that is a word by itself: Han and kana are written without spaces.
-fn is_unspaced(c: char) -> bool {
-    is_han(c) || matches!(u32::from(c), 0x3040..=0x30FF)
-}
-
-/// A character that takes the room of a Han character beside it: Han, kana, their punctuation, full-width forms.
-/// Lines of these are wrapped without regard to words. Korean is wide too, but has spaces; quotes, dashes and
-/// dots that Chinese shares with English are not.
-#[cfg(feature = "html")]
-pub(crate) fn is_wide(c: char) -> bool {
-    is_unspaced(c)
-        || matches!(u32::from(c), 0x3000..=0x303F | 0x31F0..=0x31FF | 0xFF01..=0xFF9F | 0xFFE0..=0xFFE6)
-}
 
 /// Whether most letters are Han: rules on words of letters between spaces do not apply to such a text.
 pub(crate) fn is_mostly_han(text: &str) -> bool {
@@ -39,8 +25,8 @@ pub(crate) fn count_words(text: &str) -> usize {
     let (mut words, mut within) = (0, false);
     for c in text.chars() {
         let word = c.is_alphanumeric();
-        words += usize::from(word && (is_unspaced(c) || !within));
-        within = word && !is_unspaced(c);
+        words += usize::from(word && (stands_alone(c) || !within));
+        within = word && !stands_alone(c);
     }
     words
 }
@@ -80,7 +66,7 @@ impl Units {
         if !c.is_alphanumeric() {
             return self.end();
         }
-        if is_unspaced(c) {
+        if stands_alone(c) {
             return self.push_alone(c);
         }
         self.unit = mix64(self.unit ^ u64::from(c)).max(1);

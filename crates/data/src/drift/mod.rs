@@ -17,74 +17,25 @@
 
 mod divergence;
 mod domain;
+mod options;
 mod passages;
 mod perplexity;
 mod remedies;
+mod report;
 #[cfg(test)]
 mod tests;
 mod vocabulary;
 
 pub use divergence::{Divergence, divergences};
 pub use domain::{DomainTest, domain_test};
+pub use options::Options;
 pub use passages::shuffled_split;
 pub use perplexity::{PerplexityGap, perplexity_gap};
+pub use report::Report;
 pub use vocabulary::{VocabularyShift, vocabulary_shift};
 
 use crate::{CharTokenizer, DataError};
 use random::{Rng, Stream};
-use serde::Serialize;
-
-/// How to measure; [`Options::default`] suits texts of 20 KB to 20 MB.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Options {
-    /// The longest n-grams whose divergence is measured, in characters.
-    pub divergence_order: usize,
-    /// Added to each count of the training text in S2, so that what it lacks is not impossible.
-    pub alpha: f64,
-    /// Resamplings for the error and the floor of S2.
-    pub resamples: usize,
-    /// Order of the Kneser-Ney model in S3, in characters.
-    pub order: usize,
-    /// Characters in a passage of S3 and S4.
-    pub chunk: usize,
-    /// Most passages that S4 takes from each text.
-    pub most_chunks: usize,
-    /// Where the randomness starts.
-    pub seed: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options {
-            divergence_order: 3,
-            alpha: 0.1,
-            resamples: 20,
-            order: 7,
-            chunk: 500,
-            most_chunks: 1000,
-            seed: 1337,
-        }
-    }
-}
-
-/// All measures of a test text against a training text.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
-    /// Characters of the training text.
-    pub train_chars: usize,
-    /// Characters of the test text.
-    pub test_chars: usize,
-    /// S1
-    pub vocabulary: VocabularyShift,
-    /// S2, one for each order from 1 on.
-    pub divergence: Vec<Divergence>,
-    /// S3
-    pub perplexity: PerplexityGap,
-    /// S4; none if there are too few passages.
-    pub domain: Option<DomainTest>,
-    /// S5: what the measures say, and what helps, a sentence or two each.
-    pub remedies: Vec<String>,
-}
 
 /// Measures how far `test` is from `train`; `stage` is told what is being measured.
 ///

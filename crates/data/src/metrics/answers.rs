@@ -1,6 +1,7 @@
 //! Answers in words beside the right ones, by the usual metrics at once.
 
 use super::{Bleu, Chrf, Rouge, RougeKind, TextMetric, Tokenization};
+use crate::han::is_han;
 
 /// How near answers come to references, one each.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +35,6 @@ impl AnswerScores {
         let pairs = || answers.iter().map(AsRef::as_ref).zip(references.iter().map(AsRef::as_ref));
         let segments: Vec<(&str, Vec<&str>)> = pairs().map(|(answer, right)| (answer, vec![right])).collect();
         let exact = pairs().filter(|(answer, right)| answer.trim() == right.trim()).count();
-        let is_han = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
         let chinese = references.iter().any(|right| right.as_ref().contains(is_han));
         let tokenization = if chinese { Tokenization::Zh } else { Tokenization::default() };
         let bleu = Bleu { tokenization, references: 1 };

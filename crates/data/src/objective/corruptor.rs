@@ -1,8 +1,40 @@
 //! An objective or a mixture that is ready to turn windows into examples.
 
-use super::{Objective, ObjectiveSettings, SharedTask};
+use super::{Objective, ObjectiveSettings, SharedTask, Vocabulary};
 use crate::{DataError, Example};
 use random::{Rng, Stream};
+
+/// Longer rows are refused: nobody has the memory for them.
+const MAX_BLOCK: usize = 1 << 24;
+
+impl Objective {
+    /// The objective with the ids of its special tokens, for rows of `block_size` positions.
+    ///
+    /// # Errors
+    /// If a setting makes no sense, the vocabulary lacks one of [`Objective::specials`], or `block_size` is too
+    /// small for anything to be predicted.
+    pub fn resolve(
+        &self,
+        settings: &ObjectiveSettings,
+        vocabulary: &Vocabulary,
+        block_size: usize,
+    ) -> Result<Corruptor, DataError> {
+        settings.check()?;
+        if block_size > MAX_BLOCK {
+            let expected = "at most 16777216";
+            return Err(DataError::InvalidSetting {
+                name: "block_size",
+                found: block_size.to_string(),
+                expected,
+            });
+        }
+        for name in self.specials(settings, block_size) {
+            vocabulary.special(&name)?;
+        }
+        let tasks = self.parts.iter().map(|(entry, _)| (entry.build)(settings, vocabulary));
+        Corruptor::new(self.clone(), *settings, tasks.collect::<Result<_, _>>()?, block_size)
+    }
+}
 
 /// Makes examples of the windows of a text. Made by [`Objective::resolve`].
 #[derive(Clone, Debug)]
@@ -20,7 +52,7 @@ impl Corruptor {
     /// seed gives all objectives the same windows.
     pub const STREAM: Stream = Stream::Other(0x0063_6f72_7275_7074); // "corrupt"
 
-    pub(super) fn new(
+    fn new(
         objective: Objective,
         settings: ObjectiveSettings,
         tasks: Vec<SharedTask>,

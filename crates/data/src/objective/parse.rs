@@ -1,13 +1,10 @@
 //! Objectives as text: `clm`, `mix=clm:.5,mlm:.5`.
 
-use super::{Corruptor, Entry, OBJECTIVES, ObjectiveSettings, Vocabulary};
+use super::{Entry, OBJECTIVES, ObjectiveSettings};
 use crate::DataError;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
-
-/// Longer rows are refused: nobody has the memory for them.
-const MAX_BLOCK: usize = 1 << 24;
 
 /// An objective or a mixture of several, as it is written on the command line.
 ///
@@ -23,7 +20,7 @@ const MAX_BLOCK: usize = 1 << 24;
 #[serde(try_from = "String", into = "String")]
 pub struct Objective {
     /// With the weights as they were written.
-    parts: Vec<(Entry, f64)>,
+    pub(super) parts: Vec<(Entry, f64)>,
 }
 
 impl Objective {
@@ -47,33 +44,6 @@ impl Objective {
             }
         }
         names
-    }
-
-    /// The objective with the ids of its special tokens, for rows of `block_size` positions.
-    ///
-    /// # Errors
-    /// If a setting makes no sense, the vocabulary lacks one of [`Objective::specials`], or `block_size` is too
-    /// small for anything to be predicted.
-    pub fn resolve(
-        &self,
-        settings: &ObjectiveSettings,
-        vocabulary: &Vocabulary,
-        block_size: usize,
-    ) -> Result<Corruptor, DataError> {
-        settings.check()?;
-        if block_size > MAX_BLOCK {
-            let expected = "at most 16777216";
-            return Err(DataError::InvalidSetting {
-                name: "block_size",
-                found: block_size.to_string(),
-                expected,
-            });
-        }
-        for name in self.specials(settings, block_size) {
-            vocabulary.special(&name)?;
-        }
-        let tasks = self.parts.iter().map(|(entry, _)| (entry.build)(settings, vocabulary));
-        Corruptor::new(self.clone(), *settings, tasks.collect::<Result<_, _>>()?, block_size)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::Example;
 
 /// What an example says about its text, and asks. From this and the process that wrote the text follows the
-/// best possible loss, see [`Oracle`](crate::generate::oracle::Oracle).
+/// best possible loss, see `synth::process::oracle`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Puzzle {
     /// What shows of each token of the text, before anything is asked.

@@ -18,7 +18,7 @@ pub struct ObjectiveSettings {
     /// The mean length of the spans of `span`: 3 (T5).
     pub span_mean: f64,
     /// The length of every span of `span` and `glm` instead of random ones: none. The best possible loss
-    /// is then known exactly, see [`span_floor`](crate::generate::objectives::span_floor).
+    /// is then known exactly, see `span_floor` in `synth::process::objectives`.
     pub span_length: Option<usize>,
     /// The mean length of the spans of `glm`: 3 (GLM).
     pub glm_mean: f64,

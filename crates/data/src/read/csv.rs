@@ -6,9 +6,9 @@
 //! is an error with its line.
 
 use super::blocks::Blocks;
-use super::document::{Document, Options, Source, listed};
 use super::lines::too_long;
 use super::malformed;
+use super::source::{Document, Options, Source, listed};
 use crate::DataError;
 use serde_json::{Map, Value};
 

@@ -1,10 +1,10 @@
 //! A page of HTML: the file is one document, and its text is what [`html_to_text`] makes of it.
 
 use super::blocks::Blocks;
-use super::document::{Document, Options, Source};
 use super::lines::too_long;
+use super::source::{Document, Options, Source};
 use crate::DataError;
-use crate::clean::html_to_text;
+use crate::html::html_to_text;
 
 /// A reader of one page.
 pub(super) struct Page {

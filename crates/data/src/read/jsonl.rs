@@ -1,9 +1,9 @@
 //! JSON Lines: an object a line, one of whose fields is the text.
 
 use super::blocks::Blocks;
-use super::document::{Document, Options, Source, listed};
 use super::lines::{Limit, Lines};
 use super::malformed;
+use super::source::{Document, Options, Source, listed};
 use crate::DataError;
 use serde_json::Value;
 

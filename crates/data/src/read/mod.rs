@@ -25,13 +25,15 @@ mod jsonl;
 mod lines;
 mod plain;
 mod records;
+mod source;
 mod text;
 mod text_reader;
 mod writer;
 
-pub use document::{Document, Documents, FORMATS, Format, Options, format_of};
+pub use document::{Documents, FORMATS, Format, format_of};
 pub use encoding::Detected;
 pub use records::{Record, RecordEnd, Records, usual_record_end};
+pub use source::{Document, Options};
 pub use text::read_text;
 pub use text_reader::TextReader;
 pub use writer::{DocumentWriter, OutFormat};

@@ -1,8 +1,8 @@
 //! Plain text: documents that are separated by blank lines, or a document a line.
 
 use super::blocks::Blocks;
-use super::document::{Document, Options, Source};
 use super::lines::{Limit, Lines};
+use super::source::{Document, Options, Source};
 use crate::DataError;
 
 /// Documents are runs of lines that are not blank.

@@ -1,6 +1,5 @@
 //! Words and how often they occur, in a trie: all words that begin at a place are found in one walk.
 
-use super::Gold;
 use crate::DataError;
 use std::collections::HashMap;
 
@@ -27,13 +26,6 @@ impl Default for Dict {
 impl Dict {
     /// Characters that a word of a file may have at most: more is no word but a damaged line.
     pub const LONGEST: usize = 64;
-
-    /// The words of segmented text.
-    pub fn from_gold(gold: &Gold) -> Dict {
-        let mut dict = Dict::default();
-        gold.sentences.iter().flatten().for_each(|word| dict.add(word, 1));
-        dict
-    }
 
     /// Reads jieba's format: a line is `word count tag`, where the tag, or count and tag, may be missing
     /// (then the count is 1). Empty lines and lines that begin with `#` are passed over. A word given

@@ -1,6 +1,6 @@
 //! Text that a person has segmented: what the methods learn from, and what they are measured with.
 
-use super::dict::no_words;
+use super::dict::{Dict, no_words};
 use crate::DataError;
 
 /// Sentences as lists of words.
@@ -21,13 +21,13 @@ impl Gold {
     /// `#` are passed over. `name` is for messages.
     ///
     /// # Errors
-    /// If there is no sentence, if a word has more than [`super::Dict::LONGEST`] characters, or if no
+    /// If there is no sentence, if a word has more than [`Dict::LONGEST`] characters, or if no
     /// line has a space: that is text which nobody has segmented yet.
     pub fn parse(text: &str, name: &str) -> Result<Gold, DataError> {
         let mut sentences = Vec::new();
         for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.starts_with('#')) {
             let words: Vec<String> = line.split_whitespace().map(str::to_string).collect();
-            if words.iter().any(|word| word.chars().count() > super::Dict::LONGEST) {
+            if words.iter().any(|word| word.chars().count() > Dict::LONGEST) {
                 return Err(unsegmented(
                     name,
                     format!("line {}", i + 1),
@@ -60,6 +60,15 @@ impl Gold {
         let gold =
             |part: Vec<(usize, Vec<String>)>| Gold { sentences: part.into_iter().map(|p| p.1).collect() };
         (gold(train), gold(held_out))
+    }
+}
+
+impl Dict {
+    /// The words of segmented text.
+    pub fn from_gold(gold: &Gold) -> Dict {
+        let mut dict = Dict::default();
+        gold.sentences.iter().flatten().for_each(|word| dict.add(word, 1));
+        dict
     }
 }
 

@@ -19,8 +19,8 @@
 //!
 //! An unseen character thus behaves like those seen once: the idea of Good and Turing.
 
-use super::runs::is_han;
 use super::{Dict, Gold};
+use crate::han::is_han;
 use std::collections::HashMap;
 
 const STATES: usize = 4;

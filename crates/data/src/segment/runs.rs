@@ -4,6 +4,8 @@
 //! (with `.`, `,`, `'`, `-`, `%` inside or after them: `3.5`, `don't`, `80%`); equal marks in a row (`……`,
 //! `——`, `!!!`). Any other mark is a run of its own. White space separates and disappears.
 
+use crate::han::is_han;
+
 /// A stretch of text of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run<'a> {
@@ -53,12 +55,4 @@ fn length_of_first(text: &str, first: char) -> usize {
 
 fn is_letter(c: char) -> bool {
     c.is_alphanumeric() && !is_han(c)
-}
-
-/// Whether a character is a Chinese one (also among Japanese kanji and Korean hanja): the unified ideographs and
-/// compatibility forms, with all of the planes 2 and 3, which Unicode keeps for more of them, and 〇 々.
-pub fn is_han(c: char) -> bool {
-    matches!(c,
-        '\u{4E00}'..='\u{9FFF}' | '\u{3400}'..='\u{4DBF}' | '\u{F900}'..='\u{FAFF}'
-        | '\u{20000}'..='\u{3FFFD}' | '\u{3005}' | '\u{3007}')
 }

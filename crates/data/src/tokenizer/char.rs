@@ -1,9 +1,30 @@
 //! The character tokenizer: every distinct character is a token.
 
+use super::kind::{Coding, Kind};
 use super::specials::check_new_special;
 use crate::{DataError, UnknownCharacters};
 use std::borrow::Cow;
 use std::collections::HashSet;
+
+/// The line of the registry.
+pub(super) const ENTRY: Kind<CharTokenizer> = Kind {
+    name: "char",
+    about: "A character",
+    has_specials: false,
+    reads: |model, pre| model == "WordLevel" && pre == Some("Split"),
+    from_json: CharTokenizer::from_json,
+    train: |training| {
+        let tokenizer = CharTokenizer::from_text(training.text)?;
+        match training.vocab_size {
+            Some(size) if tokenizer.vocab_size() > size => Err(DataError::InvalidSetting {
+                name: "vocab_size",
+                found: format!("{size}, but the text has {} different characters", tokenizer.vocab_size()),
+                expected: "a token for each character: leave --vocab-size out, or use --kind bpe",
+            }),
+            _ => Ok(tokenizer),
+        }
+    },
+};
 
 /// Numbers characters: encodes a text as token ids and decodes ids to text.
 ///
@@ -161,5 +182,32 @@ impl CharTokenizer {
             column: 1 + before.len() - line_start,
             vocab_size: self.chars.len(),
         }
+    }
+}
+
+impl Coding for CharTokenizer {
+    fn vocab_size(&self) -> usize {
+        self.vocab_size()
+    }
+    fn token_bytes(&self, id: u32) -> Option<Cow<'_, [u8]>> {
+        self.token(id).map(|token| Cow::Owned(token.into_owned().into_bytes()))
+    }
+    fn encode_known(&self, text: &str) -> (Vec<u32>, usize) {
+        self.encode_known(text)
+    }
+    fn encode(&self, text: &str) -> Result<Vec<u32>, DataError> {
+        self.encode(text)
+    }
+    fn decode(&self, ids: &[u32]) -> Result<String, DataError> {
+        self.decode(ids)
+    }
+    fn specials(&self) -> Vec<(&str, u32)> {
+        self.specials().collect()
+    }
+    fn add_special(&mut self, name: &str) -> Result<u32, DataError> {
+        self.add_special(name)
+    }
+    fn to_json(&self) -> String {
+        self.to_json()
     }
 }

@@ -1,7 +1,7 @@
 //! How often each piece occurs in a corpus: all that a tokenizer learns from.
 
 use super::split::pieces;
-use crate::segment::runs::is_han;
+use crate::han::is_han;
 use std::collections::HashMap;
 
 /// The pieces of a corpus with the number of times each occurs. Memory is proportional to the number of

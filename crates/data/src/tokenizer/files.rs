@@ -1,7 +1,8 @@
 //! Tokenizers in directories: `tokenizer.json`, or GPT-2's `vocab.json` and `merges.txt`.
 
 use super::json::{MAX_BYTES, MergeTable, Special, Table, shortened};
-use super::{BpeTokenizer, MAX_TOKENS, Tokenizer};
+use super::tokens::MAX_TOKENS;
+use super::{BpeTokenizer, Tokenizer};
 use crate::DataError;
 use crate::new_file::{NewFile, unwritable};
 use std::fs::{self, File};

@@ -3,10 +3,22 @@
 //! Parts may be cut anywhere: the ids are those of the whole text. So the end of a part waits until it is
 //! known how the last words go on. When decoding, the bytes of a character wait for each other.
 
-use super::bpe::PieceEncoder;
+use super::Tokenizer;
+use super::kind::EncodePiece;
 use super::split::{pieces, settled_pieces};
-use super::{CharTokenizer, Tokenizer};
 use crate::DataError;
+
+impl Tokenizer {
+    /// Encodes a text that comes in parts.
+    pub fn encoder(&self) -> Encoder<'_> {
+        Encoder::new(self)
+    }
+
+    /// Decodes ids that come one by one.
+    pub fn decoder(&self) -> Decoder<'_> {
+        Decoder::new(self)
+    }
+}
 
 /// Encodes a text that comes in parts, and remembers the words it has seen: faster than
 /// [`Tokenizer::encode`] on many short texts.
@@ -30,7 +42,8 @@ pub struct Encoder<'t> {
     /// The pending text is looked at again when it is this long: twice as long as the last time, so that
     /// a piece of any length costs time proportional to it.
     next_look: usize,
-    pieces: PieceEncoder,
+    /// `None` if parts can be encoded as they come.
+    pieces: Option<Box<dyn EncodePiece + 't>>,
     seen: Seen,
 }
 
@@ -43,8 +56,9 @@ struct Seen {
 }
 
 impl<'t> Encoder<'t> {
-    pub(crate) fn new(tokenizer: &'t Tokenizer) -> Self {
-        let (pending, pieces, seen) = (String::new(), PieceEncoder::default(), Seen::default());
+    fn new(tokenizer: &'t Tokenizer) -> Self {
+        let (pending, seen) = (String::new(), Seen::default());
+        let pieces = tokenizer.coding().piece_encoder();
         Encoder { tokenizer, pending, next_look: 0, pieces, seen }
     }
 
@@ -53,15 +67,12 @@ impl<'t> Encoder<'t> {
     /// # Errors
     /// As [`Tokenizer::encode`]; the place is that in the whole text.
     pub fn push(&mut self, part: &str, ids: &mut Vec<u32>) -> Result<(), DataError> {
-        if let Tokenizer::Char(tokenizer) = self.tokenizer {
-            return self.push_chars(tokenizer, part, ids);
-        }
+        let Some(encoder) = &mut self.pieces else { return self.push_whole(part, ids) };
         self.pending.push_str(part);
         if self.pending.len() >= self.next_look {
-            let Encoder { tokenizer, pending, pieces, .. } = self;
-            let settled = settled_pieces(pending, |piece| encode_piece(tokenizer, pieces, piece, ids));
-            pending.drain(..settled);
-            self.next_look = 2 * pending.len();
+            let settled = settled_pieces(&self.pending, |piece| encoder.encode(piece, ids));
+            self.pending.drain(..settled);
+            self.next_look = 2 * self.pending.len();
         }
         Ok(())
     }
@@ -77,21 +88,18 @@ impl<'t> Encoder<'t> {
     /// # Errors
     /// As [`Tokenizer::encode`].
     pub fn finish(&mut self, ids: &mut Vec<u32>) -> Result<(), DataError> {
-        let Encoder { tokenizer, pending, pieces: encoder, .. } = self;
-        pieces(pending).for_each(|piece| encode_piece(tokenizer, encoder, piece, ids));
+        if let Some(encoder) = &mut self.pieces {
+            pieces(&self.pending).for_each(|piece| encoder.encode(piece, ids));
+        }
         self.pending.clear();
         (self.next_look, self.seen) = (0, Seen::default());
         Ok(())
     }
 
-    fn push_chars(
-        &mut self,
-        tokenizer: &CharTokenizer,
-        part: &str,
-        ids: &mut Vec<u32>,
-    ) -> Result<(), DataError> {
+    /// Takes a part that is encoded by itself.
+    fn push_whole(&mut self, part: &str, ids: &mut Vec<u32>) -> Result<(), DataError> {
         let seen = &mut self.seen;
-        let encoded = tokenizer.encode(part).map_err(|error| match error {
+        let encoded = self.tokenizer.encode(part).map_err(|error| match error {
             DataError::UnknownCharacters(mut unknown) => {
                 unknown.column += if unknown.line == 1 { seen.chars_in_line } else { 0 };
                 unknown.line += seen.lines;
@@ -100,22 +108,14 @@ impl<'t> Encoder<'t> {
             }
             other => other,
         })?;
-        seen.chars += encoded.len();
+        seen.chars += part.chars().count();
         seen.lines += part.matches('\n').count();
         seen.chars_in_line = match part.rfind('\n') {
             Some(end) => part[end + 1..].chars().count(),
-            None => seen.chars_in_line + encoded.len(),
+            None => seen.chars_in_line + part.chars().count(),
         };
         ids.extend(encoded);
         Ok(())
-    }
-}
-
-fn encode_piece(tokenizer: &Tokenizer, pieces: &mut PieceEncoder, piece: &str, ids: &mut Vec<u32>) {
-    match tokenizer {
-        Tokenizer::Bpe(bpe) => pieces.encode(bpe, piece, ids),
-        Tokenizer::Word(words) => ids.push(words.id(piece)),
-        Tokenizer::Char(_) => unreachable!("characters need no pieces"),
     }
 }
 
@@ -131,7 +131,7 @@ pub struct Decoder<'t> {
 }
 
 impl<'t> Decoder<'t> {
-    pub(crate) fn new(tokenizer: &'t Tokenizer) -> Self {
+    fn new(tokenizer: &'t Tokenizer) -> Self {
         Decoder { tokenizer, pending: Vec::new(), ids: 0 }
     }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::CharTokenizer;
 use crate::tokenizer::{BpeTrainer, PieceCounts, WordTokenizer};
 use proptest::prelude::*;
 

@@ -1,5 +1,8 @@
 //! The bytes of every token, in one piece of memory.
 
+/// Vocabularies of words and merges are not larger.
+pub(super) const MAX_TOKENS: usize = 1 << 20;
+
 /// Token number `id` is `bytes[ends[id - 1]..ends[id]]`. A million tokens cost two allocations instead of
 /// a million.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

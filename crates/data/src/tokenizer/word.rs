@@ -5,13 +5,29 @@
 //! becomes `<unk>`, and how many do (the out-of-vocabulary rate, OOV) must be said beside every loss, since
 //! `<unk>` is easy to predict.
 
+use super::byte_alphabet;
 use super::counts::PieceCounts;
+use super::kind::{Coding, EncodePiece, Kind};
 use super::specials::check_new_special;
 use super::split::pieces;
-use super::tokens::Tokens;
-use super::{MAX_TOKENS, byte_alphabet};
+use super::tokens::{MAX_TOKENS, Tokens};
 use crate::DataError;
+use std::borrow::Cow;
 use std::collections::HashMap;
+
+/// The line of the registry.
+pub(super) const ENTRY: Kind<WordTokenizer> = Kind {
+    name: "word",
+    about: "A word; rare words are one token together",
+    has_specials: false,
+    reads: |model, pre| model == "WordLevel" && pre != Some("Split"),
+    from_json: WordTokenizer::from_json,
+    train: |training| {
+        let mut counts = PieceCounts::new(None);
+        counts.add(training.text);
+        WordTokenizer::from_counts(&counts, training.min_count, training.vocab_size)
+    },
+};
 
 /// Numbers words.
 ///
@@ -138,17 +154,48 @@ impl WordTokenizer {
     /// # Errors
     /// If an id is not below [`WordTokenizer::vocab_size`].
     pub fn decode(&self, ids: &[u32]) -> Result<String, DataError> {
-        let mut bytes = Vec::new();
-        for (position, &id) in ids.iter().enumerate() {
-            let vocab_size = self.vocab_size();
-            let word = self.token_bytes(id).ok_or(DataError::IdOutOfRange { id, position, vocab_size })?;
-            bytes.extend_from_slice(word);
-        }
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        Coding::decode(self, ids)
     }
 
     /// The bytes of the words, in the order of their ids.
     pub(crate) fn words(&self) -> impl Iterator<Item = &[u8]> {
         self.tokens.iter().take(self.words)
+    }
+}
+
+impl Coding for WordTokenizer {
+    fn vocab_size(&self) -> usize {
+        self.vocab_size()
+    }
+    fn token_bytes(&self, id: u32) -> Option<Cow<'_, [u8]>> {
+        self.token_bytes(id).map(Cow::Borrowed)
+    }
+    fn encode_known(&self, text: &str) -> (Vec<u32>, usize) {
+        (self.encode(text), 0)
+    }
+    fn unknown_id(&self) -> Option<u32> {
+        Some(Self::UNKNOWN_ID)
+    }
+    fn piece_encoder(&self) -> Option<Box<dyn EncodePiece + '_>> {
+        Some(Box::new(Words(self)))
+    }
+    fn specials(&self) -> Vec<(&str, u32)> {
+        self.specials().collect()
+    }
+    fn add_special(&mut self, name: &str) -> Result<u32, DataError> {
+        self.add_special(name)
+    }
+    fn to_json(&self) -> String {
+        self.to_json()
+    }
+}
+
+/// A piece is a word.
+#[derive(Debug)]
+struct Words<'t>(&'t WordTokenizer);
+
+impl EncodePiece for Words<'_> {
+    fn encode(&mut self, piece: &str, ids: &mut Vec<u32>) {
+        ids.push(self.0.id(piece));
     }
 }

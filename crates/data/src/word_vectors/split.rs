@@ -1,5 +1,7 @@
 //! From a line of text to its words.
 
+use crate::han::stands_alone;
+
 /// How a line is cut into words. Control characters separate as white space does: no file of vectors could hold a word
 /// with one in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,10 +76,8 @@ impl Kind {
     fn of(c: char) -> Self {
         match c {
             _ if separates(c) => Self::Space,
-            // kana; Chinese characters, also those of the planes 2 and 3; Korean syllables, which stay together where
-            // labels are told from words (baseline/features.rs)
-            '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' => Self::Alone,
-            '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}' => Self::Alone,
+            // and Korean syllables, which stay together where labels are told from words (baseline/features.rs)
+            _ if stands_alone(c) || matches!(c, '\u{ac00}'..='\u{d7af}') => Self::Alone,
             _ if c.is_alphabetic() => Self::Letter,
             // combining accents belong to their letter
             '\u{300}'..='\u{36f}' => Self::Letter,

@@ -46,7 +46,7 @@ pub(crate) struct Args {
     /// Also write each picture as a file in this directory, which is made if it is not there
     #[arg(long, value_name = "DIR")]
     svg: Option<PathBuf>,
-    /// The entropy of the text in nats per token, as newleaf generate tells it: no loss can be below
+    /// The entropy of the text in nats per token, as newleaf synth tells it: no loss can be below
     #[arg(long, value_name = "NATS", allow_hyphen_values = true)]
     floor: Option<f64>,
     /// One JSON object on stdout: {"out": .., "pictures": [..], "runs": [..], "differences": {..}}

@@ -5,7 +5,7 @@
 use super::{Rule, Verdict, without_setting};
 use crate::DataError;
 use crate::clean::script::is_mostly_han;
-use crate::segment::runs::is_han;
+use crate::han::is_han;
 
 struct Alphabetic;
 

@@ -2,7 +2,7 @@
 
 use super::{Rule, Verdict, without_setting};
 use crate::DataError;
-use crate::clean::html_to_text;
+use crate::html::html_to_text;
 
 struct Markup;
 

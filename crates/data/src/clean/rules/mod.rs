@@ -4,7 +4,7 @@
 //! keep two characters apart that NFKC joins. White space comes after NFKC, which makes spaces of other
 //! characters. Duplicates come last, so that they are found among what is kept, as it is kept.
 
-use super::{Rule, Verdict};
+use super::rule::{MEGABYTES, Rule, Verdict, megabytes, without_setting, wrong_setting};
 use crate::DataError;
 
 /// Declares the modules and [`RULES`], a line a rule.
@@ -66,36 +66,6 @@ pub struct RuleKind {
     /// Its file in `rules/`, without `.rs`.
     #[cfg_attr(not(test), allow(dead_code))]
     file: &'static str,
-}
-
-/// A setting that a rule does not understand.
-pub(super) fn wrong_setting(found: &str, expected: &str) -> DataError {
-    DataError::Malformed {
-        what: "the rules for cleaning".into(),
-        place: String::new(),
-        expected: expected.into(),
-        found: format!("{found:?}"),
-        remedy: "see newleaf clean --help".into(),
-    }
-}
-
-/// Memory of a rule that remembers documents, unless its setting says another, in megabytes.
-const MEGABYTES: usize = 100;
-
-/// A setting that is a number of megabytes, in bytes.
-fn megabytes(setting: &str) -> Result<usize, DataError> {
-    let number = setting.parse().ok().filter(|megabytes| (1..=1_000_000).contains(megabytes));
-    let number: usize = number.ok_or_else(|| wrong_setting(setting, "megabytes of memory, 1 to 1000000"))?;
-    Ok(number * 1_000_000)
-}
-
-/// For rules without a setting.
-fn without_setting(setting: &str, rule: impl Rule + 'static) -> Result<Box<dyn Rule>, DataError> {
-    if setting.is_empty() {
-        Ok(Box::new(rule))
-    } else {
-        Err(wrong_setting(setting, "no setting for this rule"))
-    }
 }
 
 #[cfg(test)]

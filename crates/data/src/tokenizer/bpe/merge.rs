@@ -8,13 +8,10 @@
 //! - [`merge_long`] goes through the ranks once, from the lowest to the highest, and merges at all places
 //!   of each: a million times the same letter costs a million steps, not their square.
 
-use super::BpeTokenizer;
+use super::vocabulary::{BpeTokenizer, NONE};
 
 /// Pieces up to this length are merged by searching. Beyond, looking through all ranks once is cheaper.
 pub(super) const SHORT: usize = 1024;
-
-/// The rank of two neighbours that are not merged, larger than any other.
-pub(super) const NONE: u32 = u32::MAX;
 
 /// Merges the tokens of a short piece in place; `ranks` is scratch.
 pub(super) fn merge_short(bpe: &BpeTokenizer, tokens: &mut Vec<u32>, ranks: &mut Vec<u32>) {

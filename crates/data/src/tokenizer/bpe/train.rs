@@ -13,12 +13,12 @@
 //! smaller ids is taken, as in Hugging Face's `BpeTrainer`, whose vocabularies come out the same.
 
 use super::pairs::{Pair, PairMap, key, pair};
-use super::{BpeTokenizer, Merge};
+use super::vocabulary::{BpeTokenizer, Merge};
 use crate::DataError;
+use crate::tokenizer::byte_alphabet;
 use crate::tokenizer::counts::PieceCounts;
 use crate::tokenizer::specials::check_special_names;
-use crate::tokenizer::tokens::Tokens;
-use crate::tokenizer::{MAX_TOKENS, byte_alphabet};
+use crate::tokenizer::tokens::{MAX_TOKENS, Tokens};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 

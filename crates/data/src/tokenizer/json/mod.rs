@@ -12,7 +12,7 @@ mod table;
 pub(super) use byte_level::Special;
 pub(super) use table::{MergeTable, Table};
 
-use super::{BpeTokenizer, CharTokenizer, Tokenizer, WordTokenizer};
+use super::{KINDS, Tokenizer};
 use crate::DataError;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serializer};
@@ -23,11 +23,7 @@ pub(super) const MAX_BYTES: usize = 64 << 20;
 impl Tokenizer {
     /// The contents of a `tokenizer.json` for this tokenizer.
     pub fn to_json(&self) -> String {
-        match self {
-            Tokenizer::Char(tokenizer) => tokenizer.to_json(),
-            Tokenizer::Word(tokenizer) => tokenizer.to_json(),
-            Tokenizer::Bpe(tokenizer) => tokenizer.to_json(),
-        }
+        self.coding().to_json()
     }
 
     /// The tokenizer in the contents of a `tokenizer.json`: one that newleaf wrote, or a byte-level BPE
@@ -37,13 +33,11 @@ impl Tokenizer {
     /// If the text is not JSON, larger than 64 MiB, damaged, or a tokenizer with anything that would
     /// make its ids differ from ours.
     pub fn from_json(json: &str) -> Result<Tokenizer, DataError> {
-        match kind(json)? {
-            (model, Some(pre)) if model == "WordLevel" && pre == "Split" => {
-                Ok(Tokenizer::Char(CharTokenizer::from_json(json)?))
-            }
-            (model, _) if model == "WordLevel" => Ok(Tokenizer::Word(WordTokenizer::from_json(json)?)),
-            (model, _) if model == "BPE" => Ok(Tokenizer::Bpe(BpeTokenizer::from_json(json)?)),
-            (model, _) => Err(invalid(format!("the model is of type {model:?}"))),
+        let (model, pre) = kind(json)?;
+        let kind = KINDS.iter().find(|kind| (kind.reads)(&model, pre.as_deref()));
+        match kind {
+            Some(kind) => (kind.from_json)(json),
+            None => Err(invalid(format!("the model is of type {model:?}"))),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The two large parts of a file, read without an allocation for each entry: a hostile file of 64 MiB must not
 //! need many times its size.
 
-use crate::tokenizer::MAX_TOKENS;
+use crate::tokenizer::tokens::MAX_TOKENS;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 use serde::{Deserialize, Serialize};
