@@ -28,6 +28,7 @@ mod decode;
 mod generate;
 mod json;
 mod model;
+mod parameters;
 
 pub use decode::{Decoder, Int8Weights};
 pub use generate::Generator;
