@@ -24,6 +24,7 @@ pub mod tune;
 
 mod json;
 mod model;
+mod parameters;
 
 pub use generate::{Decoder, Generator};
 pub use model::{Block, Gpt};

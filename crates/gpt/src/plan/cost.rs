@@ -15,7 +15,7 @@ impl GptConfig {
 
     /// Numbers in the parameters outside of the blocks whose names begin so.
     fn outside_of_blocks(&self, names: &[&str]) -> u64 {
-        let shapes = Self { n_layer: 0, ..self.clone() }.parameter_shapes().into_iter();
+        let shapes = self.parameter_shapes().into_iter();
         let wanted = shapes.filter(|(name, _)| names.iter().any(|wanted| name.starts_with(wanted)));
         wanted.map(|(_, shape)| shape.iter().map(|&n| n as u64).product::<u64>()).sum()
     }
