@@ -18,7 +18,7 @@ pub use error::RunDirError;
 pub use metrics::{Dropped, Metrics};
 pub use samples::Sample;
 
-use crate::checkpoint::{CheckpointError, Disk, History, io_error, store, write_file};
+use crate::checkpoint::{CheckpointError, Disk, History, io_error, split_sibling, store, write_file};
 use crate::config::Config;
 use crate::json;
 use crate::machine::{Machine, now_utc};
@@ -190,7 +190,7 @@ impl RunDir {
             return Err(RunDirError::NotARun { path: path.to_path_buf() });
         }
         let lock = lock(path)?;
-        let recovered = store::recover(path)?;
+        let recovered = recover(path)?;
         Ok(Self { path: path.to_path_buf(), _lock: lock, metrics: None, recovered })
     }
 
@@ -290,6 +290,20 @@ fn refuse_used(path: &Path) -> Result<(), RunDirError> {
         Some(found) => Err(RunDirError::Foreign { path, found }),
         None => Ok(()),
     }
+}
+
+/// Puts right what a process that died left in a run: directories ([`store::recover`]), and unfinished files of our own.
+fn recover(path: &Path) -> Result<Vec<String>, CheckpointError> {
+    let mut done = store::recover(path)?;
+    for name in store::names_in(path)? {
+        let at = path.join(&name);
+        let ours = split_sibling(&name).is_some_and(|(_, _, of)| [INFO, METRICS, SAMPLES].contains(&of));
+        if ours && at.symlink_metadata().is_ok_and(|found| found.is_file()) {
+            fs::remove_file(&at).map_err(|source| io_error("remove", &at, source))?;
+            done.push(format!("{}: removed, writing it was interrupted", at.display()));
+        }
+    }
+    Ok(done)
 }
 
 /// Locks a run for this process and writes its number into the lock, for the message that the next

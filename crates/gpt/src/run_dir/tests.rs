@@ -121,9 +121,10 @@ fn a_second_process_is_refused() {
 fn a_crash_is_put_right_at_resume() {
     let dir = tempdir().unwrap();
     begun(dir.path());
-    store::write_dir(&dir.path().join("best.old.4194305"), &[("a", b"")]).unwrap();
-    store::write_dir(&dir.path().join("last.tmp.4194305"), &[("a", b"")]).unwrap();
-    fs::write(dir.path().join("metrics.jsonl.tmp.4194305"), "").unwrap();
+    // Process 1 is alive, but the lock says that it is not at work here.
+    store::write_dir(&dir.path().join(".newleaf-old-1-best"), &[("a", b"")]).unwrap();
+    store::write_dir(&dir.path().join(".newleaf-tmp-1-last"), &[("a", b"")]).unwrap();
+    fs::write(dir.path().join(".newleaf-tmp-1-metrics.jsonl"), "").unwrap();
     let run = RunDir::open_for_resume(dir.path()).unwrap();
     assert_eq!(run.recovered().len(), 3, "{:?}", run.recovered());
     store::verify_dir(&run.best()).unwrap();
