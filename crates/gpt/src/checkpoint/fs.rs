@@ -95,6 +95,23 @@ pub(crate) fn split_sibling(name: &str) -> Option<(&str, u32, &str)> {
     known.then_some((kind, pid.parse().ok()?, of))
 }
 
+/// Makes a directory and those that it is in, so that they survive a power failure: each name is on disk before the next.
+///
+/// # Errors
+/// [`CheckpointError::Io`].
+pub(crate) fn create_dirs(fs: &dyn Fs, path: &Path) -> Result<(), CheckpointError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = parent_of(path);
+    create_dirs(fs, &parent)?;
+    match fs.create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()), // made meanwhile
+        made => made.and_then(|()| fs.sync_dir(&parent)),
+    }
+    .map_err(|source| io_error("make this directory", path, source))
+}
+
 /// The directory that a path is in.
 pub(crate) fn parent_of(path: &Path) -> PathBuf {
     match path.parent() {

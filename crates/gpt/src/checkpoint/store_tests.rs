@@ -1,4 +1,5 @@
 use super::*;
+use crate::checkpoint::create_dirs;
 use crate::checkpoint::faults::{
     Fault, FaultyFs, Logged, RecordingFs, cut_power_everywhere, damage_everywhere,
 };
@@ -205,6 +206,24 @@ fn nothing_foreign_is_replaced() {
     fs::write(&file, "mine").unwrap();
     assert!(matches!(write_dir(&file, &NEW), Err(CheckpointError::WrongKind { .. })));
     assert_eq!(names(dir.path()), ["documents", "file"]);
+}
+
+/// The name of a directory is on disk before anything is written below it.
+#[test]
+fn new_directories_survive_a_power_failure() {
+    let dir = tempdir().unwrap();
+    let recording = RecordingFs::default();
+    let path = dir.path().join("runs/1");
+    create_dirs(&recording, &path).unwrap();
+    recording.log(Logged::Note(1));
+    create_dirs(&recording, &path).unwrap(); // nothing to do
+    let states = cut_power_everywhere(dir.path(), &recording.0.borrow(), |disk, made| {
+        assert!(made.is_none() || disk.join("runs/1").is_dir());
+    });
+    assert!(states >= 5, "only {states} states");
+    fs::write(dir.path().join("file"), "").unwrap();
+    let message = create_dirs(&Disk, &dir.path().join("file/run")).unwrap_err().to_string();
+    assert!(message.contains("file"), "{message}");
 }
 
 #[test]

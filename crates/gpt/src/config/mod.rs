@@ -162,6 +162,10 @@ fn default_ngram_lr_scale() -> f64 {
     1.0
 }
 
+fn default_checkpoint_minutes() -> f64 {
+    5.0
+}
+
 fn default_ngram_min_count() -> usize {
     4
 }
@@ -335,8 +339,12 @@ pub struct TrainConfig {
     pub seq_len_start: usize,
     /// How training windows are chosen: `crop` (anywhere, as nanoGPT) or `epoch` (each once per pass).
     pub sampler: SamplingMode,
-    /// Iterations between checkpoints; 0: only at the end and when interrupted.
+    /// Iterations between checkpoints; 0: only by time, at the end and when interrupted.
     pub checkpoint_interval: usize,
+    /// Minutes between checkpoints, beside those of `checkpoint_interval`, the first after one minute at the latest; 0:
+    /// none by time. When they are made changes no weight.
+    #[serde(default = "default_checkpoint_minutes")]
+    pub checkpoint_minutes: f64,
     /// How many checkpoints are kept, at least 2.
     pub keep_checkpoints: usize,
     /// Iterations between lines in the log.

@@ -2,8 +2,8 @@
 
 use super::{
     Activation, Config, ConfigError, GptConfig, Norm, Objective, Optimizer, Position, SamplingMode, Schedule,
-    TrainConfig, default_decay_frac, default_fim_rate, default_mask_rate, default_mask_split,
-    default_muon_iters, default_muon_lr, default_muon_momentum, default_ngram_lr_scale,
+    TrainConfig, default_checkpoint_minutes, default_decay_frac, default_fim_rate, default_mask_rate,
+    default_mask_split, default_muon_iters, default_muon_lr, default_muon_momentum, default_ngram_lr_scale,
     default_ngram_min_count, default_seq_len_start, default_span_mean,
 };
 
@@ -147,6 +147,7 @@ fn nano_gpts(max_iters: usize, batch_size: usize, eval_iters: usize) -> TrainCon
         seq_len_start: default_seq_len_start(),
         sampler: SamplingMode::Crop,
         checkpoint_interval: 250,
+        checkpoint_minutes: default_checkpoint_minutes(),
         keep_checkpoints: 2,
         log_interval: 10,
     }

@@ -101,7 +101,8 @@ pub const FIELDS: &[Field] = &[
     train("seq_len_warmup", "iterations in which the length of windows doubles up to block_size, 0 for none"),
     train("seq_len_start", "length of the first windows: block_size halved any number of times"),
     train("sampler", "crop (windows anywhere) or epoch (each once a pass)"),
-    train("checkpoint_interval", "iterations between checkpoints, 0 for only at the end"),
+    train("checkpoint_interval", "iterations between checkpoints, 0 for only by time and at the end"),
+    train("checkpoint_minutes", "minutes between checkpoints beside those, 0 for none by time"),
     train("keep_checkpoints", "checkpoints kept, at least 2"),
     train("log_interval", "iterations between lines in the log"),
 ];
@@ -206,6 +207,7 @@ impl Config {
             "seq_len_start" => c.seq_len_start.read(value),
             "sampler" => c.sampler.read(value),
             "checkpoint_interval" => c.checkpoint_interval.read(value),
+            "checkpoint_minutes" => c.checkpoint_minutes.read(value),
             "keep_checkpoints" => c.keep_checkpoints.read(value),
             "log_interval" => c.log_interval.read(value),
             _ => Err("a setting of the training".into()),

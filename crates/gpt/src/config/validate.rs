@@ -331,6 +331,13 @@ impl TrainConfig {
             check.that(patience > 0, "patience", patience, "at least 1", "use none to never stop early");
         }
         check.that(
+            (0.0..=1e6).contains(&self.checkpoint_minutes),
+            "checkpoint_minutes",
+            self.checkpoint_minutes,
+            "0 to 1e6",
+            "5 is usual",
+        );
+        check.that(
             self.keep_checkpoints >= 2,
             "keep_checkpoints",
             self.keep_checkpoints,
@@ -475,6 +482,7 @@ mod tests {
         assert_eq!(problems(|c| c.train.z_loss = f32::INFINITY), ["z_loss"]);
         assert_eq!(problems(|c| c.train.patience = Some(0)), ["patience"]);
         assert_eq!(problems(|c| c.train.keep_checkpoints = 1), ["keep_checkpoints"]);
+        assert_eq!(problems(|c| c.train.checkpoint_minutes = f64::NAN), ["checkpoint_minutes"]);
         assert_eq!(problems(|c| c.train.eval_interval = 0), ["eval_interval"]);
     }
 
