@@ -94,6 +94,10 @@ impl Observer for Sampled<'_> {
         self.progress.saved(iter);
     }
 
+    fn warning(&mut self, message: &str) {
+        self.progress.warning(message);
+    }
+
     fn sample(&mut self, iter: u64, model: &Gpt, params: &Params) -> Result<Option<String>, TrainError> {
         if self.interval == 0 || !iter.is_multiple_of(self.interval) {
             return Ok(None);

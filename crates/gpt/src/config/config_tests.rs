@@ -256,6 +256,7 @@ fn each_bad_value_is_named() {
     assert_eq!(problems(|c| c.train.z_loss = f32::INFINITY), ["z_loss"]);
     assert_eq!(problems(|c| c.train.patience = Some(0)), ["patience"]);
     assert_eq!(problems(|c| c.train.keep_checkpoints = 1), ["keep_checkpoints"]);
+    assert_eq!(problems(|c| c.train.checkpoint_minutes = f64::NAN), ["checkpoint_minutes"]);
     assert_eq!(problems(|c| c.train.eval_interval = 0), ["eval_interval"]);
 }
 

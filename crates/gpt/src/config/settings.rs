@@ -321,8 +321,12 @@ settings! {
         /// How training windows are chosen: `crop` (anywhere, as nanoGPT) or `epoch` (each once per pass).
         sampler: SamplingMode = SamplingMode::Crop, required,
             "crop (windows anywhere) or epoch (each once a pass)";
-        /// Iterations between checkpoints; 0: only at the end and when interrupted.
-        checkpoint_interval: usize = 250, required, "iterations between checkpoints, 0 for only at the end";
+        /// Iterations between checkpoints; 0: only by time, at the end and when interrupted.
+        checkpoint_interval: usize = 250, required,
+            "iterations between checkpoints, 0 for only by time and at the end";
+        /// Minutes between checkpoints, beside those of `checkpoint_interval`, the first after one minute at the latest; 0:
+        /// none by time. When they are made changes no weight.
+        checkpoint_minutes: f64 = 5.0, "minutes between checkpoints beside those, 0 for none by time", some_minutes;
         /// How many checkpoints are kept, at least 2.
         keep_checkpoints: usize = 2, required, "checkpoints kept, at least 2", two_at_least;
         /// Iterations between lines in the log.
@@ -411,4 +415,8 @@ fn two_at_least(checkpoints: &mut Found<'_, usize>, _: &TrainConfig) {
         "at least 2",
         "one may be damaged: the one before must be there",
     );
+}
+
+fn some_minutes(minutes: &mut Found<'_, f64>, _: &TrainConfig) {
+    minutes.must((0.0..=1e6).contains(&minutes.value), "0 to 1e6", "5 is usual");
 }

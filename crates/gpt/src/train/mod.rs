@@ -14,7 +14,7 @@ mod step;
 
 pub use error::TrainError;
 pub use evaluate::{evaluate, evaluate_objective};
-pub use run::{Evaluation, Observer, Outcome, Run, Stopped};
+pub use run::{Evaluation, Observer, Outcome, Run, Stopped, Unwritten};
 pub use spike::LossStatistics;
 pub(crate) use step::rows_at_a_time;
 pub use step::{StepReport, Trainer};
