@@ -44,7 +44,12 @@ impl<'p> Tape<'p> {
     /// Gives back the buffers of all values computed since [`Tape::mark`] except those to `keep`: called after each
     /// block, evaluation needs the memory of one. A tape that records needs them, and does nothing, unless it computes
     /// them again in the backward ([`Tape::recomputing`]).
+    ///
+    /// # Panics
+    /// If a value to keep is of another tape.
+    #[track_caller]
     pub fn free_since(&self, mark: usize, keep: &[Var<'_>]) {
+        self.expect_own("free_since", keep);
         let free = |node: &Node| !self.is_recording() || (self.recompute && node.op.is_some());
         for (i, node) in self.nodes.borrow_mut().iter_mut().enumerate().skip(mark) {
             let kept = keep.iter().any(|keep| keep.index as usize == i);

@@ -151,9 +151,10 @@ impl<'p> Tape<'p> {
     /// Applies an operation to values of this tape. The methods of [`Var`] are this call with names.
     ///
     /// # Panics
-    /// If the operation cannot take inputs of these shapes.
+    /// If an input is a value of another tape, or the operation cannot take inputs of these shapes.
     #[track_caller]
     pub fn apply<'t>(&'t self, op: impl Op + 'static, inputs: &[Var<'t>]) -> Var<'t> {
+        self.expect_own(op.name(), inputs);
         let nodes = self.nodes.borrow();
         let views: Vec<View<'_>> = inputs.iter().map(|x| nodes[x.index as usize].view(self.params)).collect();
         let shapes: Vec<Shape> = views.iter().map(|x| x.shape).collect();
@@ -174,6 +175,18 @@ impl<'p> Tape<'p> {
         } else {
             Node::leaf(shape, value, false)
         })
+    }
+
+    /// A `Var` is an index, and every tape has a node of that index: what the index means is its own tape's affair.
+    #[track_caller]
+    pub(crate) fn expect_own(&self, what: &str, vars: &[Var<'_>]) {
+        if let Some(at) = vars.iter().position(|x| !std::ptr::eq(x.tape, self)) {
+            let (name, shape) = (vars[at].tape.label(vars[at].index), vars[at].shape());
+            panic!(
+                "{what}: expected values of one tape; found input {at}, {name} {shape}, of another. \
+                 Compute it again on this tape, or carry its numbers over: tape.constant(&x.value())"
+            );
+        }
     }
 
     fn push(&self, node: Node) -> Var<'_> {
@@ -237,7 +250,7 @@ impl<'t> Var<'t> {
     /// Applies an operation to this value and others.
     ///
     /// # Panics
-    /// If the operation cannot take inputs of these shapes.
+    /// As [`Tape::apply`].
     #[track_caller]
     pub fn apply(self, op: impl Op + 'static, others: &[Var<'t>]) -> Var<'t> {
         let inputs: Vec<Var<'t>> = std::iter::once(self).chain(others.iter().copied()).collect();
