@@ -10,12 +10,12 @@
 //! ```
 
 use data::{CharTokenizer, read_text};
+use gpt::Gpt;
 use gpt::checkpoint::tensors::into_params;
 use gpt::config::Preset;
+use gpt::generate::{Decoder, Generator, MinP, Sampler, Temperature, TopK, TopP};
 use gpt::model_dir::load_model_dir;
-use gpt::sampling::Sampler;
 use gpt::train::Trainer;
-use gpt::{Decoder, Generator, Gpt};
 use random::{Rng, Stream};
 use std::error::Error;
 use std::path::Path;
@@ -35,25 +35,25 @@ fn main() -> Result<(), Box<dyn Error>> {
     let all = Sampler::default(); // temperature 1 and nothing removed: what the model believes
     let settings = [
         ("greedy", Sampler::greedy()),
-        ("temperature 0.5", Sampler { temperature: 0.5, ..all }),
-        ("temperature 1", all),
-        ("temperature 1.5", Sampler { temperature: 1.5, ..all }),
-        ("top-k 3", Sampler { top_k: Some(3), ..all }),
-        ("top-p 0.8", Sampler { top_p: Some(0.8), ..all }),
-        ("min-p 0.2", Sampler { min_p: Some(0.2), ..all }),
+        ("temperature 0.5", all.clone().with(Temperature(0.5))),
+        ("temperature 1", all.clone()),
+        ("temperature 1.5", all.clone().with(Temperature(1.5))),
+        ("top-k 3", all.clone().with(TopK(3))),
+        ("top-p 0.8", all.clone().with(TopP(0.8))),
+        ("min-p 0.2", all.clone().with(MinP(0.2))),
     ];
 
-    // The decoder takes one token at a time and answers a score for each that may follow. It keeps keys and
-    // values of the tokens before, so a new one costs one pass over the weights.
+    // The decoder takes tokens, the prompt in one forward pass, and has a score for each that may follow. It keeps
+    // keys and values of the tokens before, so a new one costs one pass over the weights.
     let mut decoder = Decoder::new(&model, &params);
     let logits = decoder.push_all(&ids);
     println!("After {prompt:?}, in percent (the seven likeliest; a dot: removed, cannot be chosen):\n");
-    let shown: Vec<u32> = all.distribution(logits).iter().take(7).map(|(id, _)| *id).collect();
+    let shown: Vec<u32> = all.distribution(&ids, logits).iter().take(7).map(|(id, _)| *id).collect();
     let heads: String =
         shown.iter().map(|id| format!("{:>7}", format!("{:?}", tokenizer.chars()[*id as usize]))).collect();
     println!("{:<18}{heads}   choices", "");
     for (name, sampler) in &settings {
-        let distribution = sampler.distribution(logits);
+        let distribution = sampler.distribution(&ids, logits);
         let percent = |id: &u32| match distribution.iter().find(|(other, _)| other == id) {
             Some((_, p)) => format!("{:>7.1}", 100.0 * p),
             None => format!("{:>7}", "."),

@@ -10,7 +10,6 @@
 use benches::{machine, measure, samples, table};
 use criterion::Criterion;
 use gpt::Gpt;
-use nn::DropoutSeeds;
 use nn::optim::{AdamW, AdamWConfig, Optimizer};
 use random::{Rng, Stream};
 use std::sync::Arc;
@@ -234,7 +233,7 @@ fn update(criterion: &mut Criterion, size: Size) -> Option<Line> {
         ids,
         intervals: None,
     };
-    model.loss(&tape, &batch, &DropoutSeeds::off()).backward(&mut grads);
+    model.loss(&tape, &batch).backward(&mut grads);
     drop(tape);
     let mut optimizer = AdamW::new(&params, AdamWConfig::default());
     let mut group = measure::group(criterion, &format!("ops {}", size.name));

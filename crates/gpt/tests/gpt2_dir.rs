@@ -12,7 +12,6 @@ use gpt::config::{GptConfig, Position, Preset};
 use gpt::gpt2_dir::save_gpt2_dir;
 use gpt::model_dir::{LoadedModel, load_model_dir};
 use gpt::peft::{Method, fingerprint, load_adapter, load_unmerged, save_adapter, save_merged};
-use nn::DropoutSeeds;
 use random::{Rng, Stream};
 use safetensors::SafeTensors;
 use std::collections::BTreeSet;
@@ -51,7 +50,7 @@ fn built(config: &GptConfig, tensors: &Tensors) -> (Gpt, Params) {
 fn logits(model: &Gpt, params: &Params) -> Vec<f32> {
     let workspace = Workspace::new();
     let tape = Tape::no_grad(params, &workspace);
-    let logits = model.logits(&tape, &IDS, [2, 8], &model.intervals(8), &DropoutSeeds::off());
+    let logits = model.logits(&IDS, &mut model.causal(&tape, [2, 8]));
     logits.value().iter().copied().collect()
 }
 

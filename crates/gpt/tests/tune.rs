@@ -8,7 +8,6 @@ use gpt::tune::{
     Classifier, ClassifierConfig, Classify, Complete, Event, HeadConfig, LinearConfig, Metric, Outcome, Pool,
     Target, Targets, Task, TuneConfig, TuneError, fit, grown, mean_loss,
 };
-use nn::DropoutSeeds;
 use random::{Rng, Stream};
 use std::cell::RefCell;
 use std::ops::ControlFlow;
@@ -219,8 +218,8 @@ impl Task for Last<'_> {
         self.0.tokens(i)
     }
 
-    fn loss<'t>(&self, tape: &'t Tape<'_>, examples: &[usize], seeds: &DropoutSeeds) -> Var<'t> {
-        self.0.loss(tape, examples, seeds)
+    fn loss<'t>(&self, tape: &'t Tape<'_>, examples: &[usize]) -> Var<'t> {
+        self.0.loss(tape, examples)
     }
 
     fn validate(&self, _: &Params) -> f64 {
@@ -263,7 +262,7 @@ impl Task for Scripted {
         1
     }
 
-    fn loss<'t>(&self, tape: &'t Tape<'_>, _: &[usize], _: &DropoutSeeds) -> Var<'t> {
+    fn loss<'t>(&self, tape: &'t Tape<'_>, _: &[usize]) -> Var<'t> {
         let w = tape.param(tape.params().ids().next().unwrap());
         let left = self.scores.lock().unwrap().len();
         let broken = if left < self.bad_after { f32::NAN } else { 1.0 };
@@ -385,9 +384,7 @@ fn a_vocabulary_grows() {
         let logits = |gpt: &Gpt, params: &Params, ids: &[u32]| -> Vec<Vec<f32>> {
             let workspace = Workspace::new();
             let tape = Tape::no_grad(params, &workspace);
-            let shape = [1, ids.len()];
-            let logits =
-                gpt.logits(&tape, ids, shape, &gpt.intervals(ids.len()), &DropoutSeeds::off()).value();
+            let logits = gpt.logits(ids, &mut gpt.causal(&tape, [1, ids.len()])).value();
             logits
                 .as_slice()
                 .unwrap()

@@ -5,8 +5,8 @@ use crate::failure::Failure;
 use crate::model::{self, Model};
 use data::DataError;
 use data::objective::{Corruptor, Objective, Vocabulary};
+use gpt::Decoder;
 use gpt::train::evaluate_objective;
-use gpt::{Decoder, Int8Weights};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
@@ -103,8 +103,9 @@ fn clm(args: &Args, model: &Model, part: &Part<'_>) -> Result<String, DataError>
     let ids = &part.ids[..];
     let f32_loss = gpt::train::evaluate(&model.gpt, &model.params, ids, 0)?;
     let loss = if args.int8 {
-        let int8 = Int8Weights::new(&model.gpt, &model.params);
-        Decoder::new(&model.gpt, &model.params).with_int8(&int8).loss(ids)
+        let mut params = model.params.clone();
+        model.gpt.round_to_int8(&mut params);
+        Decoder::new(&model.gpt, &params).loss(ids)
     } else {
         f32_loss
     };

@@ -7,7 +7,7 @@ use crate::checkpoint::{Checkpoint, Tensors};
 use crate::config::{Config, Preset};
 use crate::model::Gpt;
 use data::Batch;
-use nn::DropoutSeeds;
+use nn::Context;
 use random::{Rng, Stream};
 use std::sync::Arc;
 use tensor::kernels::attention::Intervals;
@@ -197,9 +197,8 @@ impl Op for Fault {
 /// The loss of [`Gpt::loss`], with a fault at one of the places between two layers. (Not in the logits, where -infinity
 /// is no fault but a class that is ruled out.)
 fn loss_with_a_fault<'t>(model: &Gpt, tape: &'t Tape<'_>, batch: &Batch, rng: &mut Rng) -> Var<'t> {
-    let seeds = DropoutSeeds::off();
     let shape = [batch.batch_size, batch.block_size];
-    let intervals = Arc::new(Intervals::causal(batch.block_size));
+    let mut cx = Context::new(tape, shape, Arc::new(Intervals::causal(batch.block_size)));
     let mut places = rng.below(2 + 5 * model.h.len() as u64) as i64;
     let fault = Fault { at: rng.next_u64(), bad: one_of(rng, &BAD), forward: rng.below(2) == 0 };
     let mut fault = Some(fault);
@@ -211,10 +210,10 @@ fn loss_with_a_fault<'t>(model: &Gpt, tape: &'t Tape<'_>, batch: &Batch, rng: &m
     let mut x = pass(model.wte.forward_with_positions(positions, &batch.ids, &shape));
     for block in &model.h {
         let normed = pass(block.ln_1.forward(x));
-        let attended = pass(block.attn.forward(normed, &intervals, &mut None, &seeds));
+        let attended = pass(block.attn.forward(normed, &mut cx));
         x = pass(x + attended);
         let normed = pass(block.ln_2.forward(x));
-        let fed = pass(block.mlp.forward(normed, &seeds));
+        let fed = pass(block.mlp.forward(normed));
         x = pass(x + fed);
     }
     let logits = model.lm_head.forward(pass(model.ln_f.forward(x)));

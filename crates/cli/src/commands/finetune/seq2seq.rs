@@ -12,7 +12,7 @@ use data::metrics::{AnswerScores, first_sentence};
 use data::read::Options;
 use data::seq2seq::PairTemplate;
 use data::{DataError, Example};
-use gpt::beam::Beam;
+use gpt::generate::Beam;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

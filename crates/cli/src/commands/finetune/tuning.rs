@@ -167,7 +167,7 @@ impl<'a> Tuning<'a> {
             .map_err(|error| Failure::input(error.to_string()))?;
         let config = ClassifierConfig { target: goal.target.clone(), head: goal.head.clone() };
         let classifier = Classifier::new(gpt, config, &self.model.tokenizer, &mut params, &mut rng)?;
-        self.tell_of_cut(classifier.most_tokens(&params));
+        self.tell_of_cut(classifier.max_tokens(&params));
         let task = Classify {
             classifier: &classifier,
             texts: &self.train.texts,
