@@ -2,8 +2,9 @@
 
 use super::{StepReport, TrainError, Trainer, evaluate_objective};
 use crate::Gpt;
-use crate::checkpoint::{Checkpoint, History, tensors};
-use crate::model_dir::{ModelCard, save_model_dir};
+use crate::card::ModelCard;
+use crate::checkpoint::{Checkpoint, History};
+use crate::formats::{NEWLEAF, Parts};
 use crate::run_dir::{Metrics, RunDir};
 use data::dataset::TokenSource;
 use std::path::Path;
@@ -254,8 +255,8 @@ impl Run<'_> {
             val_bits_per_byte: bits.map(|(_, per_byte)| per_byte),
             ..self.card.clone()
         };
-        let weights = tensors::from_params(self.trainer.averaged());
-        Ok(save_model_dir(path, &self.trainer.config.model, &weights, self.tokenizer, &card)?)
+        let (config, params) = (&self.trainer.config.model, self.trainer.averaged());
+        Ok(NEWLEAF.save(path, Parts { config, params, tokenizer: self.tokenizer }, &card, &[])?)
     }
 
     fn outcome(&self, stopped: Stopped, elapsed_s: f64) -> Outcome {
