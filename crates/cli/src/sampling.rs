@@ -1,13 +1,12 @@
 //! How a token is chosen, and what a model writes while it is trained: a short text now and then, and a longer one at the end.
 
 use crate::failure::Failure;
-use crate::model::{first_prompt, never_written};
 use crate::progress::Progress;
 use clap::{Arg, ArgMatches, Command};
 use data::{DataError, Tokenizer};
-use gpt::Gpt;
 use gpt::generate::{Generator, Never, RULES, RuleKind, Sampler, Temperature};
 use gpt::train::{Evaluation, Observer, StepReport, TrainError};
+use gpt::{Gpt, first_prompt, never_generated};
 use random::{Rng, Stream};
 use std::io::Write;
 use tensor::Params;
@@ -79,7 +78,7 @@ impl<'a> SampleWriter<'a> {
     /// For the models of one run.
     pub(crate) fn new(tokenizer: &'a Tokenizer, seed: u64) -> Result<Self, DataError> {
         let start = tokenizer.encode(&first_prompt(tokenizer))?;
-        Ok(Self { tokenizer, start, never: never_written(tokenizer), seed })
+        Ok(Self { tokenizer, start, never: never_generated(tokenizer), seed })
     }
 
     /// A text of `length` tokens.

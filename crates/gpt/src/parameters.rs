@@ -34,6 +34,18 @@ impl GptConfig {
     }
 }
 
+/// The parameters of a configuration among others, such as a classifier's; zeros, if one is missing.
+pub(crate) fn parameters_of(config: &GptConfig, others: &Params) -> Params {
+    let mut params = Params::new();
+    let _ = Gpt::zeros(config, &mut params);
+    for id in params.ids() {
+        if let Some(other) = others.id(params.name(id)) {
+            params.data_mut(id).copy_from_slice(others.data(other));
+        }
+    }
+    params
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

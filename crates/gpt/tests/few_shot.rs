@@ -108,7 +108,7 @@ fn the_text_is_cut_and_not_the_pattern() {
     for cloze in clozes() {
         let (classifier, params) = classifier(&configs()[0], "full", cloze.clone());
         let long: Vec<u32> = encode(&"bad egg ".repeat(9));
-        let most = classifier.most_tokens(&params);
+        let most = classifier.max_tokens(&params);
         let longest = cloze.words.iter().map(|word| cloze.pattern.frame(&tokenizer(), word).unwrap().len());
         assert_eq!(most, 24 + 1 - longest.max().unwrap());
         assert_eq!(
@@ -169,9 +169,8 @@ fn quietly(_: Event) -> ControlFlow<()> {
 }
 
 fn save(path: &Path, gpt: &Gpt, params: &Params) {
-    let card = gpt::model_dir::ModelCard::default();
-    let tensors = gpt::checkpoint::tensors::from_params(params);
-    gpt::model_dir::save_model_dir(path, &gpt.config, &tensors, &tokenizer().to_json(), &card).unwrap();
+    let model = gpt::Model::new(gpt.clone(), params.clone(), tokenizer());
+    model.save(path, &gpt::formats::NEWLEAF, &gpt::ModelCard::default()).unwrap();
 }
 
 /// What is learned by words is kept in the directory: by the whole model or by an adapter, without a layer for labels.

@@ -196,7 +196,7 @@ fn neighbours_do_not_matter() {
                     assert!((a - b).abs() <= 1e-5, "{method}: {alone:?} {scores:?}");
                 }
             }
-            let most = classifier.most_tokens(&params);
+            let most = classifier.max_tokens(&params);
             let long: Vec<u32> = (0..30).map(|i| 4 + i % 8).collect();
             assert_eq!(
                 classifier.scores_of(&params, std::slice::from_ref(&long)),

@@ -42,7 +42,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
     let mut model = model::load(&args.model)?;
-    let sampler = args.sampling.sampler()?.with(Never(model::never_written(&model.tokenizer)));
+    let sampler = args.sampling.sampler()?.with(Never(model.never_generated()));
     let (prompt, ids) = prompt(args, &model)?;
     if args.int8 {
         model.gpt.round_to_int8(&mut model.params);
@@ -86,7 +86,7 @@ fn prompt(args: &Args, model: &Model) -> Result<(String, Vec<u32>), Failure> {
     let text = match (file, &args.prompt) {
         (Some(path), _) => data::read_text(path)?,
         (None, Some(text)) => text.clone(),
-        (None, None) => model::first_prompt(&model.tokenizer),
+        (None, None) => model.first_prompt(),
     };
     if text.is_empty() {
         return Err(Failure::input(

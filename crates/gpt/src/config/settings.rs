@@ -100,14 +100,16 @@ macro_rules! settings {
                     $($(check.value(stringify!($field), self.$field, self, $rule);)*)*
                 }
 
-                /// Names and values, as JSON has them.
-                pub(crate) fn values(&self) -> Vec<(&'static str, String)> {
+                /// The settings by name, with their values as JSON has them.
+                #[must_use]
+                pub fn values(&self) -> Vec<(&'static str, String)> {
                     let text = |value: serde_json::Result<String>| value.expect("a setting is a number or a text");
                     vec![$((stringify!($field), text(serde_json::to_string(&self.$field)))),*]
                 }
 
                 /// The settings that another configuration has otherwise, with their values here.
-                pub(crate) fn differences(&self, other: &Self) -> Vec<(&'static str, String)> {
+                #[must_use]
+                pub fn differences(&self, other: &Self) -> Vec<(&'static str, String)> {
                     let pairs = self.values().into_iter().zip(other.values());
                     pairs.filter(|(here, there)| here != there).map(|(here, _)| here).collect()
                 }

@@ -2,8 +2,9 @@
 
 use super::{StepReport, TrainError, Trainer, evaluate_objective};
 use crate::Gpt;
-use crate::checkpoint::{Checkpoint, CheckpointError, History, tensors};
-use crate::model_dir::{ModelCard, save_model_dir};
+use crate::card::ModelCard;
+use crate::checkpoint::{Checkpoint, CheckpointError, History};
+use crate::formats::{NEWLEAF, Parts};
 use crate::run_dir::{Metrics, RunDir, RunDirError};
 use data::dataset::TokenSource;
 use std::collections::BTreeMap;
@@ -381,8 +382,8 @@ impl Run<'_> {
             val_bits_per_byte: bits.map(|(_, per_byte)| per_byte),
             ..self.card.clone()
         };
-        let weights = tensors::from_params(self.trainer.averaged());
-        save_model_dir(path, &self.trainer.config.model, &weights, self.tokenizer, &card)
+        let (config, params) = (&self.trainer.config.model, self.trainer.averaged());
+        Ok(NEWLEAF.save(path, Parts { config, params, tokenizer: self.tokenizer }, &card, &[])?)
     }
 
     fn outcome(&self, stopped: Stopped, start: Instant) -> Outcome {
