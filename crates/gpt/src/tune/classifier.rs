@@ -115,10 +115,26 @@ impl Task for Classify<'_> {
         self.texts[example].len()
     }
 
-    fn loss<'t>(&self, tape: &'t Tape<'_>, examples: &[usize]) -> Var<'t> {
+    fn positions(&self, example: usize) -> usize {
+        let (tokens, block_size) = (self.tokens(example), self.classifier.gpt.config.block_size);
+        match &self.classifier.head {
+            Head::Linear(_) => tokens.min(block_size),
+            Head::Words(words) => words.positions(tokens, block_size),
+        }
+    }
+
+    fn predicts_tokens(&self) -> bool {
+        false // or at few positions, in a pattern
+    }
+
+    fn total_weight(&self, examples: &[usize]) -> f32 {
+        examples.iter().map(|&i| self.targets.weight(i)).sum()
+    }
+
+    fn loss<'t>(&self, tape: &'t Tape<'_>, examples: &[usize], total_weight: f32) -> Var<'t> {
         let texts: Vec<&[u32]> = examples.iter().map(|&i| &self.texts[i][..]).collect();
         let scores = self.classifier.scores(tape, &texts);
-        self.targets.loss(scores, examples)
+        self.targets.loss(scores, examples, total_weight)
     }
 
     fn validate(&self, params: &Params) -> f64 {

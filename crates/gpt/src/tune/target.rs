@@ -57,18 +57,25 @@ pub enum Metric {
 }
 
 impl Targets {
-    /// The mean loss of scores (B, outputs) for these examples.
-    pub(super) fn loss<'t>(&self, scores: Var<'t>, examples: &[usize]) -> Var<'t> {
+    /// What an example weighs in a mean.
+    pub(super) fn weight(&self, example: usize) -> f32 {
         match self {
-            Self::Labels(labels, weights) => {
+            Self::Labels(labels, weights) => weights[labels[example]],
+            Self::Numbers(_) => 1.0,
+        }
+    }
+
+    /// The loss of scores (B, outputs) for these examples: a weighted sum over `total_weight`.
+    pub(super) fn loss<'t>(&self, scores: Var<'t>, examples: &[usize], total_weight: f32) -> Var<'t> {
+        let weights: Vec<f32> = examples.iter().map(|&i| self.weight(i)).collect();
+        match self {
+            Self::Labels(labels, _) => {
                 let of: Vec<u32> = examples.iter().map(|&i| labels[i] as u32).collect();
-                let weights: Vec<f32> = examples.iter().map(|&i| weights[labels[i]]).collect();
-                let total = weights.iter().sum();
-                scores.cross_entropy(&of, &weights, total)
+                scores.cross_entropy(&of, &weights, total_weight)
             }
             Self::Numbers(numbers) => {
                 let of: Vec<f32> = examples.iter().map(|&i| numbers[i]).collect();
-                scores.mse(&of, &vec![1.0; of.len()], of.len() as f32)
+                scores.mse(&of, &weights, total_weight)
             }
         }
     }
