@@ -373,14 +373,7 @@ impl Gpt {
         let shape = [part.batch_size, part.block_size];
         let intervals = self.intervals_of(part);
         let x = self.hidden(tape, &part.ids, shape, &intervals, seeds);
-        if self.config.soft_cap > 0.0 {
-            return self.unembed(x).regularized_cross_entropy(
-                &part.labels,
-                &part.weights,
-                total_weight,
-                regularizer,
-            );
-        }
-        self.lm_head.cross_entropy(x, &part.labels, &part.weights, total_weight, regularizer)
+        let soft_cap = (self.config.soft_cap > 0.0).then_some(self.config.soft_cap);
+        self.lm_head.cross_entropy(x, soft_cap, &part.labels, &part.weights, total_weight, regularizer)
     }
 }

@@ -1,6 +1,7 @@
 //! Parameters and their gradients: the named tensors that outlive every tape.
 
-use crate::op::{Accum, Grad, View};
+use crate::grad::{Accum, Grad};
+use crate::shape::View;
 use crate::workspace::AlignedVec;
 use crate::{Shape, kernels::vmath};
 use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, IxDyn};

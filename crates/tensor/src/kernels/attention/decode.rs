@@ -1,10 +1,10 @@
 //! One new query against a cache of keys and values: attention while writing.
 
-use super::Heads;
-use super::v2_rows::exponentials;
+use super::problem::Heads;
 use crate::kernels::dot::{dot, dots};
 use crate::kernels::scratch;
 use crate::kernels::simd::{Kernel, LANES, Simd, dispatch};
+use crate::kernels::softmax::exponentials;
 
 /// y (C): for each head, softmax(K q / sqrt(hs)) applied to V, where q (C) is the new token's query and
 /// the caches `k` and `v` hold `len` rows of NKV hs, the new token's last. Each head of keys and values serves
@@ -57,7 +57,7 @@ impl Kernel for Decode<'_> {
                 *score = dot(s, &q[head.clone()], &k[(seen + j) * row + kv..][..hs]) * scale;
             }
             let max = weights.iter().fold(f32::NEG_INFINITY, |max, &x| if x > max { x } else { max });
-            let sum = exponentials(s, weights, max);
+            let sum = exponentials(s, weights, 1.0, max);
             weights.iter_mut().for_each(|weight| *weight /= sum);
             weighted_sum(s, weights, &v[kv..], row, &mut y[head]);
         }
