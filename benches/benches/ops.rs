@@ -207,7 +207,7 @@ fn products(size: Size) -> Vec<Case> {
             x[0].feed_forward(x[1], None, x[2], None, Activation::Gelu)
         }),
         case("linear_cross_entropy", 1, &[x, &[v, c]], linear(v, c), move |x| {
-            x[0].linear_cross_entropy(x[1], &labels, &weights, rows as f32, Regularizer::NONE)
+            x[0].linear_cross_entropy(x[1], None, None, &labels, &weights, rows as f32, Regularizer::NONE)
         }),
     ]
 }

@@ -444,14 +444,7 @@ impl Gpt {
         regularizer: Regularizer,
     ) -> Var<'t> {
         let x = self.hidden(&part.ids, &mut self.batched(tape, part));
-        if self.config.soft_cap > 0.0 {
-            return self.unembed(x).regularized_cross_entropy(
-                &part.labels,
-                &part.weights,
-                total_weight,
-                regularizer,
-            );
-        }
-        self.lm_head.cross_entropy(x, &part.labels, &part.weights, total_weight, regularizer)
+        let soft_cap = (self.config.soft_cap > 0.0).then_some(self.config.soft_cap);
+        self.lm_head.cross_entropy(x, soft_cap, &part.labels, &part.weights, total_weight, regularizer)
     }
 }

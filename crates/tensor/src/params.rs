@@ -1,7 +1,8 @@
 //! Parameters and their gradients: the named tensors that outlive every tape.
 
+use crate::grad::{Accum, Grad};
 use crate::kernels::int8::Int8Matrix;
-use crate::op::{Accum, Grad, View};
+use crate::shape::View;
 use crate::workspace::AlignedVec;
 use crate::{Shape, kernels::vmath};
 use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, IxDyn};

@@ -72,24 +72,22 @@ impl Linear {
         })
     }
 
-    /// The cross-entropy of this layer's outputs as logits, for x (.., n_in): sum(weight * -ln p(target)) /
-    /// `total_weight`, and what the regularizer adds. The bits of `forward(x).regularized_cross_entropy(..)`, in less
-    /// memory where a backward will follow.
+    /// The cross-entropy of this layer's outputs as logits, bounded by a soft cap if there is one, for x (.., n_in):
+    /// sum(weight * -ln p(target)) / `total_weight`, and what the regularizer adds. The bits of
+    /// `forward(x).soft_cap(..).regularized_cross_entropy(..)`, in memory for a few rows of logits.
     #[track_caller]
     #[must_use]
     pub fn cross_entropy<'t>(
         &self,
         x: Var<'t>,
+        soft_cap: Option<f32>,
         targets: &[u32],
         weights: &[f32],
         total_weight: f32,
         regularizer: Regularizer,
     ) -> Var<'t> {
         let (weight, bias) = self.on_tape(x);
-        if x.tape().is_recording() && bias.is_none() {
-            return x.linear_cross_entropy(weight, targets, weights, total_weight, regularizer);
-        }
-        x.linear(weight, bias).regularized_cross_entropy(targets, weights, total_weight, regularizer)
+        x.linear_cross_entropy(weight, bias, soft_cap, targets, weights, total_weight, regularizer)
     }
 
     /// The parameters as values on the tape of `x`, for operations that fuse this layer with others.

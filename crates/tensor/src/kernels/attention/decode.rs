@@ -1,10 +1,10 @@
 //! One new query against a cache of keys and values: attention while writing.
 
-use super::Heads;
-use super::v2_rows::exponentials;
+use super::problem::Heads;
 use crate::kernels::dot::{dot, dots};
 use crate::kernels::{parallel, scratch};
 use crate::kernels::simd::{Kernel, LANES, Simd, dispatch};
+use crate::kernels::softmax::exponentials;
 
 /// Floats of keys and values below which all heads stay on one thread: they are read faster than a fork takes.
 const SERIAL_BELOW: usize = 1 << 18;
@@ -67,7 +67,7 @@ impl Kernel for Decode<'_> {
                 *score = dot(s, &q[head.clone()], &k[(seen + j) * row + kv..][..hs]) * scale;
             }
             let max = weights.iter().fold(f32::NEG_INFINITY, |max, &x| if x > max { x } else { max });
-            let sum = exponentials(s, weights, max);
+            let sum = exponentials(s, weights, 1.0, max);
             weights.iter_mut().for_each(|weight| *weight /= sum);
             weighted_sum(s, weights, &v[kv..], row, &mut y[head]);
         }
