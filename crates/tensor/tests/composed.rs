@@ -165,14 +165,17 @@ type Loss<'a> = &'a (dyn for<'t> Fn(&[Var<'t>], Option<f32>) -> Var<'t> + Sync);
 fn linear_cross_entropy_has_the_bits_of_its_parts() {
     let pools = [1, 4].map(|n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap());
     let mut draw = Draw::new(7);
-    // One chunk, and three with a last one of a few rows: of as few rows as there are, and of more.
+    // One chunk; three of the fewest rows that a chunk has; and two of more rows.
     for (rows, width, classes) in
-        [(1, 3, 2), (40, 130, 37), (515, 7, 40_000), (2 * rows_at_a_time(3000) + 5, 20, 3000)]
+        [(1, 3, 2), (40, 130, 37), (515, 7, 33_000), (rows_at_a_time(3000) + 5, 20, 3000)]
     {
         let inputs = [draw.array(&[rows, width]), draw.array(&[classes, width]), draw.array(&[classes])];
         let targets: Vec<u32> = (0..rows).map(|_| draw.size(0, classes - 1) as u32).collect();
         let weights: Vec<f32> = (0..rows).map(|i| [1.0, 0.0, 0.3][i % 3]).collect();
         for (n, cap) in [None, Some(15.0), None, Some(2.0)].into_iter().enumerate() {
+            if rows > 100 && n % 3 != 0 {
+                continue; // for time
+            }
             let regularizer = match n {
                 0 | 1 => Regularizer::NONE,
                 _ => Regularizer { label_smoothing: 0.1, z_loss: 1e-3 },

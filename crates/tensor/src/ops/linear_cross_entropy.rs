@@ -25,8 +25,8 @@ use crate::{Accum, Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::ArrayD;
 use std::ops::Range;
 
-/// Logits in a chunk, about: 16 MiB of them.
-const CHUNK: usize = 1 << 22;
+/// Logits in a chunk, about: 32 MiB of them.
+const CHUNK: usize = 1 << 23;
 /// Rows in a chunk, at least: each chunk reads W and adds to dW, which must pay.
 const FEWEST_ROWS: usize = 256;
 

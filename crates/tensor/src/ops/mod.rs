@@ -1,9 +1,9 @@
 //! The operations, one a file, and their registry.
 //!
 //! To add one: write `ops/<name>.rs` after the pattern of its neighbours (formula, derivation, method of
-//! [`Var`](crate::Var), struct, `impl Op`, `CASE`), and add one line to `registry!` below. The tests walk
-//! [`OPS`], so what is in the registry is checked: forward against definition, backward against numeric
-//! gradient, accumulation, determinism, wrong shapes. A file that is not in the registry fails a test.
+//! [`Var`](crate::Var), struct, `impl Op`, `CASE`), and add its name to `registry!` below and a row to the table of the
+//! crate's README. The tests walk [`OPS`], so what is in the registry is checked: forward against definition, backward
+//! against numeric gradient, accumulation, determinism, wrong shapes. A file that is not in the registry fails a test.
 
 pub use crate::case::{Case, Misfit, Sample};
 

@@ -477,3 +477,40 @@ fn softmax_backward<S: Simd>(s: S, weights: &mut [f32], ds: &mut [f32], scale: f
         s.store(s.mul(s.mul(p, s.sub(s.load(ds), mean)), scale), ds);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::intervals::Intervals;
+    use super::*;
+
+    /// Tasks of a backward, and how many of them compute dQ, and dK and dV.
+    fn counts(batch: usize, n_head: usize, n_kv_head: usize, threads: usize) -> [usize; 3] {
+        let intervals = Intervals::causal(1024);
+        let sizes = Problem {
+            qkv: &[],
+            batch,
+            time: 1024,
+            n_head,
+            n_kv_head,
+            head_size: 2,
+            intervals: &intervals,
+            dropout: None,
+        };
+        let mut dqkv = vec![0.0; batch * 1024 * sizes.row_width()];
+        let tasks = tasks(&sizes, &mut dqkv, threads);
+        let rows = |task: &Task<'_>| task.dq.iter().map(|dq| dq.rows).sum::<usize>();
+        assert_eq!(tasks.iter().map(rows).sum::<usize>(), batch * n_head * 1024, "rows of dQ");
+        let rows = |task: &Task<'_>| task.dk_dv.as_ref().map_or(0, |[dk, dv]| dk.rows.min(dv.rows));
+        assert_eq!(tasks.iter().map(rows).sum::<usize>(), batch * n_kv_head * 1024, "rows of dK and dV");
+        let dq = tasks.iter().filter(|task| !task.dq.is_empty()).count();
+        [tasks.len(), dq, tasks.iter().filter(|task| task.dk_dv.is_some()).count()]
+    }
+
+    #[test]
+    fn few_heads_of_keys_and_many_threads_divide_the_backward() {
+        assert_eq!(counts(1, 6, 1, 1), [1; 3]);
+        assert_eq!(counts(2, 6, 6, 4), [12; 3]); // enough heads
+        let [all, dq, dk_dv] = counts(1, 6, 1, 16);
+        assert!(dq >= 32 && dk_dv >= 32 && all == dq + dk_dv, "{dq} {dk_dv}");
+    }
+}

@@ -1,8 +1,7 @@
 //! A matrix product on one thread, tile by tile, with its bounds checked once.
 
-use super::Simd;
 use super::shared::Rectangle;
-use super::tile::{Start, Tile};
+use super::vector::{Simd, Start, Tile};
 
 /// C = start + A B for operands that lie ready for the tiles. Strides are in floats.
 #[derive(Clone, Copy)]
