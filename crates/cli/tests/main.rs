@@ -21,3 +21,5 @@ mod runs;
 mod score;
 mod segment_and_augment;
 mod seq2seq;
+#[cfg(target_os = "linux")]
+mod streams;

@@ -163,8 +163,7 @@ impl<'a> Tuning<'a> {
     pub(super) fn train(&self, goal: &Goal) -> Result<Tuned, Failure> {
         let (mut gpt, mut params) = (self.model.gpt.clone(), self.model.params.clone());
         let mut rng = Rng::new(self.args.fit.seed, Stream::Init);
-        gpt.tune(&self.args.fit.peft, &mut params, &mut rng)
-            .map_err(|error| Failure::input(error.to_string()))?;
+        gpt.tune(&self.args.fit.peft, &mut params, &mut rng)?;
         let config = ClassifierConfig { target: goal.target.clone(), head: goal.head.clone() };
         let classifier = Classifier::new(gpt, config, &self.model.tokenizer, &mut params, &mut rng)?;
         self.tell_of_cut(classifier.most_tokens(&params));
@@ -195,7 +194,7 @@ impl<'a> Tuning<'a> {
     /// record.
     pub(super) fn save(&self, tuned: &Tuned, test: &Value, more: Value) -> Result<Value, Failure> {
         let (args, outcome) = (self.args, &tuned.outcome);
-        let mut result = args.fit.record(&self.settings, outcome, &self.base_sha256);
+        let mut result = args.fit.record(&self.settings, outcome, &self.base_sha256)?;
         let ours = json!({
             "test": test,
             "validation": { "score": outcome.best_score, "texts": self.validation.texts.len() },

@@ -1,7 +1,8 @@
 //! `newleaf peft unmerge`: the base of a merged model.
 
-use super::super::print;
+use crate::commands::print;
 use crate::failure::Failure;
+use crate::message::command_line;
 use gpt::model_dir::{ModelCard, save_model_dir};
 use gpt::peft::load_unmerged;
 use std::path::PathBuf;
@@ -23,9 +24,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let command = command_line()?;
     Failure::if_same(&args.out, &args.model)?;
     let model = load_unmerged(&args.model)?;
-    let card = ModelCard { command: std::env::args().collect(), ..ModelCard::default() };
+    let card = ModelCard { command, ..ModelCard::default() };
     save_model_dir(&args.out, &model.config, &model.tensors, &model.tokenizer, &card)?;
     print(&format!("{}: the model before merging\n", args.out.display()))
 }
