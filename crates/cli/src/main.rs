@@ -2,6 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod message; // first: its `eprintln!` is that of all others
+
 mod answering;
 mod byte_progress;
 mod chart;

@@ -5,6 +5,7 @@ use crate::corpus::Corpus;
 use crate::count_baseline::CountBaseline;
 use crate::failure::Failure;
 use crate::init_embedding::InitEmbedding;
+use crate::message::command_line;
 use crate::model::load_tokenizer;
 use crate::planning::{Budget, parse_memory, parse_time, propose};
 use crate::progress::Progress;
@@ -91,6 +92,7 @@ pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure
     if args.stop_words.is_some() {
         return Err(Failure::input(STOP_WORDS));
     }
+    command_line()?;
     if cfg!(debug_assertions) {
         eprintln!("warning: this is a debug build, several times slower; use `cargo run --release -- train`");
     }
@@ -120,7 +122,7 @@ pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure
         bytes_per_token: text.bytes_per_token,
         dir,
         tokenizer: &tokenizer,
-        card: card(&text.info),
+        card: card(&text.info)?,
         stop: &stop,
         best_val_loss: *best_val_loss,
         evals_without_improvement: *evals_without_improvement,
@@ -210,7 +212,7 @@ fn begin(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
     }
     // Weights, two moments and the files of two checkpoints and two models, with room to spare.
     dir.require_space(trainer.params.count() as u64 * 4 * 16).map_err(run_dir_failure)?;
-    let info = RunInfo::new(std::env::args().collect(), trainer.config.clone(), text.info.clone());
+    let info = RunInfo::new(command_line()?, trainer.config.clone(), text.info.clone());
     dir.write_info(&RunInfo { plan, ..info }).map_err(run_dir_failure)?;
     let (best_val_loss, evals_without_improvement, elapsed_s) = (None, 0, 0.0);
     Ok(Session { text, trainer, dir, best_val_loss, evals_without_improvement, elapsed_s, counts })
@@ -320,14 +322,14 @@ fn free_directory() -> Result<PathBuf, Failure> {
         .ok_or_else(|| Failure::input("runs/ is full: name a directory with --out"))
 }
 
-fn card(data: &DataInfo) -> ModelCard {
-    ModelCard {
+fn card(data: &DataInfo) -> Result<ModelCard, Failure> {
+    Ok(ModelCard {
         data: data.path.clone(),
         data_sha256: data.sha256.clone(),
-        command: std::env::args().collect(),
+        command: command_line()?,
         date: now_utc(),
         ..ModelCard::default()
-    }
+    })
 }
 
 /// Keeps the loss of counting with the run, for its report.

@@ -1,18 +1,13 @@
 //! `newleaf embed`: word vectors, trained and asked.
 
-use super::{Entry, parse, print};
+use super::print;
 use crate::failure::Failure;
-use clap::Args as _;
 use data::DataError;
 use data::word_vectors::{Format, WordVectors};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nn::embed::Neighbours;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-
-mod analogy;
-mod near;
-mod train;
 
 pub(crate) const ABOUT: &str = "Word vectors: a point for every word, words used alike near each other
 
@@ -22,8 +17,11 @@ pub(crate) const ABOUT: &str = "Word vectors: a point for every word, words used
 
 They can be the start of a model's embedding: newleaf train --init-emb vectors.txt";
 
-/// The subcommands, in the order of `newleaf embed --help`.
-pub(super) const SUBCOMMANDS: &[Entry] = &[entry!(train), entry!(near), entry!(analogy)];
+commands! {
+    train,
+    near,
+    analogy,
+}
 
 /// A file of vectors to ask.
 #[derive(Debug, clap::Args)]
