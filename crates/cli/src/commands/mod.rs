@@ -1,10 +1,7 @@
 //! The commands of the program. A command is a file here, with `ABOUT`, `Args` and `run`, and a line in [`COMMANDS`].
 //! A command of several is a directory, with `ABOUT` and `SUBCOMMANDS`, which are lines as well.
 
-use crate::failure::Failure;
-use clap::{ArgMatches, Args as _, Command, FromArgMatches};
-use std::io::Write;
-use std::process::ExitCode;
+use clap::Args as _;
 
 mod augment;
 mod baseline;
@@ -12,6 +9,7 @@ mod chat;
 mod classify;
 mod clean;
 mod drift;
+mod entry;
 mod eval;
 mod export;
 mod fewshot;
@@ -27,12 +25,7 @@ mod synth;
 mod train;
 mod translate;
 
-/// One command: its arguments, and what it does with them.
-pub(crate) struct Entry {
-    pub(crate) name: &'static str,
-    pub(crate) arguments: fn(Command) -> Command,
-    pub(crate) run: fn(&ArgMatches) -> Result<ExitCode, Failure>,
-}
+pub(crate) use entry::{Entry, parse, print, run_subcommand, with_subcommands};
 
 /// The entry of a command whose `run` takes its parsed `Args`.
 macro_rules! entry {
@@ -99,28 +92,3 @@ pub(crate) const COMMANDS: &[Entry] = &[
     },
     group!(embed),
 ];
-
-/// A command with others below it.
-pub(crate) fn with_subcommands(command: Command, entries: &[Entry]) -> Command {
-    let subcommands = entries.iter().map(|entry| (entry.arguments)(Command::new(entry.name)));
-    command.subcommand_required(true).arg_required_else_help(true).subcommands(subcommands)
-}
-
-/// Runs the one that was named.
-pub(crate) fn run_subcommand(entries: &[Entry], matches: &ArgMatches) -> Result<ExitCode, Failure> {
-    let (name, matches) = matches.subcommand().expect("clap requires one");
-    let entry = entries.iter().find(|entry| entry.name == name).expect("clap knows no others");
-    (entry.run)(matches)
-}
-
-/// The result of a command on stdout; the end of its last line is added if it lacks one.
-fn print(text: &str) -> Result<ExitCode, Failure> {
-    let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-    let mut out = std::io::stdout().lock();
-    write!(out, "{text}{end}").map_err(|e| Failure::output(&e))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn parse<A: FromArgMatches>(matches: &ArgMatches) -> Result<A, Failure> {
-    A::from_arg_matches(matches).map_err(|e| Failure::input(e.to_string()))
-}
