@@ -4,7 +4,7 @@ use super::{
     ACCURACY, Base, Claim, Column, Model, Recipe, Result, Reviews, Runs, Setup, TRAINED, Values, Verdict,
     unlabelled, words_of,
 };
-use crate::alternate::median;
+use benches::alternate::median;
 use gpt::peft::Method;
 use gpt::tune::{Classify, Event, Pool, Targets, fit};
 use std::ops::ControlFlow;
@@ -100,8 +100,7 @@ fn steps(base: &Model, reviews: &Reviews, method: &str) -> Result<Vec<f64>> {
     let method: Method = method.parse()?;
     let (classifier, mut params) = RECIPE.classifier(base, reviews.train.names(), &method, 1)?;
     let count = STEPS * RECIPE.batch_size;
-    let texts =
-        reviews.train.texts()[..count].iter().map(|text| base.encode(text)).collect::<Result<Vec<_>>>()?;
+    let texts: Vec<_> = reviews.train.texts()[..count].iter().map(|text| base.encode(text)).collect();
     let targets = Targets::Labels(reviews.train.labels()[..count].to_vec(), vec![1.0; 2]);
     let task = Classify {
         classifier: &classifier,

@@ -2,7 +2,7 @@
 
 use super::texts::Reviews;
 use super::{Result, Setup, Values};
-use crate::machine::{forget_peak_memory, peak_memory};
+use benches::machine::{forget_peak_memory, peak_memory};
 use data::Tokenizer;
 use data::baseline::Labelled;
 use data::metrics::LabelScores;
@@ -271,11 +271,11 @@ impl Recipe {
     /// The tokens of texts, as they stand in the pattern if there is one.
     ///
     /// # Errors
-    /// If the tokenizer cannot read one.
+    /// If the pattern is none.
     pub fn encode(&self, model: &Model, texts: &[String]) -> Result<Vec<Vec<u32>>> {
         let pattern: Option<Pattern> = self.words.map(|(pattern, _)| pattern.parse()).transpose()?;
         let piece = |text: &String| pattern.as_ref().map_or_else(|| text.clone(), |p| p.text_piece(text));
-        texts.iter().map(|text| model.encode(&piece(text))).collect()
+        Ok(texts.iter().map(|text| model.encode(&piece(text))).collect())
     }
 
     /// The classifier that [`Recipe::tune`] measures.
