@@ -1,6 +1,6 @@
 //! Pictures and pages without anything from elsewhere: no scripts, no fonts, no network.
 //!
-//! [`Svg`] draws shapes and text, [`Axis`] finds round ticks, [`Chart`] draws curves over an axis, [`page`] is the frame of
+//! [`Svg`] draws shapes and text, [`Axis`] finds round ticks, [`Chart`] draws curves over an axis, [`page()`] is the frame of
 //! an HTML page. Colours are classes: `ink`, `muted`, `grid`, and `c0` to `c6`, the palette of Okabe and Ito without its
 //! yellow, which people with any kind of colour blindness tell apart. Nothing is told by colour alone.
 

@@ -32,7 +32,7 @@ impl Svg {
         self.wrapped(" xmlns=\"http://www.w3.org/2000/svg\"", &format!("<style>\n{NEUTRAL}</style>\n"))
     }
 
-    /// As a part of a [`super::page`].
+    /// As a part of a [`super::page()`].
     pub(crate) fn inline(&self) -> String {
         self.wrapped("", "")
     }
