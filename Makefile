@@ -39,5 +39,5 @@ smoke:
 
 # Slow proofs, run by hand: see CONTRIBUTING.md.
 long:
-	CASES=4096 cargo test --release -p tensor --test registry
+	CASES=4096 cargo test --release -p tensor --test all registry::
 	for path in avx512 avx2 scalar; do NEWLEAF_SIMD=$$path cargo run --release -q -- info && NEWLEAF_SIMD=$$path cargo test --release -p tensor -p nn -p gpt || exit 1; done

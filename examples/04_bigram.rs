@@ -9,7 +9,7 @@
 //! Run: `cargo run --release -p examples --example 04_bigram`
 
 use data::{CharTokenizer, read_text, train_val_split};
-use gpt::sampling::Sampler;
+use gpt::generate::Sampler;
 use nn::optim::{AdamW, AdamWConfig, Optimizer};
 use random::{Rng, Stream};
 use tensor::{Grads, Params, Tape, Workspace};
@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for character in ['q', 'h', '.'] {
         let Ok(ids) = tokenizer.encode(&character.to_string()) else { continue };
         let row = |table: &Table| -> String {
-            let likely = Sampler::default().distribution(&table[ids[0] as usize * v..][..v]);
+            let likely = Sampler::default().distribution(&[], &table[ids[0] as usize * v..][..v]);
             let shown =
                 likely.iter().take(5).map(|(id, p)| format!("{:?} {p:.2}", tokenizer.chars()[*id as usize]));
             shown.collect::<Vec<_>>().join("  ")
@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut rng = Rng::new(1337, Stream::Sampling);
     let mut token = train[0];
     let written: Vec<u32> = std::iter::repeat_with(|| {
-        token = Sampler::default().sample(&trained[token as usize * v..][..v], &mut rng);
+        token = Sampler::default().sample(&[], &trained[token as usize * v..][..v], &mut rng);
         token
     })
     .take(300)

@@ -10,14 +10,14 @@
 //! them.
 
 use data::{CharTokenizer, SamplingMode, WindowSampler, read_text, sequential_batches, train_val_split};
+use gpt::Gpt;
 use gpt::config::Preset;
-use gpt::sampling::Sampler;
-use gpt::{Generator, Gpt};
+use gpt::generate::{Generator, Sampler, Temperature, TopK};
+use nn::Schedule;
 use nn::optim::{AdamW, AdamWConfig, Optimizer, clip_grad_norm};
-use nn::{DropoutSeeds, Schedule};
 use random::{Rng, Stream};
 use std::time::Instant;
-use tensor::{Grads, Params, Tape, Workspace};
+use tensor::{DropoutSeeds, Grads, Params, Tape, Workspace};
 
 const SEED: u64 = 1337;
 
@@ -63,8 +63,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for iter in 0..max_iters {
         let batch = sampler.next_batch(train); // ids (B, T), and as labels the ids that follow each of them
 
-        let tape = Tape::new(&params, &workspace);
-        let loss = model.loss(&tape, &batch, &DropoutSeeds::new(SEED, iter)); // forward: B x T predictions
+        let tape = Tape::new(&params, &workspace).with_dropout(DropoutSeeds::new(SEED, iter));
+        let loss = model.loss(&tape, &batch); // forward: B x T predictions
         grads.clear();
         loss.backward(&mut grads); // backward: the gradient of every parameter
         let train_loss = loss.item();
@@ -87,12 +87,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("without any knowledge it would be {:.2}.", (config.vocab_size as f64).log2());
 
     // ---- samples -------------------------------------------------------------------------------------
-    let likely = Sampler { temperature: 0.8, top_k: Some(40), ..Sampler::default() };
+    let likely = Sampler::default().with(Temperature(0.8)).with(TopK(40));
     let prompt = [val[0]];
     for sample in 0..2 {
         let rng = Rng::new(SEED + sample, Stream::Sampling);
         // One character at a time: keys and values of those before it are kept, so each costs one pass.
-        let written: Vec<u32> = Generator::new(&model, &params, &prompt, likely, rng).take(400).collect();
+        let written: Vec<u32> = Generator::new(&model, &params, &prompt, likely.clone(), rng).take(400).collect();
         println!("\n---- sample {} ----\n{}", sample + 1, tokenizer.decode(&written)?);
     }
     Ok(())
@@ -109,7 +109,7 @@ fn evaluate(
     let (mut sum, mut weight) = (0.0, 0.0);
     for batch in sequential_batches(tokens, model.config.block_size, 32)? {
         let tape = Tape::no_grad(params, workspace); // values only; dropout is off
-        let loss = model.loss(&tape, &batch, &DropoutSeeds::off());
+        let loss = model.loss(&tape, &batch);
         sum += f64::from(loss.item()) * batch.total_weight();
         weight += batch.total_weight(); // the last batch is padded: its padding weighs nothing
     }

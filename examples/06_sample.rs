@@ -9,23 +9,20 @@
 //! cargo run --release -p examples --example 06_sample                     # or a small one, trained at once
 //! ```
 
-use data::{CharTokenizer, read_text};
-use gpt::checkpoint::tensors::into_params;
+use data::{CharTokenizer, Tokenizer, read_text};
+use gpt::Model;
 use gpt::config::Preset;
-use gpt::model_dir::load_model_dir;
-use gpt::sampling::Sampler;
+use gpt::generate::{Decoder, Generator, MinP, Sampler, Temperature, TopK, TopP};
 use gpt::train::Trainer;
-use gpt::{Decoder, Generator, Gpt};
 use random::{Rng, Stream};
 use std::error::Error;
 use std::path::Path;
-use tensor::Params;
 
 const SEED: u64 = 1337;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
-    let (model, params, tokenizer) = match args.next() {
+    let Model { gpt: model, params, tokenizer, .. } = match args.next() {
         Some(directory) => load(Path::new(&directory))?,
         None => train()?,
     };
@@ -35,25 +32,25 @@ fn main() -> Result<(), Box<dyn Error>> {
     let all = Sampler::default(); // temperature 1 and nothing removed: what the model believes
     let settings = [
         ("greedy", Sampler::greedy()),
-        ("temperature 0.5", Sampler { temperature: 0.5, ..all }),
-        ("temperature 1", all),
-        ("temperature 1.5", Sampler { temperature: 1.5, ..all }),
-        ("top-k 3", Sampler { top_k: Some(3), ..all }),
-        ("top-p 0.8", Sampler { top_p: Some(0.8), ..all }),
-        ("min-p 0.2", Sampler { min_p: Some(0.2), ..all }),
+        ("temperature 0.5", all.clone().with(Temperature(0.5))),
+        ("temperature 1", all.clone()),
+        ("temperature 1.5", all.clone().with(Temperature(1.5))),
+        ("top-k 3", all.clone().with(TopK(3))),
+        ("top-p 0.8", all.clone().with(TopP(0.8))),
+        ("min-p 0.2", all.clone().with(MinP(0.2))),
     ];
 
-    // The decoder takes one token at a time and answers a score for each that may follow. It keeps keys and
-    // values of the tokens before, so a new one costs one pass over the weights.
+    // The decoder takes tokens, the prompt in one forward pass, and has a score for each that may follow. It keeps
+    // keys and values of the tokens before, so a new one costs one pass over the weights.
     let mut decoder = Decoder::new(&model, &params);
     let logits = decoder.push_all(&ids);
     println!("After {prompt:?}, in percent (the seven likeliest; a dot: removed, cannot be chosen):\n");
-    let shown: Vec<u32> = all.distribution(logits).iter().take(7).map(|(id, _)| *id).collect();
-    let heads: String =
-        shown.iter().map(|id| format!("{:>7}", format!("{:?}", tokenizer.chars()[*id as usize]))).collect();
+    let shown: Vec<u32> = all.distribution(&ids, logits).iter().take(7).map(|(id, _)| *id).collect();
+    let token = |id: &u32| tokenizer.decode(&[*id]).expect("an id of the model's");
+    let heads: String = shown.iter().map(|id| format!("{:>7}", format!("{:?}", token(id)))).collect();
     println!("{:<18}{heads}   choices", "");
     for (name, sampler) in &settings {
-        let distribution = sampler.distribution(logits);
+        let distribution = sampler.distribution(&ids, logits);
         let percent = |id: &u32| match distribution.iter().find(|(other, _)| other == id) {
             Some((_, p)) => format!("{:>7.1}", 100.0 * p),
             None => format!("{:>7}", "."),
@@ -81,20 +78,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// The model that `newleaf train --out DIR` left in DIR: its best one, by the loss on the validation part.
-fn load(directory: &Path) -> Result<(Gpt, Params, CharTokenizer), Box<dyn Error>> {
+fn load(directory: &Path) -> Result<Model, Box<dyn Error>> {
     let best = directory.join("best");
-    let loaded = load_model_dir(if best.is_dir() { &best } else { directory })?;
-    let mut params = Params::new();
-    // First a model of the right shapes, with random numbers; then the right numbers.
-    let model = Gpt::new(&loaded.config, &mut params, &mut Rng::new(SEED, Stream::Init));
-    into_params(&loaded.tensors, &mut params)?;
-    Ok((model, params, CharTokenizer::from_json(&loaded.tokenizer)?))
+    Ok(Model::load(if best.is_dir() { &best } else { directory })?)
 }
 
 /// A small model of the stories that come with this project. `05_char_gpt` shows what a `Trainer` does.
-fn train() -> Result<(Gpt, Params, CharTokenizer), Box<dyn Error>> {
+fn train() -> Result<Model, Box<dyn Error>> {
     let text = read_text(concat!(env!("CARGO_MANIFEST_DIR"), "/../datasets/stories-en.txt"))?;
-    let tokenizer = CharTokenizer::from_text(&text)?;
+    let tokenizer = Tokenizer::Char(CharTokenizer::from_text(&text)?);
     let tokens = tokenizer.encode(&text)?;
     let mut config = Preset::NanoCpu.config(tokenizer.vocab_size());
     let steps: usize = std::env::var("NEWLEAF_EXAMPLE_STEPS").map_or(Ok(600), |steps| steps.parse())?;
@@ -111,5 +103,5 @@ fn train() -> Result<(Gpt, Params, CharTokenizer), Box<dyn Error>> {
         }
     }
     println!();
-    Ok((trainer.model, trainer.params, tokenizer))
+    Ok(Model::new(trainer.model, trainer.params, tokenizer))
 }

@@ -19,7 +19,6 @@
 use data::{Batch, Example};
 use gpt::config::{Activation, Config, Norm, Position, Preset, Schedule};
 use gpt::train::Trainer;
-use nn::DropoutSeeds;
 use std::error::Error;
 use std::fmt::Write;
 use std::time::Instant;
@@ -104,7 +103,7 @@ fn measure(trainer: &Trainer, text: &Sample) -> (f64, f64) {
         };
         let batch = Batch::from_examples(&starts.iter().map(example).collect::<Vec<_>>(), BLOCK_SIZE);
         let tape = Tape::no_grad(&trainer.params, &workspace);
-        let mean = trainer.model.loss(&tape, &batch, &DropoutSeeds::off()).item();
+        let mean = trainer.model.loss(&tape, &batch).item();
         loss += f64::from(mean) * batch.total_weight();
         weight += batch.total_weight();
     }

@@ -27,14 +27,14 @@ use data::tokenizer::{PieceCounts, WordTokenizer};
 use data::{Batch, Example, MaskSpec, Tokenizer};
 use gpt::config::{Activation, GptConfig, Norm, Position, Preset};
 use gpt::{Decoder, Gpt};
+use nn::Schedule;
 use nn::optim::{Muon, MuonConfig, Optimizer, clip_grad_norm};
-use nn::{DropoutSeeds, Schedule};
 use random::{Rng, Stream};
 use std::error::Error;
 use std::time::Instant;
 use synth::kinds::episodes::{Class, HELD_OUT, LABELS, USUAL};
 use synth::{Document, Field, find};
-use tensor::{Grads, Params, Tape, Workspace};
+use tensor::{DropoutSeeds, Grads, Params, Tape, Workspace};
 
 const SEED: u64 = 1337;
 const BATCH_SIZE: usize = 64;
@@ -229,9 +229,9 @@ impl Reader {
             };
             let examples: Vec<Example> = (0..BATCH_SIZE).map(|_| example()).collect();
             let time = examples.iter().map(|example| example.ids.len()).max().unwrap_or(1);
-            let tape = Tape::new(params, &workspace);
+            let tape = Tape::new(params, &workspace).with_dropout(DropoutSeeds::new(SEED, step));
             let batch = Batch::from_examples(&examples, time);
-            let loss = self.gpt.loss(&tape, &batch, &DropoutSeeds::new(SEED, step));
+            let loss = self.gpt.loss(&tape, &batch);
             grads.clear();
             loss.backward(&mut grads);
             let loss = loss.item();

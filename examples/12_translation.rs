@@ -12,7 +12,7 @@ use data::metrics::{Bleu, TextMetric, Tokenization};
 use data::seq2seq::PairTemplate;
 use data::{CharTokenizer, Example, Tokenizer};
 use gpt::Gpt;
-use gpt::beam::Beam;
+use gpt::generate::Beam;
 use gpt::config::{Activation, Norm, Position, Preset};
 use gpt::tune::{Answerer, Complete, Event, Room, TuneConfig, fit};
 use random::{Rng, Stream};
@@ -66,7 +66,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let task = Complete { gpt: &model, examples: &examples, dev: &dev };
     fit(&mut params, &task, &settings, |name| model.depth(name), tell)?;
 
-    let room = Room { reserved: config.block_size / 2, most: config.block_size };
+    let room = Room { reserved: config.block_size / 2, max: config.block_size };
     let answerer = Answerer::new((&model, &params), &tokenizer, template, room);
     let answer = |(source, _): &(String, String)| {
         tokenizer.decode(&answerer.best(&tokenizer.encode(source)?, &Beam::default()))

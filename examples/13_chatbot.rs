@@ -10,10 +10,10 @@
 
 use data::chat::{ChatTemplate, Message, Role};
 use data::{CharTokenizer, Example, Tokenizer};
+use gpt::Gpt;
 use gpt::config::{Activation, Norm, Position, Preset};
-use gpt::sampling::Sampler;
+use gpt::generate::{Sampler, Session};
 use gpt::tune::{Complete, Event, TuneConfig, fit};
-use gpt::{Generator, Gpt};
 use random::{Rng, Stream};
 use std::error::Error;
 use std::ops::ControlFlow;
@@ -66,15 +66,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // A dialogue succeeds if the assistant says everything right, the user going on as if nothing were amiss.
     let (mut turns, mut right_turns, mut right_dialogues, mut usual) = (0, 0, 0, 0);
+    let rng = Rng::new(0, Stream::Sampling);
+    let mut session = Session::new((&model, &params), &tokenizer, 80, Sampler::greedy(), rng)?;
     for dialogue in &test {
         let mut all_right = true;
         for (i, message) in dialogue.iter().enumerate().filter(|(_, message)| message.role == Role::Assistant)
         {
-            let prompt = template.prompt(&tokenizer, &dialogue[..i], config.block_size - 80)?;
-            let rng = Rng::new(0, Stream::Sampling);
-            let answer = Generator::new(&model, &params, &prompt, Sampler::greedy(), rng);
-            let answer: Vec<u32> = answer.take(80).take_while(|&token| token != template.end).collect();
-            let right = tokenizer.decode(&answer)? == message.content;
+            session.messages = dialogue[..i].to_vec();
+            let right = session.reply(|_| Ok::<_, data::DataError>(()))? == message.content;
             (turns, right_turns) = (turns + 1, right_turns + usize::from(right));
             usual += usize::from(message.content == "For which day?");
             all_right &= right;

@@ -10,7 +10,6 @@
 use benches::{machine, measure, samples, table};
 use criterion::Criterion;
 use gpt::Gpt;
-use nn::DropoutSeeds;
 use nn::optim::{AdamW, AdamWConfig, Optimizer};
 use random::{Rng, Stream};
 use std::sync::Arc;
@@ -208,7 +207,7 @@ fn products(size: Size) -> Vec<Case> {
             x[0].feed_forward(x[1], None, x[2], None, Activation::Gelu)
         }),
         case("linear_cross_entropy", 1, &[x, &[v, c]], linear(v, c), move |x| {
-            x[0].linear_cross_entropy(x[1], &labels, &weights, rows as f32, Regularizer::NONE)
+            x[0].linear_cross_entropy(x[1], None, None, &labels, &weights, rows as f32, Regularizer::NONE)
         }),
     ]
 }
@@ -234,7 +233,7 @@ fn update(criterion: &mut Criterion, size: Size) -> Option<Line> {
         ids,
         intervals: None,
     };
-    model.loss(&tape, &batch, &DropoutSeeds::off()).backward(&mut grads);
+    model.loss(&tape, &batch).backward(&mut grads);
     drop(tape);
     let mut optimizer = AdamW::new(&params, AdamWConfig::default());
     let mut group = measure::group(criterion, &format!("ops {}", size.name));

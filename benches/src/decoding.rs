@@ -1,7 +1,7 @@
 //! Greedy decoding with a cache of keys and values: what `benches/decode.rs` and the peer of PyTorch time.
 
 use gpt::config::GptConfig;
-use gpt::{Decoder, Gpt, Int8Weights};
+use gpt::{Decoder, Gpt};
 use random::{Rng, Stream};
 use tensor::Params;
 
@@ -9,7 +9,6 @@ use tensor::Params;
 pub struct Writer {
     model: Gpt,
     params: Params,
-    int8: Option<Int8Weights>,
 }
 
 impl Writer {
@@ -18,13 +17,13 @@ impl Writer {
     pub fn new(config: &GptConfig) -> Self {
         let mut params = Params::new();
         let model = Gpt::new(config, &mut params, &mut Rng::new(0, Stream::Init));
-        Self { model, params, int8: None }
+        Self { model, params }
     }
 
     /// The same with its weights in eight bits.
     #[must_use]
     pub fn in_int8(mut self) -> Self {
-        self.int8 = Some(Int8Weights::new(&self.model, &self.params));
+        self.model.round_to_int8(&mut self.params);
         self
     }
 
@@ -32,9 +31,6 @@ impl Writer {
     #[must_use]
     pub fn write(&self, tokens: usize) -> Vec<u32> {
         let mut decoder = Decoder::new(&self.model, &self.params);
-        if let Some(int8) = &self.int8 {
-            decoder = decoder.with_int8(int8);
-        }
         let mut last = 0;
         let mut next = || {
             last = likeliest(decoder.push(last));

@@ -88,7 +88,7 @@ pub fn memory_rate(budget: f64) -> f64 {
     const COLUMNS: usize = 2048;
     let (w, x) = (vec![1.0; ROWS * COLUMNS], vec![1.0; COLUMNS]);
     let mut y = vec![0.0; ROWS];
-    (4 * w.len()) as f64 / alone(budget, || matvec(&w, &x, None, &mut y))
+    (4 * w.len()) as f64 / alone(budget, || matvec(&w, &x, 1, None, &mut y))
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use data::{Batch, Example};
 use gpt::train::Trainer;
-use nn::DropoutSeeds;
 use synth::{Measure, Sample};
 use tensor::{Tape, Workspace};
 
@@ -10,7 +9,7 @@ use tensor::{Tape, Workspace};
 #[must_use]
 pub fn total_loss(trainer: &Trainer, batch: &Batch, workspace: &Workspace) -> f64 {
     let tape = Tape::no_grad(&trainer.params, workspace);
-    f64::from(trainer.model.loss(&tape, batch, &DropoutSeeds::off()).item()) * batch.total_weight()
+    f64::from(trainer.model.loss(&tape, batch).item()) * batch.total_weight()
 }
 
 /// The mean loss of going on with a text, and its excess over the costs that the generator handed over. They assume that

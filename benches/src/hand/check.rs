@@ -4,7 +4,6 @@ use super::Hand;
 use crate::samples::difference;
 use data::WindowSampler;
 use gpt::train::Trainer;
-use nn::DropoutSeeds;
 use tensor::{Grads, Tape, Workspace};
 
 /// How many steps are compared.
@@ -40,7 +39,7 @@ impl Hand {
         let batch = sampler.clone().next_batch(text);
         let (workspace, mut grads) = (Workspace::new(), Grads::new(&trainer.params));
         let tape = Tape::new(&trainer.params, &workspace);
-        let loss = trainer.model.loss(&tape, &batch, &DropoutSeeds::off());
+        let loss = trainer.model.loss(&tape, &batch);
         loss.backward(&mut grads);
         let by_hand = self.forward(&batch);
         self.backward(&batch);

@@ -7,8 +7,7 @@ use data::augment::Translate;
 use data::seq2seq::PairTemplate;
 use data::{DataError, Tokenizer};
 use gpt::Gpt;
-use gpt::beam::Beam;
-use gpt::sampling::Sampler;
+use gpt::generate::{Beam, Sampler, Temperature};
 use gpt::tune::{self, Room};
 use random::{Rng, Stream};
 use rayon::prelude::*;
@@ -109,23 +108,23 @@ impl Answer {
 }
 
 impl<'m> Answerer<'m> {
-    /// Of a plain model with its tokenizer. A quarter of the context is for the answer, or less if none is as long.
+    /// Of a model with its tokenizer. A quarter of the context is for the answer, or less if none is as long.
     pub(crate) fn new(
         model: (&'m Gpt, &'m Params),
         tokenizer: &'m Tokenizer,
         how: How,
-        most: usize,
+        max: usize,
         seed: u64,
     ) -> Result<Self, DataError> {
         let template = PairTemplate::new(tokenizer)?;
-        let room = Room { reserved: most.min(model.0.config.block_size / 4), most };
+        let room = Room { reserved: max.min(model.0.max_tokens(model.1) / 4), max };
         let tokens = tune::Answerer::new(model, tokenizer, template, room);
         Ok(Self { tokens, tokenizer, how, rng: Rng::new(seed, Stream::Sampling) })
     }
 
     /// One that draws answers at random, for whoever has randomness of its own.
     pub(crate) fn sampling(model: &'m Model, temperature: f32) -> Result<Self, Failure> {
-        let sampler = Sampler { temperature, ..Sampler::default() };
+        let sampler = Sampler::default().with(Temperature(temperature));
         sampler.validate()?;
         let answerer =
             Self::new((&model.gpt, &model.params), &model.tokenizer, How::Sample(sampler), MOST, 0);
@@ -142,7 +141,9 @@ impl<'m> Answerer<'m> {
         let (source, unknown) = model::encode_known(self.tokenizer, source)?;
         let ids = match &self.how {
             How::Beam(beam) => self.tokens.best(&source, beam),
-            How::Sample(sampler) => self.tokens.draw(&source, *sampler, Rng::new(seed, Stream::Sampling)),
+            How::Sample(sampler) => {
+                self.tokens.draw(&source, sampler.clone(), Rng::new(seed, Stream::Sampling))
+            }
         };
         Ok(Answer { text: self.tokenizer.decode(&ids)?, cut: self.tokens.cuts(&source), unknown })
     }

@@ -1,42 +1,59 @@
 //! How a token is chosen, and what a model writes while it is trained: a short text now and then, and a longer one at the end.
 
 use crate::failure::Failure;
-use crate::model::{first_prompt, never_written};
 use crate::progress::Progress;
+use clap::{Arg, ArgMatches, Command};
 use data::{DataError, Tokenizer};
-use gpt::sampling::Sampler;
+use gpt::generate::{Generator, Never, RULES, RuleKind, Sampler, Temperature};
 use gpt::train::{Evaluation, Observer, StepReport, TrainError};
-use gpt::{Generator, Gpt};
+use gpt::{Gpt, first_prompt, never_generated};
 use random::{Rng, Stream};
 use std::io::Write;
 use tensor::Params;
 
-/// The flags of commands that write.
-#[derive(Clone, Copy, Debug, clap::Args)]
+/// The flags of commands that sample: one for each rule of [`RULES`], and the seed.
+#[derive(Clone, Debug)]
 pub(crate) struct SamplerArgs {
-    /// Below 1 bolder choices become rarer, above 1 more frequent; 0 always takes the likeliest token
-    #[arg(long, value_name = "T", default_value_t = 0.8)]
-    temperature: f32,
-    /// Choose among the K likeliest tokens only
-    #[arg(long, alias = "top_k", value_name = "K")]
-    top_k: Option<usize>,
-    /// Choose among the likeliest tokens that together have this probability
-    #[arg(long, alias = "top_p", value_name = "P")]
-    top_p: Option<f32>,
-    /// Drop tokens less likely than this share of the likeliest one
-    #[arg(long, alias = "min_p", value_name = "P")]
-    min_p: Option<f32>,
-    /// Where the randomness starts; the same seed writes the same text
-    #[arg(long, value_name = "N", default_value_t = 1337)]
+    /// What the command line says of the rules, and the defaults of the others.
+    rules: Vec<(&'static str, String)>,
     pub(crate) seed: u64,
+}
+
+impl clap::Args for SamplerArgs {
+    fn augment_args(command: Command) -> Command {
+        let command = RULES.iter().fold(command, |command, rule| {
+            let dashed = rule.name.replace('_', "-");
+            let arg = Arg::new(rule.name).long(dashed.clone()).value_name(rule.value).help(rule.help);
+            let arg = if dashed == rule.name { arg } else { arg.alias(rule.name) };
+            let arg = arg.allow_hyphen_values(true);
+            command.arg(if let Some(default) = rule.default { arg.default_value(default) } else { arg })
+        });
+        let seed = Arg::new("seed").long("seed").value_name("N").default_value("1337");
+        let help = "Where the randomness starts; the same seed writes the same text";
+        command.arg(seed.value_parser(clap::value_parser!(u64)).help(help))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl clap::FromArgMatches for SamplerArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let value = |rule: &RuleKind| Some((rule.name, matches.get_one::<String>(rule.name)?.clone()));
+        let rules = RULES.iter().filter_map(value).collect();
+        Ok(Self { rules, seed: *matches.get_one("seed").expect("it has a default") })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 impl SamplerArgs {
     pub(crate) fn sampler(&self) -> Result<Sampler, Failure> {
-        let &Self { temperature, top_k, top_p, min_p, .. } = self;
-        let sampler = Sampler { temperature, top_k, top_p, min_p };
-        sampler.validate()?;
-        Ok(sampler)
+        Ok(Sampler::parse(self.rules.iter().map(|(name, text)| (*name, &text[..])))?)
     }
 }
 
@@ -61,14 +78,14 @@ impl<'a> SampleWriter<'a> {
     /// For the models of one run.
     pub(crate) fn new(tokenizer: &'a Tokenizer, seed: u64) -> Result<Self, DataError> {
         let start = tokenizer.encode(&first_prompt(tokenizer))?;
-        Ok(Self { tokenizer, start, never: never_written(tokenizer), seed })
+        Ok(Self { tokenizer, start, never: never_generated(tokenizer), seed })
     }
 
     /// A text of `length` tokens.
     pub(crate) fn write(&self, model: &Gpt, params: &Params, length: usize) -> Result<String, DataError> {
         let rng = Rng::new(self.seed, Stream::Sampling);
-        let sampler = Sampler { temperature: 0.8, ..Sampler::default() };
-        let writer = Generator::new(model, params, &self.start, sampler, rng).without(&self.never);
+        let sampler = Sampler::default().with(Temperature(0.8)).with(Never(self.never.clone()));
+        let writer = Generator::new(model, params, &self.start, sampler, rng);
         self.tokenizer.decode(&writer.take(length).collect::<Vec<u32>>())
     }
 }
@@ -92,6 +109,10 @@ impl Observer for Sampled<'_> {
 
     fn saved(&mut self, iter: u64) {
         self.progress.saved(iter);
+    }
+
+    fn warning(&mut self, message: &str) {
+        self.progress.warning(message);
     }
 
     fn sample(&mut self, iter: u64, model: &Gpt, params: &Params) -> Result<Option<String>, TrainError> {

@@ -1,9 +1,7 @@
 //! Bad input: a message that says what, where and what to do; exit code 2; nothing written.
 
-mod common;
-
+use crate::common::{Place, newleaf};
 use assert_cmd::Command;
-use common::{Place, newleaf};
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,9 +1,7 @@
 //! `newleaf baseline`: labels told from words, the files it reads, and what it refuses.
 
-mod common;
-
+use crate::common::{float, json, newleaf_in, refuses, stdout};
 use assert_cmd::Command;
-use common::{float, json, newleaf_in, refuses, stdout};
 use std::fs;
 use std::path::Path;
 

@@ -1,8 +1,6 @@
 //! `newleaf clean` and `newleaf leak`: what they write, count and say. What they refuse is in malformed/.
 
-mod common;
-
-use common::{Place, json, newleaf, stdout};
+use crate::common::{self, Place, json, newleaf, stdout};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;

@@ -1,9 +1,7 @@
 //! `newleaf data split` and `pack`, and training from a token file.
 
-mod common;
-
+use crate::common::{self, Place, fails, newleaf_in, stdout};
 use assert_cmd::Command;
-use common::{Place, fails, newleaf_in, stdout};
 use serde_json::Value;
 use std::fs;
 

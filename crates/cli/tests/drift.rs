@@ -1,9 +1,7 @@
 //! `newleaf drift`: what it says of two texts, the picture it draws, and what it refuses.
 
-mod common;
-
+use crate::common::{float, is_well_formed, json, newleaf_in, refuses, stdout};
 use assert_cmd::Command;
-use common::{float, is_well_formed, json, newleaf_in, refuses, stdout};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;

@@ -1,10 +1,8 @@
 //! `newleaf embed` and `newleaf train --init-emb`: vectors are trained, asked and used, the same for any number of
 //! threads, and what is wrong is refused with its place and the remedy.
 
-mod common;
-
+use crate::common::{Place, json, newleaf, stdout};
 use assert_cmd::Command;
-use common::{Place, json, newleaf, stdout};
 use data::word_vectors::WordVectors;
 use serde_json::Value;
 use std::fs;

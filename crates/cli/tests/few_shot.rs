@@ -1,9 +1,7 @@
 //! Labels as words: `newleaf finetune classify --pattern`, `newleaf fewshot`, and what is refused.
 
-mod common;
-
+use crate::common::{Place, finetune, float, json, json_file, newleaf, reviews, stdout};
 use assert_cmd::Command;
-use common::{Place, finetune, float, json, json_file, newleaf, reviews, stdout};
 
 const PATTERN: &str = "{text}. it was {mask} at noon";
 

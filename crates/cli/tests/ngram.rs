@@ -1,9 +1,7 @@
 //! `newleaf ngram`: known losses, and refusals. `newleaf train`: what counting reaches, beside its own loss.
 
-mod common;
-
+use crate::common::{float, json, newleaf_in, refuses};
 use assert_cmd::Command;
-use common::{float, json, newleaf_in, refuses};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;

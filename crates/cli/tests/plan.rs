@@ -1,8 +1,6 @@
 //! `newleaf plan`, and trainings that follow a plan.
 
-mod common;
-
-use common::{json, json_file, newleaf, newleaf_in, refuses};
+use crate::common::{json, json_file, newleaf, newleaf_in, refuses};
 
 #[test]
 fn a_plan_names_a_model_and_what_it_takes() {

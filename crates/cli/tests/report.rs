@@ -1,8 +1,6 @@
 //! `newleaf report`: what it says of runs, that its page is whole and needs nothing else, and what it refuses.
 
-mod common;
-
-use common::{is_well_formed, json_file, json_lines, newleaf_in, refuses, stdout};
+use crate::common::{self, is_well_formed, json_file, json_lines, newleaf_in, refuses, stdout};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,7 @@
 //! `newleaf score`: the numbers that `data::metrics` proves, as a person and a program see them, and what it refuses.
 
-mod common;
-
+use crate::common::{Place, float, json, newleaf, stdout};
 use assert_cmd::Command;
-use common::{Place, float, json, newleaf, stdout};
 
 fn score(place: &Place, metric: &str, files: &[(&str, &str)], more: &[&str]) -> Command {
     let mut command = newleaf();

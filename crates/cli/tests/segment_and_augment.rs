@@ -1,9 +1,7 @@
 //! `newleaf tokenizer segment`, `newleaf augment`, and why `newleaf train` takes no stop words.
 
-mod common;
-
+use crate::common::{self, json, json_lines, stdout};
 use assert_cmd::Command;
-use common::{json, json_lines, stdout};
 use std::fs;
 use std::path::Path;
 

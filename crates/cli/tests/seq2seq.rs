@@ -1,9 +1,7 @@
 //! `newleaf finetune seq2seq`, `translate` and `summarize`: from pairs of texts to answers, and what is refused.
 
-mod common;
-
+use crate::common::{Place, float, json, json_file, json_lines, newleaf, stdout};
 use assert_cmd::Command;
-use common::{Place, float, json, json_file, json_lines, newleaf, stdout};
 
 const WORDS: [(&str, &str); 8] = [
     ("cat", "chat"),

@@ -1,9 +1,7 @@
 //! `newleaf synth`: what it writes, what it says, what it refuses.
 
-mod common;
-
+use crate::common::{self, newleaf, refuses};
 use assert_cmd::Command;
-use common::{newleaf, refuses};
 use serde_json::Value;
 use std::fs;
 

@@ -2,19 +2,17 @@
 
 use crate::config::{self, GptConfig, Position};
 use data::Batch;
-use nn::peft::Adapter;
 use nn::{
-    Dropout, DropoutSeeds, Embedding, FeedForward, FeedForwardConfig, Init, Linear, NgramEmbedding,
-    NgramEmbeddingConfig, Norm, NormKind, ParamBuilder, SelfAttention, SelfAttentionConfig, Sinusoids,
-    ValueResidual,
+    Cache, Context, Dropout, Embedding, FeedForward, FeedForwardConfig, Growing, Init, Linear, NgramEmbedding,
+    NgramEmbeddingConfig, Norm, NormKind, ParamBuilder, SelfAttention, SelfAttentionConfig, Sinusoids, ValueResidual,
+    Visibility,
 };
 use random::Rng;
 use std::sync::Arc;
-use tensor::kernels::attention::Intervals;
 use tensor::kernels::cross_entropy::Regularizer;
 use tensor::kernels::rotary::Rotations;
 use tensor::ops::feed_forward::Activation;
-use tensor::{ParamId, Params, Tape, Var};
+use tensor::{ParamId, Params, Tape, Var, Workspace};
 
 /// One block: attention, then a feed-forward layer, each added to the residual stream and each reading it
 /// through a norm (pre-norm: Xiong et al. 2020).
@@ -30,8 +28,6 @@ pub struct Block {
     pub ln_2: Norm,
     /// Each position alone.
     pub mlp: FeedForward,
-    /// Behind attention and behind the feed-forward layer, in fine-tuning with adapters.
-    pub adapters: Option<[Adapter; 2]>,
 }
 
 impl Block {
@@ -76,32 +72,17 @@ impl Block {
             attn: SelfAttention::new(builder.pp("attn"), &attn),
             ln_2: norm(builder.pp("ln_2"), config),
             mlp: FeedForward::new(builder.pp("mlp"), &mlp),
-            adapters: None,
         }
     }
 
-    fn forward<'t>(&self, x: Var<'t>, context: &mut Context<'t, '_>) -> Var<'t> {
-        let Context { embedding, first_values, intervals, seeds } = context;
-        let x = match self.embedding_blend {
-            Some(weights) => x.blend(*embedding, x.tape().param(weights)),
-            None => x,
+    fn forward<'t>(&self, x: Var<'t>, cx: &mut Context<'t, '_>) -> Var<'t> {
+        let x = match (self.embedding_blend, cx.embedding) {
+            (Some(weights), Some(embedding)) => x.blend(embedding, cx.tape.param(weights)),
+            _ => x,
         };
-        let adapted = |i: usize, y: Var<'t>| self.adapters.map_or(y, |adapters| adapters[i].forward(y));
-        let x = x + adapted(0, self.attn.forward(self.ln_1.forward(x), intervals, first_values, seeds));
-        x + adapted(1, self.mlp.forward(self.ln_2.forward(x), seeds))
+        let x = x + self.attn.forward(self.ln_1.forward(x), cx);
+        x + self.mlp.forward(self.ln_2.forward(x))
     }
-}
-
-/// What all blocks share in one forward.
-struct Context<'t, 'a> {
-    /// What the stream began as, (B, T, C).
-    embedding: Var<'t>,
-    /// The values of the first block, where later ones see them: (B, T, NKV hs).
-    first_values: Option<Var<'t>>,
-    /// Which positions each one sees.
-    intervals: &'a Arc<Intervals>,
-    /// Of the masks of dropout.
-    seeds: &'a DropoutSeeds,
 }
 
 fn norm(builder: ParamBuilder<'_>, config: &GptConfig) -> Norm {
@@ -153,10 +134,20 @@ impl Gpt {
     /// and an untied head begin at zero.
     #[must_use]
     pub fn new(config: &GptConfig, params: &mut Params, rng: &mut Rng) -> Self {
+        Self::build(config, ParamBuilder::new(params, rng))
+    }
+
+    /// A model whose parameters are zeros, to be replaced by those of a file: no random numbers are drawn.
+    #[must_use]
+    pub fn zeros(config: &GptConfig, params: &mut Params) -> Self {
+        Self::build(config, ParamBuilder::zeros(params))
+    }
+
+    pub(crate) fn build(config: &GptConfig, mut builder: ParamBuilder<'_>) -> Self {
         let &GptConfig { n_layer, n_embd, vocab_size, block_size, .. } = config;
-        let mut builder = ParamBuilder::new(params, rng);
+        let positions = if builder.has_values() { block_size } else { 0 }; // in tables that are no parameters
         let rotations = (config.position == Position::Rope)
-            .then(|| Arc::new(Rotations::new(block_size, config.head_size(), config.rope_base)));
+            .then(|| Arc::new(Rotations::new(positions, config.head_size(), config.rope_base)));
         let wte = Embedding::new(builder.pp("wte"), vocab_size, n_embd);
         Self {
             config: config.clone(),
@@ -183,29 +174,38 @@ impl Gpt {
                 Linear::new(builder.pp("lm_head"), n_embd, vocab_size, false, init)
             },
             prompt: None,
-            sinusoids: (config.position == Position::Sinusoidal).then(|| Sinusoids::new(block_size, n_embd)),
+            sinusoids: (config.position == Position::Sinusoidal).then(|| Sinusoids::new(positions, n_embd)),
             drop: Dropout::new(config.dropout),
         }
     }
 
-    /// Which positions each one sees in a batch: its intervals, cut to the window if the model has one.
-    fn intervals_of(&self, batch: &Batch) -> Arc<Intervals> {
-        let time = batch.block_size;
-        let Some(intervals) = &batch.intervals else { return self.intervals(time) };
-        let window = self.config.window.unwrap_or(usize::MAX);
-        let rows = intervals.iter().enumerate();
-        let (lo, hi) =
-            rows.map(|(at, &(lo, hi))| (lo.max((at % time + 1).saturating_sub(window) as u32), hi)).unzip();
-        Arc::new(Intervals::new(lo, hi, time))
+    /// The non-linearity of the feed-forward layers, as the kernels name it.
+    #[must_use]
+    pub fn activation(&self) -> Activation {
+        self.config.activation.into()
     }
 
-    /// Which positions each of `time` sees in a text: all before it and itself, or the last few of them.
+    /// How far positions see: what makes all intervals of this model.
     #[must_use]
-    pub fn intervals(&self, time: usize) -> Arc<Intervals> {
-        Arc::new(match self.config.window {
-            None => Intervals::causal(time),
-            Some(window) => Intervals::sliding_window(time, window),
-        })
+    pub fn visibility(&self) -> Visibility {
+        Visibility { window: self.config.window }
+    }
+
+    /// A forward pass of ids of `shape` (B, T), whose positions see themselves and those before them.
+    #[must_use]
+    pub fn causal<'t>(&self, tape: &'t Tape<'_>, shape: [usize; 2]) -> Context<'t, 'static> {
+        Context::new(tape, shape, self.visibility().causal(shape[1]))
+    }
+
+    /// A forward pass of a batch, whose positions see what the batch says.
+    fn batched<'t>(&self, tape: &'t Tape<'_>, batch: &Batch) -> Context<'t, 'static> {
+        let shape = [batch.batch_size, batch.block_size];
+        match &batch.intervals {
+            None => self.causal(tape, shape),
+            Some(intervals) => {
+                Context::new(tape, shape, self.visibility().cut(shape[1], intervals.iter().copied()))
+            }
+        }
     }
 
     /// The rows of each of the matrices that lie one above the other in a weight of the blocks, for an optimizer that
@@ -230,21 +230,14 @@ impl Gpt {
         Vec::new()
     }
 
-    /// Scores for every next token: ids of shape (B, T) to logits (B, T, V).
+    /// Scores for every next token: ids (B, T) to logits (B, T, V).
     ///
     /// # Panics
     /// If T is larger than the block size, or an id is not in the vocabulary.
     #[track_caller]
     #[must_use]
-    pub fn logits<'t>(
-        &self,
-        tape: &'t Tape<'_>,
-        ids: &[u32],
-        shape: [usize; 2],
-        intervals: &Arc<Intervals>,
-        seeds: &DropoutSeeds,
-    ) -> Var<'t> {
-        self.unembed(self.hidden(tape, ids, shape, intervals, seeds)) // (B, T, V)
+    pub fn logits<'t>(&self, ids: &[u32], cx: &mut Context<'t, '_>) -> Var<'t> {
+        self.unembed(self.hidden(ids, cx)) // (B, T, V)
     }
 
     /// From what the head reads, (.., C), to logits (.., V), within the bound if there is one.
@@ -259,66 +252,148 @@ impl Gpt {
         learned.or_else(|| self.sinusoids.as_ref().map(|sinusoids| sinusoids.on(tape)))
     }
 
-    /// What the residual stream begins as: ids of shape (B, T) to (B, T, C).
-    fn embedding<'t>(
-        &self,
-        tape: &'t Tape<'_>,
-        ids: &[u32],
-        shape: [usize; 2],
-        intervals: &Arc<Intervals>,
-        seeds: &DropoutSeeds,
-    ) -> Var<'t> {
-        let first = self.virtual_tokens(tape.params());
-        let tokens = match self.positions(tape) {
-            None => self.wte.forward(tape, ids, &shape),
-            Some(all) if first == 0 => self.wte.forward_with_positions(all, ids, &shape),
-            Some(all) => self.wte.forward_with_positions(all.slice(0, first, first + shape[1]), ids, &shape),
+    /// What the residual stream begins as: ids (B, T) to (B, T, C).
+    fn embedding<'t>(&self, ids: &[u32], cx: &Context<'t, '_>) -> Var<'t> {
+        let tokens = match &cx.growing {
+            None => self.tokens_from_0(ids, cx),
+            Some(growing) => self.tokens_from_caches(ids, cx, growing),
         };
-        let x = match self.ngram.forward(tape, ids, shape, intervals, seeds) {
+        let x = match self.ngram.forward(ids, cx) {
             Some(ngrams) => tokens + ngrams,
             None => tokens,
         };
-        self.drop.forward(x, seeds)
+        self.drop.forward(x)
     }
 
-    /// What the head reads: ids of shape (B, T) to the normalised residual stream (B, T, C) after the last block.
+    /// Token and position vectors of texts that begin here, (B, T, C).
+    fn tokens_from_0<'t>(&self, ids: &[u32], cx: &Context<'t, '_>) -> Var<'t> {
+        let (tape, shape) = (cx.tape, &cx.shape);
+        let first = self.virtual_tokens(tape.params());
+        match self.positions(tape) {
+            None => self.wte.forward(tape, ids, shape),
+            Some(all) if first == 0 => self.wte.forward_with_positions(all, ids, shape),
+            Some(all) => self.wte.forward_with_positions(all.slice(0, first, first + shape[1]), ids, shape),
+        }
+    }
+
+    /// Token and position vectors of new positions, each behind those of its cache, (B, T, C).
+    fn tokens_from_caches<'t>(&self, ids: &[u32], cx: &Context<'t, '_>, growing: &Growing<'_>) -> Var<'t> {
+        let (tape, shape) = (cx.tape, &cx.shape);
+        let tokens = self.wte.forward(tape, ids, shape);
+        let at: Vec<u32> = growing.places(shape[1]).map(|place| place as u32).collect();
+        match (&self.wpe, &self.sinusoids) {
+            (Some(wpe), _) => tokens + wpe.forward(tape, &at, shape),
+            (None, Some(sinusoids)) => tokens + sinusoids.of(tape, &at).reshape(tokens.shape()),
+            (None, None) => tokens,
+        }
+    }
+
+    /// What the head reads: ids (B, T) to the normalised residual stream (B, T, C) after the last block.
     ///
     /// # Panics
     /// As [`Gpt::logits`].
     #[track_caller]
     #[must_use]
-    pub fn hidden<'t>(
-        &self,
-        tape: &'t Tape<'_>,
-        ids: &[u32],
-        shape: [usize; 2],
-        intervals: &Arc<Intervals>,
-        seeds: &DropoutSeeds,
-    ) -> Var<'t> {
-        let (t, block_size) = (shape[1], self.most_tokens(tape.params()));
+    pub fn hidden<'t>(&self, ids: &[u32], cx: &mut Context<'t, '_>) -> Var<'t> {
+        let (t, block_size) = (cx.shape[1], self.max_tokens(cx.tape.params()));
         assert!(
             t <= block_size,
             "cannot forward a sequence of length {t}: the block size is only {block_size}"
         );
-        let text = self.embedding(tape, ids, shape, intervals, seeds); // (B, T, C)
-        let (embedding, intervals) = &match self.prompt {
-            None => (text, intervals.clone()),
-            Some(prompt) => self.after_prompt(tape.param(prompt), text, intervals), // (B, p + T, C)
-        };
-        let embedding = *embedding;
-        let mut context = Context { embedding, first_values: None, intervals, seeds };
-        let mut x = embedding;
-        for block in &self.h {
-            let mark = tape.mark();
-            x = block.forward(x, &mut context);
-            // on a tape that does not record, or that computes again what it forgets
-            tape.free_since(mark, &[x, context.first_values.unwrap_or(x)]);
+        let mut x = self.embedding(ids, cx); // (B, T, C)
+        // With caches the prompt is in them.
+        let prompt = self.prompt.filter(|_| cx.growing.is_none());
+        if let Some(prompt) = prompt {
+            x = self.after_prompt(cx.tape.param(prompt), x); // (B, p + T, C)
+            cx.intervals = Arc::new(cx.intervals.after(x.shape()[1] - t));
         }
-        let x = match self.prompt {
-            None => x,
-            Some(_) => x.slice(1, x.shape()[1] - t, x.shape()[1]), // the text's positions
-        };
+        x = self.blocks(x, cx);
+        if prompt.is_some() {
+            x = x.slice(1, x.shape()[1] - t, x.shape()[1]); // the text's positions
+        }
         self.ln_f.forward(x)
+    }
+
+    fn blocks<'t>(&self, mut x: Var<'t>, cx: &mut Context<'t, '_>) -> Var<'t> {
+        cx.embedding = Some(x);
+        for (i, block) in self.h.iter().enumerate() {
+            if let Some(growing) = &mut cx.growing {
+                growing.layer = i;
+            }
+            let mark = cx.tape.mark();
+            x = block.forward(x, cx);
+            // on a tape that does not record, or that computes again what it forgets
+            cx.tape.free_since(mark, &[x, cx.first_values.unwrap_or(x)]);
+        }
+        x
+    }
+
+    /// A cache before the first token: with the learned prompt or prefix in it, if there is one.
+    #[must_use]
+    pub fn new_cache(&self, params: &Params) -> Cache {
+        let mut cache = Cache::new(self.h.len());
+        for (i, prefix) in self.h.iter().enumerate().filter_map(|(i, h)| Some((i, h.attn.prefix?))) {
+            let width = params.shape(prefix.keys_and_values)[1];
+            cache.push_prefix(i, params.data(prefix.keys_and_values), width);
+        }
+        if let Some(prompt) = self.prompt {
+            let workspace = Workspace::new();
+            let tape = Tape::no_grad(params, &workspace);
+            let x = self.with_positions(tape.param(prompt)); // (p, C)
+            let [p, c] = x.shape()[..] else { unreachable!("a matrix") };
+            let mut cx = self.growing(&tape, vec![&mut cache], vec![p], false);
+            let _ = self.blocks(x.reshape([1, p, c]), &mut cx);
+        }
+        cache.set_virtual_tokens(self.virtual_tokens(params));
+        cache
+    }
+
+    fn growing<'t, 'c>(
+        &self,
+        tape: &'t Tape<'_>,
+        caches: Vec<&'c mut Cache>,
+        new: Vec<usize>,
+        both_sides: bool,
+    ) -> Context<'t, 'c> {
+        let visibility = self.visibility();
+        Context::with_caches(tape, Growing { caches, new, visibility, both_sides, layer: 0 })
+    }
+
+    /// Sequences that go on: each cache takes its new tokens, at least one, and the logits (n, V) of the token after them are
+    /// computed for the first `n` sequences. One call serves a prompt of many tokens, one token, and many sequences of
+    /// unequal length. With `both_sides` the new tokens of a sequence all see each other, as in [`data::MaskSpec::Prefix`].
+    /// The tape does not record.
+    ///
+    /// # Panics
+    /// If a sequence gets no token, more than the context has room for, or one that is not in the vocabulary.
+    #[track_caller]
+    #[must_use]
+    pub fn extend<'t>(
+        &self,
+        tape: &'t Tape<'_>,
+        sequences: Vec<(&mut Cache, &[u32])>,
+        n: usize,
+        both_sides: bool,
+    ) -> Var<'t> {
+        let time = sequences.iter().map(|(_, tokens)| tokens.len()).max().expect("a sequence");
+        let mut ids = vec![0; sequences.len() * time]; // (B, T)
+        let (mut caches, mut new) = (Vec::with_capacity(sequences.len()), Vec::with_capacity(sequences.len()));
+        for ((cache, tokens), ids) in sequences.into_iter().zip(ids.chunks_mut(time)) {
+            assert!(!tokens.is_empty(), "a sequence goes on by at least one token");
+            cache.push_tokens(tokens);
+            let (positions, block_size) = (cache.positions(), self.config.block_size);
+            assert!(positions <= block_size, "{positions} positions: the block size is only {block_size}");
+            ids[..tokens.len()].copy_from_slice(tokens);
+            caches.push(cache);
+            new.push(tokens.len());
+        }
+        let last: Vec<u32> = (0..n).map(|b| (b * time + new[b] - 1) as u32).collect();
+        let mut cx = self.growing(tape, caches, new, both_sides);
+        let x = self.hidden(&ids, &mut cx); // (B, T, C)
+        let shape = [x.shape()[0] * time, x.shape()[2]];
+        let x = x.reshape(shape);
+        let x = if n == shape[0] { x } else { x.embedding(&last, &[n]) }; // (n, C)
+        self.unembed(x)
     }
 
     /// Positions that a learned prompt or prefix takes from the block: texts begin behind them.
@@ -330,31 +405,30 @@ impl Gpt {
 
     /// Tokens of a text that have room.
     #[must_use]
-    pub fn most_tokens(&self, params: &Params) -> usize {
+    pub fn max_tokens(&self, params: &Params) -> usize {
         self.config.block_size - self.virtual_tokens(params)
     }
 
-    /// A prompt (p, C), with its positions, before each text (B, T, C), and what the positions of both then see.
-    fn after_prompt<'t>(
-        &self,
-        prompt: Var<'t>,
-        text: Var<'t>,
-        intervals: &Intervals,
-    ) -> (Var<'t>, Arc<Intervals>) {
+    /// A prompt (p, C), with its positions, before each text (B, T, C).
+    fn after_prompt<'t>(&self, prompt: Var<'t>, text: Var<'t>) -> Var<'t> {
         let [p, c] = prompt.shape()[..] else { unreachable!("a matrix") };
-        let prompt = match self.positions(prompt.tape()) {
-            None => prompt,
-            Some(all) => prompt + all.slice(0, 0, p),
-        };
-        let prompts = prompt.broadcast_to([text.shape()[0], p, c]);
-        (prompts.concat(1, &[text]), Arc::new(intervals.after(p)))
+        let prompts = self.with_positions(prompt).broadcast_to([text.shape()[0], p, c]);
+        prompts.concat(1, &[text])
+    }
+
+    /// Rows (p, C) at the first p positions.
+    fn with_positions<'t>(&self, rows: Var<'t>) -> Var<'t> {
+        match self.positions(rows.tape()) {
+            None => rows,
+            Some(all) => rows + all.slice(0, 0, rows.shape()[0]),
+        }
     }
 
     /// The mean cross-entropy of a batch, weighted: sum(w CE) / sum(w), in nats.
     #[track_caller]
     #[must_use]
-    pub fn loss<'t>(&self, tape: &'t Tape<'_>, batch: &Batch, seeds: &DropoutSeeds) -> Var<'t> {
-        self.loss_of_part(tape, batch, batch.total_weight() as f32, seeds, Regularizer::NONE)
+    pub fn loss<'t>(&self, tape: &'t Tape<'_>, batch: &Batch) -> Var<'t> {
+        self.loss_of_part(tape, batch, batch.total_weight() as f32, Regularizer::NONE)
     }
 
     /// What a part of a batch contributes to the batch's loss: sum(w CE) of the part / `total_weight` of the
@@ -367,20 +441,10 @@ impl Gpt {
         tape: &'t Tape<'_>,
         part: &Batch,
         total_weight: f32,
-        seeds: &DropoutSeeds,
         regularizer: Regularizer,
     ) -> Var<'t> {
-        let shape = [part.batch_size, part.block_size];
-        let intervals = self.intervals_of(part);
-        let x = self.hidden(tape, &part.ids, shape, &intervals, seeds);
-        if self.config.soft_cap > 0.0 {
-            return self.unembed(x).regularized_cross_entropy(
-                &part.labels,
-                &part.weights,
-                total_weight,
-                regularizer,
-            );
-        }
-        self.lm_head.cross_entropy(x, &part.labels, &part.weights, total_weight, regularizer)
+        let x = self.hidden(&part.ids, &mut self.batched(tape, part));
+        let soft_cap = (self.config.soft_cap > 0.0).then_some(self.config.soft_cap);
+        self.lm_head.cross_entropy(x, soft_cap, &part.labels, &part.weights, total_weight, regularizer)
     }
 }

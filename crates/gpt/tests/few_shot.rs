@@ -9,7 +9,6 @@ use gpt::tune::{
     Classifier, ClassifierConfig, Classify, Event, Head, HeadConfig, InContext, Metric, Target, Targets,
     Task, TuneConfig, TuneError, Words, fit, load_classifier, save_classifier,
 };
-use nn::DropoutSeeds;
 use random::{Rng, Stream};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -70,8 +69,7 @@ fn brute_force(gpt: &Gpt, params: &Params, row: &[u32], first: usize) -> f64 {
     let workspace = Workspace::new();
     let ln_p = |i: usize| {
         let tape = Tape::no_grad(params, &workspace);
-        let seeds = DropoutSeeds::off();
-        let logits = gpt.logits(&tape, &row[..i], [1, i], &gpt.intervals(i), &seeds).value();
+        let logits = gpt.logits(&row[..i], &mut gpt.causal(&tape, [1, i])).value();
         let last: Vec<f64> =
             logits.iter().skip((i - 1) * gpt.config.vocab_size).map(|&x| f64::from(x)).collect();
         last[row[i] as usize] - last.iter().map(|x| x.exp()).sum::<f64>().ln()
@@ -110,7 +108,7 @@ fn the_text_is_cut_and_not_the_pattern() {
     for cloze in clozes() {
         let (classifier, params) = classifier(&configs()[0], "full", cloze.clone());
         let long: Vec<u32> = encode(&"bad egg ".repeat(9));
-        let most = classifier.most_tokens(&params);
+        let most = classifier.max_tokens(&params);
         let longest = cloze.words.iter().map(|word| cloze.pattern.frame(&tokenizer(), word).unwrap().len());
         assert_eq!(most, 24 + 1 - longest.max().unwrap());
         assert_eq!(
@@ -144,7 +142,7 @@ fn gradients_are_right() {
         let targets = Targets::Labels(vec![0, 1, 1], vec![1.0, 0.5, 1.0][..cloze.words.len()].to_vec());
         let task = learning(&classifier, &texts, &targets);
         let tape = Tape::new(&params, &workspace);
-        let loss = task.loss(&tape, &[0, 1, 2], &DropoutSeeds::off());
+        let loss = task.loss(&tape, &[0, 1, 2], 3.0);
         loss.backward(&mut grads);
         assert!(grads.unreached(&params).is_empty(), "{method}");
         if let Err(mismatch) = gradcheck::check_graph(loss, &params, &grads, 1) {
@@ -171,9 +169,8 @@ fn quietly(_: Event) -> ControlFlow<()> {
 }
 
 fn save(path: &Path, gpt: &Gpt, params: &Params) {
-    let card = gpt::model_dir::ModelCard::default();
-    let tensors = gpt::checkpoint::tensors::from_params(params);
-    gpt::model_dir::save_model_dir(path, &gpt.config, &tensors, &tokenizer().to_json(), &card).unwrap();
+    let model = gpt::Model::new(gpt.clone(), params.clone(), tokenizer());
+    model.save(path, &gpt::formats::NEWLEAF, &gpt::ModelCard::default()).unwrap();
 }
 
 /// What is learned by words is kept in the directory: by the whole model or by an adapter, without a layer for labels.

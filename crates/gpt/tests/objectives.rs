@@ -7,7 +7,6 @@ use gpt::Gpt;
 use gpt::checkpoint::Checkpoint;
 use gpt::config::{Config, Preset};
 use gpt::train::{Trainer, evaluate_objective};
-use nn::DropoutSeeds;
 use synth::{Measure, find};
 use tensor::{Params, Tape, Workspace};
 
@@ -90,7 +89,7 @@ fn excess(model: &Gpt, params: &Params, corruptor: &Corruptor, part: usize, text
     for i in 0..batches.len() {
         let batch = batches.get(i).unwrap();
         let tape = Tape::no_grad(params, &workspace);
-        let total = model.loss(&tape, &batch, &DropoutSeeds::off()).item();
+        let total = model.loss(&tape, &batch).item();
         let examples = batches.examples(i).unwrap();
         let exact = |example| oracle.nats(&*corruptor.tasks()[part], example).expect("an exact answer");
         let nats: f64 = examples.iter().map(|example| exact(example).iter().sum::<f64>()).sum();
@@ -141,7 +140,7 @@ fn documents_that_share_a_row_do_not_see_each_other() {
         let tape = Tape::no_grad(&trainer.params, &workspace);
         let weights: Vec<f32> = (0..32).map(|t| if (15..30).contains(&t) { 1.0 } else { 0.0 }).collect();
         let batch = data::Batch { weights, ..batch };
-        trainer.model.loss(&tape, &batch, &DropoutSeeds::off()).item()
+        trainer.model.loss(&tape, &batch).item()
     };
     let other: Vec<u32> = text[..16].iter().map(|symbol| (symbol + 1) % SYMBOLS as u32).collect();
     assert_eq!(logits(&text[..16]).to_bits(), logits(&other).to_bits());

@@ -5,7 +5,7 @@
 
 use gpt::Gpt;
 use gpt::config::{Activation, GptConfig, Norm};
-use nn::DropoutSeeds;
+use nn::Context;
 use nn::optim::{AdamW, AdamWConfig, Optimizer, clip_factor};
 use random::{Rng, Stream};
 use safetensors::{Dtype, SafeTensors};
@@ -143,8 +143,8 @@ fn logits_loss_and_every_gradient_of_six_models() {
         let (labels, weights) = (fixture.integers("labels"), fixture.floats("weights"));
         let (workspace, mut grads) = (Workspace::poisoned(), Grads::new(&params));
         let tape = Tape::new(&params, &workspace);
-        let intervals = fixture.intervals(shape[1]);
-        let logits = model.logits(&tape, &fixture.integers("ids"), shape, &intervals, &DropoutSeeds::off());
+        let mut cx = Context::new(&tape, shape, fixture.intervals(shape[1]));
+        let logits = model.logits(&fixture.integers("ids"), &mut cx);
         let loss = logits.cross_entropy(&labels, &weights, weights.iter().sum());
         loss.backward(&mut grads);
 
@@ -178,14 +178,8 @@ fn ten_steps_of_adamw() {
         let (labels, count) = (fixture.integers(&format!("labels.{k}")), shape[0] * shape[1]);
         grads.clear();
         let tape = Tape::new(&params, &workspace);
-        let intervals = Arc::new(Intervals::causal(shape[1]));
-        let logits = model.logits(
-            &tape,
-            &fixture.integers(&ids),
-            [shape[0], shape[1]],
-            &intervals,
-            &DropoutSeeds::off(),
-        );
+        let mut cx = model.causal(&tape, [shape[0], shape[1]]);
+        let logits = model.logits(&fixture.integers(&ids), &mut cx);
         let loss = logits.cross_entropy(&labels, &vec![1.0; count], count as f32);
         loss.backward(&mut grads);
         losses.push(loss.item());

@@ -5,7 +5,6 @@ use data::Batch;
 use gpt::config::{Activation, Config, GptConfig, Norm, Position, Preset};
 use gpt::peft::Method;
 use gpt::{Decoder, Gpt};
-use nn::DropoutSeeds;
 use nn::optim::{AdamW, AdamWConfig, Optimizer};
 use random::{Rng, Stream};
 use tensor::{Grads, Params, Tape, Workspace, gradcheck};
@@ -99,7 +98,7 @@ fn tuned(config: &GptConfig, method: &str) -> (Gpt, Params) {
 fn logits(model: &Gpt, params: &Params) -> Vec<f32> {
     let workspace = Workspace::new();
     let tape = Tape::no_grad(params, &workspace);
-    let logits = model.logits(&tape, &ids(), [2, 6], &model.intervals(6), &DropoutSeeds::off());
+    let logits = model.logits(&ids(), &mut model.causal(&tape, [2, 6]));
     logits.value().iter().copied().collect()
 }
 
@@ -177,7 +176,7 @@ fn what_is_frozen_stays() {
             let mut losses = Vec::new();
             for _ in 0..30 {
                 let tape = Tape::new(&params, &workspace);
-                let loss = model.loss(&tape, &batch(), &DropoutSeeds::off());
+                let loss = model.loss(&tape, &batch());
                 losses.push(loss.item());
                 grads.clear();
                 loss.backward(&mut grads);
@@ -201,7 +200,7 @@ fn gradients_are_right() {
             scatter(&mut params, &mut Rng::new(9, Stream::Init), |_| true);
             let (workspace, mut grads) = (Workspace::poisoned(), Grads::new(&params));
             let tape = Tape::new(&params, &workspace);
-            let loss = model.loss(&tape, &batch(), &DropoutSeeds::off());
+            let loss = model.loss(&tape, &batch());
             loss.backward(&mut grads);
             assert!(grads.unreached(&params).is_empty(), "{method}");
             if let Err(mismatch) = gradcheck::check_graph(loss, &params, &grads, 1) {

@@ -1,15 +1,15 @@
 //! Layers: names, shapes, gradients, and what they compute.
 
 use nn::{
-    Dropout, DropoutSeeds, Embedding, FeedForward, FeedForwardConfig, Init, LayerNorm, Linear, Norm,
-    NormKind, ParamBuilder, RmsNorm, SelfAttention, SelfAttentionConfig, hidden_width,
+    Context, Dropout, Embedding, FeedForward, FeedForwardConfig, Init, LayerNorm, Linear, Norm, NormKind,
+    ParamBuilder, RmsNorm, SelfAttention, SelfAttentionConfig, hidden_width,
 };
 use random::{Rng, Stream};
 use std::sync::Arc;
 use tensor::gradcheck::{Draw, check_graph};
 use tensor::kernels::attention::Intervals;
 use tensor::ops::feed_forward::Activation;
-use tensor::{Grads, ParamId, Params, Tape, Var, Workspace};
+use tensor::{DropoutSeeds, Grads, ParamId, Params, Tape, Var, Workspace};
 
 const ACTIVATIONS: [Activation; 4] =
     [Activation::Gelu, Activation::GeluTanh, Activation::Relu2, Activation::SwiGlu];
@@ -53,7 +53,7 @@ impl<L> Bench<L> {
         self.shake();
         let workspace = Workspace::poisoned();
         let mut grads = Grads::new(&self.params);
-        let tape = Tape::new(&self.params, &workspace);
+        let tape = Tape::new(&self.params, &workspace).with_dropout(DropoutSeeds::new(1, 2));
         let y = forward(&self.layer, tape.param(self.x));
         assert_eq!(&y.shape()[..], shape);
         let loss = (y * tape.constant(&Draw::new(3).array(shape))).sum();
@@ -62,8 +62,9 @@ impl<L> Bench<L> {
     }
 }
 
-fn off() -> DropoutSeeds {
-    DropoutSeeds::off()
+/// A pass of x (B, T, C) whose positions see those of `intervals`.
+fn context<'t>(x: Var<'t>, intervals: &Arc<Intervals>) -> Context<'t, 'static> {
+    Context::new(x.tape(), [x.shape()[0], x.shape()[1]], intervals.clone())
 }
 
 #[test]
@@ -116,7 +117,7 @@ fn self_attention() {
     let bench = Bench::new(&[2, 5, 8], |b| SelfAttention::new(b, &attention_config(0.0, false)));
     assert_eq!(bench.names(), ["layer.c_attn.weight [24, 8]", "layer.c_proj.weight [8, 8]"]);
     let causal = Arc::new(Intervals::causal(5));
-    bench.check(&[2, 5, 8], |layer, x| layer.forward(x, &causal, &mut None, &off()));
+    bench.check(&[2, 5, 8], |layer, x| layer.forward(x, &mut context(x, &causal)));
 
     let bench = Bench::new(&[2, 5, 8], |b| SelfAttention::new(b, &attention_config(0.25, true)));
     let names = [
@@ -126,7 +127,7 @@ fn self_attention() {
         "layer.c_proj.bias [8]",
     ];
     assert_eq!(bench.names(), names);
-    bench.check(&[2, 5, 8], |layer, x| layer.forward(x, &causal, &mut None, &DropoutSeeds::new(1, 2)));
+    bench.check(&[2, 5, 8], |layer, x| layer.forward(x, &mut context(x, &causal)));
 }
 
 #[test]
@@ -136,7 +137,8 @@ fn a_position_does_not_see_what_is_outside_its_interval() {
     let run = |params: &Params, intervals: Intervals| {
         let workspace = Workspace::new();
         let tape = Tape::no_grad(params, &workspace);
-        let y = bench.layer.forward(tape.param(bench.x), &Arc::new(intervals), &mut None, &off());
+        let x = tape.param(bench.x);
+        let y = bench.layer.forward(x, &mut context(x, &Arc::new(intervals)));
         y.read(|y| y.data.chunks(8).map(<[f32]>::to_vec).collect::<Vec<_>>())
     };
     let mut changed = bench.params.clone();
@@ -168,7 +170,7 @@ fn feed_forward() {
                 names.push("layer.c_proj.bias [6]".to_string());
             }
             assert_eq!(bench.names(), names);
-            bench.check(&[2, 3, 6], |layer, x| layer.forward(x, &DropoutSeeds::new(1, 2)));
+            bench.check(&[2, 3, 6], |layer, x| layer.forward(x));
         }
     }
 }
@@ -244,18 +246,19 @@ fn dropout_is_where_it_should_be() {
     let mut mlp =
         Bench::new(&[8, 5, 6], |b| FeedForward::new(b, &feed_forward_config(Activation::Gelu, true, P)));
     mlp.shake();
-    let forward_attn = |seeds: &DropoutSeeds| {
+    let forward_attn = |seeds| {
         let workspace = Workspace::new();
-        let tape = Tape::new(&attn.params, &workspace);
-        attn.layer.forward(tape.param(attn.x), &causal, &mut None, seeds).read(|y| y.data.to_vec())
+        let tape = tape(&attn.params, &workspace, seeds);
+        let x = tape.param(attn.x);
+        attn.layer.forward(x, &mut context(x, &causal)).read(|y| y.data.to_vec())
     };
-    let forward_mlp = |seeds: &DropoutSeeds| {
+    let forward_mlp = |seeds| {
         let workspace = Workspace::new();
-        let tape = Tape::new(&mlp.params, &workspace);
-        mlp.layer.forward(tape.param(mlp.x), seeds).read(|y| y.data.to_vec())
+        let tape = tape(&mlp.params, &workspace, seeds);
+        mlp.layer.forward(tape.param(mlp.x)).read(|y| y.data.to_vec())
     };
-    let zeros_and_others_that_changed = |forward: &dyn Fn(&DropoutSeeds) -> Vec<f32>| {
-        let (plain, dropped) = (forward(&off()), forward(&DropoutSeeds::new(1337, 0)));
+    let zeros_and_others_that_changed = |forward: &dyn Fn(Option<DropoutSeeds>) -> Vec<f32>| {
+        let (plain, dropped) = (forward(None), forward(Some(DropoutSeeds::new(1337, 0))));
         let zeros = dropped.iter().filter(|&&y| y == 0.0).count() as f32 / plain.len() as f32;
         let changed =
             plain.iter().zip(&dropped).filter(|&(a, b)| *b != 0.0 && (b * (1.0 - P) - a).abs() > 1e-5);
@@ -267,24 +270,30 @@ fn dropout_is_where_it_should_be() {
     assert!((0.15..0.35).contains(&zeros) && changed == 0, "{zeros}, {changed}");
 }
 
-/// One dropout of ones: the values that it gives.
-fn dropped(p: f32, seeds: &DropoutSeeds, recording: bool) -> Vec<f32> {
-    let (params, workspace) = (Params::new(), Workspace::new());
-    let tape = if recording { Tape::new(&params, &workspace) } else { Tape::no_grad(&params, &workspace) };
+/// A tape that records, with these seeds for dropout.
+fn tape<'p>(params: &'p Params, workspace: &'p Workspace, seeds: Option<DropoutSeeds>) -> Tape<'p> {
+    let tape = Tape::new(params, workspace);
+    if let Some(seeds) = seeds { tape.with_dropout(seeds) } else { tape }
+}
+
+/// Dropout of ones: the values that it gives.
+fn dropped(p: f32, tape: &Tape<'_>) -> Vec<f32> {
     let x = tape.constant(&ndarray::ArrayD::ones(vec![100, 100]));
-    Dropout::new(p).forward(x, seeds).read(|y| y.data.to_vec())
+    Dropout::new(p).forward(x).read(|y| y.data.to_vec())
 }
 
 #[test]
 fn dropout_drops_in_training_only() {
-    let y = dropped(0.25, &DropoutSeeds::new(1337, 0), true);
+    let (params, workspace) = (Params::new(), Workspace::new());
+    let seeds = || Some(DropoutSeeds::new(1337, 0));
+    let y = dropped(0.25, &tape(&params, &workspace, seeds()));
     assert!(y.iter().all(|&y| y == 0.0 || y == 1.0 / 0.75));
     let zeros = y.iter().filter(|&&y| y == 0.0).count();
     assert!((2300..=2700).contains(&zeros), "{zeros} of 10000"); // 2500 +- 4.6 standard deviations
     for identity in [
-        dropped(0.25, &DropoutSeeds::new(1337, 0), false),
-        dropped(0.0, &DropoutSeeds::new(1337, 0), true),
-        dropped(0.25, &DropoutSeeds::off(), true),
+        dropped(0.25, &Tape::no_grad(&params, &workspace).with_dropout(DropoutSeeds::new(1337, 0))),
+        dropped(0.0, &tape(&params, &workspace, seeds())),
+        dropped(0.25, &tape(&params, &workspace, None)),
     ] {
         assert!(identity.iter().all(|&y| y == 1.0));
     }
@@ -292,12 +301,14 @@ fn dropout_drops_in_training_only() {
 
 #[test]
 fn masks_differ_by_site_and_pass_and_repeat_with_both() {
-    let seeds = DropoutSeeds::new(1337, 5);
-    let (first, second) = (dropped(0.5, &seeds, true), dropped(0.5, &seeds, true));
+    let (params, workspace) = (Params::new(), Workspace::new());
+    let pass = |seed, pass| tape(&params, &workspace, Some(DropoutSeeds::new(seed, pass)));
+    let one = pass(1337, 5);
+    let (first, second) = (dropped(0.5, &one), dropped(0.5, &one));
     assert_ne!(first, second);
-    assert_ne!(first, dropped(0.5, &DropoutSeeds::new(1337, 6), true));
-    assert_ne!(first, dropped(0.5, &DropoutSeeds::new(1338, 5), true));
-    assert_eq!(first, dropped(0.5, &DropoutSeeds::new(1337, 5), true));
+    assert_ne!(first, dropped(0.5, &pass(1337, 6)));
+    assert_ne!(first, dropped(0.5, &pass(1338, 5)));
+    assert_eq!(first, dropped(0.5, &pass(1337, 5)));
 }
 
 #[test]
@@ -377,8 +388,8 @@ fn the_expectation_of_dropout_is_its_input() {
     let x = ndarray::ArrayD::from_shape_fn(vec![40, 25], |i| (i[0] as f32 - 20.0) / 8.0 + i[1] as f32);
     let mut mean = vec![0.0; x.len()];
     for pass in 0..MASKS {
-        let tape = Tape::new(&params, &workspace);
-        let y = Dropout::new(0.2).forward(tape.constant(&x), &DropoutSeeds::new(1, pass));
+        let tape = tape(&params, &workspace, Some(DropoutSeeds::new(1, pass)));
+        let y = Dropout::new(0.2).forward(tape.constant(&x));
         y.read(|y| mean.iter_mut().zip(y.data).for_each(|(mean, y)| *mean += f64::from(*y) / MASKS as f64));
     }
     // The deviation of one mean is |x| sqrt(p / (1 - p) / MASKS) = |x| / 40; of a thousand the farthest is at 4 of them.

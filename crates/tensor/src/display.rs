@@ -1,19 +1,12 @@
 //! A tape that shows itself: as equations, as a Graphviz graph, as a table of its memory, and where its first
 //! non-finite value is.
 
-use crate::tape::{Tape, Value, Var};
+use crate::tape::node::Value;
+use crate::tape::{Tape, Var};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
 impl Tape<'_> {
-    /// How a value is called in messages: `%7`, or the name of a parameter.
-    pub(crate) fn label(&self, index: u32) -> String {
-        match self.nodes.borrow()[index as usize].value {
-            Value::Param(id) => self.params.name(id).to_string(),
-            _ => format!("%{index}"),
-        }
-    }
-
     /// One value as an equation: `%7: [12, 64, 384] = linear %6 h.0.attn.c_attn.weight`.
     ///
     /// # Panics

@@ -10,13 +10,17 @@
 //! backward of softmax that returns zeros would pass. Comparisons are written `!(error <= tolerance)`,
 //! so that NaN fails.
 
-use crate::op::{Accum, Grad, Op, Saved, View};
+use crate::grad::{Accum, Grad};
+use crate::op::{Op, Saved};
 use crate::params::{Grads, Params};
-use crate::tape::{Value, Var};
+use crate::shape::View;
+use crate::tape::Var;
+use crate::tape::node::Value;
 use crate::{Shape, Workspace};
 use ndarray::ArrayD;
-use random::{Rng, Stream};
 use std::fmt;
+
+pub use crate::draw::Draw;
 
 /// How far f32 may be from f64, relative to the largest magnitude in the comparison. PyTorch's own
 /// f32 gradients of a small GPT-2 are 1.3e-6 from its f64 ones by this measure.
@@ -291,66 +295,4 @@ fn compare(what: &str, found: &[f32], expected: &[f64], scale: f64) -> Result<()
 
 fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |m, v| m.max(v.abs()))
-}
-
-/// Random inputs for checks.
-pub struct Draw(Rng);
-
-impl Draw {
-    /// The same inputs for the same seed, on every machine.
-    #[must_use]
-    pub fn new(seed: u64) -> Self {
-        Self(Rng::new(seed, Stream::Other(0)))
-    }
-
-    /// A size from `low` to `high`, both included.
-    pub fn size(&mut self, low: usize, high: usize) -> usize {
-        low + self.0.below((high - low + 1) as u64) as usize
-    }
-
-    /// One of these.
-    pub fn choose<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.size(0, from.len() - 1)]
-    }
-
-    /// A normal number, mean 0 and variance 1.
-    pub fn normal(&mut self) -> f32 {
-        self.0.normal()
-    }
-
-    /// A uniform number from `low` to `high`.
-    pub fn uniform(&mut self, low: f32, high: f32) -> f32 {
-        low + (high - low) * self.0.f32()
-    }
-
-    /// Normal numbers.
-    pub fn array(&mut self, shape: &[usize]) -> ArrayD<f32> {
-        ArrayD::from_shape_simple_fn(shape, || self.normal())
-    }
-
-    /// Uniform numbers from `low` to `high`.
-    pub fn array_in(&mut self, shape: &[usize], low: f32, high: f32) -> ArrayD<f32> {
-        ArrayD::from_shape_simple_fn(shape, || self.uniform(low, high))
-    }
-
-    /// Normal numbers kept at least 0.01 away from zero: for functions with a kink or a pole there.
-    pub fn array_away_from_zero(&mut self, shape: &[usize]) -> ArrayD<f32> {
-        self.array(shape).mapv(|x| if x < 0.0 { x - 0.01 } else { x + 0.01 })
-    }
-
-    /// A random shape of `rank` axes, each of 1 to `high` elements.
-    pub fn shape(&mut self, rank: usize, high: usize) -> Vec<usize> {
-        (0..rank).map(|_| self.size(1, high)).collect()
-    }
-
-    /// A random shape of any rank from a scalar to three axes, each of 1 to 7 elements.
-    pub fn any_shape(&mut self) -> Vec<usize> {
-        let rank = self.size(0, 3);
-        self.shape(rank, 7)
-    }
-
-    /// A random number of a wide range, for seeds.
-    pub fn seed(&mut self) -> u64 {
-        self.0.next_u64()
-    }
 }

@@ -4,19 +4,22 @@ pub mod gradcheck;
 pub mod kernels;
 pub mod ops;
 
+mod case;
 mod display;
+mod draw;
 mod error;
+mod grad;
 mod op;
 mod params;
-mod recompute;
 mod shape;
 mod tape;
 mod workspace;
 
 pub use display::{MemoryReport, MemoryRow};
 pub use error::ShapeError;
-pub use op::{Accum, Grad, Op, Saved, View};
+pub use grad::{Accum, Grad};
+pub use op::{Op, Saved};
 pub use params::{Grads, ParamId, Params};
-pub use shape::{MAX_RANK, Shape};
-pub use tape::{Tape, Var};
+pub use shape::{MAX_RANK, Shape, View};
+pub use tape::{DropoutSeeds, Tape, Var};
 pub use workspace::{AlignedVec, Buffer, PoolStats, Workspace};

@@ -28,55 +28,12 @@
 //! tensor::gradcheck::check(&Square, &[ndarray::arr1(&[1.0, -2.0, 0.5]).into_dyn()], 1).unwrap();
 //! ```
 
+use crate::grad::Grad;
+use crate::shape::View;
 use crate::workspace::{Buffer, Workspace};
 use crate::{Shape, ShapeError};
-use ndarray::{ArrayD, ArrayViewD, IxDyn};
+use ndarray::ArrayD;
 use std::fmt::Debug;
-
-/// A tensor to read: its numbers, row-major without gaps, and its shape.
-#[derive(Clone, Copy)]
-pub struct View<'a> {
-    /// The numbers, the last axis fastest.
-    pub data: &'a [f32],
-    /// The sizes of the axes.
-    pub shape: Shape,
-}
-
-impl<'a> View<'a> {
-    /// The same numbers as an ndarray view, for the operations that walk axes.
-    #[must_use]
-    pub fn array(&self) -> ArrayViewD<'a, f32> {
-        ArrayViewD::from_shape(IxDyn(&self.shape), self.data).expect("row-major data of its own shape")
-    }
-}
-
-/// Whether a gradient is the first to arrive at its destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Accum {
-    /// The first: overwrite whatever is there. Nobody fills with zeros.
-    Replace,
-    /// A later one: add.
-    Add,
-}
-
-/// Where a gradient goes.
-pub struct Grad<'a> {
-    /// The destination, of the input's length. Stale numbers if `accum` is `Replace`.
-    pub to: &'a mut [f32],
-    /// Overwrite, or add.
-    pub accum: Accum,
-}
-
-impl Grad<'_> {
-    /// Writes `value(i)` to every element, or adds it.
-    #[inline]
-    pub fn write(&mut self, value: impl Fn(usize) -> f32) {
-        match self.accum {
-            Accum::Replace => self.to.iter_mut().enumerate().for_each(|(i, to)| *to = value(i)),
-            Accum::Add => self.to.iter_mut().enumerate().for_each(|(i, to)| *to += value(i)),
-        }
-    }
-}
 
 /// What a forward keeps for its backward beside inputs and output, and scratch memory for both.
 pub struct Saved {
@@ -151,4 +108,29 @@ pub trait Op: Debug + Send {
     /// The truth, in f64 and as plainly as possible. It is what a learner reads first, what the
     /// numeric gradient differentiates, and what the fast forward is compared with.
     fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64>;
+}
+
+/// A boxed operation is an operation, so that registries and wrappers can hold them.
+impl Op for Box<dyn Op> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, ShapeError> {
+        (**self).output_shape(inputs)
+    }
+    fn forward(&self, x: &[View<'_>], y: &mut [f32], saved: &mut Saved) {
+        (**self).forward(x, y, saved);
+    }
+    fn backward(&self, x: &[View<'_>], y: &[f32], dy: &[f32], saved: &Saved, dx: &mut [Option<Grad<'_>>]) {
+        (**self).backward(x, y, dy, saved, dx);
+    }
+    fn rows_reached(&self, input: usize) -> Option<&[u32]> {
+        (**self).rows_reached(input)
+    }
+    fn passes_on(&self) -> bool {
+        (**self).passes_on()
+    }
+    fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64> {
+        (**self).definition(x)
+    }
 }

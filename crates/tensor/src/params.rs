@@ -1,6 +1,8 @@
 //! Parameters and their gradients: the named tensors that outlive every tape.
 
-use crate::op::{Accum, Grad, View};
+use crate::grad::{Accum, Grad};
+use crate::kernels::int8::Int8Matrix;
+use crate::shape::View;
 use crate::workspace::AlignedVec;
 use crate::{Shape, kernels::vmath};
 use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, IxDyn};
@@ -25,6 +27,7 @@ struct Param {
     data: AlignedVec, // row-major
     trainable: bool,
     sparse: bool,
+    int8: Option<Int8Matrix>, // the same numbers in eight bits, for passes that do not record
 }
 
 /// Named tensors, in the order in which they were added.
@@ -56,13 +59,25 @@ impl Params {
     /// If the name is taken.
     #[track_caller]
     pub fn add(&mut self, name: &str, shape: impl Into<Shape>, init: impl FnOnce(&mut [f32])) -> ParamId {
-        let shape = shape.into();
+        let id = self.add_shape(name, shape);
+        let param = &mut self.all[id.index()];
+        param.data = AlignedVec::zeros(param.shape.elements());
+        init(&mut param.data);
+        id
+    }
+
+    /// Adds the name and shape of a tensor without its numbers: [`Params::data`] is empty. For what a model would have,
+    /// before there is memory for it.
+    ///
+    /// # Panics
+    /// If the name is taken.
+    #[track_caller]
+    pub fn add_shape(&mut self, name: &str, shape: impl Into<Shape>) -> ParamId {
         let id = ParamId(self.all.len() as u32);
         let previous = self.by_name.insert(name.to_string(), id);
         assert!(previous.is_none(), "there is a parameter named {name:?} already");
-        let mut data = AlignedVec::zeros(shape.elements());
-        init(&mut data);
-        self.all.push(Param { name: name.to_string(), shape, data, trainable: true, sparse: false });
+        let (name, shape, data) = (name.to_string(), shape.into(), AlignedVec::default());
+        self.all.push(Param { name, shape, data, trainable: true, sparse: false, int8: None });
         id
     }
 
@@ -119,12 +134,35 @@ impl Params {
     ///
     /// With `drop(tape)` before the update it does: see the training step in the crate's README.
     pub fn data_mut(&mut self, id: ParamId) -> &mut [f32] {
-        &mut self.all[id.index()].data
+        let param = &mut self.all[id.index()];
+        param.int8 = None;
+        &mut param.data
+    }
+
+    /// Rounds a matrix to eight bits ([`Int8Matrix`]) for the passes that do not record: a linear layer then reads a quarter
+    /// of the memory. The numbers themselves stay; changing them drops the rounded ones.
+    ///
+    /// # Panics
+    /// If the parameter is not a matrix.
+    #[track_caller]
+    pub fn round_to_int8(&mut self, id: ParamId) {
+        let param = &mut self.all[id.index()];
+        assert!(param.shape.len() == 2, "only a matrix has rows to round; {} is {}", param.name, param.shape);
+        param.int8 = Some(Int8Matrix::new(&param.data, param.shape[1]));
+    }
+
+    /// A matrix in eight bits, if it was rounded.
+    #[must_use]
+    pub fn int8(&self, id: ParamId) -> Option<&Int8Matrix> {
+        self.all[id.index()].int8.as_ref()
     }
 
     /// All the numbers of all parameters, each to be changed: for an optimizer that works on several at once.
     pub fn all_mut(&mut self) -> impl Iterator<Item = (ParamId, &mut [f32])> {
-        self.all.iter_mut().enumerate().map(|(i, p)| (ParamId(i as u32), &mut p.data[..]))
+        self.all.iter_mut().enumerate().map(|(i, p)| {
+            p.int8 = None;
+            (ParamId(i as u32), &mut p.data[..])
+        })
     }
 
     /// A parameter as an ndarray view.
@@ -136,6 +174,7 @@ impl Params {
     /// A parameter as a mutable ndarray view.
     pub fn array_mut(&mut self, id: ParamId) -> ArrayViewMutD<'_, f32> {
         let p = &mut self.all[id.index()];
+        p.int8 = None;
         ArrayViewMutD::from_shape(IxDyn(&p.shape), &mut p.data).expect("row-major data of its own shape")
     }
 

@@ -1,5 +1,7 @@
-//! Shapes: the sizes of a tensor's axes, stored inline so that a shape is `Copy` and never allocates.
+//! Shapes: the sizes of a tensor's axes, stored inline so that a shape is `Copy` and never allocates; and views, numbers
+//! with a shape.
 
+use ndarray::{ArrayViewD, IxDyn};
 use std::fmt;
 use std::ops::Deref;
 
@@ -125,5 +127,22 @@ impl fmt::Display for Shape {
 impl fmt::Debug for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// A tensor to read: its numbers, row-major without gaps, and its shape.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    /// The numbers, the last axis fastest.
+    pub data: &'a [f32],
+    /// The sizes of the axes.
+    pub shape: Shape,
+}
+
+impl<'a> View<'a> {
+    /// The same numbers as an ndarray view, for the operations that walk axes.
+    #[must_use]
+    pub fn array(&self) -> ArrayViewD<'a, f32> {
+        ArrayViewD::from_shape(IxDyn(&self.shape), self.data).expect("row-major data of its own shape")
     }
 }

@@ -10,11 +10,19 @@
 //! sent. Going backwards, every use of a value is visited before the value itself, so its adjoint is
 //! complete when its own turn comes.
 
-use crate::op::{Accum, Grad, Op, Saved, View};
+mod adjoints;
+mod dropout_seeds;
+pub(crate) mod node;
+mod recompute;
+
+use crate::op::{Op, Saved};
 use crate::params::{Grads, ParamId, Params};
-use crate::workspace::{AlignedVec, Buffer, Workspace};
-use crate::{Shape, ShapeError};
+use crate::workspace::Workspace;
+use crate::{Shape, ShapeError, View};
+use adjoints::Adjoints;
+pub use dropout_seeds::DropoutSeeds;
 use ndarray::ArrayD;
+use node::{Node, Value};
 use std::cell::RefCell;
 
 /// One forward pass. It lives for one micro-batch and borrows the parameters read-only, so stepping
@@ -24,41 +32,8 @@ pub struct Tape<'p> {
     pub(crate) workspace: &'p Workspace,
     pub(crate) nodes: RefCell<Vec<Node>>,
     recording: bool,
-    pub(crate) recompute: bool,
-}
-
-pub(crate) struct Node {
-    pub(crate) op: Option<Box<dyn Op>>, // None: a leaf, or computed without recording
-    pub(crate) inputs: Box<[u32]>,
-    pub(crate) shape: Shape,
-    pub(crate) value: Value,
-    pub(crate) saved: Option<Saved>,
-    wants_grad: bool, // a trainable parameter is among its ancestors
-}
-
-pub(crate) enum Value {
-    Here(Buffer),
-    Again(Buffer), // freed before, and computed again for the backward
-    Param(ParamId),
-    Freed,
-}
-
-impl Node {
-    pub(crate) fn view<'a>(&'a self, params: &'a Params) -> View<'a> {
-        match &self.value {
-            Value::Here(buffer) | Value::Again(buffer) => View { data: buffer, shape: self.shape },
-            Value::Param(id) => params.view(*id),
-            Value::Freed => panic!("this value was freed by Tape::free_since"),
-        }
-    }
-
-    fn param(&self) -> Option<ParamId> {
-        if let Value::Param(id) = self.value { Some(id) } else { None }
-    }
-
-    fn leaf(shape: Shape, value: Value, wants_grad: bool) -> Self {
-        Self { op: None, inputs: Box::default(), shape, value, saved: None, wants_grad }
-    }
+    recompute: bool,
+    dropout: Option<DropoutSeeds>,
 }
 
 /// A value on a tape: a reference and an index. It is `Copy`, so formulas nest:
@@ -73,7 +48,8 @@ impl<'p> Tape<'p> {
     /// A tape that records, for training.
     #[must_use]
     pub fn new(params: &'p Params, workspace: &'p Workspace) -> Self {
-        Self { params, workspace, nodes: RefCell::default(), recording: true, recompute: false }
+        let nodes = RefCell::default();
+        Self { params, workspace, nodes, recording: true, recompute: false, dropout: None }
     }
 
     /// A tape that computes the same values and keeps nothing for a backward: for evaluation and sampling.
@@ -81,6 +57,29 @@ impl<'p> Tape<'p> {
     pub fn no_grad(params: &'p Params, workspace: &'p Workspace) -> Self {
         let mut tape = Self::new(params, workspace);
         tape.recording = false;
+        tape
+    }
+
+    /// A tape that records, and on which [`Tape::free_since`] forgets values until the backward needs them (gradient
+    /// checkpointing: the price is a second forward pass, about a third of a step).
+    ///
+    /// ```
+    /// # use tensor::{Grads, Params, Tape, Workspace};
+    /// # let (mut params, workspace) = (Params::new(), Workspace::new());
+    /// # let w = params.add("w", [3], |w| w.fill(2.0));
+    /// let mut grads = Grads::new(&params);
+    /// let tape = Tape::recomputing(&params, &workspace);
+    /// let mark = tape.mark();
+    /// let x = tape.param(w);
+    /// let y = (x * x * x).sum();
+    /// tape.free_since(mark, &[y]); // forgets x * x and x * x * x
+    /// y.backward(&mut grads);
+    /// assert_eq!(grads.get(w).unwrap()[0], 3.0 * 2.0 * 2.0);
+    /// ```
+    #[must_use]
+    pub fn recomputing(params: &'p Params, workspace: &'p Workspace) -> Self {
+        let mut tape = Self::new(params, workspace);
+        tape.recompute = true;
         tape
     }
 
@@ -109,12 +108,36 @@ impl<'p> Tape<'p> {
         self.push(Node::leaf(array.shape().into(), Value::Here(buffer), false))
     }
 
+    /// A value of `shape` that `fill` computes from others and writes in full, outside of the operations: what generating
+    /// needs and training does not, such as attention to a cache of keys and values.
+    ///
+    /// # Panics
+    /// If this tape records (no gradient would flow through the value), or an input is of another tape.
+    #[track_caller]
+    pub fn compute<'t>(
+        &'t self,
+        inputs: &[Var<'t>],
+        shape: Shape,
+        fill: impl FnOnce(&[View<'_>], &mut [f32]),
+    ) -> Var<'t> {
+        assert!(!self.recording, "compute: expected a tape that does not record (Tape::no_grad)");
+        let mut value = self.workspace.take(shape.elements());
+        self.expect_own("compute", inputs);
+        let nodes = self.nodes.borrow();
+        let views: Vec<View<'_>> = inputs.iter().map(|x| nodes[x.index as usize].view(self.params)).collect();
+        fill(&views, &mut value);
+        drop(views);
+        drop(nodes);
+        self.push(Node::leaf(shape, Value::Here(value), false))
+    }
+
     /// Applies an operation to values of this tape. The methods of [`Var`] are this call with names.
     ///
     /// # Panics
-    /// If the operation cannot take inputs of these shapes.
+    /// If an input is a value of another tape, or the operation cannot take inputs of these shapes.
     #[track_caller]
     pub fn apply<'t>(&'t self, op: impl Op + 'static, inputs: &[Var<'t>]) -> Var<'t> {
+        self.expect_own(op.name(), inputs);
         let nodes = self.nodes.borrow();
         let views: Vec<View<'_>> = inputs.iter().map(|x| nodes[x.index as usize].view(self.params)).collect();
         let shapes: Vec<Shape> = views.iter().map(|x| x.shape).collect();
@@ -135,6 +158,45 @@ impl<'p> Tape<'p> {
         } else {
             Node::leaf(shape, value, false)
         })
+    }
+
+    /// How many values there are so far: a mark for [`Tape::free_since`].
+    #[must_use]
+    pub fn mark(&self) -> usize {
+        self.nodes.borrow().len()
+    }
+
+    /// Gives back the buffers of all values computed since [`Tape::mark`] except those to `keep`: called after each
+    /// block, evaluation needs the memory of one. A tape that records needs them, and does nothing, unless it computes
+    /// them again in the backward ([`Tape::recomputing`]).
+    ///
+    /// # Panics
+    /// If a value to keep is of another tape.
+    #[track_caller]
+    pub fn free_since(&self, mark: usize, keep: &[Var<'_>]) {
+        self.expect_own("free_since", keep);
+        if self.recompute || !self.recording {
+            let kept: Vec<usize> = keep.iter().map(|x| x.index as usize).collect();
+            recompute::forget(&mut self.nodes.borrow_mut(), mark, &kept, self.recording);
+        }
+    }
+
+    /// How a value is called in messages: `%7`, or the name of a parameter.
+    pub(crate) fn label(&self, index: u32) -> String {
+        let param = self.nodes.borrow()[index as usize].param();
+        param.map_or_else(|| format!("%{index}"), |id| self.params.name(id).to_string())
+    }
+
+    /// A `Var` is an index, and every tape has a node of that index: what the index means is its own tape's affair.
+    #[track_caller]
+    fn expect_own(&self, what: &str, vars: &[Var<'_>]) {
+        if let Some(at) = vars.iter().position(|x| !std::ptr::eq(x.tape, self)) {
+            let (name, shape) = (vars[at].tape.label(vars[at].index), vars[at].shape());
+            panic!(
+                "{what}: expected values of one tape; found input {at}, {name} {shape}, of another. \
+                 Compute it again on this tape, or carry its numbers over: tape.constant(&x.value())"
+            );
+        }
     }
 
     fn push(&self, node: Node) -> Var<'_> {
@@ -198,7 +260,7 @@ impl<'t> Var<'t> {
     /// Applies an operation to this value and others.
     ///
     /// # Panics
-    /// If the operation cannot take inputs of these shapes.
+    /// As [`Tape::apply`].
     #[track_caller]
     pub fn apply(self, op: impl Op + 'static, others: &[Var<'t>]) -> Var<'t> {
         let inputs: Vec<Var<'t>> = std::iter::once(self).chain(others.iter().copied()).collect();
@@ -225,130 +287,32 @@ impl<'t> Var<'t> {
     /// If the cotangent has another length than this value, or the tape does not record.
     #[track_caller]
     pub fn backward_from(self, cotangent: &[f32], grads: &mut Grads, mut visit: impl FnMut(u32, &[f32])) {
-        let tape = self.tape;
-        assert!(tape.recording, "backward: this tape was made by Tape::no_grad and recorded nothing");
-        let mut adjoints: Vec<Option<Buffer>> = (0..=self.index).map(|_| None).collect();
-        let mut seed = tape.workspace.take(self.shape().elements());
-        seed.copy_from_slice(cotangent);
-        adjoints[self.index as usize] = Some(seed);
-
+        let Tape { params, workspace, .. } = *self.tape;
+        assert!(self.tape.recording, "backward: this tape was made by Tape::no_grad and recorded nothing");
+        let mut adjoints = Adjoints::new(self.index, cotangent, self.shape().elements(), grads, workspace);
         for index in (0..=self.index).rev() {
-            let Some(dy) = adjoints[index as usize].take() else { continue }; // the loss does not depend on it
+            let Some(dy) = adjoints.take(index) else { continue }; // the loss does not depend on it
             visit(index, &dy);
-            let nodes = tape.restored(index);
+            if self.tape.recompute {
+                recompute::restore(&mut self.tape.nodes.borrow_mut(), index, params, workspace);
+            }
+            let nodes = self.tape.nodes.borrow();
             let node = &nodes[index as usize];
-            match (&node.op, &node.value) {
-                (Some(op), _) if node.wants_grad => {
-                    tape.backward_node(&nodes, node, op.as_ref(), dy, &mut adjoints, grads);
+            match &node.op {
+                Some(op) if node.wants_grad => {
+                    let (x, y) = (node::inputs(&nodes, node, params), node.view(params).data);
+                    let saved = node.saved.as_ref().expect("a recorded node keeps what its forward saved");
+                    let mut parts = adjoints.parts_of(&nodes, node, dy.len());
+                    op.backward(&x, y, &dy, saved, &mut parts.grads());
+                    adjoints.put_back(parts, &nodes, node, dy);
                 }
-                // Only when the sweep starts at a parameter: otherwise its users send to `grads` directly.
-                (None, Value::Param(id)) if node.wants_grad => add_to(grads.arrive(*id), &dy),
-                _ => {}
+                Some(_) => {}
+                None => adjoints.arrive(node, &dy),
             }
             drop(nodes);
-            tape.forget_again(index);
-        }
-    }
-}
-
-/// Where the contribution to one input's gradient is written.
-enum Destination {
-    Node(Buffer),
-    Param(AlignedVec),
-    /// The input stands earlier in the same list (`x * x`): written here, then added there.
-    Again {
-        first: usize,
-        part: Buffer,
-    },
-    Nowhere,
-}
-
-impl Tape<'_> {
-    /// One step of the sweep: from dL/dy of `y = op(x...)` to the contributions to each dL/dx.
-    ///
-    /// Destinations are moved out of their stores one by one, so that an operation can write to all
-    /// its inputs' gradients at once and no two of them alias.
-    fn backward_node(
-        &self,
-        nodes: &[Node],
-        node: &Node,
-        op: &dyn Op,
-        dy: Buffer,
-        adjoints: &mut [Option<Buffer>],
-        grads: &mut Grads,
-    ) {
-        // y = a + b: da = dy. The last input that is given once, and nothing yet, takes the buffer itself.
-        let heir = node.inputs.iter().rposition(|&i| {
-            let input = &nodes[i as usize];
-            let once = node.inputs.iter().filter(|&&j| j == i).count() == 1 && adjoints[i as usize].is_none();
-            let computed = input.wants_grad && input.param().is_none();
-            op.passes_on() && once && computed && input.shape.elements() == dy.len()
-        });
-        let views: Vec<View<'_>> = node.inputs.iter().map(|&i| nodes[i as usize].view(self.params)).collect();
-        let mut places: Vec<(Destination, Accum)> = Vec::with_capacity(node.inputs.len());
-        for (position, &i) in node.inputs.iter().enumerate() {
-            let input = &nodes[i as usize];
-            let same =
-                |&j: &u32| j == i || input.param().is_some_and(|id| nodes[j as usize].param() == Some(id));
-            places.push(if !input.wants_grad || heir == Some(position) {
-                (Destination::Nowhere, Accum::Replace)
-            } else if let Some(first) = node.inputs[..position].iter().position(same) {
-                let part = self.workspace.take(input.shape.elements());
-                (Destination::Again { first, part }, Accum::Replace)
-            } else if let Value::Param(id) = input.value {
-                let (data, accum) = grads.take(id);
-                (Destination::Param(data), accum)
-            } else if let Some(buffer) = adjoints[i as usize].take() {
-                (Destination::Node(buffer), Accum::Add)
-            } else {
-                (Destination::Node(self.workspace.take(input.shape.elements())), Accum::Replace)
-            });
-        }
-
-        let mut dx: Vec<Option<Grad<'_>>> = places
-            .iter_mut()
-            .map(|(place, accum)| place.slice().map(|to| Grad { to, accum: *accum }))
-            .collect();
-        let saved = node.saved.as_ref().expect("a recorded node keeps what its forward saved");
-        let View { data: y, .. } = node.view(self.params);
-        op.backward(&views, y, &dy, saved, &mut dx);
-
-        for position in 1..places.len() {
-            let (before, this) = places.split_at_mut(position);
-            if let Destination::Again { first, part } = &this[0].0 {
-                let to = before[*first].0.slice().expect("the first of two equal inputs has a destination");
-                add_to(Grad { to, accum: Accum::Add }, part);
+            if self.tape.recompute {
+                recompute::forget_again(&mut self.tape.nodes.borrow_mut()[index as usize]);
             }
         }
-        for (position, ((place, _), &i)) in places.into_iter().zip(&node.inputs).enumerate() {
-            match (place, &nodes[i as usize].value) {
-                (Destination::Node(buffer), _) => adjoints[i as usize] = Some(buffer),
-                (Destination::Param(data), Value::Param(id)) => {
-                    grads.put_back(*id, data);
-                    grads.reach_rows(*id, op.rows_reached(position));
-                }
-                (Destination::Again { .. }, Value::Param(id)) => {
-                    grads.reach_rows(*id, op.rows_reached(position))
-                }
-                _ => {}
-            }
-        }
-        if let Some(position) = heir {
-            adjoints[node.inputs[position] as usize] = Some(dy);
-        }
     }
-}
-
-impl Destination {
-    fn slice(&mut self) -> Option<&mut [f32]> {
-        match self {
-            Self::Node(buffer) | Self::Again { part: buffer, .. } => Some(buffer),
-            Self::Param(data) => Some(data),
-            Self::Nowhere => None,
-        }
-    }
-}
-
-fn add_to(mut grad: Grad<'_>, from: &[f32]) {
-    grad.write(|i| from[i]);
 }

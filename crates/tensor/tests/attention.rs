@@ -104,6 +104,39 @@ fn every_rung_agrees_with_the_naive_one_in_every_mode() {
     }
 }
 
+/// With few heads of keys and values and many threads, the backward is divided by queries and by keys: the same sums.
+#[test]
+fn the_backward_has_the_same_bits_however_it_is_divided() {
+    let pools = [1, 3, 16].map(|n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap());
+    for (batch, time, head_size, heads) in [
+        (1, 300, 20, (3, 1)),
+        (1, 257, 16, (4, 2)),
+        (1, 530, 9, (2, 1)),
+        (2, 97, 8, (2, 1)),
+        (1, 31, 5, (1, 1)),
+    ] {
+        let qkv = normals(7, batch * time * (heads.0 + 2 * heads.1) * head_size);
+        let dy = normals(8, batch * time * heads.0 * head_size);
+        for (n, (mode, intervals)) in modes(batch, time).into_iter().enumerate() {
+            let dropout = (n % 2 == 1).then_some(Dropout { p: 0.2, seed: 3 });
+            let p = problem(&qkv, [batch, time, head_size], heads, &intervals, dropout);
+            let accum = if n % 3 == 2 { Accum::Add } else { Accum::Replace };
+            let bits = pools.each_ref().map(|pool| {
+                let (mut y, mut lse) = (vec![f32::NAN; dy.len()], vec![f32::NAN; batch * heads.0 * time]);
+                let before = if accum == Accum::Add { 0.5 } else { f32::NAN };
+                let mut dqkv = vec![before; qkv.len()];
+                pool.install(|| {
+                    v3_blocked::forward(&p, &mut y, &mut lse);
+                    v3_blocked::backward(&p, &y, &lse, &dy, &mut Grad { to: &mut dqkv, accum });
+                });
+                assert!(dqkv.iter().all(|d| d.is_finite()), "{mode}, T {time}");
+                dqkv.iter().map(|d| d.to_bits()).collect::<Vec<_>>()
+            });
+            assert!(bits.iter().all(|other| *other == bits[0]), "{mode}, T {time}, {heads:?}, {dropout:?}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 

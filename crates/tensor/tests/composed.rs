@@ -3,6 +3,8 @@
 
 use ndarray::ArrayD;
 use tensor::gradcheck::Draw;
+use tensor::kernels::cross_entropy::Regularizer;
+use tensor::ops::linear_cross_entropy::rows_at_a_time;
 use tensor::{Grads, Params, Tape, Var, Workspace};
 
 /// Value and gradients of `sum(f(inputs) * weights)`, with random weights.
@@ -151,5 +153,106 @@ fn binary_cross_entropy_is_cross_entropy_of_two_classes() {
                 zeros.concat(1, &[z[0]]).cross_entropy(&targets, &weights, total)
             },
         );
+    }
+}
+
+/// A loss from x, W, b and a soft cap.
+type Loss<'a> = &'a (dyn for<'t> Fn(&[Var<'t>], Option<f32>) -> Var<'t> + Sync);
+
+/// The head and its loss in chunks of rows have the bits of the three operations one after the other, gradients that are
+/// added to earlier ones included.
+#[test]
+fn linear_cross_entropy_has_the_bits_of_its_parts() {
+    let pools = [1, 4].map(|n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap());
+    let mut draw = Draw::new(7);
+    // One chunk; three of the fewest rows that a chunk has; and two of more rows.
+    for (rows, width, classes) in
+        [(1, 3, 2), (40, 130, 37), (515, 7, 33_000), (rows_at_a_time(3000) + 5, 20, 3000)]
+    {
+        let inputs = [draw.array(&[rows, width]), draw.array(&[classes, width]), draw.array(&[classes])];
+        let targets: Vec<u32> = (0..rows).map(|_| draw.size(0, classes - 1) as u32).collect();
+        let weights: Vec<f32> = (0..rows).map(|i| [1.0, 0.0, 0.3][i % 3]).collect();
+        for (n, cap) in [None, Some(15.0), None, Some(2.0)].into_iter().enumerate() {
+            if rows > 100 && n % 3 != 0 {
+                continue; // for time
+            }
+            let regularizer = match n {
+                0 | 1 => Regularizer::NONE,
+                _ => Regularizer { label_smoothing: 0.1, z_loss: 1e-3 },
+            };
+            let with_bias = n % 2 == 1;
+            let fused: Loss<'_> = &|x, cap| {
+                let bias = with_bias.then(|| x[2]);
+                x[0].linear_cross_entropy(x[1], bias, cap, &targets, &weights, 3.5, regularizer)
+            };
+            let parts: Loss<'_> = &|x, cap| {
+                let z = x[0].linear(x[1], with_bias.then(|| x[2]));
+                let z = cap.map_or(z, |cap| z.soft_cap(cap));
+                z.regularized_cross_entropy(&targets, &weights, 3.5, regularizer)
+            };
+            let bits = |loss: Loss<'_>, recording: bool| {
+                let (mut params, workspace) = (Params::new(), Workspace::poisoned());
+                inputs.iter().enumerate().for_each(|(i, x)| _ = params.add_array(&format!("x{i}"), x));
+                let mut grads = Grads::new(&params);
+                let mut result = Vec::new();
+                for cotangent in [1.0, 0.37] {
+                    let tape = if recording {
+                        Tape::new(&params, &workspace)
+                    } else {
+                        Tape::no_grad(&params, &workspace)
+                    };
+                    let vars: Vec<_> = params.ids().map(|id| tape.param(id)).collect();
+                    let y = loss(&vars, cap);
+                    result.push(y.item().to_bits());
+                    if recording {
+                        y.backward_from(&[cotangent], &mut grads, |_, _| {});
+                    }
+                }
+                let reached = params.ids().filter_map(|id| grads.get(id));
+                result.extend(reached.flatten().map(|x| x.to_bits()));
+                result
+            };
+            let expected = bits(parts, true);
+            let what = format!("{rows} rows, C {width}, V {classes}, cap {cap:?}, {regularizer:?}");
+            for pool in &pools {
+                assert!(pool.install(|| bits(fused, true)) == expected, "{what}");
+            }
+            assert_eq!(bits(fused, false), expected[..2], "{what}, without recording");
+        }
+    }
+}
+
+#[test]
+fn linear_cross_entropy_holds_no_more_logits_for_more_rows() {
+    const CLASSES: usize = 5000;
+    let peak = |chunks: usize, recording: bool| {
+        let rows = chunks * rows_at_a_time(CLASSES);
+        let (mut params, workspace) = (Params::new(), Workspace::new());
+        let w = params.add("w", [CLASSES, 2], |w| w.fill(0.1));
+        let x = params.add("x", [rows, 2], |x| x.fill(0.5));
+        let mut grads = Grads::new(&params);
+        let tape =
+            if recording { Tape::new(&params, &workspace) } else { Tape::no_grad(&params, &workspace) };
+        let (targets, weights) = (vec![1; rows], vec![1.0; rows]);
+        let loss = tape.param(x).linear_cross_entropy(
+            tape.param(w),
+            None,
+            Some(15.0),
+            &targets,
+            &weights,
+            rows as f32,
+            Regularizer::NONE,
+        );
+        if recording {
+            loss.backward(&mut grads);
+        }
+        drop(tape);
+        (workspace.stats().peak_bytes, rows)
+    };
+    for recording in [false, true] {
+        let ((few, few_rows), (many, many_rows)) = (peak(2, recording), peak(5, recording));
+        let logits = rows_at_a_time(CLASSES) * CLASSES * size_of::<f32>();
+        assert!(few < logits + 64 * few_rows, "{few} bytes, {logits} of them logits");
+        assert!(many < logits + 64 * many_rows, "{many} bytes, {logits} of them logits");
     }
 }

@@ -330,3 +330,31 @@ fn elements_of_weight_zero_are_ignored() {
         assert_eq!(none[0][[]], 0.0);
     }
 }
+
+/// A value is an index into its own tape: taken for one of another tape's, it would be whatever stands there.
+#[test]
+fn values_of_two_tapes_do_not_mix() {
+    let (mut params, workspace) = (Params::new(), Workspace::new());
+    let w = params.add("w", [], |w| w.fill(7.0));
+    let (one, other) = (Tape::new(&params, &workspace), Tape::new(&params, &workspace));
+    let scalar = |x: f32| arr0(x).into_dyn();
+    let (x, y) = (one.constant(&scalar(1.0)), other.constant(&scalar(1000.0)));
+    let refusal = |attempt: &dyn Fn()| {
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(attempt));
+        *caught.expect_err("a value of another tape was accepted").downcast::<String>().expect("a message")
+    };
+    let w = other.param(w);
+    let known = [
+        (refusal(&|| drop((x + y).value())), "add: expected values of one tape; found input 1, %0 [],"),
+        (refusal(&|| drop(one.apply(tensor::ops::add::Add, &[y, y]).value())), "add: expected"),
+        (
+            refusal(&|| drop(x.concat(0, &[x, w]).value())),
+            "concat: expected values of one tape; found input 2, w []",
+        ),
+        (refusal(&|| one.free_since(0, &[y])), "free_since: expected values of one tape"),
+    ];
+    for (message, expected) in known {
+        assert!(message.starts_with(expected) && message.contains("tape.constant(&x.value())"), "{message}");
+    }
+    assert_eq!((x + one.constant(&y.value())).item(), 1001.0);
+}

@@ -1,6 +1,6 @@
 //! Every operation in the registry, checked in the same way: so that none can be added without it.
 //!
-//! `CASES=4096 cargo test -p tensor --release --test registry` is the long run.
+//! `CASES=4096 cargo test -p tensor --release --test all registry::` is the long run.
 
 use ndarray::ArrayD;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -118,6 +118,24 @@ fn every_file_is_registered() {
     let mut registered: Vec<_> = OPS.iter().map(|case| case.name.to_string()).collect();
     registered.sort();
     assert_eq!(files, registered);
+}
+
+/// The README's table has a row for every operation, and every row an operation and all its columns.
+#[test]
+fn the_readme_knows_every_operation() {
+    let readme = include_str!("../README.md");
+    let row = |line: &str| {
+        let name = line.strip_prefix("| [`")?.split_once("`](src/ops/")?.0.to_string();
+        let link = line.starts_with(&format!("| [`{name}`](src/ops/{name}.rs) | `"));
+        assert!(link && line.replace("\\|", "").matches('|').count() == 6, "{line}");
+        Some(name)
+    };
+    let mut rows: Vec<String> = readme.lines().filter_map(row).collect();
+    rows.sort();
+    rows.dedup(); // one operation may have two methods
+    let mut registered: Vec<_> = OPS.iter().map(|case| case.name).collect();
+    registered.sort_unstable();
+    assert_eq!(rows, registered);
 }
 
 /// An operation with a backward that is wrong on purpose.

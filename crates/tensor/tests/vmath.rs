@@ -1,8 +1,6 @@
 //! The element-wise functions against f64, over their whole range.
 
-mod exact;
-
-use exact::normal_cdf;
+use crate::exact::normal_cdf;
 use tensor::Accum;
 use tensor::kernels::activation::{Activate, Gelu, GeluTanh, Silu};
 use tensor::kernels::simd::Simd;

@@ -4,8 +4,7 @@ use super::answers::Lesson;
 use super::{Base, Claim, MEMORY, Model, Result, Runs, SECONDS, Setup, Text, Values, Verdict, share};
 use data::chat::{ChatTemplate, Message, Role};
 use data::{CharTokenizer, Example, Tokenizer};
-use gpt::Generator;
-use gpt::sampling::Sampler;
+use gpt::generate::{Generator, Sampler};
 use gpt::tune::grown;
 use random::{Rng, Stream};
 use synth::sample;
@@ -84,7 +83,7 @@ fn measure(setup: &Setup, case: &str) -> Result<Values> {
     let dev = train.split_off(train.len() - DEV);
     let (examples, dev) = (examples(&train)?, examples(&dev)?);
     let values = LESSON.complete((&gpt, &mut params), &examples, &dev, setup.seed)?;
-    let model = Model { gpt, params, tokenizer };
+    let model = Model::new(gpt, params, tokenizer);
     let scores = success(&test, |said| answer(&model, template, said))?;
     Ok([values, scores].concat())
 }

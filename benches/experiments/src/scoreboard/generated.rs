@@ -9,7 +9,7 @@ use super::{
 };
 use super::{Column, unlabelled};
 use data::baseline::{Labelled, likeliest};
-use gpt::sampling::Sampler;
+use gpt::generate::Sampler;
 use random::{Rng, Stream};
 use synth::kinds::sentiment::true_label;
 

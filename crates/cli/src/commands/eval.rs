@@ -5,8 +5,8 @@ use crate::failure::Failure;
 use crate::model::{self, Model};
 use data::DataError;
 use data::objective::{Corruptor, Objective, Vocabulary};
+use gpt::Decoder;
 use gpt::train::evaluate_objective;
-use gpt::{Decoder, Int8Weights};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
@@ -103,8 +103,9 @@ fn clm(args: &Args, model: &Model, part: &Part<'_>) -> Result<String, DataError>
     let ids = &part.ids[..];
     let f32_loss = gpt::train::evaluate(&model.gpt, &model.params, ids, 0)?;
     let loss = if args.int8 {
-        let int8 = Int8Weights::new(&model.gpt, &model.params);
-        Decoder::new(&model.gpt, &model.params).with_int8(&int8).loss(ids)
+        let mut params = model.params.clone();
+        model.gpt.round_to_int8(&mut params);
+        Decoder::new(&model.gpt, &params).loss(ids)
     } else {
         f32_loss
     };
@@ -140,7 +141,7 @@ fn clm(args: &Args, model: &Model, part: &Part<'_>) -> Result<String, DataError>
 /// The objective with the numbers that the model was trained with, where they are known: not the weights know them,
 /// but the run that they lie in.
 fn corruptor(objective: &Objective, model: &Model) -> Result<Corruptor, Failure> {
-    let settings = model.run()?.map(|info| info.config.train.objective_settings());
+    let settings = model::run_of(model)?.map(|info| info.config.train.objective_settings());
     if settings.is_none() {
         let path = model.path.display();
         eprintln!("note: {path} is not in the directory of its run: the objective has its usual numbers");

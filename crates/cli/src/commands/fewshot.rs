@@ -102,7 +102,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let dropped = before - test.len();
     let (names, [train, test]) = numbered(args, train, test)?;
     let cloze = Cloze::new(args.pattern.clone(), args.verbalizer.as_ref(), &names)?;
-    let mut words = Words::new(cloze, &model.tokenizer, model.gpt.most_tokens(&model.params))?;
+    let mut words = Words::new(cloze, &model.tokenizer, model.gpt.max_tokens(&model.params))?;
     words.per_token = args.normalize;
     let encode =
         |text: &str| model::encode_text(&model.tokenizer, Some(&args.pattern), text).map(|(ids, _)| ids);

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::model::{self, Model};
 use crate::sampling::{SamplerArgs, print_at_once as print};
-use gpt::{Decoder, Generator, Int8Weights};
+use gpt::generate::{Decoder, Generator, Never};
 use random::{Rng, Stream};
 use serde_json::json;
 use std::path::PathBuf;
@@ -41,10 +41,17 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
-    let sampler = args.sampling.sampler()?;
-    let model = model::load(&args.model)?;
+    let mut model = model::load(&args.model)?;
+    let sampler = args.sampling.sampler()?.with(Never(model.never_generated()));
     let (prompt, ids) = prompt(args, &model)?;
-    let int8 = args.int8.then(|| Int8Weights::new(&model.gpt, &model.params));
+    if args.int8 {
+        model.gpt.round_to_int8(&mut model.params);
+    }
+    let mut decoder = Decoder::new(&model.gpt, &model.params);
+    if ids.len().saturating_add(args.max_new_tokens) > model.gpt.max_tokens(&model.params) {
+        decoder = decoder.sliding();
+    }
+    decoder.push_all(&ids);
     let mut rng = Rng::new(args.sampling.seed, Stream::Sampling);
     for n in 0..args.num_samples {
         // Each sample continues the stream of the one before it: sample n does not depend on the number asked for.
@@ -52,11 +59,8 @@ pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
         if n > 0 && !args.json {
             print("\n---\n")?;
         }
-        let decoder = Decoder::new(&model.gpt, &model.params);
-        let decoder = if let Some(int8) = &int8 { decoder.with_int8(int8) } else { decoder };
         let rng = Rng::new(seed, Stream::Sampling);
-        let never = model::never_written(&model.tokenizer);
-        let generator = Generator::with_decoder(decoder, &ids, sampler, rng).without(&never);
+        let generator = Generator::after(decoder.clone(), sampler.clone(), rng);
         write_sample(args, &model, &prompt, generator)?;
     }
     Ok(std::process::ExitCode::SUCCESS)
@@ -82,7 +86,7 @@ fn prompt(args: &Args, model: &Model) -> Result<(String, Vec<u32>), Failure> {
     let text = match (file, &args.prompt) {
         (Some(path), _) => data::read_text(path)?,
         (None, Some(text)) => text.clone(),
-        (None, None) => model::first_prompt(&model.tokenizer),
+        (None, None) => model.first_prompt(),
     };
     if text.is_empty() {
         return Err(Failure::input(

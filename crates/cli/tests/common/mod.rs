@@ -1,7 +1,5 @@
 //! What the tests of the program share: running it, reading what it says, folders for files, and what a refusal is.
 
-#![allow(dead_code, reason = "each test is a program of its own and needs a part of this")]
-
 use assert_cmd::Command;
 use serde_json::Value;
 use std::fs;

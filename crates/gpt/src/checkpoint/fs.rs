@@ -2,9 +2,13 @@
 //! each of them.
 
 use super::{CheckpointError, io_error};
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+/// What the names of unfinished files and directories begin with.
+const LEFTOVER: &str = ".newleaf-";
 
 /// What saving does to a disk.
 pub(crate) trait Fs {
@@ -73,14 +77,39 @@ pub(crate) fn write_file(fs: &dyn Fs, path: &Path, bytes: &[u8]) -> Result<(), C
     fs.sync_dir(&parent).map_err(|source| io_error("write", &parent, source))
 }
 
-/// `NAME.KIND.PID` beside NAME: on the same disk, so that renaming is atomic.
+/// `.newleaf-KIND-PID-NAME` beside NAME: on the same disk, so that renaming is atomic, and a name that nobody else uses.
 pub(crate) fn sibling(path: &Path, kind: &str) -> Result<PathBuf, CheckpointError> {
     let Some(name) = path.file_name() else {
         return Err(CheckpointError::NoName { path: path.to_path_buf() });
     };
-    let mut name = name.to_os_string();
-    name.push(format!(".{kind}.{}", std::process::id()));
-    Ok(path.with_file_name(name))
+    let mut sibling = OsString::from(format!("{LEFTOVER}{kind}-{}-", std::process::id()));
+    sibling.push(name);
+    Ok(path.with_file_name(sibling))
+}
+
+/// The name of a [`sibling`] in its parts: kind, process, and the name that it is of.
+pub(crate) fn split_sibling(name: &str) -> Option<(&str, u32, &str)> {
+    let (kind, rest) = name.strip_prefix(LEFTOVER)?.split_once('-')?;
+    let (pid, of) = rest.split_once('-')?;
+    let known = matches!(kind, "tmp" | "old") && !of.is_empty();
+    known.then_some((kind, pid.parse().ok()?, of))
+}
+
+/// Makes a directory and those that it is in, so that they survive a power failure: each name is on disk before the next.
+///
+/// # Errors
+/// [`CheckpointError::Io`].
+pub(crate) fn create_dirs(fs: &dyn Fs, path: &Path) -> Result<(), CheckpointError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = parent_of(path);
+    create_dirs(fs, &parent)?;
+    match fs.create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()), // made meanwhile
+        made => made.and_then(|()| fs.sync_dir(&parent)),
+    }
+    .map_err(|source| io_error("make this directory", path, source))
 }
 
 /// The directory that a path is in.

@@ -1,8 +1,8 @@
 //! The checkpoints of a run: `checkpoints/step-N/`.
 
-use super::fs::{Disk, Fs};
+use super::fs::{Disk, Fs, create_dirs};
 use super::store::{MANIFEST, names_in, recover, remove_tree, verify_dir};
-use super::{Checkpoint, CheckpointError, io_error};
+use super::{Checkpoint, CheckpointError};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -33,7 +33,7 @@ impl History {
     /// # Errors
     /// If the directory cannot be made, read or changed.
     pub fn open(path: &Path, keep: usize) -> Result<Self, CheckpointError> {
-        std::fs::create_dir_all(path).map_err(|source| io_error("make this directory", path, source))?;
+        create_dirs(&Disk, path)?;
         recover(path)?;
         Ok(Self { path: path.to_path_buf(), keep: keep.max(2), verified: BTreeSet::new() })
     }

@@ -115,7 +115,9 @@ impl Gpt {
     /// Whether what is trained can be put into the weights, so that nothing is left of it.
     #[must_use]
     pub fn is_mergeable(&self) -> bool {
-        self.prompt.is_none() && self.h.iter().all(|h| h.adapters.is_none() && h.attn.prefix.is_none())
+        let changes_weights_alone =
+            |h: &Block| h.attn.adapter.is_none() && h.mlp.adapter.is_none() && h.attn.prefix.is_none();
+        self.prompt.is_none() && self.h.iter().all(changes_weights_alone)
     }
 
     /// Puts the changes of weights into the weights: the model is plain again and computes the same bits.
@@ -159,8 +161,8 @@ impl Block {
             }
             Method::Prefix { tokens } => self.attn.prefix = Some(Prefix::new(builder.pp("attn"), tokens, kv)),
             Method::Adapter { width } => {
-                let names = ["attn.adapter", "mlp.adapter"];
-                self.adapters = Some(names.map(|name| Adapter::new(builder.pp(name), c, width)));
+                self.attn.adapter = Some(Adapter::new(builder.pp("attn.adapter"), c, width));
+                self.mlp.adapter = Some(Adapter::new(builder.pp("mlp.adapter"), c, width));
             }
             Method::Bitfit => {
                 let sizes =

@@ -1,15 +1,16 @@
 //! Where a non-finite number came from.
 
-use tensor::{Grads, Params, Tape, Var, Workspace};
+use tensor::{DropoutSeeds, Grads, Params, Tape, Var, Workspace};
 
 /// Computes a loss again and names the first value that is not finite: a parameter, the output of
 /// an operation in the order of the forward, or an adjoint in the order of the backward.
 pub(super) fn first_non_finite(
     params: &Params,
+    seeds: DropoutSeeds,
     loss: impl for<'t> Fn(&'t Tape<'_>) -> Var<'t>,
 ) -> Option<String> {
     let workspace = Workspace::new();
-    let tape = Tape::new(params, &workspace);
+    let tape = Tape::new(params, &workspace).with_dropout(seeds);
     let loss = loss(&tape);
     if let Some(value) = loss.first_non_finite() {
         return Some(value);

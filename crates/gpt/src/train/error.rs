@@ -1,5 +1,6 @@
 //! What can go wrong in training.
 
+use super::UpdateError;
 use crate::checkpoint::CheckpointError;
 use crate::run_dir::RunDirError;
 use data::DataError;
@@ -22,8 +23,8 @@ pub enum TrainError {
     /// A weight, or something that the optimizer remembers about it, was not a finite number after an update.
     #[error(
         "training stopped at update {iter}: not finite after it: {names} (the weights, or what the optimizer or their \
-         average remembers)\n  the numbers in memory are lost, and were not saved; resume from the last checkpoint, \
-         with a lower --learning-rate if it happens again"
+         average remembers)\n  the numbers in memory are lost, and were not saved; if it happens again, a lower \
+         --learning-rate is the usual remedy"
     )]
     Damaged {
         /// The update that cannot be used.
@@ -54,4 +55,15 @@ pub enum TrainError {
         /// What to do.
         remedy: &'static str,
     },
+}
+
+impl TrainError {
+    /// Why update `iter` failed.
+    pub(super) fn of_update(iter: u64, error: UpdateError) -> Self {
+        match error {
+            UpdateError::NonFinite(what) => Self::NonFinite { iter, what },
+            UpdateError::Damaged(names) => Self::Damaged { iter, names },
+            UpdateError::MissingGradient(missing) => missing.into(),
+        }
+    }
 }

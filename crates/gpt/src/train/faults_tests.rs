@@ -2,12 +2,13 @@
 //!
 //! `CASES=1000 cargo test -p gpt --lib faults_tests` is the long run.
 
-use super::{TrainError, Trainer};
+use super::step::Windows;
+use super::{TrainError, Trainer, UpdateError};
 use crate::checkpoint::{Checkpoint, Tensors};
 use crate::config::{Config, Preset};
 use crate::model::Gpt;
 use data::Batch;
-use nn::DropoutSeeds;
+use nn::Context;
 use random::{Rng, Stream};
 use std::sync::Arc;
 use tensor::kernels::attention::Intervals;
@@ -146,13 +147,15 @@ fn in_the_gradients() {
         let mut trainer = resumed(begun);
         let before = trainer.checkpoint("");
         let batch = trainer.sampler.read_batch(&text()).unwrap();
-        let loss = trainer.gradients(&batch);
+        let windows = Windows::new(&trainer.model, &trainer.config, &batch);
+        let loss = trainer.engine.gradients(&trainer.params, 3, &windows);
         let id = parameter(rng, &trainer);
-        let gradient = trainer.grads.get_mut(id).expect("reached");
+        let gradient = trainer.engine.lanes[0].grads.get_mut(id).expect("reached");
         let at = rng.below(gradient.len() as u64) as usize;
         gradient[at] = one_of(rng, &BAD);
-        let error = trainer.finish(&batch, loss).expect_err("not finite");
-        assert!(matches!(error, TrainError::NonFinite { iter: 3, .. }), "{error}");
+        let windows = Windows::new(&trainer.model, &trainer.config, &batch);
+        let error = trainer.engine.finish(&mut trainer.params, 3, &windows, loss).expect_err("not finite");
+        assert!(matches!(error, UpdateError::NonFinite(_)), "{error}");
         assert_unchanged(&trainer, &before);
     });
 }
@@ -197,9 +200,8 @@ impl Op for Fault {
 /// The loss of [`Gpt::loss`], with a fault at one of the places between two layers. (Not in the logits, where -infinity
 /// is no fault but a class that is ruled out.)
 fn loss_with_a_fault<'t>(model: &Gpt, tape: &'t Tape<'_>, batch: &Batch, rng: &mut Rng) -> Var<'t> {
-    let seeds = DropoutSeeds::off();
     let shape = [batch.batch_size, batch.block_size];
-    let intervals = Arc::new(Intervals::causal(batch.block_size));
+    let mut cx = Context::new(tape, shape, Arc::new(Intervals::causal(batch.block_size)));
     let mut places = rng.below(2 + 5 * model.h.len() as u64) as i64;
     let fault = Fault { at: rng.next_u64(), bad: one_of(rng, &BAD), forward: rng.below(2) == 0 };
     let mut fault = Some(fault);
@@ -211,10 +213,10 @@ fn loss_with_a_fault<'t>(model: &Gpt, tape: &'t Tape<'_>, batch: &Batch, rng: &m
     let mut x = pass(model.wte.forward_with_positions(positions, &batch.ids, &shape));
     for block in &model.h {
         let normed = pass(block.ln_1.forward(x));
-        let attended = pass(block.attn.forward(normed, &intervals, &mut None, &seeds));
+        let attended = pass(block.attn.forward(normed, &mut cx));
         x = pass(x + attended);
         let normed = pass(block.ln_2.forward(x));
-        let fed = pass(block.mlp.forward(normed, &seeds));
+        let fed = pass(block.mlp.forward(normed));
         x = pass(x + fed);
     }
     let logits = model.lm_head.forward(pass(model.ln_f.forward(x)));
@@ -227,14 +229,17 @@ fn in_the_activations_and_their_gradients() {
         let mut trainer = resumed(begun);
         let before = trainer.checkpoint("");
         let batch = trainer.sampler.read_batch(&text()).unwrap();
-        trainer.grads.clear();
-        let tape = Tape::new(&trainer.params, &trainer.workspace);
+        let lane = &mut trainer.engine.lanes[0];
+        lane.grads.clear();
+        let tape = Tape::new(&trainer.params, &lane.workspace);
         let loss = loss_with_a_fault(&trainer.model, &tape, &batch, rng);
-        loss.backward(&mut trainer.grads);
+        loss.backward(&mut lane.grads);
         let (loss, equations) = (loss.item(), format!("{tape}"));
         drop(tape);
-        let error = trainer.finish(&batch, f64::from(loss)).expect_err(&equations);
-        assert!(matches!(error, TrainError::NonFinite { iter: 3, .. }), "{error}");
+        let windows = Windows::new(&trainer.model, &trainer.config, &batch);
+        let finished = trainer.engine.finish(&mut trainer.params, 3, &windows, f64::from(loss));
+        let error = finished.expect_err(&equations);
+        assert!(matches!(error, UpdateError::NonFinite(_)), "{error}");
         assert_unchanged(&trainer, &before);
     });
 }

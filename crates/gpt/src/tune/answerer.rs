@@ -1,8 +1,7 @@
 //! Asking a model for what pairs of texts taught it ([`super::Complete`]).
 
-use crate::beam::{Beam, Limits};
-use crate::sampling::Sampler;
-use crate::{Decoder, Generator, Gpt};
+use crate::Gpt;
+use crate::generate::{Beam, Decoder, Generator, Limits, Never, Sampler};
 use data::Tokenizer;
 use data::seq2seq::PairTemplate;
 use random::Rng;
@@ -25,11 +24,11 @@ pub struct Room {
     /// That are kept for an answer: of a source that is too long for them the beginning is read.
     pub reserved: usize,
     /// Of the longest answer, if the source leaves room for them.
-    pub most: usize,
+    pub max: usize,
 }
 
 impl<'m> Answerer<'m> {
-    /// Of a plain model and its tokenizer, whose markers the template has.
+    /// Of a model and its tokenizer, whose markers the template has.
     ///
     /// # Panics
     /// If the context has no room beside what is reserved.
@@ -40,22 +39,22 @@ impl<'m> Answerer<'m> {
         template: PairTemplate,
         room: Room,
     ) -> Self {
-        assert!(room.reserved < gpt.config.block_size, "room for a source");
+        assert!(room.reserved < gpt.max_tokens(params), "room for a source");
         let specials = tokenizer.specials().into_iter().map(|(_, id)| id);
         let never = specials.filter(|id| *id != template.end).collect();
         Self { gpt, params, template, never, room }
     }
 
-    /// A decoder that has seen the source, the scores of the first token, (V), and how many there may be.
-    fn begin(&self, source: &[u32]) -> (Decoder<'m>, Vec<f32>, usize) {
+    /// A decoder that has seen the source, and how many tokens there may be.
+    fn begin(&self, source: &[u32]) -> (Decoder<'m>, usize) {
         let (prompt, _) = self.template.prompt(source, self.longest_prompt());
         let mut decoder = Decoder::new(self.gpt, self.params);
-        let logits = decoder.push_prefix(&prompt).to_vec();
-        (decoder, logits, self.room.most.min(self.gpt.config.block_size - prompt.len()))
+        decoder.push_prefix(&prompt);
+        (decoder, self.room.max.min(self.gpt.max_tokens(self.params) - prompt.len()))
     }
 
     fn longest_prompt(&self) -> usize {
-        self.gpt.config.block_size - self.room.reserved
+        self.gpt.max_tokens(self.params) - self.room.reserved
     }
 
     /// Whether only the beginning of a source is read.
@@ -67,16 +66,16 @@ impl<'m> Answerer<'m> {
     /// The best answer that a beam finds.
     #[must_use]
     pub fn best(&self, source: &[u32], beam: &Beam) -> Vec<u32> {
-        let (decoder, logits, most) = self.begin(source);
-        let limits = Limits { end: self.template.end, never: &self.never, most };
-        beam.search(decoder, &logits, limits, 1).swap_remove(0).ids
+        let (decoder, max) = self.begin(source);
+        let limits = Limits { end: self.template.end, never: &self.never, max };
+        beam.search(decoder, limits, 1).swap_remove(0).ids
     }
 
     /// An answer drawn at random.
     #[must_use]
     pub fn draw(&self, source: &[u32], sampler: Sampler, rng: Rng) -> Vec<u32> {
-        let (decoder, logits, most) = self.begin(source);
-        let tokens = Generator::after(decoder, logits, sampler, rng).without(&self.never);
-        tokens.take(most).take_while(|&token| token != self.template.end).collect()
+        let (decoder, max) = self.begin(source);
+        let tokens = Generator::after(decoder, sampler.with(Never(self.never.clone())), rng);
+        tokens.take(max).take_while(|&token| token != self.template.end).collect()
     }
 }

@@ -6,13 +6,14 @@
 //! also asks what each position says of what stands before it. With `both_sides` every position sees all of the text, as in
 //! masked language modelling.
 
-use super::classifier::cut;
-use super::{Rows, Target, Words};
+use super::rows::{Rows, cut};
+use super::target::Target;
+use super::words::Words;
 use crate::Gpt;
 use data::pattern::{Cloze, Pattern};
 use data::{DataError, Tokenizer};
 use ndarray::ArrayD;
-use nn::{Dropout, DropoutSeeds, Init, Linear, ParamBuilder};
+use nn::{Context, Dropout, Init, Linear, ParamBuilder};
 use random::Rng;
 use serde::{Deserialize, Serialize};
 use tensor::{Params, Tape, Var};
@@ -95,7 +96,7 @@ impl Head {
                 Ok(Self::Linear(LinearHead::new(gpt, config, target.outputs(), params, rng)))
             }
             (HeadConfig::Words(cloze), Target::Label { names }) if cloze.words.len() == names.len() => {
-                Ok(Self::Words(Words::new(cloze.clone(), tokenizer, gpt.most_tokens(params))?))
+                Ok(Self::Words(Words::new(cloze.clone(), tokenizer, gpt.max_tokens(params))?))
             }
             (HeadConfig::Words(cloze), _) => Err(DataError::InvalidSetting {
                 name: "the words of a pattern",
@@ -130,11 +131,10 @@ impl LinearHead {
         gpt: &Gpt,
         tape: &'t Tape<'_>,
         texts: &[&[u32]],
-        seeds: &DropoutSeeds,
     ) -> Var<'t> {
-        let rows = Rows::new(&cut(texts, gpt.most_tokens(tape.params())));
-        let intervals = rows.intervals(self.config.both_sides);
-        let x = gpt.hidden(tape, &rows.ids, rows.shape(), &intervals, seeds); // (B, T, C)
+        let rows = Rows::new(&cut(texts, gpt.max_tokens(tape.params())));
+        let intervals = gpt.visibility().texts(&rows.lens, rows.time, self.config.both_sides);
+        let x = gpt.hidden(&rows.ids, &mut Context::new(tape, rows.shape(), intervals)); // (B, T, C)
         let [b, t] = rows.shape();
         let weights = match self.config.pool {
             Pool::Mean => rows.means(),
@@ -143,6 +143,6 @@ impl LinearHead {
         let weights = ArrayD::from_shape_vec(vec![b, t, 1], weights).expect("a weight a position");
         let weights = tape.constant(&weights).broadcast_to(x.shape());
         let pooled = (x * weights).sum_axis(1); // (B, C)
-        self.layer.forward(self.dropout.forward(pooled, seeds))
+        self.layer.forward(self.dropout.forward(pooled))
     }
 }

@@ -5,10 +5,10 @@
 //!
 //! calibrated score of a label = score - ln mean of P(label | a text that says nothing)
 
-use super::Words;
-use super::classifier::{in_batches, softmax};
+use super::rows::in_batches;
+use super::target::softmax;
+use super::words::Words;
 use crate::Gpt;
-use nn::DropoutSeeds;
 use std::collections::BTreeMap;
 use tensor::Params;
 
@@ -59,7 +59,7 @@ impl InContext<'_> {
 
     /// How many of the last examples have room before a text of so many tokens.
     fn fitting(&self, tokens: usize) -> usize {
-        let mut room = self.words.room(self.gpt.most_tokens(self.params)).saturating_sub(tokens);
+        let mut room = self.words.room(self.gpt.max_tokens(self.params)).saturating_sub(tokens);
         let fits = |shot: &&Vec<u32>| {
             let left = room.checked_sub(shot.len());
             room = left.unwrap_or(0);
@@ -69,9 +69,7 @@ impl InContext<'_> {
     }
 
     fn scores(&self, words: &Words, texts: &[&[u32]]) -> Vec<Vec<f32>> {
-        in_batches(self.params, texts, words.labels(), |tape, texts| {
-            words.scores(self.gpt, tape, texts, &DropoutSeeds::off())
-        })
+        in_batches(self.params, texts, words.labels(), |tape, texts| words.scores(self.gpt, tape, texts))
     }
 
     /// What each label scores when nothing is asked.

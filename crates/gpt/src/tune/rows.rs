@@ -1,9 +1,8 @@
 //! Texts of different lengths in one batch.
 
-use std::sync::Arc;
-use tensor::kernels::attention::Intervals;
+use tensor::{Params, Tape, Var, Workspace};
 
-/// Texts as rows of one length. Behind a text stands token 0, which nobody sees and nobody asks.
+/// Texts as rows of one length. Behind a text stands token 0, which is padding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rows {
     /// (B, T)
@@ -34,24 +33,6 @@ impl Rows {
         [self.lens.len(), self.time]
     }
 
-    /// What each position sees: all of its text, or what stands before it and itself.
-    #[must_use]
-    pub fn intervals(&self, both_sides: bool) -> Arc<Intervals> {
-        let row = |&len: &usize| {
-            (0..self.time).map(move |i| {
-                if i >= len {
-                    0
-                } else if both_sides {
-                    len
-                } else {
-                    i + 1
-                }
-            })
-        };
-        let hi: Vec<u32> = self.lens.iter().flat_map(row).map(|hi| hi as u32).collect();
-        Arc::new(Intervals::new(vec![0; hi.len()], hi, self.time))
-    }
-
     /// (B, T): for each text the weights of a mean over its tokens.
     #[must_use]
     pub fn means(&self) -> Vec<f32> {
@@ -65,4 +46,30 @@ impl Rows {
         let row = |&len: &usize| (0..self.time).map(move |i| if i + 1 == len { 1.0 } else { 0.0 });
         self.lens.iter().flat_map(row).collect()
     }
+}
+
+/// The first `max` tokens of each text.
+pub(super) fn cut<'a>(texts: &[&'a [u32]], max: usize) -> Vec<&'a [u32]> {
+    texts.iter().map(|text| &text[..text.len().min(max)]).collect()
+}
+
+/// The scores of texts, a row a text, a few texts of similar lengths at a time. A text takes some rows of a batch.
+pub(super) fn in_batches(
+    params: &Params,
+    texts: &[&[u32]],
+    rows: usize,
+    scores: impl for<'t> Fn(&'t Tape<'_>, &[&[u32]]) -> Var<'t>,
+) -> Vec<Vec<f32>> {
+    const ROWS: usize = 32;
+    let workspace = Workspace::new();
+    let mut order: Vec<usize> = (0..texts.len()).collect();
+    order.sort_by_key(|&i| texts[i].len()); // little is computed for nothing
+    let mut all = vec![Vec::new(); texts.len()];
+    for part in order.chunks((ROWS / rows).max(1)) {
+        let texts: Vec<&[u32]> = part.iter().map(|&i| texts[i]).collect();
+        let tape = Tape::no_grad(params, &workspace);
+        let found = scores(&tape, &texts).value();
+        part.iter().zip(found.outer_iter()).for_each(|(&i, row)| all[i] = row.iter().copied().collect());
+    }
+    all
 }

@@ -8,13 +8,11 @@
 //! Where labels agree in all but their last token, one row of tokens has the scores of all of them; else there is a row a
 //! label.
 
-use super::Rows;
-use super::classifier::cut;
+use super::rows::{Rows, cut};
 use crate::Gpt;
 use data::pattern::{Cloze, Frame};
 use data::{DataError, Tokenizer};
 use ndarray::{ArrayD, Axis};
-use nn::DropoutSeeds;
 use tensor::{Tape, Var};
 
 /// Labels as words in a pattern, in tokens.
@@ -71,6 +69,14 @@ impl Words {
         (most + 1).saturating_sub(self.longest())
     }
 
+    /// Positions that a text of so many tokens takes in a model that reads `most`, with all its rows.
+    pub(super) fn positions(&self, tokens: usize, most: usize) -> usize {
+        let empty: Vec<Vec<u32>> = self.frames.iter().map(|frame| frame.around(&[]).0).collect();
+        let read = |i: usize| empty[i].split_last().map(|(_, read)| read);
+        let rows = if (1..empty.len()).all(|i| read(i) == read(0)) { 1 } else { empty.len() };
+        rows * (tokens.min(self.room(most)) + self.longest()).saturating_sub(1)
+    }
+
     /// The tokens of a text with its label: an example to learn from in context.
     #[must_use]
     pub fn shot(&self, text: &[u32], label: usize) -> Vec<u32> {
@@ -90,9 +96,8 @@ impl Words {
         gpt: &Gpt,
         tape: &'t Tape<'_>,
         texts: &[&[u32]],
-        seeds: &DropoutSeeds,
     ) -> Var<'t> {
-        let texts = cut(texts, self.room(gpt.most_tokens(tape.params())));
+        let texts = cut(texts, self.room(gpt.max_tokens(tape.params())));
         let rows = texts.iter().flat_map(|text| self.frames.iter().map(|frame| frame.around(text)));
         let rows: Vec<(Vec<u32>, usize)> = rows.collect(); // a row a text and label
         let (read, row_of) = self.inputs(&rows);
@@ -109,7 +114,7 @@ impl Words {
         }
         let shape = [texts.len(), self.labels(), count];
         let weights = ArrayD::from_shape_vec(shape.to_vec(), weights).expect("a weight a token");
-        let log_p = log_p(gpt, tape, &inputs, &asked, seeds).reshape(shape); // (B, L, S)
+        let log_p = log_p(gpt, tape, &inputs, &asked).reshape(shape); // (B, L, S)
         (log_p * tape.constant(&weights)).sum_axis(2).reshape([shape[0], shape[1]])
     }
 
@@ -129,8 +134,8 @@ impl Words {
 }
 
 /// ln p of each token that is asked for, (N).
-fn log_p<'t>(gpt: &Gpt, tape: &'t Tape<'_>, rows: &Rows, asked: &[Asked], seeds: &DropoutSeeds) -> Var<'t> {
-    let x = gpt.hidden(tape, &rows.ids, rows.shape(), &gpt.intervals(rows.time), seeds); // (R, T, C)
+fn log_p<'t>(gpt: &Gpt, tape: &'t Tape<'_>, rows: &Rows, asked: &[Asked]) -> Var<'t> {
+    let x = gpt.hidden(&rows.ids, &mut gpt.causal(tape, rows.shape())); // (R, T, C)
     let [r, t] = rows.shape();
     let at: Vec<u32> = asked.iter().map(|asked| asked.at).collect();
     let tokens: Vec<u32> = asked.iter().map(|asked| asked.token).collect();

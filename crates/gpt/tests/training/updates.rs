@@ -1,7 +1,7 @@
 //! What an update is made of: regularizers, Muon, the average, the guard, short windows, dropout.
 
+use super::variants::model;
 use super::*;
-use crate::variants::model;
 
 /// Label smoothing and z-loss change what is trained, but not how a model is measured.
 #[test]
@@ -150,7 +150,7 @@ fn short_windows_are_the_long_ones_cut() {
     assert_eq!(batch.batch_size, 24);
     let tape = Workspace::new();
     let tape = Tape::no_grad(&trainer.params, &tape);
-    let expected = trainer.model.loss(&tape, &batch, &DropoutSeeds::off()).item();
+    let expected = trainer.model.loss(&tape, &batch).item();
     drop(tape);
     let report = trainer.step(&text()).unwrap();
     assert!((report.loss - f64::from(expected)).abs() < 1e-6, "{} {expected}", report.loss);
@@ -179,7 +179,7 @@ fn unequal_parts_add_up_to_the_whole() {
             let tape = Tape::new(&params, &workspace);
             let part = batch.shard(rows[0]..rows[1]);
             let plain = tensor::kernels::cross_entropy::Regularizer::NONE;
-            let part = model.loss_of_part(&tape, &part, total, &DropoutSeeds::off(), plain);
+            let part = model.loss_of_part(&tape, &part, total, plain);
             part.backward(&mut grads);
             loss += f64::from(part.item());
         }
@@ -197,7 +197,7 @@ fn unequal_parts_add_up_to_the_whole() {
 }
 
 /// One mask for the embedding, and in each block one for the attention's weights and one for each way back to the
-/// residual stream. The same seeds give the same loss; without recording, or with the seeds off, nothing is dropped.
+/// residual stream. The same seeds give the same loss; without recording, or without seeds, nothing is dropped.
 #[test]
 fn dropout_has_its_usual_places() {
     let mut config = tiny();
@@ -212,16 +212,17 @@ fn dropout_has_its_usual_places() {
         intervals: None,
     };
     let workspace = Workspace::new();
-    let loss = |seeds: &DropoutSeeds| model.loss(&Tape::new(&params, &workspace), &batch, seeds).item();
-    let seeds = DropoutSeeds::new(1337, 3);
-    let dropped = loss(&seeds);
+    let tape = |pass| Tape::new(&params, &workspace).with_dropout(DropoutSeeds::new(1337, pass));
+    let loss = |tape: &Tape<'_>| model.loss(tape, &batch).item();
+    let drawing = tape(3);
+    let dropped = loss(&drawing);
     let next = DropoutSeeds::new(1337, 3);
-    let drawn = (0..1 + 3 * config.model.n_layer).filter_map(|_| next.next()).count();
-    assert_eq!((seeds.next(), drawn), (next.next(), 7));
-    assert_eq!(loss(&DropoutSeeds::new(1337, 3)), dropped);
-    assert_ne!(loss(&DropoutSeeds::new(1337, 4)), dropped);
-    let plain = loss(&DropoutSeeds::off());
-    let evaluated =
-        model.loss(&Tape::no_grad(&params, &workspace), &batch, &DropoutSeeds::new(1337, 3)).item();
+    (0..1 + 3 * config.model.n_layer).for_each(|_| _ = next.next());
+    assert_eq!(drawing.next_dropout_seed(), Some(next.next()));
+    assert_eq!(loss(&tape(3)), dropped);
+    assert_ne!(loss(&tape(4)), dropped);
+    let plain = loss(&Tape::new(&params, &workspace));
+    let evaluated = Tape::no_grad(&params, &workspace).with_dropout(DropoutSeeds::new(1337, 3));
+    let evaluated = loss(&evaluated);
     assert!(plain != dropped && evaluated == plain, "{plain} {dropped} {evaluated}");
 }

@@ -117,13 +117,14 @@ pub(crate) fn model(config: &Config) -> (Gpt, Params) {
 }
 
 fn logits(model: &Gpt, params: &Params, ids: &[u32]) -> Vec<f32> {
-    logits_with(model, params, ids, &model.intervals(ids.len()))
+    logits_with(model, params, ids, &model.visibility().causal(ids.len()))
 }
 
 fn logits_with(model: &Gpt, params: &Params, ids: &[u32], intervals: &Arc<Intervals>) -> Vec<f32> {
     let workspace = Workspace::poisoned();
     let tape = Tape::no_grad(params, &workspace);
-    model.logits(&tape, ids, [1, ids.len()], intervals, &DropoutSeeds::off()).read(|x| x.data.to_vec())
+    let mut cx = Context::new(&tape, [1, ids.len()], intervals.clone());
+    model.logits(ids, &mut cx).read(|x| x.data.to_vec())
 }
 
 fn assert_close(what: &str, found: &[f32], expected: &[f32]) {
@@ -166,24 +167,17 @@ fn a_prefix_sees_itself_from_both_sides() {
         let (model, params) = model(&config);
         let (ids, prefix) = (&text()[..12], 7);
         let mask = data::MaskSpec::Prefix { len: prefix as u32 };
-        let window = config.model.window.unwrap_or(usize::MAX);
-        let cut = |(at, (lo, hi)): (usize, (u32, u32))| (lo.max((at + 1).saturating_sub(window) as u32), hi);
-        let (lo, hi) = mask.intervals(ids.len()).into_iter().enumerate().map(cut).unzip();
-        let intervals = Arc::new(Intervals::new(lo, hi, ids.len()));
+        let intervals = model.visibility().cut(ids.len(), mask.intervals(ids.len()));
         let expected = logits_with(&model, &params, ids, &intervals);
         let row = |t: usize| &expected[t * VOCAB..(t + 1) * VOCAB];
         let mut decoder = Decoder::new(&model, &params);
         assert_close(&name(&config), decoder.push_prefix(&ids[..prefix]), row(prefix - 1));
-        let mut other = Decoder::new(&model, &params);
-        other.push(3); // and what it has seen is forgotten
-        other.copy_from(&decoder);
-        let mut fork = decoder.fork();
+        let mut fork = decoder.clone();
         for (t, &id) in ids.iter().enumerate().skip(prefix) {
             assert_close(&name(&config), decoder.push(id), row(t));
-            assert_eq!(decoder.push(id).len(), other.push(id).len());
+            decoder.push(id);
+            decoder.truncate(t + 1); // back to before the second push
             assert_close("a fork", fork.push(id), row(t));
-            decoder.copy_from(&fork); // back to before the second push
-            other.copy_from(&fork);
         }
     }
 }
@@ -199,8 +193,9 @@ fn the_loss_while_decoding_is_the_loss() {
         let close = |a: f64, b: f64, bound: f64| assert!((a - b).abs() <= bound * b, "{a} {b}");
         let expected = evaluate(&model, &params, tokens, 0).unwrap();
         close(Decoder::new(&model, &params).loss(tokens), expected, 1e-5);
-        let int8 = Int8Weights::new(&model, &params);
-        let found = Decoder::new(&model, &params).with_int8(&int8).loss(tokens);
+        let mut rounded = params.clone();
+        let bytes = model.round_to_int8(&mut rounded);
+        let found = Decoder::new(&model, &rounded).loss(tokens);
         assert_ne!(found, expected);
         for block in &model.h {
             for layer in [&block.attn.c_attn, &block.attn.c_proj, &block.mlp.c_fc, &block.mlp.c_proj] {
@@ -210,7 +205,7 @@ fn the_loss_while_decoding_is_the_loss() {
         round(&mut params, model.lm_head.weight);
         close(found, evaluate(&model, &params, tokens, 0).unwrap(), 1e-5);
         close(found, expected, 0.01);
-        assert!(int8.bytes() < 4 * config.model.count_parameters() as usize);
+        assert!(bytes < 4 * config.model.count_parameters() as usize);
     }
 }
 
@@ -236,7 +231,7 @@ fn the_gradient_of_the_whole_model_is_right() {
         };
         let (workspace, mut grads) = (Workspace::poisoned(), Grads::new(&params));
         let tape = Tape::new(&params, &workspace);
-        let loss = model.loss(&tape, &batch, &DropoutSeeds::off());
+        let loss = model.loss(&tape, &batch);
         loss.backward(&mut grads);
         assert!(grads.unreached(&params).is_empty());
         if let Err(mismatch) = gradcheck::check_graph(loss, &params, &grads, 1) {

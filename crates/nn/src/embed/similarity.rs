@@ -53,7 +53,7 @@ impl Neighbours {
     pub fn nearest(&self, point: &[f32], n: usize, without: &[u32]) -> Vec<(u32, f32)> {
         let mut cosines = vec![0.0; self.unit.len() / self.dim];
         let point: Vec<f32> = unit(point).collect();
-        matvec(&self.unit, &point, None, &mut cosines);
+        matvec(&self.unit, &point, 1, None, &mut cosines);
         let all = (0..).zip(cosines).filter(|(word, _)| !without.contains(word));
         let mut all: Vec<(u32, f32)> = all.collect();
         let nearest_first = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));

@@ -1,7 +1,5 @@
-//! Dropout, and where its masks come from.
+//! The dropout layer.
 
-use random::{Rng, RngState, Stream};
-use std::cell::Cell;
 use tensor::{Tape, Var};
 
 /// In training, sets each element to zero with probability `p` and divides the others by `1 - p`, so that
@@ -21,11 +19,11 @@ impl Dropout {
         Self { p }
     }
 
-    /// The same shape. The identity if `p` is 0, the tape does not record, or the seeds are off.
+    /// The same shape. The identity if `p` is 0, or the tape has no seeds for dropout or does not record.
     #[track_caller]
     #[must_use]
-    pub fn forward<'t>(&self, x: Var<'t>, seeds: &DropoutSeeds) -> Var<'t> {
-        match self.draw(x.tape(), seeds) {
+    pub fn forward<'t>(&self, x: Var<'t>) -> Var<'t> {
+        match self.draw(x.tape()) {
             Some((p, seed)) => x.dropout(p, seed),
             None => x,
         }
@@ -34,92 +32,7 @@ impl Dropout {
     /// The probability and the seed of a mask, for operations that drop out inside (attention), or `None`
     /// where nothing is dropped.
     #[must_use]
-    pub fn draw(&self, tape: &Tape<'_>, seeds: &DropoutSeeds) -> Option<(f32, u64)> {
-        if self.p == 0.0 || !tape.is_recording() {
-            return None;
-        }
-        Some((self.p, seeds.next()?))
-    }
-}
-
-/// A seed for every mask of one forward pass. Make one for each pass and hand it through the model.
-///
-/// Masks are not stored: a mask is a function of its seed, and the backward computes it again. The seed in
-/// turn is a function of the run's seed, the number of the forward pass, and how many masks the pass had
-/// before. So a run that is resumed at some step draws the masks that it would have drawn, with no
-/// state to save, and the threads that work on different passes do not depend on each other.
-///
-/// ```
-/// use nn::DropoutSeeds;
-/// let (a, b) = (DropoutSeeds::new(1337, 42), DropoutSeeds::new(1337, 42));
-/// assert_eq!(a.next(), b.next());                              // the same pass, the same masks
-/// assert_ne!(a.next(), DropoutSeeds::new(1337, 42).next());    // the second mask is not the first
-/// assert_ne!(b.next(), DropoutSeeds::new(1337, 43).next());    // nor is that of another pass
-/// ```
-#[derive(Clone, Debug)]
-pub struct DropoutSeeds {
-    pass: Option<u64>,
-    site: Cell<u64>,
-}
-
-impl DropoutSeeds {
-    /// The seeds of forward pass number `pass` of a training run: with one micro-batch a step, the step; with
-    /// n, `step * n + micro_batch`.
-    #[must_use]
-    pub fn new(run_seed: u64, pass: u64) -> Self {
-        // ChaCha is seekable: the two words at this pass's position, without drawing those before.
-        let word_pos = pass.wrapping_mul(2);
-        let mut rng = Rng::from_state(&RngState { seed: run_seed, stream: Stream::Dropout, word_pos });
-        Self { pass: Some(rng.next_u64()), site: Cell::new(0) }
-    }
-
-    /// No dropout, whatever the layers say: for gradient checks, and passes without it on a recording tape.
-    #[must_use]
-    pub fn off() -> Self {
-        Self { pass: None, site: Cell::new(0) }
-    }
-
-    /// The seed of the next mask, or `None` if dropout is off.
-    #[must_use]
-    pub fn next(&self) -> Option<u64> {
-        let site = self.site.get();
-        self.site.set(site + 1);
-        self.pass.map(|pass| mix(pass, site))
-    }
-}
-
-/// SplitMix64 (Steele et al. 2014): number `site` of the sequence that starts at `pass`. It is a bijection
-/// of `site`, so the masks of one pass all have different seeds.
-fn mix(pass: u64, site: u64) -> u64 {
-    let mut z = pass.wrapping_add((site + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::HashSet;
-
-    #[test]
-    fn splitmix64_is_the_published_one() {
-        // The first outputs for the seed 1234567, as printed by many implementations.
-        assert_eq!(mix(1_234_567, 0), 6_457_827_717_110_365_317);
-        assert_eq!(mix(1_234_567, 1), 3_203_168_211_198_807_973);
-    }
-
-    #[test]
-    fn all_seeds_of_many_passes_differ() {
-        let mut seen = HashSet::new();
-        for pass in 0..1000 {
-            let seeds = DropoutSeeds::new(1337, pass);
-            (0..40).for_each(|_| assert!(seen.insert(seeds.next().expect("on"))));
-        }
-    }
-
-    #[test]
-    fn off_gives_no_seed() {
-        assert_eq!(DropoutSeeds::off().next(), None);
+    pub fn draw(&self, tape: &Tape<'_>) -> Option<(f32, u64)> {
+        if self.p == 0.0 { None } else { Some((self.p, tape.next_dropout_seed()?)) }
     }
 }

@@ -1,8 +1,10 @@
 //! The feed-forward layer.
 
-use super::dropout::{Dropout, DropoutSeeds};
+use super::dropout::Dropout;
+use crate::peft::Adapter;
 use crate::{Init, Linear, ParamBuilder};
 use tensor::Var;
+use tensor::kernels::feed_forward::activate;
 use tensor::ops::feed_forward::Activation;
 
 /// Settings of [`FeedForward`].
@@ -31,6 +33,8 @@ pub struct FeedForward {
     pub c_fc: Linear,
     /// Down, back to the residual stream.
     pub c_proj: Linear,
+    /// Behind the output, in fine-tuning with adapters.
+    pub adapter: Option<Adapter>,
     activation: Activation,
     dropout: Dropout,
 }
@@ -62,6 +66,7 @@ impl FeedForward {
         Self {
             c_fc: Linear::new(builder.pp("c_fc"), n_embd, up, bias, Init::GPT2),
             c_proj: Linear::new(builder.pp("c_proj"), hidden, n_embd, bias, proj_init),
+            adapter: None,
             activation,
             dropout: Dropout::new(dropout),
         }
@@ -70,11 +75,23 @@ impl FeedForward {
     /// (.., C) to (.., C)
     #[track_caller]
     #[must_use]
-    pub fn forward<'t>(&self, x: Var<'t>, seeds: &DropoutSeeds) -> Var<'t> {
-        let (c_fc, c_fc_bias) = self.c_fc.on_tape(x);
-        let (c_proj, c_proj_bias) = self.c_proj.on_tape(x);
-        // c_proj(activation(c_fc(x))), without writing what is in between to memory more than needed
-        let y = x.feed_forward(c_fc, c_fc_bias, c_proj, c_proj_bias, self.activation);
-        self.dropout.forward(y, seeds)
+    pub fn forward<'t>(&self, x: Var<'t>) -> Var<'t> {
+        let y = if self.c_fc.reads_weight_once(x) {
+            self.c_proj.forward(self.activate(self.c_fc.forward(x)))
+        } else {
+            let (c_fc, c_fc_bias) = self.c_fc.on_tape(x);
+            let (c_proj, c_proj_bias) = self.c_proj.on_tape(x);
+            // c_proj(activation(c_fc(x))), without writing what is in between to memory more than needed
+            x.feed_forward(c_fc, c_fc_bias, c_proj, c_proj_bias, self.activation)
+        };
+        let y = self.dropout.forward(y);
+        self.adapter.map_or(y, |adapter| adapter.forward(y))
+    }
+
+    /// The non-linearity alone, on a tape that does not record: (.., fan H) to (.., H).
+    fn activate<'t>(&self, h: Var<'t>) -> Var<'t> {
+        let shape = h.shape();
+        let hidden = shape[shape.len() - 1] / self.activation.fan();
+        h.tape().compute(&[h], shape.with_last(hidden), |h, a| activate(self.activation, h[0].data, hidden, a))
     }
 }

@@ -3,7 +3,13 @@
 use crate::peft::Tuning;
 use crate::{Init, ParamBuilder};
 use tensor::kernels::cross_entropy::Regularizer;
+use tensor::kernels::int8::{Int8Matrix, Int16Vector, matvec_int8};
+use tensor::kernels::matvec::matvec;
 use tensor::{ParamId, Var};
+
+/// Rows of x up to which a pass that does not record multiplies the weight by one after the other: each weight is read from
+/// memory once, and a row's result has the same bits whatever stands beside it. From there on the blocked product is faster.
+const FEW_ROWS: usize = 16;
 
 /// y = x W^T + b, for each row x of the last axis: parameters `weight` `[n_out, n_in]` and, if it has one,
 /// `bias` `[n_out]`, which begins at zero.
@@ -28,31 +34,60 @@ impl Linear {
     }
 
     /// (.., n_in) to (.., n_out)
+    ///
+    /// A pass that does not record takes the weight in eight bits, if there is one (`Params::round_to_int8`).
     #[track_caller]
     #[must_use]
     pub fn forward<'t>(&self, x: Var<'t>) -> Var<'t> {
         let (weight, bias) = self.on_tape(x);
-        x.linear(weight, bias)
+        if self.reads_weight_once(x) { self.forward_rows(x, weight, bias) } else { x.linear(weight, bias) }
     }
 
-    /// The cross-entropy of this layer's outputs as logits, for x (.., n_in): sum(weight * -ln p(target)) /
-    /// `total_weight`, and what the regularizer adds. The bits of `forward(x).regularized_cross_entropy(..)`, in less
-    /// memory where a backward will follow.
+    /// Whether the weight is multiplied by the rows of x one by one: see [`FEW_ROWS`].
+    pub(crate) fn reads_weight_once(&self, x: Var<'_>) -> bool {
+        !x.tape().is_recording() && (self.int8(x).is_some() || x.shape().rows_and_width().0 <= FEW_ROWS)
+    }
+
+    /// The weight in eight bits. What tunes the weight is not in it.
+    fn int8<'t>(&self, x: Var<'t>) -> Option<&'t Int8Matrix> {
+        x.tape().params().int8(self.weight).filter(|_| self.tuning.is_none())
+    }
+
+    fn forward_rows<'t>(&self, x: Var<'t>, weight: Var<'t>, bias: Option<Var<'t>>) -> Var<'t> {
+        let (shape, n_out) = (x.shape(), weight.shape()[0]);
+        let (rows, width) = shape.rows_and_width();
+        let int8 = self.int8(x);
+        let inputs = [x, weight, bias.unwrap_or(x)];
+        x.tape().compute(&inputs, shape.with_last(n_out), |inputs, y| {
+            let (x, bias) = (inputs[0].data, bias.map(|_| inputs[2].data));
+            match int8 {
+                _ if rows == 0 => {}
+                None => matvec(inputs[1].data, x, rows, bias, y),
+                Some(weight) => {
+                    let mut rounded = vec![Int16Vector::default(); rows];
+                    rounded.iter_mut().zip(x.chunks(width)).for_each(|(rounded, x)| rounded.set(x));
+                    matvec_int8(weight, &rounded, bias, y);
+                }
+            }
+        })
+    }
+
+    /// The cross-entropy of this layer's outputs as logits, bounded by a soft cap if there is one, for x (.., n_in):
+    /// sum(weight * -ln p(target)) / `total_weight`, and what the regularizer adds. The bits of
+    /// `forward(x).soft_cap(..).regularized_cross_entropy(..)`, in memory for a few rows of logits.
     #[track_caller]
     #[must_use]
     pub fn cross_entropy<'t>(
         &self,
         x: Var<'t>,
+        soft_cap: Option<f32>,
         targets: &[u32],
         weights: &[f32],
         total_weight: f32,
         regularizer: Regularizer,
     ) -> Var<'t> {
         let (weight, bias) = self.on_tape(x);
-        if x.tape().is_recording() && bias.is_none() {
-            return x.linear_cross_entropy(weight, targets, weights, total_weight, regularizer);
-        }
-        x.linear(weight, bias).regularized_cross_entropy(targets, weights, total_weight, regularizer)
+        x.linear_cross_entropy(weight, bias, soft_cap, targets, weights, total_weight, regularizer)
     }
 
     /// The parameters as values on the tape of `x`, for operations that fuse this layer with others.

@@ -3,6 +3,8 @@
 //! A layer owns no numbers. It is made once, by a [`ParamBuilder`](crate::ParamBuilder) that adds its
 //! parameters to a `Params`, and is then read-only: threads share it, each with a tape of its own.
 
+mod cache;
+mod context;
 mod dropout;
 mod embedding;
 mod feed_forward;
@@ -14,8 +16,11 @@ mod norm;
 mod rms_norm;
 mod self_attention;
 mod sinusoids;
+mod visibility;
 
-pub use dropout::{Dropout, DropoutSeeds};
+pub use cache::Cache;
+pub use context::{Context, Growing};
+pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use feed_forward::{FeedForward, FeedForwardConfig, hidden_width};
 pub use layer_norm::LayerNorm;
@@ -26,3 +31,4 @@ pub use norm::{Norm, NormKind};
 pub use rms_norm::RmsNorm;
 pub use self_attention::{SelfAttention, SelfAttentionConfig, ValueResidual};
 pub use sinusoids::Sinusoids;
+pub use visibility::Visibility;

@@ -1,10 +1,11 @@
 //! Embeddings of the last few tokens together.
 
-use super::dropout::{Dropout, DropoutSeeds};
+use super::context::{Context, Growing};
+use super::dropout::Dropout;
 use super::ngram_table::NgramTable;
 use crate::ParamBuilder;
 use tensor::kernels::attention::Intervals;
-use tensor::{Params, Tape, Var};
+use tensor::{Params, Var};
 
 /// Settings of [`NgramEmbedding`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,40 +58,60 @@ impl NgramEmbedding {
         self.tables.iter().zip(orders).for_each(|(table, pairs)| table.set_ngrams(params, pairs));
     }
 
-    /// What the tables say of ids of shape (B, T): (B, T, C). A position's n-grams reach back to the first key of its
-    /// interval. `None` if there are no tables.
+    /// What the tables say of ids (B, T): (B, T, C). A position's n-grams reach back to the first key of its interval.
+    /// `None` if there are no tables.
     #[track_caller]
     #[must_use]
-    pub fn forward<'t>(
-        &self,
-        tape: &'t Tape<'_>,
-        ids: &[u32],
-        shape: [usize; 2],
-        intervals: &Intervals,
-        seeds: &DropoutSeeds,
-    ) -> Option<Var<'t>> {
-        let time = shape[1];
-        let mut before: Vec<Option<u32>> = ids.iter().copied().map(Some).collect(); // (B T), of order 1
+    pub fn forward<'t>(&self, ids: &[u32], cx: &Context<'t, '_>) -> Option<Var<'t>> {
+        let rows = match &cx.growing {
+            Some(growing) => self.rows_of_new(cx.tape.params(), growing, cx.shape[1]),
+            None => self.rows(cx.tape.params(), ids, &cx.intervals, cx.shape[1]),
+        };
         let mut sum: Option<Var<'t>> = None;
+        for (table, rows) in self.tables.iter().zip(rows) {
+            let says = table.weight.forward(cx.tape, &rows, &cx.shape);
+            sum = Some(sum.map_or(says, |sum| sum + says));
+        }
+        Some(self.dropout.forward(sum?))
+    }
+
+    /// For each table the rows of the n-grams that end at each of ids (B, T).
+    fn rows(&self, params: &Params, ids: &[u32], intervals: &Intervals, time: usize) -> Vec<Vec<u32>> {
+        let mut before: Vec<Option<u32>> = ids.iter().copied().map(Some).collect(); // (B T), of order 1
+        let mut all = Vec::with_capacity(self.tables.len());
         for (n, table) in (2..).zip(&self.tables) {
             let mut found = Vec::with_capacity(ids.len()); // (B T)
             for (before, ids) in before.chunks(time).zip(ids.chunks(time)) {
-                found.extend(table.rows(tape.params(), before, ids));
+                found.extend(table.rows(params, before, ids));
             }
             let visible = |(at, row): (usize, &Option<u32>)| {
                 let (b, t) = (at / time, at % time);
                 row.filter(|_| intervals.row(b, t).start + n <= t + 1).unwrap_or(0)
             };
-            let rows: Vec<u32> = found.iter().enumerate().map(visible).collect();
-            let says = table.weight.forward(tape, &rows, &shape);
-            sum = Some(sum.map_or(says, |sum| sum + says));
+            all.push(found.iter().enumerate().map(visible).collect());
             before = found;
         }
-        Some(self.dropout.forward(sum?, seeds))
+        all
+    }
+
+    /// The same for the new positions, (B, T), of sequences with caches.
+    fn rows_of_new(&self, params: &Params, growing: &Growing<'_>, time: usize) -> Vec<Vec<u32>> {
+        let mut all = vec![vec![0; growing.new.len() * time]; self.tables.len()];
+        for (b, (cache, &new)) in growing.caches.iter().zip(&growing.new).enumerate() {
+            let tokens = cache.tokens();
+            let before = tokens.len() - new;
+            for i in 0..new {
+                let seen = growing.visibility.within(before + i, 0..before + i + 1);
+                for (all, row) in all.iter_mut().zip(self.last_rows(params, &tokens[seen])) {
+                    all[b * time + i] = row;
+                }
+            }
+        }
+        all
     }
 
     /// The rows, one of each table, of the n-grams that end a text, of which `tokens` are what the last position sees.
-    pub fn last_rows<'a>(&'a self, params: &'a Params, tokens: &'a [u32]) -> impl Iterator<Item = u32> + 'a {
+    fn last_rows<'a>(&'a self, params: &'a Params, tokens: &'a [u32]) -> impl Iterator<Item = u32> + 'a {
         (2..=self.tables.len() + 1).map(move |n| {
             let Some(first) = tokens.len().checked_sub(n) else { return 0 };
             let tokens = &tokens[first..];
@@ -106,7 +127,8 @@ mod tests {
     use super::super::frequent_ngrams;
     use super::*;
     use random::{Rng, Stream};
-    use tensor::Workspace;
+    use std::sync::Arc;
+    use tensor::{Tape, Workspace};
 
     fn embedding(rows: usize) -> (Params, NgramEmbedding) {
         let (mut params, mut rng) = (Params::new(), Rng::new(1, Stream::Init));
@@ -164,7 +186,8 @@ mod tests {
         let workspace = Workspace::new();
         let values = |ids: &[u32], intervals: &Intervals| {
             let tape = Tape::no_grad(&params, &workspace);
-            layer.forward(&tape, ids, [1, ids.len()], intervals, &DropoutSeeds::off()).unwrap().value()
+            let cx = Context::new(&tape, [1, ids.len()], Arc::new(intervals.clone()));
+            layer.forward(ids, &cx).unwrap().value()
         };
         // Two documents of two tokens in one row of four.
         let packed = Intervals::new(vec![0, 0, 2, 2], vec![1, 2, 3, 4], 4);

@@ -1,10 +1,11 @@
 //! The self-attention layer.
 
-use super::dropout::{Dropout, DropoutSeeds};
-use crate::peft::Prefix;
+use super::context::Context;
+use super::dropout::Dropout;
+use crate::peft::{Adapter, Prefix};
 use crate::{Init, Linear, ParamBuilder};
 use std::sync::Arc;
-use tensor::kernels::attention::{Heads, Intervals};
+use tensor::kernels::attention::Heads;
 use tensor::kernels::rotary::{Rotary, Rotations};
 use tensor::{ParamId, Var};
 
@@ -77,6 +78,8 @@ pub struct SelfAttention {
     pub value_blend: Option<ParamId>,
     /// Learned keys and values that every position sees, in fine-tuning.
     pub prefix: Option<Prefix>,
+    /// Behind the output, in fine-tuning with adapters.
+    pub adapter: Option<Adapter>,
     hands_values_on: bool,
     attn_dropout: Dropout,
     resid_dropout: Dropout,
@@ -106,43 +109,49 @@ impl SelfAttention {
             value_blend: (config.value_residual == ValueResidual::Later)
                 .then(|| builder.add("value_blend", [2], Init::Pair(0.5, 0.5))),
             prefix: None,
+            adapter: None,
             hands_values_on: config.value_residual == ValueResidual::First,
             attn_dropout: Dropout::new(config.attn_dropout),
             resid_dropout: Dropout::new(dropout),
         }
     }
 
-    /// (B, T, C) to (B, T, C). Position i sees the positions in interval i, for instance
-    /// `Intervals::causal(T)`. `first_values` is where the first layer leaves its values, (B, T, NKV hs), for those that
-    /// blend theirs with them.
+    /// (B, T, C) to (B, T, C). What each position sees is in `cx`, and so are the caches, where the pass has some; the first
+    /// layer leaves its values there, for those that blend theirs with them.
     #[track_caller]
     #[must_use]
-    pub fn forward<'t>(
-        &self,
-        x: Var<'t>,
-        intervals: &Arc<Intervals>,
-        first_values: &mut Option<Var<'t>>,
-        seeds: &DropoutSeeds,
-    ) -> Var<'t> {
+    pub fn forward<'t>(&self, x: Var<'t>, cx: &mut Context<'t, '_>) -> Var<'t> {
         let mut qkv = self.c_attn.forward(x); // (B, T, C + 2 NKV hs)
         if self.hands_values_on {
-            *first_values = Some(self.values(qkv));
+            cx.first_values = Some(self.values(qkv));
         }
-        if let (Some(weights), Some(first)) = (self.value_blend, *first_values) {
+        if let (Some(weights), Some(first)) = (self.value_blend, cx.first_values) {
             qkv = qkv.blend(first, x.tape().param(weights));
         }
+        let y = match &mut cx.growing {
+            Some(growing) => {
+                let before = self.prefix.map_or(0, |prefix| prefix.tokens);
+                x.tape().compute(&[qkv], x.shape(), |qkv, y| growing.attend(&self.rotary, before, qkv[0].data, y))
+            }
+            None => self.attend(qkv, cx),
+        };
+        let y = self.resid_dropout.forward(self.c_proj.forward(y));
+        self.adapter.map_or(y, |adapter| adapter.forward(y))
+    }
+
+    /// All positions at once: (B, T, C + 2 NKV hs) to (B, T, C).
+    fn attend<'t>(&self, mut qkv: Var<'t>, cx: &Context<'t, '_>) -> Var<'t> {
         if self.rotary.norm_eps.is_some() || self.rotary.rotations.is_some() {
             qkv = qkv.rotary(&self.rotary);
         }
-        let dropout = self.attn_dropout.draw(x.tape(), seeds);
-        let y = match &self.prefix {
-            None => qkv.attention(self.rotary.heads, intervals, dropout), // (B, T, C)
+        let dropout = self.attn_dropout.draw(cx.tape);
+        match &self.prefix {
+            None => qkv.attention(self.rotary.heads, &cx.intervals, dropout),
             Some(prefix) => {
-                let (qkv, intervals) = prefix.before(qkv, intervals); // (B, p + T, C + 2 NKV hs)
+                let (qkv, intervals) = prefix.before(qkv, &cx.intervals); // (B, p + T, C + 2 NKV hs)
                 prefix.without(qkv.attention(self.rotary.heads, &intervals, dropout))
             }
-        };
-        self.resid_dropout.forward(self.c_proj.forward(y), seeds)
+        }
     }
 
     fn values<'t>(&self, qkv: Var<'t>) -> Var<'t> {

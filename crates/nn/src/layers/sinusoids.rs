@@ -32,12 +32,21 @@ impl Sinusoids {
         tape.constant(&self.table)
     }
 
-    /// The vector of position t.
+    /// The vectors of these positions, (positions, C), on a tape that does not record.
     ///
     /// # Panics
     /// If there are not so many.
     #[must_use]
-    pub fn at(&self, t: usize) -> &[f32] {
+    pub fn of<'t>(&self, tape: &'t Tape<'_>, positions: &[u32]) -> Var<'t> {
+        let width = self.table.shape()[1];
+        tape.compute(&[], [positions.len(), width].into(), |_, y| {
+            for (y, &t) in y.chunks_mut(width).zip(positions) {
+                y.copy_from_slice(self.at(t as usize));
+            }
+        })
+    }
+
+    fn at(&self, t: usize) -> &[f32] {
         let width = self.table.shape()[1];
         &self.table.as_slice().expect("row-major")[t * width..(t + 1) * width]
     }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use tensor::kernels::parallel;
 use tensor::kernels::simd::{Kernel, LANES, Simd, dispatch};
+use tensor::kernels::vmath::padded;
 
 /// What an optimizer does to one element: from the parameter `p`, its gradient `g` and the `N` numbers
 /// remembered about it to the new parameter and the new `N` numbers. It is written once, for sixteen
@@ -35,7 +36,7 @@ use tensor::kernels::simd::{Kernel, LANES, Simd, dispatch};
 /// # (tape.param(w) * tape.param(w)).sum().backward(&mut grads);
 /// # drop(tape);
 /// let mut slots = Slots::new(&params, [], usual_group);
-/// slots.update(&mut params, &grads, |_, _| Sign { lr: 0.5 })?;
+/// slots.update(&mut params, &grads, |_, _, _| Sign { lr: 0.5 })?;
 /// assert_eq!(params.data(w), [0.5, -1.5, 2.5]);
 /// # Ok::<(), nn::optim::StepError>(())
 /// ```
@@ -148,14 +149,6 @@ fn update_lanes<const N: usize, S: Simd>(
         product = s.mul(product, x);
     }
     s.fma(product, p, zero)
-}
-
-/// The end of a slice in a whole vector, zeros behind it.
-#[inline(always)]
-fn padded(tail: &[f32]) -> [f32; LANES] {
-    let mut lanes = [0.0; LANES];
-    lanes[..tail.len()].copy_from_slice(tail);
-    lanes
 }
 
 /// Zero for numbers too small to be stored in full (below 1.2e-38). The average of a gradient that stays zero,

@@ -3,7 +3,7 @@
 use super::parallel;
 use super::rows::{destination, for_each_piece, load, store};
 use super::simd::{Kernel, LANES, Simd, dispatch};
-use crate::op::{Accum, Grad};
+use crate::grad::{Accum, Grad};
 
 /// y = x, but in the last features of each row, as many as a row of z has, `w[0] x + w[1] z`. Rows of x have `width`
 /// floats.

@@ -1,8 +1,8 @@
 //! Numpy's broadcasting for element-wise operations: sizes are aligned on the right, and an axis of size
 //! 1 is repeated. These are the general loops; operands of equal shapes take the vectorised way.
 
-use crate::gradcheck::Draw;
-use crate::op::{Accum, Grad, View};
+use crate::grad::{Accum, Grad};
+use crate::shape::View;
 use crate::{MAX_RANK, Shape, ShapeError};
 
 /// The shape of an element-wise result.
@@ -65,16 +65,4 @@ pub(crate) fn reduce(dy: View<'_>, operand: Shape, dx: &mut Grad<'_>, f: impl Fn
         Accum::Replace => dx.to.iter_mut().zip(sums).for_each(|(to, sum)| *to = sum as f32),
         Accum::Add => dx.to.iter_mut().zip(sums).for_each(|(to, sum)| *to += sum as f32),
     }
-}
-
-/// Two random shapes that broadcast: equal ones, missing axes, axes of size 1 on either side.
-pub(crate) fn sample_pair(draw: &mut Draw) -> [Vec<usize>; 2] {
-    let rank = draw.size(0, 3);
-    let output = draw.shape(rank, 5);
-    [0, 1].map(|_| {
-        let missing = if draw.size(0, 2) == 0 { draw.size(0, rank) } else { 0 };
-        let ones = draw.size(0, 1) == 0;
-        let shrink = |size: &usize, draw: &mut Draw| if ones && draw.size(0, 2) == 0 { 1 } else { *size };
-        output[missing..].iter().map(|size| shrink(size, draw)).collect()
-    })
 }

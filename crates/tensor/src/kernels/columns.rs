@@ -2,7 +2,7 @@
 
 use super::parallel;
 use super::simd::{Kernel, LANES, Simd, dispatch};
-use crate::op::{Accum, Grad};
+use crate::grad::{Accum, Grad};
 
 /// `db[j] = sum over i of dy[i, j]`, or `+=`, for rows as wide as `db`.
 ///

@@ -1,11 +1,13 @@
 //! Cross-entropy of the rows of a matrix of logits. The formulas are in `ops/cross_entropy.rs`.
 
-use super::rows::for_each_piece;
+use super::rows::{for_each_piece, load, store};
 use super::simd::{Kernel, LANES, Simd, dispatch};
+use super::soft_cap::{SoftCap, SoftCapSlope};
 use super::softmax::{largest, sum_below, sum_of_exp_less_one, write_exp};
-use super::vmath::exp;
+use super::vmath::{Lanewise, exp};
 use super::{parallel, scratch};
-use crate::op::{Accum, Grad};
+use crate::grad::{Accum, Grad};
+use std::ops::Range;
 
 /// What the rows should have been, and how much each counts. A row of weight 0 is ignored, with its target.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +20,14 @@ pub struct Targets<'a> {
     pub total_weight: f32,
     /// What a row's loss has beside its cross-entropy.
     pub regularizer: Regularizer,
+}
+
+impl Targets<'_> {
+    /// Those of some of the rows. The total stays that of all.
+    #[must_use]
+    pub fn of_rows(self, rows: Range<usize>) -> Self {
+        Self { ids: &self.ids[rows.clone()], weights: &self.weights[rows], ..self }
+    }
 }
 
 /// Two terms against logits that grow without need. Both are 0 unless one asks for them.
@@ -37,10 +47,7 @@ impl Regularizer {
 }
 
 /// The sum over rows of `weight * (log-sum-exp(row) - row[target])`, and of what the regularizer adds, divided by the
-/// total weight. `max` and
-/// `rest` receive two numbers for each row that counts: its largest logit, and the sum of e^(z - largest) less one.
-/// They say more than the log-sum-exp: at a logit of 10^4 that has only three decimals left, and a small loss is lost
-/// beside the 1.
+/// total weight. `max` and `rest` are those of [`add_cross_entropy`].
 ///
 /// # Panics
 /// If the lengths do not fit, or a row that counts has a target outside.
@@ -52,6 +59,30 @@ pub fn cross_entropy_forward(
     max: &mut [f32],
     rest: &mut [f32],
 ) -> f32 {
+    let mut sum = 0.0;
+    add_cross_entropy(logits, width, targets, (max, rest), &mut sum);
+    mean(sum, targets.total_weight)
+}
+
+/// The loss from the sum over all rows; 0 where nothing counts.
+pub(crate) fn mean(sum: f64, total_weight: f32) -> f32 {
+    if total_weight == 0.0 { 0.0 } else { (sum / f64::from(total_weight)) as f32 }
+}
+
+/// Adds to `sum`, row by row, `weight * (log-sum-exp(row) - row[target])` and what the regularizer adds: so rows may come
+/// in several pieces, with the same bits. `max` and `rest` receive two numbers for each row that counts: its largest
+/// logit, and the sum of e^(z - largest) less one. They say more than the log-sum-exp: at a logit of 10^4 that has only
+/// three decimals left, and a small loss is lost beside the 1.
+///
+/// # Panics
+/// If the lengths do not fit, or a row that counts has a target outside.
+pub fn add_cross_entropy(
+    logits: &[f32],
+    width: usize,
+    targets: Targets<'_>,
+    (max, rest): (&mut [f32], &mut [f32]),
+    sum: &mut f64,
+) {
     assert!(logits.len() == width * max.len() && max.len() == rest.len(), "cross_entropy: lengths");
     assert!(targets.ids.len() == max.len() && targets.weights.len() == max.len(), "cross_entropy: targets");
     let rows = parallel::rows_per_chunk(width);
@@ -63,11 +94,7 @@ pub fn cross_entropy_forward(
         let logits = &logits[i * rows * width..][..max.len() * width];
         dispatch(Statistics { logits, width, weights: &targets.weights[i * rows..], max, rest, below });
     });
-    if targets.total_weight == 0.0 {
-        return 0.0;
-    }
     // In f64, in order: the same sum for any number of threads.
-    let mut loss = 0.0;
     for (i, (&id, &weight)) in targets.ids.iter().zip(targets.weights).enumerate() {
         if weight != 0.0 {
             let mut below_max = f64::from(max[i]) - f64::from(logits[i * width..][..width][id as usize]);
@@ -79,10 +106,9 @@ pub fn cross_entropy_forward(
                 let lse = log_sum_exp(max[i], rest[i]);
                 row += z_loss * lse * lse;
             }
-            loss += f64::from(weight) * row;
+            *sum += f64::from(weight) * row;
         }
     }
-    (loss / f64::from(targets.total_weight)) as f32
 }
 
 /// ln of the sum of exponentials that is `rest` above 1, unless the logits were not numbers.
@@ -137,8 +163,7 @@ pub fn cross_entropy_backward(
     parallel::for_each_chunk(dlogits.to, rows * width, |i, dlogits| {
         let rows = i * rows..(i * rows + dlogits.len() / width);
         let logits = &logits[rows.start * width..rows.end * width];
-        let targets =
-            Targets { ids: &targets.ids[rows.clone()], weights: &targets.weights[rows.clone()], ..targets };
+        let targets = targets.of_rows(rows.clone());
         let (max, rest) = (&max[rows.clone()], &rest[rows]);
         dispatch(Backward { logits, width, targets, max, rest, scale, dlogits, accum });
     });
@@ -226,19 +251,23 @@ impl Row {
     }
 }
 
-/// Replaces logits by the gradient that [`cross_entropy_backward`] gives for dy = 1, in the same memory.
+/// Replaces logits by the gradient that [`cross_entropy_backward`] gives, in the same memory. If they are bounded by a
+/// soft cap, by the gradient of what they were before.
 pub fn cross_entropy_gradient_in_place(
     logits: &mut [f32],
     width: usize,
     targets: Targets<'_>,
     (max, rest): (&[f32], &[f32]),
+    dy: f32,
+    soft_cap: Option<SoftCap>,
 ) {
     let rows = parallel::rows_per_chunk(width);
-    let scale = if targets.total_weight == 0.0 { 0.0 } else { 1.0 / targets.total_weight };
+    let scale = if targets.total_weight == 0.0 { 0.0 } else { dy / targets.total_weight };
+    let slope = soft_cap.map(SoftCap::slope);
     parallel::for_each_chunk(logits, rows * width, |i, logits| {
         let first = i * rows;
         scratch::with([width], |[z]| {
-            dispatch(InPlace { logits, width, targets, max, rest, scale, first, z });
+            dispatch(InPlace { logits, width, targets, max, rest, scale, slope, first, z });
         });
     });
 }
@@ -249,7 +278,8 @@ struct InPlace<'a> {
     targets: Targets<'a>,
     max: &'a [f32],
     rest: &'a [f32],
-    scale: f32,
+    scale: f32, // dy / total weight
+    slope: Option<SoftCapSlope>,
     first: usize,     // the first row of this chunk
     z: &'a mut [f32], // one row's logits
 }
@@ -263,6 +293,11 @@ impl Kernel for InPlace<'_> {
             self.z.copy_from_slice(dz);
             let row = Row::new(self.targets, self.max, self.rest, self.first + i, self.scale);
             row.gradient(s, self.z, dz, Accum::Replace);
+            if let Some(slope) = self.slope {
+                for (z, dz) in self.z.chunks(LANES).zip(dz.chunks_mut(LANES)) {
+                    store(s, slope.at(s, [load(s, z), load(s, dz)]), dz);
+                }
+            }
         }
     }
 }
@@ -270,8 +305,9 @@ impl Kernel for InPlace<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradcheck::Draw;
+    use crate::draw::Draw;
     use crate::kernels::simd::on_every_path;
+    use crate::kernels::vmath;
 
     #[test]
     fn in_place_has_the_bits_of_the_backward() {
@@ -288,10 +324,16 @@ mod tests {
                 let _ = cross_entropy_forward(&logits, width, targets, &mut max, &mut rest);
                 let mut apart = vec![f32::NAN; logits.len()];
                 let mut to = Grad { to: &mut apart, accum: Accum::Replace };
-                cross_entropy_backward(&logits, width, targets, (&max, &rest), 1.0, &mut to);
+                cross_entropy_backward(&logits, width, targets, (&max, &rest), 0.7, &mut to);
                 let mut in_place = logits.clone();
-                cross_entropy_gradient_in_place(&mut in_place, width, targets, (&max, &rest));
+                cross_entropy_gradient_in_place(&mut in_place, width, targets, (&max, &rest), 0.7, None);
                 assert_eq!(in_place, apart, "{path}, {rows} rows of {width}");
+                let mut capped = logits.clone();
+                let cap = SoftCap { cap: 5.0 };
+                cross_entropy_gradient_in_place(&mut capped, width, targets, (&max, &rest), 0.7, Some(cap));
+                let mut expected = vec![f32::NAN; logits.len()];
+                vmath::map(cap.slope(), [&logits, &apart], &mut expected, Accum::Replace);
+                assert_eq!(capped, expected, "{path}, {rows} rows of {width}, capped");
             }
         });
     }

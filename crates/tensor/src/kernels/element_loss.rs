@@ -2,7 +2,6 @@
 
 use super::parallel;
 use super::simd::Simd;
-use crate::gradcheck::Draw;
 use crate::{Shape, ShapeError};
 use ndarray::{ArrayD, arr0};
 
@@ -52,19 +51,6 @@ impl Answers {
             }
         }
         arr0(sum).into_dyn()
-    }
-
-    /// For the tests over all operations: random weights, some of them 0, for `count` elements.
-    pub(crate) fn draw(draw: &mut Draw, count: usize, value: impl Fn(&mut Draw) -> f32) -> Self {
-        let mut weights: Box<[f32]> = (0..count).map(|_| draw.choose(&[0.0, 0.3, 1.0, 2.5])).collect();
-        weights[0] = 1.0; // something counts
-        let values = (0..count).map(|_| value(draw)).collect();
-        Self { values, weights, total_weight: draw.choose(&[1.0, 7.0]) }
-    }
-
-    /// For the tests over all operations: so many answers and weights, as many as elements or not.
-    pub(crate) fn of_lengths(answers: usize, weights: usize) -> Self {
-        Self { values: vec![1.0; answers].into(), weights: vec![1.0; weights].into(), total_weight: 1.0 }
     }
 
     /// `dy / total_weight`: what every gradient has as a factor beside its weight.

@@ -3,7 +3,7 @@
 use super::parallel;
 use super::simd::{Kernel, LANES, Simd, dispatch};
 use super::vmath::padded;
-use crate::op::{Accum, Grad};
+use crate::grad::{Accum, Grad};
 
 /// `y[i] = table[ids[i]]`, rows of `width` floats.
 pub fn gather_rows(table: &[f32], ids: &[u32], width: usize, y: &mut [f32]) {

@@ -2,10 +2,11 @@
 
 use super::activation::{Activate, Gelu, GeluTanh, Relu2, Silu};
 use super::gemm::{Init, Mat, gemm};
+use super::rows::{load, store};
 use super::simd::{Kernel, LANES, Simd, dispatch};
 use super::vmath::padded;
 use super::{columns, parallel};
-use crate::op::Grad;
+use crate::grad::Grad;
 
 /// The non-linearity between the two linear layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +65,7 @@ fn bias(bias: Option<&[f32]>) -> Init<'_> {
 /// Computes y (rows, N) and h (rows, fan F), the first layer's output, which is all that the backward
 /// needs; `a` (rows, F) is scratch.
 pub fn feed_forward_forward(x: Mat<'_>, w: &Weights<'_>, h: &mut [f32], a: &mut [f32], y: &mut [f32]) {
-    let (rows, width) = (x.rows, x.cols);
+    let (rows, width) = (x.rows(), x.cols());
     let (inner, outer) = (w.hidden * w.activation.fan(), w.c_proj.len() / w.hidden.max(1));
     gemm(h, x, Mat::new(w.c_fc, inner, width).t(), bias(w.c_fc_bias));
     activate(w.activation, h, w.hidden, a);
@@ -85,11 +86,11 @@ pub fn feed_forward_backward(
     dx: Option<&mut Grad<'_>>,
     grads: WeightGrads<'_, '_>,
 ) {
-    let (rows, width, hidden) = (x.rows, x.cols, w.hidden);
+    let (rows, width, hidden) = (x.rows(), x.cols(), w.hidden);
     let (inner, outer) = (hidden * w.activation.fan(), w.c_proj.len() / hidden.max(1));
     let dy_mat = Mat::new(dy, rows, outer);
-    // y = a W2^T + b2: da = dy W2 (it lies in the first F columns' worth of dh until f' is applied)
-    let (da, _) = dh.split_at_mut(rows * hidden);
+    // y = a W2^T + b2: da = dy W2. Until f' is applied it lies where f(h) or dh will: with a gate dh has another shape.
+    let da = if w.activation.fan() == 1 { &mut *dh } else { &mut *a };
     gemm(da, dy_mat, Mat::new(w.c_proj, outer, hidden), Init::Zero);
     // a = f(h): dh = da f'(h)
     activate_backward(w.activation, h, hidden, a, dh);
@@ -128,17 +129,16 @@ pub fn activate(activation: Activation, h: &[f32], hidden: usize, a: &mut [f32])
     });
 }
 
-/// a = f(h) again, and dh (rows, fan F) = da f'(h), where da (rows, F) is the beginning of dh.
+/// a = f(h) again, and dh (rows, fan F) = da f'(h), where dh holds da (rows, F), or, with a gate, a does.
 fn activate_backward(activation: Activation, h: &[f32], hidden: usize, a: &mut [f32], dh: &mut [f32]) {
-    if activation == Activation::SwiGlu {
-        return dispatch(GatedBackward { h, hidden, a, dh }); // da moves apart: one thread
-    }
-    let chunk = parallel::rows_per_chunk(hidden) * hidden;
-    let tasks: Vec<_> = h.chunks(chunk).zip(a.chunks_mut(chunk)).zip(dh.chunks_mut(chunk)).collect();
+    let chunk = (parallel::rows_per_chunk(hidden) * hidden).max(1);
+    let wide = chunk * activation.fan();
+    let tasks: Vec<_> = h.chunks(wide).zip(a.chunks_mut(chunk)).zip(dh.chunks_mut(wide)).collect();
     parallel::for_each_of(tasks, |((h, a), dh)| match activation {
         Activation::Gelu => dispatch(Backward { f: Gelu, h, a, dh }),
         Activation::GeluTanh => dispatch(Backward { f: GeluTanh, h, a, dh }),
-        _ => dispatch(Backward { f: Relu2, h, a, dh }),
+        Activation::Relu2 => dispatch(Backward { f: Relu2, h, a, dh }),
+        Activation::SwiGlu => dispatch(GatedBackward { h, hidden, a, dh }),
     });
 }
 
@@ -209,21 +209,18 @@ impl Kernel for GatedForward<'_> {
         for (h, a) in rows {
             let (gate, up) = h.split_at(self.hidden);
             for ((gate, up), a) in gate.chunks(LANES).zip(up.chunks(LANES)).zip(a.chunks_mut(LANES)) {
-                let (silu, _) = Silu.at(s, s.load(&padded(gate)));
-                let mut lanes = [0.0; LANES];
-                s.store(s.mul(silu, s.load(&padded(up))), &mut lanes);
-                a.copy_from_slice(&lanes[..a.len()]);
+                let (silu, _) = Silu.at(s, load(s, gate));
+                store(s, s.mul(silu, load(s, up)), a);
             }
         }
     }
 }
 
-/// dgate = da up silu'(gate), dup = da silu(gate). da (rows, F) is the first half of dh (rows, 2F), so rows
-/// are taken last first: row i of da is read before dh's rows 2i.. overwrite it.
+/// dgate = da up silu'(gate), dup = da silu(gate), and a = silu(gate) up where da was.
 struct GatedBackward<'a> {
     h: &'a [f32],
     hidden: usize,
-    a: &'a mut [f32],
+    a: &'a mut [f32], // holds da
     dh: &'a mut [f32],
 }
 
@@ -233,22 +230,17 @@ impl Kernel for GatedBackward<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let f = self.hidden;
-        for row in (0..self.a.len() / f.max(1)).rev() {
-            let (gate, up) = self.h[2 * row * f..2 * (row + 1) * f].split_at(f);
-            let a = &mut self.a[row * f..(row + 1) * f];
-            a.copy_from_slice(&self.dh[row * f..(row + 1) * f]); // da, before it is overwritten
-            let (dgate, dup) = self.dh[2 * row * f..2 * (row + 1) * f].split_at_mut(f);
-            for j in (0..f).step_by(LANES) {
-                let here = j..f.min(j + LANES);
-                let (silu, slope) = Silu.at(s, s.load(&padded(&gate[here.clone()])));
-                let (up, da) = (s.load(&padded(&up[here.clone()])), s.load(&padded(&a[here.clone()])));
-                let results = [s.mul(s.mul(da, up), slope), s.mul(da, silu), s.mul(silu, up)];
-                let to = [&mut dgate[here.clone()], &mut dup[here.clone()], &mut a[here.clone()]];
-                for (to, result) in to.into_iter().zip(results) {
-                    let mut lanes = [0.0; LANES];
-                    s.store(result, &mut lanes);
-                    to.copy_from_slice(&lanes[..to.len()]);
-                }
+        let rows =
+            self.h.chunks_exact(2 * f).zip(self.a.chunks_exact_mut(f)).zip(self.dh.chunks_exact_mut(2 * f));
+        for ((h, a), dh) in rows {
+            let ((gate, up), (dgate, dup)) = (h.split_at(f), dh.split_at_mut(f));
+            let h = gate.chunks(LANES).zip(up.chunks(LANES)).zip(a.chunks_mut(LANES));
+            for (((gate, up), a), (dgate, dup)) in h.zip(dgate.chunks_mut(LANES).zip(dup.chunks_mut(LANES))) {
+                let (silu, slope) = Silu.at(s, load(s, gate));
+                let (up, da) = (load(s, up), load(s, a));
+                store(s, s.mul(s.mul(da, up), slope), dgate);
+                store(s, s.mul(da, silu), dup);
+                store(s, s.mul(silu, up), a);
             }
         }
     }

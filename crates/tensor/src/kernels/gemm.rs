@@ -16,10 +16,13 @@
 //! on blocks, tiles, threads or path.
 
 use super::pack::{copy_row, pack_transposed};
-use super::simd::product::{From, Left, Product, Right};
+use super::simd::product::{Left, Product, Right};
 use super::simd::shared::{Rectangle, rectangles};
 use super::simd::{Kernel, Simd, dispatch};
 use super::{parallel, scratch};
+use crate::grad::Accum;
+
+pub use super::simd::product::Init;
 
 /// Rows of K in a block: a panel of 32 columns takes 32 KiB.
 const BLOCK_K: usize = 256;
@@ -35,19 +38,20 @@ const SERIAL_BELOW: usize = 256 * 1024;
 const TILE_M: usize = 12;
 const TILE_N: usize = 32;
 
-/// A matrix to read: element (i, j) is at `i * row + j * col`. One of the strides is 1.
+/// A matrix to read: element (i, j) is at `i * row + j * col`, and one of these strides is 1. The constructors see to it
+/// that every element is inside of the slice, which the kernels rely on.
+///
+/// ```compile_fail,E0451
+/// use tensor::kernels::gemm::Mat;
+/// let outside = Mat { row: usize::MAX, ..Mat::new(&[0.0; 4], 4, 1) };   // error: the fields are private
+/// ```
 #[derive(Clone, Copy)]
 pub struct Mat<'a> {
-    /// The elements.
-    pub data: &'a [f32],
-    /// How many rows.
-    pub rows: usize,
-    /// How many columns.
-    pub cols: usize,
-    /// From one row to the next, in floats.
-    pub row: usize,
-    /// From one column to the next, in floats.
-    pub col: usize,
+    data: &'a [f32],
+    rows: usize,
+    cols: usize,
+    row: usize, // from one row to the next, in floats
+    col: usize, // from one column to the next, in floats
 }
 
 impl<'a> Mat<'a> {
@@ -58,8 +62,25 @@ impl<'a> Mat<'a> {
     #[track_caller]
     #[must_use]
     pub fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
-        assert_eq!(data.len(), rows * cols, "a matrix of {rows} by {cols}");
+        let fits = rows.checked_mul(cols) == Some(data.len());
+        assert!(fits, "a matrix of {rows} by {cols} has not {} elements", data.len());
         Self { data, rows, cols, row: cols, col: 1 }
+    }
+
+    /// A row-major matrix whose rows begin `stride` floats apart: part of a wider one.
+    ///
+    /// # Panics
+    /// If the last element is outside of the slice.
+    #[track_caller]
+    #[must_use]
+    pub fn with_stride(data: &'a [f32], rows: usize, cols: usize, stride: usize) -> Self {
+        let end = match rows.checked_sub(1) {
+            Some(last) if cols > 0 => last.checked_mul(stride).and_then(|start| start.checked_add(cols)),
+            _ => Some(0), // no elements
+        };
+        let fits = end.is_some_and(|end| end <= data.len());
+        assert!(fits, "a matrix of {rows} by {cols}, {stride} floats a row, in {} floats", data.len());
+        Self { data, rows, cols, row: stride, col: 1 }
     }
 
     /// The transposed view. Nothing moves.
@@ -67,24 +88,25 @@ impl<'a> Mat<'a> {
     pub fn t(self) -> Self {
         Self { rows: self.cols, cols: self.rows, row: self.col, col: self.row, ..self }
     }
+
+    /// How many rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// How many columns.
+    #[must_use]
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
 }
 
-/// What a product is added to.
-#[derive(Clone, Copy)]
-pub enum Init<'a> {
-    /// Nothing: C is overwritten, whatever it holds.
-    Zero,
-    /// What C holds: gradients that accumulate.
-    Add,
-    /// A row of N biases, added to every row of C.
-    Bias(&'a [f32]),
-}
-
-impl<'a> std::convert::From<crate::Accum> for Init<'a> {
-    fn from(accum: crate::Accum) -> Self {
+impl<'a> From<Accum> for Init<'a> {
+    fn from(accum: Accum) -> Self {
         match accum {
-            crate::Accum::Replace => Init::Zero,
-            crate::Accum::Add => Init::Add,
+            Accum::Replace => Init::Zero,
+            Accum::Add => Init::Add,
         }
     }
 }
@@ -106,11 +128,11 @@ impl<'a> std::convert::From<crate::Accum> for Init<'a> {
 pub fn gemm(c: &mut [f32], a: Mat<'_>, b: Mat<'_>, init: Init<'_>) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
     assert_eq!(b.rows, k, "gemm: the columns of A and the rows of B");
-    assert_eq!(c.len(), m * n, "gemm: the elements of C");
+    assert_eq!(Some(c.len()), m.checked_mul(n), "gemm: the elements of C");
     if let Init::Bias(bias) = init {
         assert_eq!(bias.len(), n, "gemm: one bias a column");
     }
-    let threads = if m * n * k < SERIAL_BELOW { 1 } else { parallel::threads() };
+    let threads = if c.len().saturating_mul(k) < SERIAL_BELOW { 1 } else { parallel::threads() };
     let (rows, columns) = grid(m, n, threads);
     let parts: Vec<_> =
         rectangles(c, n, rows, columns).into_iter().zip(corners(m, n, rows, columns)).collect();
@@ -190,11 +212,10 @@ impl Part<'_> {
     fn block<S: Simd>(&mut self, s: S, p: usize, depth: usize, row: usize) {
         let rows = BLOCK_M.min(self.c.rows - row);
         let i = self.i + row;
-        let from = match self.init {
-            _ if p > 0 => From::C,
-            Init::Zero => From::Zero,
-            Init::Add => From::C,
-            Init::Bias(bias) => From::Bias(&bias[self.j..]),
+        let init = match self.init {
+            _ if p > 0 => Init::Add,
+            Init::Bias(bias) => Init::Bias(&bias[self.j..]),
+            init => init,
         };
         let a = if self.packed_a.is_empty() {
             let start = i * self.a.row + p * self.a.col;
@@ -209,7 +230,7 @@ impl Part<'_> {
             Left { data: self.packed_a, row: 1, col: S::TILE.0, tile_stride: S::TILE.0 * depth }
         };
         let b = Right::panels(s, self.packed_b, depth);
-        Product { rows, columns: self.c.columns, depth, a, b }.run_in(s, from, &mut self.c, row);
+        Product { rows, columns: self.c.columns, depth, a, b }.run_in(s, init, &mut self.c, row);
     }
 }
 

@@ -11,7 +11,7 @@
 //! to fifteen bits, whose error is a hundredth of the weights'. The products are integers, added up exactly: the
 //! result has the same bits on every path and at any number of threads.
 
-use super::parallel;
+use super::matvec::in_parts;
 use super::simd::int8::{STEP, dots};
 use super::simd::{Kernel, LANES, Simd, dispatch};
 use super::vmath::padded;
@@ -128,34 +128,40 @@ impl Kernel for Round<'_> {
     }
 }
 
-/// y (N) = W x + b.
+/// y (M, N) = x W^T + b, for M vectors x. The result of a vector has the same bits, however many others there are.
 ///
 /// ```
 /// use tensor::kernels::int8::{Int8Matrix, Int16Vector, matvec_int8};
 /// let w = Int8Matrix::new(&[1.0, 2.0, 3.0, 4.0], 2);
 /// let (mut x, mut y) = (Int16Vector::default(), [0.0; 2]);
 /// x.set(&[1.0, 1.0]);
-/// matvec_int8(&w, &x, Some(&[0.5, 0.5]), &mut y);
+/// matvec_int8(&w, &[x], Some(&[0.5, 0.5]), &mut y);
 /// assert!((y[0] - 3.5).abs() < 0.02 && (y[1] - 7.5).abs() < 0.02);
 /// ```
 ///
 /// # Panics
 /// If the lengths do not fit.
 #[track_caller]
-pub fn matvec_int8(w: &Int8Matrix, x: &Int16Vector, bias: Option<&[f32]>, y: &mut [f32]) {
-    assert_eq!((w.rows(), w.columns), (y.len(), x.len), "int8: the rows and columns of W");
-    assert!(bias.is_none_or(|b| b.len() == y.len()), "int8: one bias a row");
-    let rows = if w.q.len() < SERIAL_BELOW { y.len() } else { (SERIAL_BELOW / 4).div_ceil(w.width) };
-    parallel::for_each_chunk(y, rows.max(1), |i, y| {
+pub fn matvec_int8(w: &Int8Matrix, x: &[Int16Vector], bias: Option<&[f32]>, y: &mut [f32]) {
+    let (m, n) = (x.len(), w.rows());
+    assert_eq!(m * n, y.len(), "int8: the rows of W");
+    assert!(x.iter().all(|x| x.len == w.columns), "int8: the columns of W");
+    assert!(bias.is_none_or(|b| b.len() == n), "int8: one bias a row");
+    let rows = if w.q.len() < SERIAL_BELOW { n } else { (SERIAL_BELOW / 4).div_ceil(w.width) };
+    in_parts(m, n, rows, y, |start, part| {
+        let width = part.len() / m;
         let mut sums = [0; ROWS];
-        for (j, y) in y.chunks_mut(ROWS).enumerate() {
-            let first = i * rows + j * ROWS;
-            let sums = &mut sums[..y.len()];
-            dots(&x.q, &w.q[first * w.width..][..y.len() * w.width], sums);
-            for (r, (y, sum)) in y.iter_mut().zip(sums).enumerate() {
-                *y = *sum as f32 * (w.scales[first + r] * x.scale);
-                if let Some(bias) = bias {
-                    *y += bias[first + r];
+        for first in (0..width).step_by(ROWS) {
+            let sums = &mut sums[..ROWS.min(width - first)];
+            let row = start + first;
+            let q = &w.q[row * w.width..][..sums.len() * w.width];
+            for (x, y) in x.iter().zip(part.chunks_mut(width)) {
+                dots(&x.q, q, sums);
+                for (r, (y, sum)) in y[first..].iter_mut().zip(&*sums).enumerate() {
+                    *y = *sum as f32 * (w.scales[row + r] * x.scale);
+                    if let Some(bias) = bias {
+                        *y += bias[row + r];
+                    }
                 }
             }
         }
@@ -181,7 +187,7 @@ mod tests {
     fn product(w: &Int8Matrix, x: &[f32]) -> Vec<f32> {
         let (mut rounded, mut y) = (Int16Vector::default(), vec![0.0; w.rows()]);
         rounded.set(x);
-        matvec_int8(w, &rounded, None, &mut y);
+        matvec_int8(w, &[rounded], None, &mut y);
         y
     }
 
@@ -219,6 +225,20 @@ mod tests {
                 assert_eq!(pool(threads).install(|| product(&w, &x)), expected, "{path}, {threads} threads");
             }
         });
+    }
+
+    #[test]
+    fn several_vectors_have_the_bits_of_each_alone() {
+        for (rows, columns) in [(1, 33), (70, 40), (3000, 257)] {
+            let w = Int8Matrix::new(&normal(rows * columns, 5), columns);
+            let x: Vec<Vec<f32>> = (6..11).map(|seed| normal(columns, seed)).collect();
+            let mut rounded = vec![Int16Vector::default(); x.len()];
+            rounded.iter_mut().zip(&x).for_each(|(rounded, x)| rounded.set(x));
+            let mut y = vec![f32::NAN; x.len() * rows];
+            matvec_int8(&w, &rounded, None, &mut y);
+            let alone: Vec<f32> = x.iter().flat_map(|x| product(&w, x)).collect();
+            assert_eq!(y, alone);
+        }
     }
 
     #[test]

@@ -10,11 +10,11 @@
 //! have 0.1.
 //! The backward computes `shift` again: it costs one addition where d is needed anyway.
 
-use super::rows::{add_partials, destination, for_each_piece, padded_with};
+use super::rows::{add_partials, destination, for_each_piece};
 use super::simd::{Kernel, LANES, Simd, dispatch};
 use super::{parallel, vmath};
-use crate::op::{Accum, Grad};
-use vmath::padded;
+use crate::grad::{Accum, Grad};
+use vmath::{padded, padded_with};
 
 /// y = xhat * weight + bias for every row of x; `mean` and `rstd` receive one number a row.
 ///

@@ -1,7 +1,8 @@
-//! A matrix times one vector: the linear layer of a model that writes one token at a time.
+//! A matrix times a few vectors: the linear layer of a model that generates, one token at a time or one for each of a few
+//! sequences.
 //!
-//! Every weight is read once and used once, so the time is that of reading the matrix from memory (2 floating
-//! point operations for 4 bytes). Several rows at a time keep enough loads under way.
+//! Every weight is read from memory once, so the time is that of reading the matrix (2 floating point operations for 4
+//! bytes and one vector). Several rows at a time keep enough loads under way.
 
 use super::dot::{dot, dots};
 use super::parallel;
@@ -10,35 +11,70 @@ use super::simd::{Kernel, LANES, Simd, dispatch};
 /// Weights below this many stay on one thread: they come from the cache faster than a fork takes.
 const SERIAL_BELOW: usize = 1 << 20;
 
-/// y (N) = W x + b, for W (N, K) row-major and x (K).
+/// Floats of W that are multiplied by all vectors before the next: they stay in the caches.
+const BLOCK: usize = 1 << 14;
+
+/// y (M, N) = x W^T + b, for W (N, K) row-major and M vectors x (M, K). The result of a vector has the same bits, however
+/// many others there are.
 ///
 /// ```
 /// let mut y = [0.0; 2];
-/// tensor::kernels::matvec::matvec(&[1.0, 2.0, 3.0, 4.0], &[1.0, 1.0], Some(&[0.5, 0.5]), &mut y);
+/// tensor::kernels::matvec::matvec(&[1.0, 2.0, 3.0, 4.0], &[1.0, 1.0], 1, Some(&[0.5, 0.5]), &mut y);
 /// assert_eq!(y, [3.5, 7.5]);
 /// ```
 ///
 /// # Panics
 /// If the lengths do not fit.
 #[track_caller]
-pub fn matvec(w: &[f32], x: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
-    assert_eq!(w.len(), x.len() * y.len(), "matvec: the elements of W");
-    assert!(bias.is_none_or(|b| b.len() == y.len()), "matvec: one bias a row");
-    let rows = if w.len() < SERIAL_BELOW { y.len() } else { (SERIAL_BELOW / 4).div_ceil(x.len().max(1)) };
-    parallel::for_each_chunk(y, rows.max(1), |i, y| {
-        let first = i * rows;
-        let w = &w[first * x.len()..(first + y.len()) * x.len()];
-        dispatch(Rows { w, x, y });
+pub fn matvec(w: &[f32], x: &[f32], m: usize, bias: Option<&[f32]>, y: &mut [f32]) {
+    assert!(m > 0 && x.len().is_multiple_of(m) && y.len().is_multiple_of(m), "matvec: {m} vectors");
+    let (k, n) = (x.len() / m, y.len() / m);
+    assert_eq!(w.len(), k * n, "matvec: the elements of W");
+    assert!(bias.is_none_or(|b| b.len() == n), "matvec: one bias a row");
+    let rows = if w.len() < SERIAL_BELOW { n } else { (SERIAL_BELOW / 4).div_ceil(k.max(1)) };
+    in_parts(m, n, rows, y, |first, part| {
+        let rows = part.len() / m;
+        dispatch(Rows { w: &w[first * k..(first + rows) * k], x, m, y: part });
         if let Some(bias) = bias {
-            y.iter_mut().zip(&bias[first..]).for_each(|(y, b)| *y += b);
+            let bias = &bias[first..first + rows];
+            part.chunks_mut(rows.max(1)).for_each(|y| y.iter_mut().zip(bias).for_each(|(y, b)| *y += b));
         }
     });
 }
 
+/// Computes y (M, N) in parts of `rows` columns, on several threads: `work` gets the first column and the part (M, rows).
+pub(super) fn in_parts(
+    m: usize,
+    n: usize,
+    rows: usize,
+    y: &mut [f32],
+    work: impl Fn(usize, &mut [f32]) + Sync + Send,
+) {
+    let rows = rows.max(1);
+    if m == 1 {
+        return parallel::for_each_chunk(y, rows, |i, y| work(i * rows, y));
+    }
+    if rows >= n {
+        return work(0, y);
+    }
+    let parts = parallel::collect(n.div_ceil(rows), |i| {
+        let mut part = vec![0.0; m * rows.min(n - i * rows)]; // (M, rows)
+        work(i * rows, &mut part);
+        part
+    });
+    for (i, part) in parts.iter().enumerate() {
+        let width = part.len() / m;
+        for (y, part) in y.chunks_mut(n).zip(part.chunks(width)) {
+            y[i * rows..][..width].copy_from_slice(part);
+        }
+    }
+}
+
 struct Rows<'a> {
-    w: &'a [f32],
-    x: &'a [f32],
-    y: &'a mut [f32],
+    w: &'a [f32],     // (rows, K)
+    x: &'a [f32],     // (M, K)
+    m: usize,         // M
+    y: &'a mut [f32], // (M, rows)
 }
 
 impl Kernel for Rows<'_> {
@@ -46,15 +82,29 @@ impl Kernel for Rows<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { w, x, y } = self;
-        let k = x.len();
-        let (sixteens, rest) = y.as_chunks_mut::<LANES>();
-        let (w, w_rest) = w.split_at(sixteens.len() * LANES * k);
-        for (i, y) in sixteens.iter_mut().enumerate() {
-            s.store(dots(s, &w[i * LANES * k..][..LANES * k], k, x), y);
+        let Self { w, x, m, y } = self;
+        let (k, n) = (x.len() / m, y.len() / m);
+        let block = (BLOCK / k.max(1)).next_multiple_of(LANES);
+        for first in (0..n).step_by(block) {
+            let rows = first..n.min(first + block);
+            for i in 0..m {
+                let (x, y) = (&x[i * k..(i + 1) * k], &mut y[i * n..(i + 1) * n][rows.clone()]);
+                one(s, &w[rows.start * k..rows.end * k], x, y);
+            }
         }
-        for (r, y) in rest.iter_mut().enumerate() {
-            *y = dot(s, &w_rest[r * k..(r + 1) * k], x);
-        }
+    }
+}
+
+/// y (N) = W x
+#[inline(always)]
+fn one<S: Simd>(s: S, w: &[f32], x: &[f32], y: &mut [f32]) {
+    let k = x.len();
+    let (sixteens, rest) = y.as_chunks_mut::<LANES>();
+    let (w, w_rest) = w.split_at(sixteens.len() * LANES * k);
+    for (i, y) in sixteens.iter_mut().enumerate() {
+        s.store(dots(s, &w[i * LANES * k..][..LANES * k], k, x), y);
+    }
+    for (r, y) in rest.iter_mut().enumerate() {
+        *y = dot(s, &w_rest[r * k..(r + 1) * k], x);
     }
 }

@@ -23,5 +23,6 @@ pub mod rotary;
 pub(crate) mod rows;
 mod scratch;
 pub mod simd;
+pub mod soft_cap;
 pub mod softmax;
 pub mod vmath;

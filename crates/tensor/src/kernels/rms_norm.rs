@@ -1,10 +1,11 @@
 //! Root-mean-square normalisation of the rows of a matrix. The formulas are in `ops/rms_norm.rs`.
 
+use super::dot::dot;
 use super::parallel;
 use super::rows::{add_partials, destination, for_each_piece};
 use super::simd::{Kernel, LANES, Simd, dispatch};
 use super::vmath::padded;
-use crate::op::{Accum, Grad};
+use crate::grad::{Accum, Grad};
 
 /// y = x rstd weight for every row of x, with rstd = 1 / sqrt(mean(x^2) + eps), one number a row.
 ///
@@ -49,18 +50,6 @@ impl Kernel for Forward<'_> {
             }
         }
     }
-}
-
-/// The sum of a b.
-#[inline(always)]
-fn dot<S: Simd>(s: S, a: &[f32], b: &[f32]) -> f32 {
-    let (a, a_tail) = a.as_chunks::<LANES>();
-    let (b, b_tail) = b.as_chunks::<LANES>();
-    let mut sum = s.mul(s.load(&padded(a_tail)), s.load(&padded(b_tail)));
-    for (a, b) in a.iter().zip(b) {
-        sum = s.fma(s.load(a), s.load(b), sum);
-    }
-    s.sum(sum)
 }
 
 /// How many floats of scratch [`rms_norm_backward`] needs.

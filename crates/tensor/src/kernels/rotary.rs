@@ -5,7 +5,7 @@ use super::dot::dot;
 use super::parallel;
 use super::rows::{for_each_piece, load, store};
 use super::simd::{Kernel, LANES, Simd, dispatch};
-use crate::op::{Accum, Grad};
+use crate::grad::{Accum, Grad};
 use std::f64::consts::TAU;
 use std::fmt;
 use std::sync::Arc;

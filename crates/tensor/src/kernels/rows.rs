@@ -3,7 +3,7 @@
 use super::simd::{LANES, Simd};
 use super::vmath::padded;
 use super::{parallel, vmath};
-use crate::op::Grad;
+use crate::grad::Grad;
 
 /// Cuts several slices into the same number of pieces, `sizes[n]` floats of slice n in each, and runs
 /// `task(index, pieces)` for each index. An empty slice has empty pieces.
@@ -47,14 +47,6 @@ pub(crate) fn store<S: Simd>(s: S, x: S::V, to: &mut [f32]) {
     }
 }
 
-/// The end of a row in a whole vector, with `filler` behind it.
-#[inline(always)]
-pub(crate) fn padded_with(tail: &[f32], filler: f32) -> [f32; LANES] {
-    let mut lanes = [filler; LANES];
-    lanes[..tail.len()].copy_from_slice(tail);
-    lanes
-}
-
 /// Adds the chunks' partial sums up, in order, into the first of them.
 pub(crate) fn add_partials(partials: &mut [f32], width: usize) {
     let (total, rest) = partials.split_at_mut(width);
@@ -64,9 +56,9 @@ pub(crate) fn add_partials(partials: &mut [f32], width: usize) {
 }
 
 /// A gradient's destination, or an empty slice that stands for none.
-pub(crate) fn destination<'a>(grad: Option<&'a mut Grad<'_>>) -> (&'a mut [f32], crate::Accum) {
+pub(crate) fn destination<'a>(grad: Option<&'a mut Grad<'_>>) -> (&'a mut [f32], crate::grad::Accum) {
     match grad {
         Some(grad) => (&mut *grad.to, grad.accum),
-        None => (&mut [], crate::Accum::Replace),
+        None => (&mut [], crate::grad::Accum::Replace),
     }
 }

@@ -3,10 +3,10 @@
 //! sum is at least 1, so nothing divides by zero either. The formulas are in `ops/softmax.rs`.
 
 use super::parallel;
-use super::rows::padded_with;
+use super::rows::store;
 use super::simd::{Kernel, LANES, Simd, dispatch};
-use super::vmath::{exp, padded};
-use crate::op::Accum;
+use super::vmath::{dot_in_blocks, exp, padded, padded_with};
+use crate::grad::Accum;
 
 /// Vectors whose sum is accumulated in f32 before it goes to an f64: 1024 floats.
 const BLOCK: usize = 64;
@@ -85,6 +85,25 @@ pub(crate) fn write_exp<S: Simd>(s: S, z: &[f32], max: f32, factor: f32, y: &mut
     }
 }
 
+/// Replaces x by e^(scale x - shift) and returns the sum.
+#[inline(always)]
+pub(crate) fn exponentials<S: Simd>(s: S, x: &mut [f32], scale: f32, shift: f32) -> f32 {
+    let (whole, tail) = x.as_chunks_mut::<LANES>();
+    let (scale, shift) = (s.splat(scale), s.splat(-shift));
+    let mut sum = s.splat(0.0);
+    for x in whole {
+        let e = exp(s, s.fma(s.load(x), scale, shift));
+        s.store(e, x);
+        sum = s.add(sum, e);
+    }
+    if !tail.is_empty() {
+        let e = exp(s, s.fma(s.load(&padded_with(tail, f32::NEG_INFINITY)), scale, shift));
+        store(s, e, tail);
+        sum = s.add(sum, e);
+    }
+    s.sum(sum)
+}
+
 /// y = softmax of every row of z, rows of `width` floats. A row of -inf alone (everything masked) is zeros.
 pub fn softmax_forward(z: &[f32], width: usize, y: &mut [f32]) {
     let floats = parallel::rows_per_chunk(width) * width;
@@ -140,7 +159,7 @@ impl Kernel for Backward<'_> {
     fn run<S: Simd>(self, s: S) {
         let rows = self.y.chunks_exact(self.width).zip(self.dy.chunks_exact(self.width));
         for ((y, dy), dz) in rows.zip(self.dz.chunks_exact_mut(self.width)) {
-            let mean = dot(s, y, dy) as f32;
+            let mean = dot_in_blocks(s, y, dy) as f32;
             let m = s.splat(mean);
             let (dz, dz_tail) = dz.as_chunks_mut::<LANES>();
             let (y, y_tail) = y.as_chunks::<LANES>();
@@ -158,20 +177,4 @@ impl Kernel for Backward<'_> {
             }
         }
     }
-}
-
-/// The sum of a b over a row.
-#[inline(always)]
-fn dot<S: Simd>(s: S, a: &[f32], b: &[f32]) -> f64 {
-    let (a, a_tail) = a.as_chunks::<LANES>();
-    let (b, b_tail) = b.as_chunks::<LANES>();
-    let mut total = f64::from(s.sum(s.mul(s.load(&padded(a_tail)), s.load(&padded(b_tail)))));
-    for (a, b) in a.chunks(BLOCK).zip(b.chunks(BLOCK)) {
-        let mut sum = s.splat(0.0);
-        for (a, b) in a.iter().zip(b) {
-            sum = s.fma(s.load(a), s.load(b), sum);
-        }
-        total += f64::from(s.sum(sum));
-    }
-    total
 }

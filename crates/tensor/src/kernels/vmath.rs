@@ -7,7 +7,7 @@
 
 use super::parallel;
 use super::simd::{Kernel, LANES, Simd, dispatch};
-use crate::op::Accum;
+use crate::grad::Accum;
 
 /// A function of `N` vectors, computed lane by lane.
 pub trait Lanewise<const N: usize>: Copy + Sync {
@@ -26,6 +26,31 @@ pub fn map<const N: usize>(f: impl Lanewise<N>, x: [&[f32]; N], y: &mut [f32], a
         let x = x.map(|x| &x[i * chunk..i * chunk + y.len()]);
         dispatch(Map { f, x, y, accum });
     });
+}
+
+/// `x[i] = f(x[i])`, on one thread or several.
+pub fn map_in_place(f: impl Lanewise<1>, x: &mut [f32]) {
+    parallel::for_each_chunk(x, parallel::chunk_len(), |_, x| dispatch(InPlace { f, x }));
+}
+
+struct InPlace<'a, F> {
+    f: F,
+    x: &'a mut [f32],
+}
+
+impl<F: Lanewise<1>> Kernel for InPlace<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (x, tail) = self.x.as_chunks_mut::<LANES>();
+        for x in x {
+            s.store(self.f.at(s, [s.load(x)]), x);
+        }
+        let mut lanes = [0.0; LANES];
+        s.store(self.f.at(s, [s.load(&padded(tail))]), &mut lanes);
+        tail.copy_from_slice(&lanes[..tail.len()]);
+    }
 }
 
 struct Map<'a, const N: usize, F> {
@@ -66,8 +91,15 @@ impl<const N: usize, F: Lanewise<N>> Kernel for Map<'_, N, F> {
 
 /// The end of a slice in a whole vector, zeros behind it.
 #[inline(always)]
-pub(crate) fn padded(tail: &[f32]) -> [f32; LANES] {
-    let mut lanes = [0.0; LANES];
+#[must_use]
+pub fn padded(tail: &[f32]) -> [f32; LANES] {
+    padded_with(tail, 0.0)
+}
+
+/// The end of a slice in a whole vector, with `filler` behind it.
+#[inline(always)]
+pub(crate) fn padded_with(tail: &[f32], filler: f32) -> [f32; LANES] {
+    let mut lanes = [filler; LANES];
     lanes[..tail.len()].copy_from_slice(tail);
     lanes
 }
@@ -203,8 +235,7 @@ pub fn add_assign(y: &mut [f32], x: &[f32]) {
 
 /// `x *= factor`
 pub fn scale(x: &mut [f32], factor: f32) {
-    // In place: the map's input and output would alias, so this loop is its own.
-    parallel::for_each_chunk(x, parallel::chunk_len(), |_, x| x.iter_mut().for_each(|x| *x *= factor));
+    map_in_place(Scaled(factor), x);
 }
 
 /// x times a constant.
@@ -245,16 +276,22 @@ impl Kernel for SumOfProducts<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> f64 {
-        let mut total = 0.0;
-        for (a, b) in self.0.chunks(1024).zip(self.1.chunks(1024)) {
-            let (a, a_tail) = a.as_chunks::<LANES>();
-            let (b, b_tail) = b.as_chunks::<LANES>();
-            let mut acc = s.splat(0.0);
-            for (a, b) in a.iter().zip(b) {
-                acc = s.fma(s.load(a), s.load(b), acc);
-            }
-            total += f64::from(s.sum(s.fma(s.load(&padded(a_tail)), s.load(&padded(b_tail)), acc)));
-        }
-        total
+        dot_in_blocks(s, self.0, self.1)
     }
+}
+
+/// The sum of the products of two long rows: blocks of 1024 in f32 lanes, the blocks in f64, in order.
+#[inline(always)]
+pub(crate) fn dot_in_blocks<S: Simd>(s: S, a: &[f32], b: &[f32]) -> f64 {
+    let mut total = 0.0;
+    for (a, b) in a.chunks(1024).zip(b.chunks(1024)) {
+        let (a, a_tail) = a.as_chunks::<LANES>();
+        let (b, b_tail) = b.as_chunks::<LANES>();
+        let mut acc = s.splat(0.0);
+        for (a, b) in a.iter().zip(b) {
+            acc = s.fma(s.load(a), s.load(b), acc);
+        }
+        total += f64::from(s.sum(s.fma(s.load(&padded(a_tail)), s.load(&padded(b_tail)), acc)));
+    }
+    total
 }

@@ -6,10 +6,8 @@
 //!
 //! Nothing is saved. One read of each operand and one write forward; the same backward.
 
-use super::{Case, Sample};
 use crate::kernels::{broadcast, vmath};
-use crate::op::{Accum, Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Accum, Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::ArrayD;
 
 impl<'t> std::ops::Add for Var<'t> {
@@ -74,11 +72,13 @@ impl Op for Add {
     }
 }
 
+use crate::case::{Case, Sample};
+
 /// For the tests over all operations.
 pub const CASE: Case = Case {
     name: "add",
     sample: |draw| {
-        let inputs = broadcast::sample_pair(draw).map(|shape| draw.array(&shape));
+        let inputs = draw.shapes_that_broadcast().map(|shape| draw.array(&shape));
         Sample::new(Add, inputs)
     },
     misfits: || vec![(Box::new(Add), vec![[2, 3].into(), [4].into()])],

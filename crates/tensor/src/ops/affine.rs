@@ -3,11 +3,9 @@
 //! This is what `x * 2.0`, `1.0 - x` and their like are. The numbers are part of the operation, and get no
 //! gradient.
 
-use super::{Case, Sample};
 use crate::kernels::simd::Simd;
 use crate::kernels::vmath::{self, Lanewise};
-use crate::op::{Accum, Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Accum, Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::ArrayD;
 use std::ops::{Add, Div, Mul, Sub};
 
@@ -89,6 +87,8 @@ impl Op for Affine {
         &x[0] * f64::from(self.scale) + f64::from(self.shift)
     }
 }
+
+use crate::case::{Case, Sample};
 
 /// For the tests over all operations.
 pub const CASE: Case = Case {

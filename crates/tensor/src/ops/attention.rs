@@ -9,11 +9,9 @@
 //! Saved: the log-sum-exp of each row, (B, NH, T), from which the backward computes P again block by block:
 //! memory O(T). Causal: 2 B NH T^2 hs operations forward, 5 B NH T^2 hs backward.
 
-use super::{Case, Sample};
 use crate::kernels::attention::{self, Dropout, Heads, Intervals, Problem};
 use crate::kernels::mask;
-use crate::op::{Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::{ArrayD, s};
 use std::sync::Arc;
 
@@ -133,6 +131,8 @@ impl Op for Attention {
         y.into_dyn()
     }
 }
+
+use crate::case::{Case, Sample};
 
 /// For the tests over all operations.
 pub const CASE: Case = Case {

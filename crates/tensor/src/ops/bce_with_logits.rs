@@ -13,12 +13,10 @@
 //! is right, `cross_entropy` is the likelihood and V of these are not. W and weights of 0 are as in `cross_entropy`.
 //! Nothing is saved: one exponential and one logarithm an element forward, one exponential backward.
 
-use super::{Case, Sample};
 use crate::kernels::element_loss::{Answers, where_it_counts};
 use crate::kernels::simd::Simd;
 use crate::kernels::vmath::{self, Lanewise, exp};
-use crate::op::{Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::ArrayD;
 
 impl<'t> Var<'t> {
@@ -101,17 +99,20 @@ impl Op for BceWithLogits {
     }
 }
 
+use super::mse::{answers_of_lengths, sample_answers};
+use crate::case::{Case, Sample};
+
 /// For the tests over all operations.
 pub const CASE: Case = Case {
     name: "bce_with_logits",
     sample: |draw| {
         let shape = draw.any_shape();
-        let answers = Answers::draw(draw, shape.iter().product(), |draw| draw.choose(&[0.0, 0.0, 1.0, 0.7]));
+        let answers = sample_answers(draw, shape.iter().product(), |draw| draw.choose(&[0.0, 0.0, 1.0, 0.7]));
         Sample::new(BceWithLogits { answers }, [draw.array(&shape)])
     },
     misfits: || {
         let op = |answers: usize, weights: usize| -> Box<dyn Op> {
-            Box::new(BceWithLogits { answers: Answers::of_lengths(answers, weights) })
+            Box::new(BceWithLogits { answers: answers_of_lengths(answers, weights) })
         };
         vec![(op(5, 5), vec![[2, 3].into()]), (op(6, 5), vec![[2, 3].into()])]
     },

@@ -11,11 +11,9 @@
 //! Backward. $dx_j = dy_j$ or $w_0 dy_j$, $dz = w_1 dy$, $dw_0 = \sum x_j dy_j$ and $dw_1 = \sum z_j dy_j$ over all
 //! rows and the last n features. Nothing is saved.
 
-use super::{Case, Sample};
 use crate::kernels::blend::{blend_backward, blend_forward};
 use crate::kernels::vmath::sum_of_products;
-use crate::op::{Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::{ArrayD, Axis, Slice};
 
 impl<'t> Var<'t> {
@@ -90,6 +88,8 @@ impl Op for Blend {
         y
     }
 }
+
+use crate::case::{Case, Sample};
 
 /// For the tests over all operations.
 pub const CASE: Case = Case {

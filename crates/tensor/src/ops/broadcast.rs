@@ -3,10 +3,8 @@
 //! An element is used as many times as it is repeated, and receives the sum of what its copies receive:
 //! **broadcasting forward is summing backward**. Nothing is saved.
 
-use super::{Case, Sample};
 use crate::kernels::broadcast;
-use crate::op::{Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::{ArrayD, IxDyn};
 
 impl<'t> Var<'t> {
@@ -65,11 +63,13 @@ impl Op for Broadcast {
     }
 }
 
+use crate::case::{Case, Sample};
+
 /// For the tests over all operations.
 pub const CASE: Case = Case {
     name: "broadcast",
     sample: |draw| {
-        let [a, b] = broadcast::sample_pair(draw).map(|shape| Shape::new(&shape));
+        let [a, b] = draw.shapes_that_broadcast().map(|shape| Shape::new(&shape));
         let x = draw.array(&a);
         Sample::new(Broadcast { shape: a.broadcast(&b).expect("a pair that broadcasts") }, [x])
     },

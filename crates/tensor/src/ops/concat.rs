@@ -5,9 +5,7 @@
 
 use super::slice::with_size;
 use super::sum::around;
-use super::{Case, Sample};
-use crate::op::{Accum, Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Accum, Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::{ArrayD, Axis};
 
 impl<'t> Var<'t> {
@@ -97,6 +95,8 @@ impl Op for Concat {
         ndarray::concatenate(Axis(self.axis), &views).expect("shapes that fit")
     }
 }
+
+use crate::case::{Case, Sample};
 
 /// For the tests over all operations.
 pub const CASE: Case = Case {

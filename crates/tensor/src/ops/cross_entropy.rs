@@ -26,11 +26,8 @@
 //! softmax is never stored, which for V = 50,257 would be as large as the logits. One exponential an
 //! element forward, one backward.
 
-use super::{Case, Sample};
-use crate::gradcheck::Draw;
 use crate::kernels::cross_entropy::{Regularizer, Targets, cross_entropy_backward, cross_entropy_forward};
-use crate::op::{Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::{ArrayD, arr0};
 
 impl<'t> Var<'t> {
@@ -156,6 +153,9 @@ impl Op for CrossEntropy {
         arr0(loss).into_dyn()
     }
 }
+
+use crate::case::{Case, Sample};
+use crate::draw::Draw;
 
 /// None, one of the two, or both.
 pub(super) fn sample_regularizer(draw: &mut Draw) -> Regularizer {

@@ -5,12 +5,10 @@
 //! summed over the axes along which an operand was broadcast. The inputs are still on the tape, so nothing
 //! is saved. Dividing by zero gives an infinity, as everywhere in floating point.
 
-use super::{Case, Sample};
 use crate::kernels::broadcast;
 use crate::kernels::simd::Simd;
 use crate::kernels::vmath::{self, Lanewise};
-use crate::op::{Accum, Grad, Op, Saved, View};
-use crate::{MAX_RANK, Shape, ShapeError, Var};
+use crate::{Accum, Grad, MAX_RANK, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::ArrayD;
 
 impl<'t> std::ops::Div for Var<'t> {
@@ -100,11 +98,13 @@ impl Op for Div {
     }
 }
 
+use crate::case::{Case, Sample};
+
 /// For the tests over all operations.
 pub const CASE: Case = Case {
     name: "div",
     sample: |draw| {
-        let [a, b] = broadcast::sample_pair(draw);
+        let [a, b] = draw.shapes_that_broadcast();
         // Away from the pole at zero, on both sides of it.
         let sign = draw.choose(&[-1.0_f32, 1.0]);
         let b = draw.array_in(&b, 0.5, 2.0).mapv(|b| sign * b);

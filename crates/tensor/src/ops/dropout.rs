@@ -6,11 +6,9 @@
 //! m_i is a hash of (seed, i): see `kernels/mask.rs`. Nothing is saved; the backward computes the mask again,
 //! which is cheaper than reading it from memory, and the same whatever the number of threads.
 
-use super::{Case, Sample};
 use crate::kernels::simd::{Kernel, Simd, dispatch};
 use crate::kernels::{mask, parallel, vmath};
-use crate::op::{Accum, Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Accum, Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::ArrayD;
 
 impl<'t> Var<'t> {
@@ -106,6 +104,8 @@ impl Op for Dropout {
         &x[0] * &mask.mapv(f64::from)
     }
 }
+
+use crate::case::{Case, Sample};
 
 /// For the tests over all operations.
 pub const CASE: Case = Case {

@@ -12,10 +12,8 @@
 //! Saved: nothing; the ids are part of the operation. C floats read and written per id. With
 //! Accum::Add (a table that is also the output layer's weight) the rows of unused tokens are not touched.
 
-use super::{Case, Sample};
 use crate::kernels::embedding::{gather_rows, gather_rows_with_positions, scatter_rows};
-use crate::op::{Grad, Op, Saved, View};
-use crate::{MAX_RANK, Shape, ShapeError, Var};
+use crate::{Grad, MAX_RANK, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::{ArrayD, Axis};
 
 impl<'t> Var<'t> {
@@ -131,6 +129,8 @@ impl Op for Embedding {
         y.into_shape_with_order(shape).expect("as many rows as ids")
     }
 }
+
+use crate::case::{Case, Sample};
 
 /// For the tests over all operations.
 pub const CASE: Case = Case {

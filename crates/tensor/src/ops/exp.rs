@@ -2,10 +2,8 @@
 //!
 //! It is its own derivative, so the backward needs only the output: dx = y dy. Nothing is saved.
 
-use super::{Case, Sample};
 use crate::kernels::vmath;
-use crate::op::{Accum, Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Accum, Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::ArrayD;
 
 impl<'t> Var<'t> {
@@ -51,6 +49,8 @@ impl Op for Exp {
         x[0].mapv(f64::exp)
     }
 }
+
+use crate::case::{Case, Sample};
 
 /// For the tests over all operations.
 pub const CASE: Case = Case {

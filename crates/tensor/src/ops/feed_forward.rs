@@ -10,12 +10,10 @@
 //! One operation instead of three keeps one buffer, h, where three would keep h and a; a is computed again
 //! in the backward together with f'(h). 4 M C F operations forward and 8 M C F backward.
 
-use super::{Case, Sample};
 pub use crate::kernels::feed_forward::Activation;
 use crate::kernels::feed_forward::{WeightGrads, Weights, feed_forward_backward, feed_forward_forward};
 use crate::kernels::gemm::Mat;
-use crate::op::{Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::{ArrayD, Axis, Slice};
 
 impl<'t> Var<'t> {
@@ -147,6 +145,8 @@ pub(super) fn normal_cdf(x: f64) -> f64 {
         if x < 0.0 { tail } else { 1.0 - tail }
     }
 }
+
+use crate::case::{Case, Sample};
 
 /// For the tests over all operations.
 pub const CASE: Case = Case {

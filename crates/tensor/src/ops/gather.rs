@@ -3,9 +3,7 @@
 //!
 //! The element that was taken receives dy, and the others of the row nothing. Nothing is saved.
 
-use super::{Case, Sample};
-use crate::op::{Accum, Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Accum, Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::ArrayD;
 
 impl<'t> Var<'t> {
@@ -77,6 +75,8 @@ impl Op for Gather {
         ArrayD::from_shape_vec(&x[0].shape()[..x[0].ndim() - 1], y).expect("one element a row")
     }
 }
+
+use crate::case::{Case, Sample};
 
 /// For the tests over all operations.
 pub const CASE: Case = Case {

@@ -12,12 +12,10 @@
 //! Nothing is saved: the slope is computed again from x. One exponential an element either way, and about
 //! thirty operations.
 
-use super::{Case, Sample};
 use crate::kernels::activation::{self, Activate};
 use crate::kernels::simd::Simd;
 use crate::kernels::vmath::{self, Lanewise};
-use crate::op::{Accum, Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Accum, Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::ArrayD;
 
 impl<'t> Var<'t> {
@@ -130,6 +128,8 @@ pub(crate) fn normal_cdf(x: f64) -> f64 {
     }
     0.5 + sum * (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt()
 }
+
+use crate::case::{Case, Sample};
 
 /// For the tests over all operations.
 pub const CASE: Case = Case {

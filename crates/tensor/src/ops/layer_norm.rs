@@ -19,11 +19,8 @@
 //! numerical care (a corrected two-pass variance) is described in `kernels/layer_norm.rs`.
 //! About 8 operations an element forward and 15 backward; reading and writing memory costs more.
 
-use super::{Case, Sample};
-use crate::gradcheck::Draw;
 use crate::kernels::layer_norm::{layer_norm_backward, layer_norm_forward, layer_norm_scratch};
-use crate::op::{Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::{ArrayD, Axis};
 
 impl<'t> Var<'t> {
@@ -97,6 +94,9 @@ impl Op for LayerNorm {
         x.get(2).map_or(y.clone(), |bias| y + bias)
     }
 }
+
+use crate::case::{Case, Sample};
+use crate::draw::Draw;
 
 /// A random matrix of rows: a shape of one to three axes whose last has up to 40 elements.
 pub(super) fn sample_rows(draw: &mut Draw) -> Vec<usize> {

@@ -7,11 +7,9 @@
 //! Each is a matrix product again, so a training step costs three products a layer: 2MNK operations
 //! forward, 4MNK backward. Transposes are strides of [`Mat`], nothing is copied. Nothing is saved.
 
-use super::{Case, Sample};
 use crate::kernels::columns;
 use crate::kernels::gemm::{Init, Mat, gemm};
-use crate::op::{Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::{ArrayD, Ix1, Ix2};
 
 impl<'t> Var<'t> {
@@ -66,7 +64,7 @@ impl Op for Linear {
 
     fn backward(&self, x: &[View<'_>], _: &[f32], dy: &[f32], _: &Saved, dx: &mut [Option<Grad<'_>>]) {
         let (input, weight) = (matrix(x[0]), matrix(x[1]));
-        let dy_mat = Mat::new(dy, input.rows, weight.rows);
+        let dy_mat = Mat::new(dy, input.rows(), weight.rows());
         // y = x W^T + b: dx = dy W
         if let Some(dx) = &mut dx[0] {
             gemm(dx.to, dy_mat, weight, dx.accum.into());
@@ -100,6 +98,8 @@ fn matrix(x: View<'_>) -> Mat<'_> {
     let (rows, width) = x.shape.rows_and_width();
     Mat::new(x.data, rows, width)
 }
+
+use crate::case::{Case, Sample};
 
 /// For the tests over all operations.
 pub const CASE: Case = Case {

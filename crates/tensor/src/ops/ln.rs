@@ -3,12 +3,10 @@
 //! Computed in f64 by `random::ln`, one element at a time: the standard library's logarithm may differ
 //! between machines. ln 0 = -inf, and the logarithm of a negative number is NaN.
 
-use super::{Case, Sample};
 use crate::kernels::parallel;
 use crate::kernels::vmath;
-use crate::op::{Grad, Op, Saved, View};
 use crate::ops::div::Div;
-use crate::{Shape, ShapeError, Var};
+use crate::{Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::ArrayD;
 
 impl<'t> Var<'t> {
@@ -69,6 +67,8 @@ impl Op for Ln {
         x[0].mapv(f64::ln)
     }
 }
+
+use crate::case::{Case, Sample};
 
 /// For the tests over all operations.
 pub const CASE: Case = Case {

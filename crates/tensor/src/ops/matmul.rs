@@ -9,10 +9,8 @@
 //!
 //! Nothing is saved. 2 M K N operations forward and twice that backward.
 
-use super::{Case, Sample};
 use crate::kernels::gemm::{Mat, gemm};
-use crate::op::{Accum, Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Accum, Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::{ArrayD, Axis, Ix2};
 
 impl<'t> Var<'t> {
@@ -129,6 +127,8 @@ impl Op for Matmul {
         y.into_shape_with_order(shape).expect("same elements")
     }
 }
+
+use crate::case::{Case, Sample};
 
 /// For the tests over all operations.
 pub const CASE: Case = Case {

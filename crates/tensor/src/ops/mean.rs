@@ -5,9 +5,7 @@
 //! Sums are accumulated in f64. The mean of no elements is NaN. Nothing is saved.
 
 use super::sum::{divided_sums, divided_sums_backward, reduced};
-use super::{Case, Sample};
-use crate::op::{Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::{ArrayD, Axis, arr0};
 
 impl<'t> Var<'t> {
@@ -76,6 +74,8 @@ impl Op for Mean {
         }
     }
 }
+
+use crate::case::{Case, Sample};
 
 /// For the tests over all operations.
 pub const CASE: Case = Case {

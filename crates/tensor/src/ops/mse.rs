@@ -7,12 +7,10 @@
 //! choice among classes it is the wrong loss: use `cross_entropy`. W and weights of 0 are as in `cross_entropy`.
 //! Nothing is saved.
 
-use super::{Case, Sample};
 use crate::kernels::element_loss::{Answers, where_it_counts};
 use crate::kernels::simd::Simd;
 use crate::kernels::vmath::{self, Lanewise};
-use crate::op::{Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::ArrayD;
 
 impl<'t> Var<'t> {
@@ -83,17 +81,33 @@ impl Op for Mse {
     }
 }
 
+use crate::case::{Case, Sample};
+use crate::draw::Draw;
+
+/// Random weights, some of them 0, and answers for `count` elements.
+pub(super) fn sample_answers(draw: &mut Draw, count: usize, value: impl Fn(&mut Draw) -> f32) -> Answers {
+    let mut weights: Box<[f32]> = (0..count).map(|_| draw.choose(&[0.0, 0.3, 1.0, 2.5])).collect();
+    weights[0] = 1.0; // something counts
+    let values = (0..count).map(|_| value(draw)).collect();
+    Answers { values, weights, total_weight: draw.choose(&[1.0, 7.0]) }
+}
+
+/// So many answers and weights, as many as elements or not.
+pub(super) fn answers_of_lengths(answers: usize, weights: usize) -> Answers {
+    Answers { values: vec![1.0; answers].into(), weights: vec![1.0; weights].into(), total_weight: 1.0 }
+}
+
 /// For the tests over all operations.
 pub const CASE: Case = Case {
     name: "mse",
     sample: |draw| {
         let shape = draw.any_shape();
-        let answers = Answers::draw(draw, shape.iter().product(), |draw| draw.normal());
+        let answers = sample_answers(draw, shape.iter().product(), |draw| draw.normal());
         Sample::new(Mse { answers }, [draw.array(&shape)])
     },
     misfits: || {
         let op = |answers: usize, weights: usize| -> Box<dyn Op> {
-            Box::new(Mse { answers: Answers::of_lengths(answers, weights) })
+            Box::new(Mse { answers: answers_of_lengths(answers, weights) })
         };
         vec![(op(5, 5), vec![[2, 3].into()]), (op(6, 5), vec![[2, 3].into()])]
     },

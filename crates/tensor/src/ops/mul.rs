@@ -5,10 +5,8 @@
 //! summed over the axes along which an operand was broadcast. The inputs are still on the tape, so
 //! nothing is saved.
 
-use super::{Case, Sample};
 use crate::kernels::{broadcast, vmath};
-use crate::op::{Accum, Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Accum, Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::ArrayD;
 
 impl<'t> std::ops::Mul for Var<'t> {
@@ -65,11 +63,13 @@ impl Op for Mul {
     }
 }
 
+use crate::case::{Case, Sample};
+
 /// For the tests over all operations.
 pub const CASE: Case = Case {
     name: "mul",
     sample: |draw| {
-        let inputs = broadcast::sample_pair(draw).map(|shape| draw.array(&shape));
+        let inputs = draw.shapes_that_broadcast().map(|shape| draw.array(&shape));
         Sample::new(Mul, inputs)
     },
     misfits: || vec![(Box::new(Mul), vec![[2, 3].into(), [4].into()])],

@@ -1,9 +1,7 @@
 //! The negative: y = -x, so dx = -dy. Nothing is saved.
 
-use super::{Case, Sample};
 use crate::kernels::vmath;
-use crate::op::{Accum, Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Accum, Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::ArrayD;
 
 impl<'t> std::ops::Neg for Var<'t> {
@@ -50,6 +48,8 @@ impl Op for Neg {
         -&x[0]
     }
 }
+
+use crate::case::{Case, Sample};
 
 /// For the tests over all operations.
 pub const CASE: Case = Case {

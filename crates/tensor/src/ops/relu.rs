@@ -1,11 +1,9 @@
 //! The rectifier (Nair & Hinton 2010): y = max(0, x), so dx = dy where x > 0 and 0 elsewhere; at the kink
 //! the slope is taken as 0, as everyone does. Nothing is saved.
 
-use super::{Case, Sample};
 use crate::kernels::simd::Simd;
 use crate::kernels::vmath::{self, Lanewise};
-use crate::op::{Accum, Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Accum, Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::ArrayD;
 
 impl<'t> Var<'t> {
@@ -68,6 +66,8 @@ impl Op for Relu {
         x[0].mapv(|x| x.max(0.0))
     }
 }
+
+use crate::case::{Case, Sample};
 
 /// For the tests over all operations.
 pub const CASE: Case = Case {

@@ -2,10 +2,8 @@
 //!
 //! The numbers are copied, so that every value of a tape has its own memory.
 
-use super::{Case, Sample};
 use crate::kernels::vmath;
-use crate::op::{Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::ArrayD;
 
 impl<'t> Var<'t> {
@@ -64,6 +62,8 @@ impl Op for Reshape {
         x[0].to_shape(&self.shape[..]).expect("as many elements").into_owned()
     }
 }
+
+use crate::case::{Case, Sample};
 
 /// For the tests over all operations.
 pub const CASE: Case = Case {

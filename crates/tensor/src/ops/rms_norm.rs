@@ -14,11 +14,8 @@
 //! Saved: rstd = r, one float a row. About 4 operations an element forward and 10 backward; reading and
 //! writing memory costs more.
 
-use super::layer_norm::sample_rows;
-use super::{Case, Sample};
 use crate::kernels::rms_norm::{rms_norm_backward, rms_norm_forward, rms_norm_scratch};
-use crate::op::{Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::{ArrayD, Axis};
 
 impl<'t> Var<'t> {
@@ -81,6 +78,9 @@ impl Op for RmsNorm {
         &x[0] / &(mean_square + f64::from(self.eps)).mapv(f64::sqrt) * &x[1]
     }
 }
+
+use super::layer_norm::sample_rows;
+use crate::case::{Case, Sample};
 
 /// For the tests over all operations.
 pub const CASE: Case = Case {

@@ -20,11 +20,9 @@
 //!
 //! Saved: r, one float a query and key. About 8 operations an element each way; memory costs more.
 
-use super::{Case, Sample};
 use crate::kernels::attention::Heads;
 use crate::kernels::rotary::{Rotary, Rotations, rotary_backward, rotary_forward};
-use crate::op::{Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::{ArrayD, Ix3, s};
 use std::sync::Arc;
 
@@ -117,6 +115,8 @@ impl Op for Rotary {
     }
 }
 
+use crate::case::{Case, Sample};
+
 /// For the tests over all operations.
 pub const CASE: Case = Case {
     name: "rotary",
@@ -148,7 +148,7 @@ pub const CASE: Case = Case {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradcheck::Draw;
+    use crate::draw::Draw;
 
     /// What RoPE is for: the score of a query and a key depends on how far apart they are, not on where they are.
     #[test]

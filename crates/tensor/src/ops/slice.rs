@@ -4,9 +4,7 @@
 //! backward**. Nothing is saved.
 
 use super::sum::around;
-use super::{Case, Sample};
-use crate::op::{Accum, Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Accum, Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::{ArrayD, Axis, Slice as Range};
 
 impl<'t> Var<'t> {
@@ -86,6 +84,8 @@ impl Op for Slice {
         x[0].slice_axis(Axis(self.axis), Range::from(self.start..self.end)).to_owned()
     }
 }
+
+use crate::case::{Case, Sample};
 
 /// For the tests over all operations.
 pub const CASE: Case = Case {

@@ -6,11 +6,9 @@
 //!
 //! The backward needs only the output; nothing is saved.
 
-use super::{Case, Sample};
-use crate::kernels::simd::Simd;
-use crate::kernels::vmath::{self, Lanewise};
-use crate::op::{Accum, Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+pub use crate::kernels::soft_cap::SoftCap;
+use crate::kernels::vmath;
+use crate::{Accum, Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::ArrayD;
 
 impl<'t> Var<'t> {
@@ -29,44 +27,7 @@ impl<'t> Var<'t> {
     #[track_caller]
     #[must_use]
     pub fn soft_cap(self, cap: f32) -> Var<'t> {
-        assert!(cap > 0.0, "soft_cap: expected a positive cap; found {cap}");
-        self.apply(SoftCap { cap }, &[])
-    }
-}
-
-/// y = cap tanh(x / cap)
-#[derive(Clone, Copy, Debug)]
-pub struct SoftCap {
-    /// The bound.
-    pub cap: f32,
-}
-
-impl Lanewise<1> for SoftCap {
-    #[inline(always)]
-    fn at<S: Simd>(self, s: S, [x]: [S::V; 1]) -> S::V {
-        s.mul(s.splat(self.cap), vmath::tanh(s, s.mul(x, s.splat(1.0 / self.cap))))
-    }
-}
-
-/// (1 - (y / cap)^2) dy
-#[derive(Clone, Copy)]
-struct Slope {
-    cap: f32,
-}
-
-impl Lanewise<2> for Slope {
-    #[inline(always)]
-    fn at<S: Simd>(self, s: S, [y, dy]: [S::V; 2]) -> S::V {
-        let t = s.mul(y, s.splat(1.0 / self.cap));
-        s.mul(s.fma(s.sub(s.splat(0.0), t), t, s.splat(1.0)), dy)
-    }
-}
-
-impl SoftCap {
-    /// The same on a slice in place: for the writer of one token at a time.
-    pub fn apply_to(self, x: &mut [f32]) {
-        let from = x.to_vec();
-        vmath::map(self, [&from], x, Accum::Replace);
+        self.apply(SoftCap::new(cap), &[])
     }
 }
 
@@ -86,7 +47,7 @@ impl Op for SoftCap {
     fn backward(&self, _: &[View<'_>], y: &[f32], dy: &[f32], _: &Saved, dx: &mut [Option<Grad<'_>>]) {
         let Some(dx) = &mut dx[0] else { return };
         // y = c tanh(x / c): dx = (1 - (y / c)^2) dy
-        vmath::map(Slope { cap: self.cap }, [y, dy], dx.to, dx.accum);
+        vmath::map(self.slope(), [y, dy], dx.to, dx.accum);
     }
 
     fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64> {
@@ -94,6 +55,8 @@ impl Op for SoftCap {
         x[0].mapv(|x| cap * (x / cap).tanh())
     }
 }
+
+use crate::case::{Case, Sample};
 
 /// For the tests over all operations.
 pub const CASE: Case = Case {

@@ -11,11 +11,8 @@
 //! which needs only the output, so nothing is saved. A row of -inf alone, where everything is masked, gives
 //! zeros and the gradient zero, not NaN.
 
-use super::layer_norm::sample_rows;
-use super::{Case, Sample};
 use crate::kernels::softmax::{softmax_backward, softmax_forward};
-use crate::op::{Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::{ArrayD, Axis};
 
 impl<'t> Var<'t> {
@@ -70,6 +67,9 @@ impl Op for Softmax {
         y
     }
 }
+
+use super::layer_norm::sample_rows;
+use crate::case::{Case, Sample};
 
 /// For the tests over all operations.
 pub const CASE: Case = Case {

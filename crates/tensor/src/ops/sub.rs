@@ -3,12 +3,10 @@
 //! The derivative is 1 by a and -1 by b: da = dy and db = -dy, summed over the axes along which an operand
 //! was broadcast. Nothing is saved.
 
-use super::{Case, Sample};
 use crate::kernels::broadcast;
 use crate::kernels::simd::Simd;
 use crate::kernels::vmath::{self, Lanewise};
-use crate::op::{Accum, Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Accum, Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::ArrayD;
 
 impl<'t> std::ops::Sub for Var<'t> {
@@ -76,11 +74,13 @@ impl Op for Sub {
     }
 }
 
+use crate::case::{Case, Sample};
+
 /// For the tests over all operations.
 pub const CASE: Case = Case {
     name: "sub",
     sample: |draw| {
-        let inputs = broadcast::sample_pair(draw).map(|shape| draw.array(&shape));
+        let inputs = draw.shapes_that_broadcast().map(|shape| draw.array(&shape));
         Sample::new(Sub, inputs)
     },
     misfits: || vec![(Box::new(Sub), vec![[2, 3].into(), [4].into()])],

@@ -5,9 +5,7 @@
 //! Every element of x receives the dy of the sum that it went into: **summing forward is broadcasting
 //! backward** (see `add` for the other direction). Sums are accumulated in f64.
 
-use super::{Case, Sample};
-use crate::op::{Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::{ArrayD, Axis};
 
 impl<'t> Var<'t> {
@@ -100,6 +98,8 @@ impl Op for Sum {
         }
     }
 }
+
+use crate::case::{Case, Sample};
 
 /// For the tests over all operations.
 pub const CASE: Case = Case {

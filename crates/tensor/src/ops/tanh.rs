@@ -3,11 +3,9 @@
 //! By the quotient rule y' = 1 - tanh^2 x = 1 - y^2, so the backward needs only the output, and nothing is
 //! saved.
 
-use super::{Case, Sample};
 use crate::kernels::simd::Simd;
 use crate::kernels::vmath::{self, Lanewise};
-use crate::op::{Accum, Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Accum, Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::ArrayD;
 
 impl<'t> Var<'t> {
@@ -63,6 +61,8 @@ impl Op for Tanh {
         x[0].mapv(f64::tanh)
     }
 }
+
+use crate::case::{Case, Sample};
 
 /// For the tests over all operations.
 pub const CASE: Case = Case {

@@ -2,9 +2,7 @@
 //!
 //! Every number of x is one number of y, so dx is dy with the axes permuted back. Nothing is saved.
 
-use super::{Case, Sample};
-use crate::op::{Accum, Grad, Op, Saved, View};
-use crate::{Shape, ShapeError, Var};
+use crate::{Accum, Grad, Op, Saved, Shape, ShapeError, Var, View};
 use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, IxDyn};
 
 impl<'t> Var<'t> {
@@ -69,6 +67,8 @@ impl Op for Transpose {
         x[0].view().permuted_axes(IxDyn(&self.axes)).as_standard_layout().into_owned()
     }
 }
+
+use crate::case::{Case, Sample};
 
 /// For the tests over all operations.
 pub const CASE: Case = Case {

@@ -1,7 +1,7 @@
 //! Attention with random intervals of keys, and one query against a cache.
 
-use crate::random::{accum, destination, for_each_shape, sizes, values, written};
-use crate::running_error::{F, check, constant, dot, f};
+use super::random::{accum, destination, for_each_shape, sizes, values, written};
+use super::running_error::{F, check, constant, dot, f};
 use tensor::Grad;
 use tensor::gradcheck::Draw;
 use tensor::kernels::attention::{self, Dropout, Heads, Intervals, Problem};

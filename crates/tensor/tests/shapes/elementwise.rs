@@ -1,7 +1,7 @@
 //! Functions of every element, and embeddings.
 
-use crate::random::{accum, destination, for_each_shape, size, sizes, values, written};
-use crate::running_error::{F, check, f};
+use super::random::{accum, destination, for_each_shape, size, sizes, values, written};
+use super::running_error::{F, check, f};
 use tensor::Grad;
 use tensor::kernels::{embedding, vmath};
 

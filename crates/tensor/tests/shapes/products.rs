@@ -1,8 +1,8 @@
 //! Matrix products, and the feed-forward layer that is made of them.
 
+use super::random::{accum, destination, for_each_shape, size, sizes, values, written};
+use super::running_error::{ACTIVATION, F, check, compare, dot, f};
 use crate::exact::{normal_cdf, normal_pdf};
-use crate::random::{accum, destination, for_each_shape, size, sizes, values, written};
-use crate::running_error::{ACTIVATION, F, check, compare, dot, f};
 use tensor::Grad;
 use tensor::gradcheck::Draw;
 use tensor::kernels::feed_forward::{
@@ -32,6 +32,9 @@ fn gemms() {
             let (a_transposed, b_transposed) = (variant % 2 == 1, variant / 2 % 2 == 1);
             let a_mat = if a_transposed { Mat::new(&a, k, m).t() } else { Mat::new(&a, m, k) };
             let b_mat = if b_transposed { Mat::new(&b, n, k).t() } else { Mat::new(&b, k, n) };
+            // From one row, and from one column, to the next.
+            let (a_row, a_col) = if a_transposed { (1, m) } else { (k, 1) };
+            let (b_row, b_col) = if b_transposed { (1, k) } else { (n, 1) };
             let (name, init) =
                 [("Zero", Init::Zero), ("Add", Init::Add), ("Bias", Init::Bias(&bias))][variant / 4];
             let mut c = if matches!(init, Init::Add) { before.clone() } else { vec![f32::NAN; m * n] };
@@ -43,8 +46,8 @@ fn gemms() {
                     Init::Add => f(before[at]),
                     Init::Bias(bias) => f(bias[j]),
                 };
-                let (a, b) = (&a[(i * a_mat.row).min(a.len())..], &b[(j * b_mat.col).min(b.len())..]);
-                start + dot(a, a_mat.col, b, b_mat.row, k)
+                let (a, b) = (&a[(i * a_row).min(a.len())..], &b[(j * b_col).min(b.len())..]);
+                start + dot(a, a_col, b, b_row, k)
             });
             let transposed = [a_transposed, b_transposed];
             check(&format!("{seed}: M {m}, N {n}, K {k}, transposed {transposed:?}, {name}"), &c, exact);
@@ -59,15 +62,27 @@ fn matvecs() {
         if draw.size(0, 40) == 0 {
             k = 0;
         }
-        let (w, x, bias) = (values(draw, n * k), values(draw, k), values(draw, n));
+        let m = draw.size(1, 4);
+        let (w, x, bias) = (values(draw, n * k), values(draw, m * k), values(draw, n));
         let with_bias = draw.size(0, 1) == 1;
-        let mut y = vec![f32::NAN; n];
-        matvec::matvec(&w, &x, with_bias.then_some(&bias), &mut y);
-        let exact = (0..n).map(|i| {
-            let product = dot(&w[i * k..], 1, &x, 1, k);
-            if with_bias { product + f(bias[i]) } else { product }
+        let bias_of = with_bias.then_some(&bias[..]);
+        let mut y = vec![f32::NAN; m * n];
+        matvec::matvec(&w, &x, m, bias_of, &mut y);
+        let exact = (0..m * n).map(|at| {
+            let (i, j) = (at / n, at % n);
+            let product = dot(&w[j * k..], 1, &x[i * k..], 1, k);
+            if with_bias { product + f(bias[j]) } else { product }
         });
-        check(&format!("{seed}: N {n}, K {k}, bias {with_bias}"), &y, exact);
+        check(&format!("{seed}: M {m}, N {n}, K {k}, bias {with_bias}"), &y, exact);
+        // A vector's result has the same bits, however many others there are.
+        let mut alone = vec![f32::NAN; n];
+        for i in 0..m {
+            matvec::matvec(&w, &x[i * k..(i + 1) * k], 1, bias_of, &mut alone);
+            assert!(
+                y[i * n..(i + 1) * n].iter().zip(&alone).all(|(y, alone)| y.to_bits() == alone.to_bits()),
+                "{seed}"
+            );
+        }
     });
 }
 
@@ -211,11 +226,35 @@ fn a_forgotten_term_is_noticed() {
         gemm(&mut c, Mat::new(&a, m, k), Mat::new(&b, k, n), Init::Zero);
         let what = format!("{seed}: M {m}, N {n}, K {k}");
         compare(&c, &exact).unwrap_or_else(|problem| panic!("{what}: {problem}"));
-        let shorter = Mat { cols: k - 1, ..Mat::new(&a, m, k) };
+        let shorter = Mat::with_stride(&a, m, k - 1, k);
         gemm(&mut c, shorter, Mat::new(&b[..(k - 1) * n], k - 1, n), Init::Zero);
         assert!(compare(&c, &exact).is_err(), "{what}: without the last term");
         let mut not_a_number: Vec<f32> = exact.iter().map(|x| x.value as f32).collect();
         not_a_number[m * n - 1] = f32::NAN;
         assert!(compare(&not_a_number, &exact).is_err(), "{what}: with a NaN");
     });
+}
+
+/// Sizes and strides whose products wrap around, to something that fits the slice. A kernel that believed them would
+/// read elsewhere: the refusal does not rest on the overflow checks of a debug build.
+#[test]
+fn hostile_sizes_and_strides_are_refused() {
+    const HALF: usize = 1 << (usize::BITS / 2);
+    let refused = |attempt: &dyn Fn()| {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(attempt)).is_err_and(|panic| {
+            panic.downcast::<String>().is_ok_and(|m| m.starts_with("a matrix of") || m.contains("gemm: "))
+        })
+    };
+    let data = [1.0; 8];
+    for stride in [usize::MAX / 3, usize::MAX / 3 + 1, usize::MAX, usize::MAX - 2, 3] {
+        assert!(refused(&|| _ = Mat::with_stride(&data, 4, 1, stride)), "rows {stride} floats apart");
+    }
+    assert!(refused(&|| _ = Mat::with_stride(&data, usize::MAX, 1, 2)));
+    assert!(refused(&|| _ = Mat::with_stride(&data, 2, usize::MAX, 2)));
+    assert!(refused(&|| _ = Mat::new(&[], HALF, HALF)), "HALF^2 wraps to 0");
+    let (tall, wide) = (Mat::new(&[], HALF, 0), Mat::new(&[], 0, HALF));
+    assert!(refused(&|| gemm(&mut [], tall, wide, Init::Zero)), "C has HALF^2 elements");
+    let mut c = [0.0; 2];
+    gemm(&mut c, Mat::with_stride(&data, 2, 2, 6), Mat::new(&data[..2], 2, 1), Init::Zero);
+    assert_eq!(c, [2.0; 2]); // the last element of the matrix is the last of the slice
 }

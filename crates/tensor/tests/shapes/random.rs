@@ -1,6 +1,6 @@
 //! Random sizes, numbers and destinations.
 
-use crate::running_error::{F, f};
+use super::running_error::{F, f};
 use tensor::Accum;
 use tensor::gradcheck::Draw;
 

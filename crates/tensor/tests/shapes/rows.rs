@@ -1,7 +1,7 @@
 //! Kernels that reduce rows or columns.
 
-use crate::random::{accum, destination, for_each_shape, sizes, values, written};
-use crate::running_error::{F, check, dot, f};
+use super::random::{accum, destination, for_each_shape, sizes, values, written};
+use super::running_error::{F, check, dot, f};
 use tensor::gradcheck::Draw;
 use tensor::kernels::columns;
 use tensor::kernels::cross_entropy::{Regularizer, Targets, cross_entropy_backward, cross_entropy_forward};

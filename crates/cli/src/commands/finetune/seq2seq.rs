@@ -12,7 +12,7 @@ use data::metrics::{AnswerScores, first_sentence};
 use data::read::Options;
 use data::seq2seq::PairTemplate;
 use data::{DataError, Example};
-use gpt::beam::Beam;
+use gpt::generate::Beam;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -59,7 +59,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let beam = args.beam.beam()?;
-    let completing = Completing::new(&args.fit, &PairTemplate::specials())?;
+    let mut completing = Completing::new(&args.fit, &PairTemplate::specials())?;
     let mut parts = parts(args)?;
     let synthetic = synthetic(args, &parts)?;
     let counts = [&parts.train, &synthetic, &parts.validation, &parts.test].map(Vec::len);

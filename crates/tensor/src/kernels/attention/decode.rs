@@ -1,10 +1,13 @@
 //! One new query against a cache of keys and values: attention while writing.
 
-use super::Heads;
-use super::v2_rows::exponentials;
+use super::problem::Heads;
 use crate::kernels::dot::{dot, dots};
-use crate::kernels::scratch;
+use crate::kernels::{parallel, scratch};
 use crate::kernels::simd::{Kernel, LANES, Simd, dispatch};
+use crate::kernels::softmax::exponentials;
+
+/// Floats of keys and values below which all heads stay on one thread: they are read faster than a fork takes.
+const SERIAL_BELOW: usize = 1 << 18;
 
 /// y (C): for each head, softmax(K q / sqrt(hs)) applied to V, where q (C) is the new token's query and
 /// the caches `k` and `v` hold `len` rows of NKV hs, the new token's last. Each head of keys and values serves
@@ -21,18 +24,26 @@ pub fn decode(q: &[f32], k: &[f32], v: &[f32], heads: Heads, y: &mut [f32]) {
     let row = c / n_head * n_kv_head;
     assert!(k.len() == v.len() && k.len().is_multiple_of(row), "decode: whole rows of keys and values");
     let len = k.len() / row;
-    scratch::with([len.next_multiple_of(LANES)], |[weights]| {
-        dispatch(Decode { q, k, v, heads, y, weights: &mut weights[..len] });
+    let hs = c / n_head;
+    let heads_at_once = if 2 * k.len() < SERIAL_BELOW { n_head } else { 1 };
+    parallel::for_each_chunk(y, heads_at_once * hs, |i, y| {
+        scratch::with([len.next_multiple_of(LANES)], |[weights]| {
+            let q = &q[i * heads_at_once * hs..][..y.len()];
+            dispatch(Decode { q, first: i * heads_at_once, hs, k, v, heads, y, weights: &mut weights[..len] });
+        });
     });
 }
 
+/// Some heads, from `first` on.
 struct Decode<'a> {
-    q: &'a [f32],
-    k: &'a [f32],
-    v: &'a [f32],
+    q: &'a [f32], // (heads here, hs)
+    first: usize,
+    hs: usize,
+    k: &'a [f32], // (len, NKV hs)
+    v: &'a [f32], // (len, NKV hs)
     heads: Heads,
-    y: &'a mut [f32],
-    weights: &'a mut [f32],
+    y: &'a mut [f32],       // (heads here, hs)
+    weights: &'a mut [f32], // (len)
 }
 
 impl Kernel for Decode<'_> {
@@ -40,13 +51,12 @@ impl Kernel for Decode<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { q, k, v, heads: Heads { n_head, n_kv_head }, y, weights } = self;
-        let hs = q.len() / n_head;
+        let Self { q, first, hs, k, v, heads: Heads { n_head, n_kv_head }, y, weights } = self;
         let row = n_kv_head * hs; // from one position to the next in the caches
         let scale = 1.0 / (hs as f32).sqrt();
-        for h in 0..n_head {
+        for h in 0..q.len() / hs {
             let head = h * hs..(h + 1) * hs;
-            let kv = h / (n_head / n_kv_head) * hs; // where its keys and values are in a row
+            let kv = (first + h) / (n_head / n_kv_head) * hs; // where its keys and values are in a row
             let (sixteens, rest) = weights.as_chunks_mut::<LANES>();
             let seen = sixteens.len() * LANES;
             for (i, scores) in sixteens.iter_mut().enumerate() {
@@ -57,7 +67,7 @@ impl Kernel for Decode<'_> {
                 *score = dot(s, &q[head.clone()], &k[(seen + j) * row + kv..][..hs]) * scale;
             }
             let max = weights.iter().fold(f32::NEG_INFINITY, |max, &x| if x > max { x } else { max });
-            let sum = exponentials(s, weights, max);
+            let sum = exponentials(s, weights, 1.0, max);
             weights.iter_mut().for_each(|weight| *weight /= sum);
             weighted_sum(s, weights, &v[kv..], row, &mut y[head]);
         }

@@ -1,9 +1,12 @@
 //! Rung 0: the formulas as they stand. Whole (T, T) matrices, and -infinity where a key is not seen.
 //! Slow, large, and obviously right: what the other rungs are compared with.
+//!
+//! The exponential and the logarithm are the standard library's, whose last bit may be another one on another machine:
+//! this rung is a definition, and nothing is trained with it.
 
-use super::{Problem, drop_entries};
-use crate::kernels::vmath;
-use crate::op::Grad;
+use super::problem::{Destinations, Problem, by_head, by_kv_head, drop_entries};
+use crate::grad::Grad;
+use crate::kernels::parallel;
 
 /// The matrix P of one head before dropout, (T, T), and the log-sum-exp of each row.
 fn probabilities(p: &Problem<'_>, b: usize, h: usize) -> (Vec<f32>, Vec<f32>) {
@@ -20,15 +23,15 @@ fn probabilities(p: &Problem<'_>, b: usize, h: usize) -> (Vec<f32>, Vec<f32>) {
             row.fill(0.0); // no key is seen
             continue;
         }
-        row.iter_mut().for_each(|s| *s = vmath::exp_one(*s - max));
+        row.iter_mut().for_each(|s| *s = (*s - max).exp());
         let sum: f32 = row.iter().sum();
         row.iter_mut().for_each(|s| *s /= sum);
-        lse[i] = max + vmath::ln_one(sum);
+        lse[i] = max + sum.ln();
     }
     (scores, lse)
 }
 
-/// The factor that dropout gives to each element of P.
+/// The factor that dropout gives to each element of P, (T, T).
 fn dropout_factors(p: &Problem<'_>, b: usize, h: usize) -> Vec<f32> {
     let mut factors = vec![1.0; p.time * p.time];
     factors.chunks_mut(p.time).enumerate().for_each(|(i, row)| drop_entries(p, b, h, i, 0, row));
@@ -38,58 +41,57 @@ fn dropout_factors(p: &Problem<'_>, b: usize, h: usize) -> Vec<f32> {
 /// y (B, T, C) and the log-sum-exp of each row, lse (B, NH, T).
 pub fn forward(p: &Problem<'_>, y: &mut [f32], lse: &mut [f32]) {
     p.check(y.len(), lse.len());
-    let (t, hs) = (p.time, p.head_size);
-    y.fill(0.0);
-    for (b, h) in heads(p) {
-        let (probabilities, head_lse) = probabilities(p, b, h);
-        let factors = dropout_factors(p, b, h);
+    let t = p.time;
+    parallel::for_each_of(by_head(p, y, lse), |mut to| {
+        let (probabilities, lse) = probabilities(p, to.b, to.h);
+        let factors = dropout_factors(p, to.b, to.h);
         for i in 0..t {
+            let y = to.y.row(i);
+            y.fill(0.0);
             for j in 0..t {
                 let weight = probabilities[i * t + j] * factors[i * t + j];
-                let to = &mut y[(b * t + i) * p.width() + h * hs..][..hs];
-                to.iter_mut().zip(p.row(b, j, 2, h)).for_each(|(y, v)| *y += weight * v);
+                y.iter_mut().zip(p.row(to.b, j, 2, to.h)).for_each(|(y, v)| *y += weight * v);
             }
         }
-        lse[(b * p.n_head + h) * t..][..t].copy_from_slice(&head_lse);
-    }
+        to.lse.copy_from_slice(&lse);
+    });
 }
 
 /// dqkv (B, T, C + 2 NKV hs) from dy (B, T, C).
 pub fn backward(p: &Problem<'_>, y: &[f32], lse: &[f32], dy: &[f32], dqkv: &mut Grad<'_>) {
     p.check(y.len(), lse.len());
-    let (t, hs, c) = (p.time, p.head_size, p.width());
     let mut d = vec![0.0; p.qkv.len()];
-    for (b, h) in heads(p) {
-        let (probabilities, _) = probabilities(p, b, h);
-        let factors = dropout_factors(p, b, h);
-        for i in 0..t {
-            let dy = &dy[(b * t + i) * c + h * hs..][..hs];
-            // O = (P * factors) V: dP = (dO V^T) * factors, dV = (P * factors)^T dO
-            let dp: Vec<f32> = (0..t)
-                .map(|j| {
-                    let dot: f32 = dy.iter().zip(p.row(b, j, 2, h)).map(|(dy, v)| dy * v).sum();
-                    dot * factors[i * t + j]
-                })
-                .collect();
-            let row = &probabilities[i * t..(i + 1) * t];
-            // P = softmax(S): dS = P (dP - sum over j of P dP)
-            let mean: f32 = row.iter().zip(&dp).map(|(p, dp)| p * dp).sum();
-            for j in 0..t {
-                let ds = row[j] * (dp[j] - mean) * p.scale();
-                for x in 0..hs {
-                    // S = Q K^T / sqrt(hs): dQ = dS K / sqrt(hs), dK = dS^T Q / sqrt(hs)
-                    d[p.at(b, i, 0, h) + x] += ds * p.row(b, j, 1, h)[x];
-                    d[p.at(b, j, 1, h) + x] += ds * p.row(b, i, 0, h)[x];
-                    d[p.at(b, j, 2, h) + x] += row[j] * factors[i * t + j] * dy[x];
-                }
-            }
-        }
-    }
+    parallel::for_each_of(by_kv_head(p, &mut d), |mut to| {
+        (0..p.group()).for_each(|n| backward_of_head(p, dy, n, &mut to));
+    });
     dqkv.write(|i| d[i]);
 }
 
-/// All (sequence, head) pairs.
-pub(super) fn heads(p: &Problem<'_>) -> impl Iterator<Item = (usize, usize)> + use<> {
-    let n_head = p.n_head;
-    (0..p.batch).flat_map(move |b| (0..n_head).map(move |h| (b, h)))
+/// What head number n of a group adds to its dQ, and to the group's dK and dV.
+fn backward_of_head(p: &Problem<'_>, dy: &[f32], n: usize, to: &mut Destinations<'_>) {
+    let (t, hs, b, h) = (p.time, p.head_size, to.b, to.first + n);
+    let (probabilities, _) = probabilities(p, b, h);
+    let factors = dropout_factors(p, b, h);
+    for i in 0..t {
+        let dy = &dy[(b * t + i) * p.width() + h * hs..][..hs];
+        // O = (P * factors) V: dP = (dO V^T) * factors, dV = (P * factors)^T dO
+        let dp: Vec<f32> = (0..t)
+            .map(|j| {
+                let dot: f32 = dy.iter().zip(p.row(b, j, 2, h)).map(|(dy, v)| dy * v).sum();
+                dot * factors[i * t + j]
+            })
+            .collect();
+        let row = &probabilities[i * t..(i + 1) * t];
+        // P = softmax(S): dS = P (dP - sum over j of P dP)
+        let mean: f32 = row.iter().zip(&dp).map(|(p, dp)| p * dp).sum();
+        for j in 0..t {
+            let ds = row[j] * (dp[j] - mean) * p.scale();
+            for x in 0..hs {
+                // S = Q K^T / sqrt(hs): dQ = dS K / sqrt(hs), dK = dS^T Q / sqrt(hs)
+                to.dq[n].row(i)[x] += ds * p.row(b, j, 1, h)[x];
+                to.dk.row(j)[x] += ds * p.row(b, i, 0, h)[x];
+                to.dv.row(j)[x] += row[j] * factors[i * t + j] * dy[x];
+            }
+        }
+    }
 }

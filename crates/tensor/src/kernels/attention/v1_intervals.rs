@@ -4,10 +4,9 @@
 //! probability again as exp(score - lse). A causal row i costs i + 1 products instead of T, and memory is
 //! O(T) instead of O(T^2).
 
-use super::v0_naive::heads;
-use super::{Problem, drop_entries};
-use crate::kernels::vmath;
-use crate::op::Grad;
+use super::problem::{Destinations, Problem, by_head, by_kv_head, drop_entries};
+use crate::grad::Grad;
+use crate::kernels::{parallel, vmath};
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
@@ -24,8 +23,8 @@ fn factors(p: &Problem<'_>, b: usize, h: usize, i: usize) -> Vec<f32> {
 /// y (B, T, C) and the log-sum-exp of each row, lse (B, NH, T).
 pub fn forward(p: &Problem<'_>, y: &mut [f32], lse: &mut [f32]) {
     p.check(y.len(), lse.len());
-    y.fill(0.0);
-    for (b, h) in heads(p) {
+    parallel::for_each_of(by_head(p, y, lse), |mut to| {
+        let (b, h) = (to.b, to.h);
         for i in 0..p.time {
             let keys = p.intervals.row(b, i);
             let scores: Vec<f32> =
@@ -33,42 +32,52 @@ pub fn forward(p: &Problem<'_>, y: &mut [f32], lse: &mut [f32]) {
             let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let weights: Vec<f32> = scores.iter().map(|s| vmath::exp_one(s - max)).collect();
             let sum: f32 = weights.iter().sum();
-            lse[(b * p.n_head + h) * p.time + i] =
-                if keys.is_empty() { f32::NEG_INFINITY } else { max + vmath::ln_one(sum) };
+            to.lse[i] = if keys.is_empty() { f32::NEG_INFINITY } else { max + vmath::ln_one(sum) };
             let factors = factors(p, b, h, i);
-            let to = &mut y[(b * p.time + i) * p.width() + h * p.head_size..][..p.head_size];
+            let y = to.y.row(i);
+            y.fill(0.0);
             for (n, j) in keys.enumerate() {
                 let weight = weights[n] / sum * factors[n];
-                to.iter_mut().zip(p.row(b, j, 2, h)).for_each(|(y, v)| *y += weight * v);
+                y.iter_mut().zip(p.row(b, j, 2, h)).for_each(|(y, v)| *y += weight * v);
             }
         }
-    }
+    });
 }
 
 /// dqkv (B, T, C + 2 NKV hs) from dy (B, T, C).
 pub fn backward(p: &Problem<'_>, y: &[f32], lse: &[f32], dy: &[f32], dqkv: &mut Grad<'_>) {
     p.check(y.len(), lse.len());
-    let (hs, c) = (p.head_size, p.width());
     let mut d = vec![0.0; p.qkv.len()];
-    for (b, h) in heads(p) {
-        for i in 0..p.time {
-            let at = (b * p.time + i) * c + h * hs;
-            let (y, dy) = (&y[at..at + hs], &dy[at..at + hs]);
-            let row_lse = lse[(b * p.n_head + h) * p.time + i];
-            let mean = dot(dy, y); // sum over j of P dP = sum over x of dO O
-            let factors = factors(p, b, h, i);
-            for (n, j) in p.intervals.row(b, i).enumerate() {
-                let score = dot(p.row(b, i, 0, h), p.row(b, j, 1, h)) * p.scale();
-                let weight = vmath::exp_one(score - row_lse);
-                let dp = dot(dy, p.row(b, j, 2, h)) * factors[n];
-                let ds = weight * (dp - mean) * p.scale();
-                for x in 0..hs {
-                    d[p.at(b, i, 0, h) + x] += ds * p.row(b, j, 1, h)[x];
-                    d[p.at(b, j, 1, h) + x] += ds * p.row(b, i, 0, h)[x];
-                    d[p.at(b, j, 2, h) + x] += weight * factors[n] * dy[x];
-                }
+    parallel::for_each_of(by_kv_head(p, &mut d), |mut to| {
+        (0..p.group()).for_each(|n| backward_of_head(p, (y, lse, dy), n, &mut to));
+    });
+    dqkv.write(|i| d[i]);
+}
+
+/// What head number n of a group adds to its dQ, and to the group's dK and dV.
+fn backward_of_head(
+    p: &Problem<'_>,
+    (y, lse, dy): (&[f32], &[f32], &[f32]),
+    n: usize,
+    to: &mut Destinations<'_>,
+) {
+    let (hs, b, h) = (p.head_size, to.b, to.first + n);
+    for i in 0..p.time {
+        let at = (b * p.time + i) * p.width() + h * hs;
+        let (y, dy) = (&y[at..at + hs], &dy[at..at + hs]);
+        let row_lse = lse[(b * p.n_head + h) * p.time + i];
+        let mean = dot(dy, y); // sum over j of P dP = sum over x of dO O
+        let factors = factors(p, b, h, i);
+        for (m, j) in p.intervals.row(b, i).enumerate() {
+            let score = dot(p.row(b, i, 0, h), p.row(b, j, 1, h)) * p.scale();
+            let weight = vmath::exp_one(score - row_lse);
+            let dp = dot(dy, p.row(b, j, 2, h)) * factors[m];
+            let ds = weight * (dp - mean) * p.scale();
+            for x in 0..hs {
+                to.dq[n].row(i)[x] += ds * p.row(b, j, 1, h)[x];
+                to.dk.row(j)[x] += ds * p.row(b, i, 0, h)[x];
+                to.dv.row(j)[x] += weight * factors[m] * dy[x];
             }
         }
     }
-    dqkv.write(|i| d[i]);
 }

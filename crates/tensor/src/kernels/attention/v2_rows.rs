@@ -1,24 +1,23 @@
-//! Rung 2: the loops of rung 1, sixteen lanes at a time, each head on a thread of its own.
+//! Rung 2: the loops of rung 1, sixteen lanes at a time, and the exponentials of a whole row at once.
 //!
-//! Still one query against one key at a time: each product reads hs floats of K from the cache for hs
-//! multiply-adds, so the kernel waits for loads. That is what the blocks of rung 3 are for.
+//! Where a head's queries, keys and values begin, and how far apart they are, is computed once a head: the loop over the
+//! keys only multiplies. It is still one query against one key at a time: each product loads hs floats of K for hs
+//! multiply-adds, and adds its lanes up. That is what the blocks of rung 3 are for.
 
-use super::{Problem, drop_entries};
+use super::problem::{Destinations, Outputs, Problem, by_head, by_kv_head, drop_entries};
+use crate::grad::{Accum, Grad};
 use crate::kernels::dot::dot;
-use crate::kernels::simd::shared::{Rectangle, rectangles};
 use crate::kernels::simd::{Kernel, LANES, Simd, dispatch};
-use crate::kernels::vmath::{exp, ln_one};
+use crate::kernels::softmax::exponentials;
+use crate::kernels::vmath::ln_one;
 use crate::kernels::{parallel, scratch};
-use crate::op::{Accum, Grad};
 
 /// y (B, T, C) and the log-sum-exp of each row, lse (B, NH, T).
 pub fn forward(p: &Problem<'_>, y: &mut [f32], lse: &mut [f32]) {
     p.check(y.len(), lse.len());
-    let outputs = rectangles(y, p.width(), p.time, p.head_size);
-    let tasks: Vec<_> = outputs.into_iter().zip(lse.chunks_mut(p.time)).enumerate().collect();
-    parallel::for_each_of(tasks, |(head, (y, lse))| {
+    parallel::for_each_of(by_head(p, y, lse), |to| {
         scratch::with([p.time.next_multiple_of(LANES)], |[weights]| {
-            dispatch(Forward { p, b: head / p.n_head, h: head % p.n_head, y, lse, weights });
+            dispatch(Forward { p, to, weights });
         });
     });
 }
@@ -29,36 +28,11 @@ pub fn backward(p: &Problem<'_>, y: &[f32], lse: &[f32], dy: &[f32], dqkv: &mut 
     if dqkv.accum == Accum::Replace {
         dqkv.to.fill(0.0);
     }
-    let tasks = by_kv_head(p, dqkv.to);
-    parallel::for_each_of(tasks.into_iter().enumerate().collect(), |(task, d)| {
+    parallel::for_each_of(by_kv_head(p, dqkv.to), |to| {
         scratch::with([p.time.next_multiple_of(LANES); 2], |[weights, factors]| {
-            let (b, kv) = (task / p.n_kv_head, task % p.n_kv_head);
-            dispatch(Backward { p, b, kv, y, lse, dy, d, weights, factors });
+            dispatch(Backward { p, y, lse, dy, to, weights, factors });
         });
     });
-}
-
-/// Where the gradients of one head of keys and values go, and those of the heads of queries that it serves.
-pub(super) struct Destinations<'a> {
-    pub(super) dq: Vec<Rectangle<'a>>,
-    pub(super) dk: Rectangle<'a>,
-    pub(super) dv: Rectangle<'a>,
-}
-
-/// The destinations of each (sequence, head of keys and values).
-pub(super) fn by_kv_head<'a>(p: &Problem<'_>, dqkv: &'a mut [f32]) -> Vec<Destinations<'a>> {
-    let heads = p.n_head + 2 * p.n_kv_head; // rectangles in a sequence
-    let mut parts: Vec<_> =
-        rectangles(dqkv, p.row_width(), p.time, p.head_size).into_iter().map(Some).collect();
-    let mut take =
-        |b: usize, head: usize| parts[b * heads + head].take().expect("each rectangle is taken once");
-    let all = (0..p.batch).flat_map(|b| (0..p.n_kv_head).map(move |kv| (b, kv)));
-    all.map(|(b, kv)| Destinations {
-        dq: (kv * p.group()..(kv + 1) * p.group()).map(|h| take(b, h)).collect(),
-        dk: take(b, p.n_head + kv),
-        dv: take(b, p.n_head + p.n_kv_head + kv),
-    })
-    .collect()
 }
 
 /// to += factor * from
@@ -73,30 +47,9 @@ fn add_scaled<S: Simd>(s: S, factor: f32, from: &[f32], to: &mut [f32]) {
     }
 }
 
-/// Replaces scores by exp(score - shift); answers their sum. Beyond the slice's end nothing counts.
-#[inline(always)]
-pub(super) fn exponentials<S: Simd>(s: S, scores: &mut [f32], shift: f32) -> f32 {
-    let (whole, tail) = scores.as_chunks_mut::<LANES>();
-    let mut sum = s.splat(0.0);
-    for x in whole {
-        let e = exp(s, s.sub(s.load(x), s.splat(shift)));
-        s.store(e, x);
-        sum = s.add(sum, e);
-    }
-    let mut lanes = [f32::NEG_INFINITY; LANES];
-    lanes[..tail.len()].copy_from_slice(tail);
-    let e = exp(s, s.sub(s.load(&lanes), s.splat(shift)));
-    s.store(e, &mut lanes);
-    tail.copy_from_slice(&lanes[..tail.len()]);
-    s.sum(s.add(sum, e))
-}
-
 struct Forward<'a> {
     p: &'a Problem<'a>,
-    b: usize,
-    h: usize,
-    y: Rectangle<'a>,
-    lse: &'a mut [f32],
+    to: Outputs<'a>,
     weights: &'a mut [f32],
 }
 
@@ -104,27 +57,30 @@ impl Kernel for Forward<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(mut self, s: S) {
-        let Self { p, b, h, .. } = self;
+    fn run<S: Simd>(self, s: S) {
+        let Self { p, to: Outputs { b, h, mut y, lse }, weights } = self;
+        let (hs, stride, scale) = (p.head_size, p.row_width(), p.scale());
+        let [q, k, v] = [0, 1, 2].map(|which| p.rows(b, which, h));
         for i in 0..p.time {
             let keys = p.intervals.row(b, i);
-            let y = self.y.row(i);
+            let (q, y) = (&q[i * stride..][..hs], y.row(i));
             y.fill(0.0);
-            self.lse[i] = f32::NEG_INFINITY;
+            lse[i] = f32::NEG_INFINITY;
             if keys.is_empty() {
                 continue;
             }
-            let weights = &mut self.weights[..keys.len()];
+            let weights = &mut weights[..keys.len()];
             let mut max = f32::NEG_INFINITY;
-            for (weight, j) in weights.iter_mut().zip(keys.clone()) {
-                *weight = dot(s, p.row(b, i, 0, h), p.row(b, j, 1, h)) * p.scale();
+            for (weight, k) in weights.iter_mut().zip(k[keys.start * stride..].chunks(stride)) {
+                *weight = dot(s, q, &k[..hs]) * scale;
                 max = if *weight > max { *weight } else { max };
             }
-            let sum = exponentials(s, weights, max);
-            self.lse[i] = max + ln_one(sum);
+            let sum = exponentials(s, weights, 1.0, max);
+            lse[i] = max + ln_one(sum);
             drop_entries(p, b, h, i, keys.start, weights);
-            for (weight, j) in weights.iter().zip(keys) {
-                add_scaled(s, weight / sum, p.row(b, j, 2, h), y);
+            weights.iter_mut().for_each(|weight| *weight /= sum);
+            for (weight, v) in weights.iter().zip(v[keys.start * stride..].chunks(stride)) {
+                add_scaled(s, *weight, &v[..hs], y);
             }
         }
     }
@@ -132,12 +88,10 @@ impl Kernel for Forward<'_> {
 
 struct Backward<'a> {
     p: &'a Problem<'a>,
-    b: usize,
-    kv: usize,
     y: &'a [f32],
     lse: &'a [f32],
     dy: &'a [f32],
-    d: Destinations<'a>,
+    to: Destinations<'a>,
     weights: &'a mut [f32],
     factors: &'a mut [f32],
 }
@@ -147,37 +101,40 @@ impl Kernel for Backward<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
-        for (n, h) in (self.kv * self.p.group()..).take(self.p.group()).enumerate() {
-            self.head(s, n, h);
+        for n in 0..self.p.group() {
+            self.head(s, n);
         }
     }
 }
 
 impl Backward<'_> {
-    /// The contribution of head h, number n of its group.
+    /// The contribution of head number n of the group.
     #[inline(always)]
-    fn head<S: Simd>(&mut self, s: S, n: usize, h: usize) {
-        let Self { p, b, .. } = *self;
-        let Destinations { dq, dk, dv } = &mut self.d;
-        let dq = &mut dq[n];
+    fn head<S: Simd>(&mut self, s: S, n: usize) {
+        let Self { p, to: Destinations { b, first, dq, dk, dv }, .. } = self;
+        let (b, h, dq) = (*b, *first + n, &mut dq[n]);
+        let (hs, stride, scale) = (p.head_size, p.row_width(), p.scale());
+        let [q, k, v] = [0, 1, 2].map(|which| p.rows(b, which, h));
         for i in 0..p.time {
             let keys = p.intervals.row(b, i);
-            let at = (b * p.time + i) * p.width() + h * p.head_size;
-            let (y, dy) = (&self.y[at..at + p.head_size], &self.dy[at..at + p.head_size]);
+            let at = (b * p.time + i) * p.width() + h * hs;
+            let (q, y, dy) = (&q[i * stride..][..hs], &self.y[at..at + hs], &self.dy[at..at + hs]);
+            let k = k[keys.start * stride..].chunks(stride);
+            let v = v[keys.start * stride..].chunks(stride);
             let weights = &mut self.weights[..keys.len()];
-            for (weight, j) in weights.iter_mut().zip(keys.clone()) {
-                *weight = dot(s, p.row(b, i, 0, h), p.row(b, j, 1, h)) * p.scale();
+            for (weight, k) in weights.iter_mut().zip(k.clone()) {
+                *weight = dot(s, q, &k[..hs]) * scale;
             }
-            exponentials(s, weights, self.lse[(b * p.n_head + h) * p.time + i]);
+            exponentials(s, weights, 1.0, self.lse[(b * p.n_head + h) * p.time + i]);
             let factors = &mut self.factors[..keys.len()];
             factors.fill(1.0);
             drop_entries(p, b, h, i, keys.start, factors);
-            let mean = dot(s, dy, y);
-            for (n, j) in keys.enumerate() {
-                let dp = dot(s, dy, p.row(b, j, 2, h)) * factors[n];
-                let ds = weights[n] * (dp - mean) * p.scale();
-                add_scaled(s, ds, p.row(b, j, 1, h), dq.row(i));
-                add_scaled(s, ds, p.row(b, i, 0, h), dk.row(j));
+            let (mean, dq) = (dot(s, dy, y), dq.row(i));
+            for (n, (j, (k, v))) in keys.zip(k.zip(v)).enumerate() {
+                let dp = dot(s, dy, &v[..hs]) * factors[n];
+                let ds = weights[n] * (dp - mean) * scale;
+                add_scaled(s, ds, &k[..hs], dq);
+                add_scaled(s, ds, q, dk.row(j));
                 add_scaled(s, weights[n] * factors[n], dy, dv.row(j));
             }
         }

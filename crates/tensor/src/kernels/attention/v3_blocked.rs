@@ -10,17 +10,22 @@
 //! once a head. Keys that no query of a group can see are not computed; inside of a block the ends of the
 //! intervals are set to -infinity, so their probabilities are exactly zero.
 //!
+//! The backward computes dQ, dK and dV from the same blocks of P and dS: five products a head of keys and values. Where
+//! such heads are fewer than threads (one long text, several heads of queries to one of keys), dQ has tasks of its own, by
+//! ranges of queries, and dK and dV theirs, by ranges of keys: P and dS are computed twice, seven products, on all threads.
+//! Each element is the same sum in the same order either way.
+//!
 //! The block sizes are the same on every path, so the bits are too.
 
-use super::v2_rows::{Destinations, by_kv_head};
-use super::{Problem, drop_entries};
+use super::problem::{Destinations, Outputs, Problem, by_head, by_kv_head, drop_entries};
+use crate::grad::{Accum, Grad};
 use crate::kernels::pack::{copy_row, pack_transposed};
-use crate::kernels::simd::product::{From, Left, Product, Right};
-use crate::kernels::simd::shared::{Rectangle, rectangles};
+use crate::kernels::simd::product::{Init, Left, Product, Right};
+use crate::kernels::simd::shared::Rectangle;
 use crate::kernels::simd::{Kernel, LANES, Simd, dispatch};
+use crate::kernels::softmax::{exponentials, largest};
 use crate::kernels::vmath::{exp, ln_one};
 use crate::kernels::{parallel, scratch};
-use crate::op::{Accum, Grad};
 use std::ops::Range;
 
 /// Queries that are multiplied at once: a multiple of every path's tile rows.
@@ -38,13 +43,10 @@ const PANEL: usize = 32;
 pub fn forward(p: &Problem<'_>, y: &mut [f32], lse: &mut [f32]) {
     p.check(y.len(), lse.len());
     let (keys, width) = (p.time.next_multiple_of(PANEL), p.head_size.next_multiple_of(PANEL));
-    let outputs = rectangles(y, p.width(), p.time, p.head_size);
-    let tasks: Vec<_> = outputs.into_iter().zip(lse.chunks_mut(p.time)).enumerate().collect();
     let lengths = [keys * p.head_size, p.time * width, GROUP * SCORE_ROW, QUERIES * width];
-    parallel::for_each_of(tasks, |(head, (y, lse))| {
+    parallel::for_each_of(by_head(p, y, lse), |Outputs { b, h, y, lse }| {
         scratch::with(lengths, |[k, v, scores, o]| {
-            let head = Head { p, b: head / p.n_head, h: head % p.n_head, width };
-            dispatch(Forward { head, y, lse, k, v, scores, o });
+            dispatch(Forward { head: Head { p, b, h, width }, y, lse, k, v, scores, o });
         });
     });
 }
@@ -54,21 +56,62 @@ pub fn backward(p: &Problem<'_>, y: &[f32], lse: &[f32], dy: &[f32], dqkv: &mut 
     p.check(y.len(), lse.len());
     let accum = dqkv.accum;
     let (keys, width) = (p.time.next_multiple_of(PANEL), p.head_size.next_multiple_of(PANEL));
-    let tasks: Vec<_> =
-        by_kv_head(p, dqkv.to).into_iter().zip(lse.chunks(p.group() * p.time)).enumerate().collect();
     let (panels, rows, block) = (keys * p.head_size, p.time * width, QUERIES * SCORE_ROW);
-    parallel::for_each_of(tasks, |(task, (d, lse))| {
+    parallel::for_each_of(tasks(p, dqkv.to, parallel::threads()), |task| {
         scratch::with(
             [panels, panels, rows, rows, rows, rows, rows, rows, block, block, p.time],
             |[k_panels, v_panels, q, k, dy_rows, dq, dk, dv, weights, ds, means]| {
-                let (b, kv) = (task / p.n_kv_head, task % p.n_kv_head);
-                let head = Head { p, b, h: kv * p.group(), width };
+                let head = Head { p, b: task.b, h: task.heads.start, width };
                 let packed = Packed { k_panels, v_panels, q, k, dy_rows };
                 let sums = [dq, dk, dv];
-                dispatch(Backward { head, y, lse, dy, accum, d, packed, sums, weights, ds, means });
+                dispatch(Backward { head, y, lse, dy, accum, task, packed, sums, weights, ds, means });
             },
         );
     });
+}
+
+/// A part of the backward of one sequence: what these queries of these heads, one after the other, give to these keys.
+/// The heads share one of keys and values.
+struct Task<'a> {
+    b: usize,
+    heads: Range<usize>,
+    queries: Range<usize>,             // from a block's beginning on
+    keys: Range<usize>,                // from a panel's beginning on
+    dq: Vec<Rectangle<'a>>,            // of each head, or none, where another task computes them
+    dk_dv: Option<[Rectangle<'a>; 2]>, // likewise
+}
+
+/// One task for each head of keys and values, or, where so few would leave threads without work, tasks for ranges of
+/// queries and of keys.
+fn tasks<'a>(p: &Problem<'_>, dqkv: &'a mut [f32], threads: usize) -> Vec<Task<'a>> {
+    let heads = p.batch * p.n_kv_head;
+    // Five products for each head, those of the busiest thread, against seven, divided evenly.
+    let divided = 7 * heads < 5 * threads * heads.div_ceil(threads);
+    let mut tasks = Vec::new();
+    for Destinations { b, first, dq, dk, dv } in by_kv_head(p, dqkv) {
+        let group = first..first + dq.len();
+        if !divided {
+            let dk_dv = Some([dk, dv]);
+            tasks.push(Task { b, heads: group, queries: 0..p.time, keys: 0..p.time, dq, dk_dv });
+            continue;
+        }
+        // About two a thread for each of the two kinds, so that unequal ones even out.
+        let piece =
+            |tasks: usize, unit| p.time.div_ceil((2 * threads).div_ceil(tasks)).next_multiple_of(unit);
+        for (h, dq) in group.clone().zip(dq) {
+            for (first, dq) in dq.cut(piece(p.batch * p.n_head, QUERIES)) {
+                let (heads, queries, keys) = (h..h + 1, first..first + dq.rows, 0..p.time);
+                tasks.push(Task { b, heads, queries, keys, dq: vec![dq], dk_dv: None });
+            }
+        }
+        let rows = piece(heads, PANEL);
+        for ((first, dk), (_, dv)) in dk.cut(rows).zip(dv.cut(rows)) {
+            let (queries, keys) = (0..p.time, first..first + dk.rows);
+            let (heads, dk_dv) = (group.clone(), Some([dk, dv]));
+            tasks.push(Task { b, heads, queries, keys, dq: Vec::new(), dk_dv });
+        }
+    }
+    tasks
 }
 
 /// One head of one sequence.
@@ -100,25 +143,30 @@ impl<'a> Head<'a> {
         hull.start / PANEL * PANEL..hull.end
     }
 
-    /// Packs the transpose of rows of qkv into panels: `[panel][hs][panel width]`.
+    /// Packs the transpose of these rows of qkv (from a panel's beginning on) into panels: `[panel][hs][panel width]`.
     #[inline(always)]
-    fn pack_panels<S: Simd>(&self, s: S, from: &[f32], stride: usize, to: &mut [f32]) {
+    fn pack_panels<S: Simd>(&self, s: S, from: &[f32], stride: usize, rows: &Range<usize>, to: &mut [f32]) {
         let (width, hs) = (S::TILE.1, self.p.head_size);
-        for (panel, to) in to.chunks_exact_mut(width * hs).enumerate() {
-            let first = panel * width;
-            if first < self.p.time {
-                let rows = width.min(self.p.time - first);
-                pack_transposed(s, &from[first * stride..], stride, rows, hs, width, to);
-            }
+        for first in rows.clone().step_by(width) {
+            let rows = width.min(rows.end - first);
+            pack_transposed(
+                s,
+                &from[first * stride..],
+                stride,
+                rows,
+                hs,
+                width,
+                &mut to[first * hs..][..width * hs],
+            );
         }
     }
 
-    /// Copies rows, zeros behind each up to whole panels.
+    /// Copies these rows, zeros behind each up to whole panels.
     #[inline(always)]
-    fn pack_rows<S: Simd>(&self, s: S, from: &[f32], stride: usize, to: &mut [f32]) {
-        let hs = self.p.head_size;
-        for (t, to) in to.chunks_exact_mut(self.width).enumerate() {
-            copy_row(s, &from[t * stride..], hs, to);
+    fn pack_rows<S: Simd>(&self, s: S, from: &[f32], stride: usize, rows: &Range<usize>, to: &mut [f32]) {
+        let (width, hs) = (self.width, self.p.head_size);
+        for t in rows.clone() {
+            copy_row(s, &from[t * stride..], hs, &mut to[t * width..(t + 1) * width]);
         }
     }
 
@@ -136,7 +184,7 @@ impl<'a> Head<'a> {
         let hs = self.p.head_size;
         let b = Right::panels(s, &panels[keys.start * hs..], hs);
         let product = Product { rows, columns: keys.len(), depth: hs, a: left, b };
-        product.run(s, From::Zero, to, SCORE_ROW);
+        product.run(s, Init::Zero, to, SCORE_ROW);
     }
 
     /// The part of the interval of query i that lies in a block of keys, counted from the block's start;
@@ -169,8 +217,8 @@ impl Kernel for Forward<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
         let Self { head, .. } = self;
-        head.pack_panels(s, head.rows(1, 0), head.stride(), self.k);
-        head.pack_rows(s, head.rows(2, 0), head.stride(), self.v);
+        head.pack_panels(s, head.rows(1, 0), head.stride(), &(0..head.p.time), self.k);
+        head.pack_rows(s, head.rows(2, 0), head.stride(), &(0..head.p.time), self.v);
         for first in (0..head.p.time).step_by(QUERIES) {
             let queries = first..head.p.time.min(first + QUERIES);
             self.block(s, queries);
@@ -232,7 +280,9 @@ impl Forward<'_> {
             let before = max[n];
             let largest = largest(s, row) * p.scale();
             max[n] = if largest > before { largest } else { before };
-            let (row_sum, shrink) = exponentials(s, row, p.scale(), max[n], before);
+            let row_sum = exponentials(s, row, p.scale(), max[n]);
+            // 0 for the first block, when `before` is -infinity
+            let shrink = if before == max[n] { 1.0 } else { s.largest(exp(s, s.splat(before - max[n]))) };
             sum[n] = sum[n] * shrink + row_sum;
             if shrink != 1.0 {
                 self.o[n * width..(n + 1) * width].iter_mut().for_each(|o| *o *= shrink);
@@ -242,32 +292,8 @@ impl Forward<'_> {
         let a = Left::rows(s, scores, SCORE_ROW);
         let b = Right::rows(s, &self.v[keys.start * width..], width);
         let product = Product { rows: group.len(), columns: width, depth: keys.len(), a, b };
-        product.run(s, From::C, &mut self.o[at * width..], width);
+        product.run(s, Init::Add, &mut self.o[at * width..], width);
     }
-}
-
-/// The largest element of whole vectors.
-#[inline(always)]
-fn largest<S: Simd>(s: S, x: &[f32]) -> f32 {
-    let mut max = s.splat(f32::NEG_INFINITY);
-    for x in x.as_chunks::<LANES>().0 {
-        max = s.max(max, s.load(x));
-    }
-    s.largest(max)
-}
-
-/// x becomes exp(scale x - max); answers the sum, and exp(before - max) (0 for the first block, when
-/// `before` is -infinity).
-#[inline(always)]
-fn exponentials<S: Simd>(s: S, x: &mut [f32], scale: f32, max: f32, before: f32) -> (f32, f32) {
-    let mut sum = s.splat(0.0);
-    for x in x.as_chunks_mut::<LANES>().0 {
-        let e = exp(s, s.fma(s.load(x), s.splat(scale), s.splat(-max)));
-        s.store(e, x);
-        sum = s.add(sum, e);
-    }
-    let shrink = if before == max { 1.0 } else { s.largest(exp(s, s.splat(before - max))) };
-    (s.sum(sum), shrink)
 }
 
 /// What the backward packs of one head.
@@ -280,17 +306,17 @@ struct Packed<'a> {
 }
 
 struct Backward<'a> {
-    head: Head<'a>, // the first of the group that the head of keys and values serves, then the others
+    head: Head<'a>, // the first of the task's heads, then the others
     y: &'a [f32],
-    lse: &'a [f32], // (group, T)
+    lse: &'a [f32], // (B, NH, T)
     dy: &'a [f32],
     accum: Accum,
-    d: Destinations<'a>,
+    task: Task<'a>,
     packed: Packed<'a>,
     sums: [&'a mut [f32]; 3], // dq, dk, dv, (T, width) each
     weights: &'a mut [f32],   // (QUERIES, SCORE_ROW): P
     ds: &'a mut [f32],        // (QUERIES, SCORE_ROW): dP, then dS
-    means: &'a mut [f32],     // D: the sum of dO O of each row
+    means: &'a mut [f32],     // (T): D, the sum of dO O of each row
 }
 
 impl Kernel for Backward<'_> {
@@ -298,20 +324,25 @@ impl Kernel for Backward<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
+        let width = self.head.width;
+        let (queries, keys) = (self.task.queries.clone(), self.task.keys.clone());
+        let floats = |rows: &Range<usize>| rows.start * width..rows.end * width;
         self.pack_keys(s);
-        let [_, dk, dv] = &mut self.sums;
-        dk.fill(0.0);
-        dv.fill(0.0);
-        for n in 0..self.head.p.group() {
+        self.sums[1][floats(&keys)].fill(0.0);
+        self.sums[2][floats(&keys)].fill(0.0);
+        for n in 0..self.task.heads.len() {
             self.pack_queries(s);
-            self.sums[0].fill(0.0);
+            self.sums[0][floats(&queries)].fill(0.0);
             self.queries(s);
-            write(&mut self.d.dq[n], self.sums[0], self.head.width, self.accum);
+            if let Some(dq) = self.task.dq.get_mut(n) {
+                write(dq, &self.sums[0][floats(&queries)], width, self.accum);
+            }
             self.head.h += 1;
-            self.lse = &self.lse[self.head.p.time..];
         }
-        write(&mut self.d.dk, self.sums[1], self.head.width, self.accum);
-        write(&mut self.d.dv, self.sums[2], self.head.width, self.accum);
+        if let Some([dk, dv]) = &mut self.task.dk_dv {
+            write(dk, &self.sums[1][floats(&keys)], width, self.accum);
+            write(dv, &self.sums[2][floats(&keys)], width, self.accum);
+        }
     }
 }
 
@@ -330,33 +361,34 @@ fn write(to: &mut Rectangle<'_>, sums: &[f32], width: usize, accum: Accum) {
 impl Backward<'_> {
     #[inline(always)]
     fn pack_keys<S: Simd>(&mut self, s: S) {
-        let Self { head, packed, .. } = self;
-        head.pack_panels(s, head.rows(1, 0), head.stride(), packed.k_panels);
-        head.pack_panels(s, head.rows(2, 0), head.stride(), packed.v_panels);
-        head.pack_rows(s, head.rows(1, 0), head.stride(), packed.k);
+        let Self { head, packed, task: Task { keys, .. }, .. } = self;
+        head.pack_panels(s, head.rows(1, 0), head.stride(), keys, packed.k_panels);
+        head.pack_panels(s, head.rows(2, 0), head.stride(), keys, packed.v_panels);
+        head.pack_rows(s, head.rows(1, 0), head.stride(), keys, packed.k);
     }
 
     #[inline(always)]
     fn pack_queries<S: Simd>(&mut self, s: S) {
-        let Self { head, packed, .. } = self;
+        let Self { head, packed, task: Task { queries, .. }, .. } = self;
         let (c, hs) = (head.p.width(), head.p.head_size);
         let first = head.b * head.p.time * c + head.h * hs;
         let (y, dy) = (&self.y[first..], &self.dy[first..]);
-        head.pack_rows(s, head.rows(0, 0), head.stride(), packed.q);
-        head.pack_rows(s, dy, c, packed.dy_rows);
-        for (t, mean) in self.means.iter_mut().enumerate() {
+        head.pack_rows(s, head.rows(0, 0), head.stride(), queries, packed.q);
+        head.pack_rows(s, dy, c, queries, packed.dy_rows);
+        for t in queries.clone() {
             let rows = y[t * c..t * c + hs].iter().zip(&dy[t * c..t * c + hs]);
-            *mean = rows.map(|(y, dy)| y * dy).sum();
+            self.means[t] = rows.map(|(y, dy)| y * dy).sum();
         }
     }
 
-    /// All queries of the head against all keys that they see.
+    /// The queries of the task, of one head, against those of its keys that they see.
     #[inline(always)]
     fn queries<S: Simd>(&mut self, s: S) {
-        let head = self.head;
-        for first in (0..head.p.time).step_by(QUERIES) {
-            let queries = first..head.p.time.min(first + QUERIES);
+        let (head, all) = (self.head, self.task.queries.clone());
+        for first in all.clone().step_by(QUERIES) {
+            let queries = first..all.end.min(first + QUERIES);
             let seen = head.keys_of(queries.clone());
+            let seen = seen.start.max(self.task.keys.start)..seen.end.min(self.task.keys.end);
             for start in seen.clone().step_by(KEYS) {
                 self.block(s, queries.clone(), start..seen.end.min(start + KEYS));
             }
@@ -373,6 +405,9 @@ impl Backward<'_> {
             let group = group..queries.end.min(group + GROUP);
             self.group(s, group, &keys, at);
         }
+        if self.task.dk_dv.is_none() {
+            return;
+        }
         // O = P V: dV = P^T dO, and S = Q K^T: dK = dS^T Q
         for (which, left, right) in
             [(2, &*self.weights, &*self.packed.dy_rows), (1, &*self.ds, &*self.packed.q)]
@@ -380,7 +415,7 @@ impl Backward<'_> {
             let a = Left::transposed(s, left, SCORE_ROW);
             let b = Right::rows(s, &right[queries.start * width..], width);
             let product = Product { rows: keys.len(), columns: width, depth: queries.len(), a, b };
-            product.run(s, From::C, &mut self.sums[which][keys.start * width..], width);
+            product.run(s, Init::Add, &mut self.sums[which][keys.start * width..], width);
         }
     }
 
@@ -403,6 +438,7 @@ impl Backward<'_> {
         head.products(s, q, group.len(), self.packed.k_panels, &seen, weights);
         let dy = Left::rows(s, &self.packed.dy_rows[group.start * width..], width);
         head.products(s, dy, group.len(), self.packed.v_panels, &seen, ds);
+        let lse = &self.lse[(head.b * p.n_head + head.h) * p.time..];
         for (n, i) in group.clone().enumerate() {
             let row = n * SCORE_ROW..n * SCORE_ROW + whole;
             let (weights, ds) = (&mut weights[row.clone()], &mut ds[row]);
@@ -415,14 +451,17 @@ impl Backward<'_> {
             if p.dropout.is_some() {
                 drop_entries(p, head.b, head.h, i, keys.start, ds);
             }
-            softmax_backward(s, weights, ds, p.scale(), self.lse[i], self.means[i]);
+            softmax_backward(s, weights, ds, p.scale(), lse[i], self.means[i]);
             drop_entries(p, head.b, head.h, i, keys.start, weights);
+        }
+        if self.task.dq.is_empty() {
+            return;
         }
         // S = Q K^T / sqrt(hs): dQ = dS K / sqrt(hs)
         let a = Left::rows(s, ds, SCORE_ROW);
         let b = Right::rows(s, &self.packed.k[keys.start * width..], width);
         let product = Product { rows: group.len(), columns: width, depth: seen.len(), a, b };
-        product.run(s, From::C, &mut self.sums[0][group.start * width..], width);
+        product.run(s, Init::Add, &mut self.sums[0][group.start * width..], width);
     }
 }
 
@@ -436,5 +475,42 @@ fn softmax_backward<S: Simd>(s: S, weights: &mut [f32], ds: &mut [f32], scale: f
         let p = exp(s, s.fma(s.load(weight), scale, lse));
         s.store(p, weight);
         s.store(s.mul(s.mul(p, s.sub(s.load(ds), mean)), scale), ds);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::intervals::Intervals;
+    use super::*;
+
+    /// Tasks of a backward, and how many of them compute dQ, and dK and dV.
+    fn counts(batch: usize, n_head: usize, n_kv_head: usize, threads: usize) -> [usize; 3] {
+        let intervals = Intervals::causal(1024);
+        let sizes = Problem {
+            qkv: &[],
+            batch,
+            time: 1024,
+            n_head,
+            n_kv_head,
+            head_size: 2,
+            intervals: &intervals,
+            dropout: None,
+        };
+        let mut dqkv = vec![0.0; batch * 1024 * sizes.row_width()];
+        let tasks = tasks(&sizes, &mut dqkv, threads);
+        let rows = |task: &Task<'_>| task.dq.iter().map(|dq| dq.rows).sum::<usize>();
+        assert_eq!(tasks.iter().map(rows).sum::<usize>(), batch * n_head * 1024, "rows of dQ");
+        let rows = |task: &Task<'_>| task.dk_dv.as_ref().map_or(0, |[dk, dv]| dk.rows.min(dv.rows));
+        assert_eq!(tasks.iter().map(rows).sum::<usize>(), batch * n_kv_head * 1024, "rows of dK and dV");
+        let dq = tasks.iter().filter(|task| !task.dq.is_empty()).count();
+        [tasks.len(), dq, tasks.iter().filter(|task| task.dk_dv.is_some()).count()]
+    }
+
+    #[test]
+    fn few_heads_of_keys_and_many_threads_divide_the_backward() {
+        assert_eq!(counts(1, 6, 1, 1), [1; 3]);
+        assert_eq!(counts(2, 6, 6, 4), [12; 3]); // enough heads
+        let [all, dq, dk_dv] = counts(1, 6, 1, 16);
+        assert!(dq >= 32 && dk_dv >= 32 && all == dq + dk_dv, "{dq} {dk_dv}");
     }
 }

@@ -1,7 +1,7 @@
 //! Sixteen lanes in two 256-bit registers: lanes 0 to 7, and 8 to 15.
 
-use super::tile::{self, Tile};
-use super::{Kernel, LANES, Simd};
+use super::tile;
+use super::vector::{Kernel, LANES, Simd, Tile};
 use std::arch::x86_64::*;
 
 /// The processor has AVX2 and FMA.

@@ -1,7 +1,7 @@
 //! Sixteen lanes in one 512-bit register.
 
-use super::tile::{self, Tile};
-use super::{Kernel, LANES, Simd};
+use super::tile;
+use super::vector::{Kernel, LANES, Simd, Tile};
 use std::arch::x86_64::*;
 
 /// The processor has AVX-512 F, BW, DQ, VL and FMA.

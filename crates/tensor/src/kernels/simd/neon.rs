@@ -1,7 +1,7 @@
 //! Sixteen lanes in four 128-bit registers.
 
-use super::tile::{self, Tile};
-use super::{Kernel, LANES, Simd};
+use super::tile;
+use super::vector::{Kernel, LANES, Simd, Tile};
 use std::arch::aarch64::*;
 
 /// The processor has NEON: every aarch64 does.

@@ -1,8 +1,7 @@
 //! A matrix product on one thread, tile by tile, with its bounds checked once.
 
-use super::Simd;
 use super::shared::Rectangle;
-use super::tile::{Start, Tile};
+use super::vector::{Simd, Start, Tile};
 
 /// C = start + A B for operands that lie ready for the tiles. Strides are in floats.
 #[derive(Clone, Copy)]
@@ -31,14 +30,15 @@ pub(crate) struct Right<'a> {
     pub(crate) panel_stride: usize,
 }
 
-/// What the sums start from.
+/// What a product is added to.
 #[derive(Clone, Copy)]
-pub(crate) enum From<'a> {
+pub enum Init<'a> {
+    /// Nothing: C is overwritten, whatever it holds.
     Zero,
-    /// One bias a column.
+    /// What C holds: gradients that accumulate.
+    Add,
+    /// A row of biases, one a column, added to every row of C.
     Bias(&'a [f32]),
-    /// What C holds.
-    C,
 }
 
 impl<'a> Left<'a> {
@@ -72,31 +72,31 @@ impl<'a> Right<'a> {
 impl Product<'_> {
     /// Computes into a slice whose rows are `c_row` floats apart.
     #[inline(always)]
-    pub(crate) fn run<S: Simd>(&self, s: S, from: From<'_>, c: &mut [f32], c_row: usize) {
+    pub(crate) fn run<S: Simd>(&self, s: S, init: Init<'_>, c: &mut [f32], c_row: usize) {
         if self.rows == 0 || self.columns == 0 {
             return;
         }
         assert!(c.len() >= (self.rows - 1) * c_row + self.columns, "C is too short");
         // SAFETY: just checked, and the slice is ours alone.
-        unsafe { self.run_at(s, from, c.as_mut_ptr(), c_row) };
+        unsafe { self.run_at(s, init, c.as_mut_ptr(), c_row) };
     }
 
     /// Computes into the rows of a rectangle from `row` on.
     #[inline(always)]
-    pub(crate) fn run_in<S: Simd>(&self, s: S, from: From<'_>, c: &mut Rectangle<'_>, row: usize) {
+    pub(crate) fn run_in<S: Simd>(&self, s: S, init: Init<'_>, c: &mut Rectangle<'_>, row: usize) {
         if self.rows == 0 || self.columns == 0 {
             return;
         }
         assert!(row + self.rows <= c.rows && self.columns <= c.columns, "outside of the rectangle");
         let (start, c_row) = c.row_pointer(row);
         // SAFETY: just checked, and the rectangle is ours alone.
-        unsafe { self.run_at(s, from, start, c_row) };
+        unsafe { self.run_at(s, init, start, c_row) };
     }
 
     /// # Safety
     /// `rows` rows of `columns` floats, `c_row` apart, are writable at `c` and nobody else touches them.
     #[inline(always)]
-    unsafe fn run_at<S: Simd>(&self, s: S, from: From<'_>, c: *mut f32, c_row: usize) {
+    unsafe fn run_at<S: Simd>(&self, s: S, init: Init<'_>, c: *mut f32, c_row: usize) {
         let (tile_rows, width) = S::TILE;
         let (panels, tiles) = (self.columns.div_ceil(width), self.rows.div_ceil(tile_rows));
         if self.depth > 0 {
@@ -108,16 +108,16 @@ impl Product<'_> {
             assert!(last_a < self.a.data.len(), "A is too short");
             assert!(last_b < self.b.data.len(), "B is too short");
         }
-        if let From::Bias(bias) = from {
+        if let Init::Bias(bias) = init {
             assert!(bias.len() >= self.columns, "the bias is too short");
         }
         for panel in 0..panels {
             let column = panel * width;
-            let start = match from {
-                From::Zero => Start::Zero,
+            let start = match init {
+                Init::Zero => Start::Zero,
                 // SAFETY: column < columns <= the length of the bias.
-                From::Bias(bias) => Start::Bias(unsafe { bias.as_ptr().add(column) }),
-                From::C => Start::Load,
+                Init::Bias(bias) => Start::Bias(unsafe { bias.as_ptr().add(column) }),
+                Init::Add => Start::Load,
             };
             for tile in 0..tiles {
                 let row = tile * tile_rows;

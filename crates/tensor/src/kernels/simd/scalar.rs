@@ -1,7 +1,7 @@
 //! Sixteen lanes in an array: the path of any other processor, and the reference for the tests.
 
-use super::tile::{self, Tile};
-use super::{Kernel, LANES, Simd};
+use super::tile;
+use super::vector::{Kernel, LANES, Simd, Tile};
 
 /// Nothing is needed.
 #[derive(Clone, Copy)]

@@ -42,6 +42,18 @@ pub(crate) fn rectangles(
         .collect()
 }
 
+impl<'a> Rectangle<'a> {
+    /// Cuts it into pieces of `rows` rows (the last may have fewer), each with the number of its first row.
+    pub(crate) fn cut(self, rows: usize) -> impl Iterator<Item = (usize, Rectangle<'a>)> {
+        (0..self.rows).step_by(rows.max(1)).map(move |first| {
+            let rows = rows.max(1).min(self.rows - first);
+            // SAFETY: the row is inside of the rectangle, and no row is in two pieces.
+            let start = unsafe { self.start.add(first * self.row_stride) };
+            (first, Rectangle { start, rows, ..self })
+        })
+    }
+}
+
 impl Rectangle<'_> {
     /// One row.
     #[inline(always)]

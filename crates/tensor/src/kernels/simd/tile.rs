@@ -7,44 +7,7 @@
 //! Each element is one chain of fused multiply-adds in the order of p, whatever the tile's size: so the
 //! result does not depend on how the matrix is cut into tiles, on the path, or on the number of threads.
 
-use super::{LANES, Simd};
-
-/// Where a tile's sums start.
-#[derive(Clone, Copy)]
-pub enum Start {
-    /// At zero.
-    Zero,
-    /// At a row of biases, one for each column.
-    Bias(*const f32),
-    /// At what C holds: a later block of the depth, or an accumulated gradient.
-    Load,
-}
-
-/// One tile's operands. Strides are in floats.
-pub struct Tile {
-    /// The sum's length.
-    pub depth: usize,
-    /// A[i, p] is at `a + i * a_row + p * a_col`.
-    pub a: *const f32,
-    /// See `a`.
-    pub a_row: usize,
-    /// See `a`.
-    pub a_col: usize,
-    /// B[p, j] is at `b + p * b_row + j`.
-    pub b: *const f32,
-    /// See `b`.
-    pub b_row: usize,
-    /// C[i, j] is at `c + i * c_row + j`.
-    pub c: *mut f32,
-    /// See `c`.
-    pub c_row: usize,
-    /// How many of the tile's columns exist in C; the others are computed and dropped.
-    pub columns: usize,
-    /// Where the sums start.
-    pub start: Start,
-    /// Where the next tile of C will be. It need not exist.
-    pub next: *const f32,
-}
+use super::vector::{LANES, Simd, Start, Tile};
 
 /// Computes a tile of `ROWS` by `NV` vectors.
 ///

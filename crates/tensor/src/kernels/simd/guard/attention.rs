@@ -1,8 +1,8 @@
 //! The cases of attention: every rung of the ladder, and one query against a cache.
 
 use super::memory::{ACCUMS, Bench};
+use crate::grad::Grad;
 use crate::kernels::attention::{self, Dropout, Heads, Intervals, Problem};
-use crate::op::Grad;
 
 type AttentionForward = fn(&Problem<'_>, &mut [f32], &mut [f32]);
 type AttentionBackward = fn(&Problem<'_>, &[f32], &[f32], &[f32], &mut Grad<'_>);

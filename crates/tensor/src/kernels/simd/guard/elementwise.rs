@@ -1,8 +1,9 @@
 //! The cases of kernels that work element by element.
 
 use super::memory::{ACCUMS, Bench, tails};
+use crate::grad::Grad;
 use crate::kernels::{broadcast, mask, parallel, vmath};
-use crate::op::{Grad, View};
+use crate::shape::View;
 
 pub(super) fn maps(bench: &mut Bench) {
     let chunk = parallel::chunk_len();

@@ -1,6 +1,6 @@
 //! Memory between pages that nobody may touch, and the bench that runs a kernel on it.
 
-use crate::op::Accum;
+use crate::grad::Accum;
 use std::hash::{DefaultHasher, Hash};
 use std::ptr;
 

@@ -62,6 +62,7 @@ const CASES: &[Case] = &[
     Case {
         names: &[
             "cross_entropy::cross_entropy_forward",
+            "cross_entropy::add_cross_entropy",
             "cross_entropy::cross_entropy_backward",
             "cross_entropy::cross_entropy_gradient_in_place",
         ],
@@ -76,14 +77,14 @@ const CASES: &[Case] = &[
         run: embeddings,
     },
     Case { names: &["columns::sum_rows", "rows::add_partials"], run: sums_of_rows },
-    Case { names: &["vmath::map", "vmath::add_assign", "vmath::scale"], run: maps },
+    Case { names: &["vmath::map", "vmath::map_in_place", "vmath::add_assign", "vmath::scale"], run: maps },
     Case { names: &["vmath::sum_of_squares", "vmath::sum_of_products"], run: sums_of_squares },
     Case { names: &["mask::apply"], run: masks },
     Case { names: &["broadcast::zip", "broadcast::reduce"], run: broadcasts },
 ];
 
 /// Functions on slices of floats that are no kernels: they only cut.
-const NO_KERNELS: &[&str] = &["parallel::for_each_chunk"];
+const NO_KERNELS: &[&str] = &["parallel::for_each_chunk", "vmath::padded"];
 
 /// Runs `work` of this test in a process of its own, whose end this one reports with the last lines it wrote.
 fn alone(test: &str, work: impl FnOnce()) {

@@ -1,15 +1,15 @@
 //! The cases of matrix products, and of what is made of them.
 
 use super::memory::{ACCUMS, Bench, Side, same};
+use crate::grad::Grad;
 use crate::kernels::feed_forward::{
     Activation, WeightGrads, Weights, activate, feed_forward_backward, feed_forward_forward,
 };
 use crate::kernels::gemm::{Init, Mat, gemm};
 use crate::kernels::int8::{Int8Matrix, Int16Vector, matvec_int8};
 use crate::kernels::matvec;
-use crate::kernels::simd::product::{From, Left, Product, Right};
+use crate::kernels::simd::product::{Left, Product, Right};
 use crate::kernels::simd::{Kernel, Simd, dispatch, int8};
-use crate::op::Grad;
 
 /// How the operands of [`Product`] lie.
 #[derive(Clone, Copy)]
@@ -25,7 +25,7 @@ struct Multiply<'a> {
     layout: Layout,
     a: &'a [f32],
     b: &'a [f32],
-    from: From<'a>,
+    init: Init<'a>,
     c: &'a mut [f32],
 }
 
@@ -50,7 +50,7 @@ impl Kernel for Multiply<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { sizes: [rows, columns, depth], layout, a, b, from, c } = self;
+        let Self { sizes: [rows, columns, depth], layout, a, b, init, c } = self;
         let a = if layout.a_transposed {
             Left::transposed(s, a, rows + layout.gap)
         } else {
@@ -61,7 +61,7 @@ impl Kernel for Multiply<'_> {
         } else {
             Right::rows(s, b, columns.next_multiple_of(S::TILE.1) + layout.gap)
         };
-        Product { rows, columns, depth, a, b }.run(s, from, c, columns + layout.gap);
+        Product { rows, columns, depth, a, b }.run(s, init, c, columns + layout.gap);
     }
 }
 
@@ -93,8 +93,8 @@ pub(super) fn products(bench: &mut Bench) {
                 let [a, b, c] = Multiply::lengths(sizes, layout, width).map(|len| bench.normals(len));
                 let bias = bench.normals(columns);
                 bench.check_one_path([a, b, bias], &[], [c], |[a, b, bias], _, [c]| {
-                    let from = [From::Zero, From::Bias(bias), From::C][variant / 4];
-                    dispatch(Multiply { sizes, layout, a, b, from, c });
+                    let init = [Init::Zero, Init::Bias(bias), Init::Add][variant / 4];
+                    dispatch(Multiply { sizes, layout, a, b, init, c });
                 });
             }
         }
@@ -123,10 +123,11 @@ pub(super) fn matvecs(bench: &mut Bench) {
     for rows in 0..=37 {
         for k in 0..=65 {
             for with_bias in [false, true] {
-                let (w, x) = (bench.normals(rows * k), bench.normals(k));
-                let (bias, y) = (bench.normals(rows), bench.normals(rows));
+                let m = 1 + (rows + k) % 3;
+                let (w, x) = (bench.normals(rows * k), bench.normals(m * k));
+                let (bias, y) = (bench.normals(rows), bench.normals(m * rows));
                 bench.check([w, x, bias], &[], [y], |[w, x, bias], _, [y]| {
-                    matvec::matvec(w, x, with_bias.then_some(bias), y);
+                    matvec::matvec(w, x, m, with_bias.then_some(bias), y);
                 });
             }
         }
@@ -141,7 +142,7 @@ pub(super) fn int8_products(bench: &mut Bench) {
             bench.check([x, bias], &[], [y], |[x, bias], _, [y]| {
                 let mut rounded = Int16Vector::default();
                 rounded.set(x);
-                matvec_int8(&w, &rounded, Some(bias), y);
+                matvec_int8(&w, &[rounded], Some(bias), y);
             });
         }
         // The integers themselves, which otherwise lie in memory that nobody guards.

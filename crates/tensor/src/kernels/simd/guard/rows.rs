@@ -1,6 +1,7 @@
 //! The cases of kernels that work row by row.
 
 use super::memory::{ACCUMS, Bench, tails, widths};
+use crate::grad::Grad;
 use crate::kernels::attention::Heads;
 use crate::kernels::cross_entropy::{
     Regularizer, Targets, cross_entropy_backward, cross_entropy_forward, cross_entropy_gradient_in_place,
@@ -8,8 +9,8 @@ use crate::kernels::cross_entropy::{
 use crate::kernels::layer_norm::{layer_norm_backward, layer_norm_forward, layer_norm_scratch};
 use crate::kernels::rms_norm::{rms_norm_backward, rms_norm_forward, rms_norm_scratch};
 use crate::kernels::rotary::{self, Rotary, Rotations};
+use crate::kernels::soft_cap::SoftCap;
 use crate::kernels::{blend, columns, embedding, rows, softmax};
-use crate::op::Grad;
 
 pub(super) fn layer_norms(bench: &mut Bench) {
     for width in widths() {
@@ -108,10 +109,13 @@ pub(super) fn cross_entropies(bench: &mut Bench) {
                     cross_entropy_backward(logits, width, targets, (max, sum), 0.7, &mut Grad { to, accum });
                 });
             }
-            bench.check([weights, max, sum], ids, [logits], |[weights, max, sum], ids, [logits]| {
-                let targets = Targets { ids, weights, total_weight, regularizer };
-                cross_entropy_gradient_in_place(logits, width, targets, (max, sum));
-            });
+            for cap in [None, Some(SoftCap { cap: 2.0 })] {
+                let inputs = [weights.clone(), max.clone(), sum.clone()];
+                bench.check(inputs, ids, [logits.clone()], |[weights, max, sum], ids, [logits]| {
+                    let targets = Targets { ids, weights, total_weight, regularizer };
+                    cross_entropy_gradient_in_place(logits, width, targets, (max, sum), 0.7, cap);
+                });
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The kernels on random shapes, large ones too, against their formulas in f64.
 //!
-//! `SHAPES=10000 cargo test --release -p tensor --test shapes` is the long run.
+//! `SHAPES=10000 cargo test --release -p tensor --test all shapes::` is the long run.
 //!
 //! `registry.rs` compares every operation with its definition, but in small: matrix products to 36 by 20 by 40,
 //! rows to 40 wide, sequences to 17. For what is only reached through operations and has no larger structure
@@ -17,8 +17,6 @@
 
 mod attention;
 mod elementwise;
-#[path = "../exact/mod.rs"]
-mod exact;
 mod products;
 mod random;
 mod rows;

@@ -1,10 +1,9 @@
 //! `newleaf data fetch`, `list` and `verify`, against a server on this machine. They need curl, as the
 //! command does.
 
-#[path = "../common/mod.rs"]
-mod common;
 mod server;
 
+use crate::common;
 use assert_cmd::Command;
 use serde_json::{Value, json};
 use server::{Answer, Server};

@@ -4,8 +4,6 @@
 //! that are to refuse it, and words of the message. Each ends within a second on an idle machine; so that
 //! the tests hold on a busy one too, they only give up after [`PATIENCE`].
 
-#[path = "../common/mod.rs"]
-mod common;
 mod encodings;
 mod manifests;
 mod models;
@@ -18,7 +16,7 @@ mod tokenizers;
 mod vectors;
 mod word_lists;
 
-use common::{contents, newleaf};
+use crate::common::{contents, newleaf};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;

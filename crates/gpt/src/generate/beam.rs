@@ -1,18 +1,23 @@
-//! Beam search: the likeliest answer, as far as a few beginnings kept at a time can tell.
+//! Beam search: the likeliest answer, as far as a few hypotheses kept at a time can tell.
 
+use super::Decoder;
 use crate::config::{Check, ConfigError};
-use crate::decode::Decoder;
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 
 /// How answers are looked for. An answer Y, its end token included, has the score
 ///
 ///   log P(Y) / ((5 + |Y|) / 6)^alpha
 ///
 /// (Wu et al. 2016, arXiv 1609.08144, equation 14): longer answers are less likely, token by token, and would always lose.
+///
+/// A beam of one follows the likeliest tokens like greedy sampling, but does not stop at an end token where a longer answer
+/// can still get a better score: with a length penalty it may return another answer than greedy sampling, one with a
+/// score at least as good.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Beam {
-    /// Beginnings that are kept; 1 is greedy.
+    /// Hypotheses that are kept.
     pub width: usize,
     /// alpha, the length penalty: 0 scores by probability alone.
     pub length_penalty: f64,
@@ -37,18 +42,18 @@ pub struct Hypothesis {
     pub score: f64,
 }
 
-/// What may be written.
+/// What may be generated.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits<'a> {
     /// The token that ends an answer.
     pub end: u32,
-    /// Tokens that are never written.
+    /// Tokens that are never generated.
     pub never: &'a [u32],
     /// Tokens of the longest answer.
-    pub most: usize,
+    pub max: usize,
 }
 
-/// A beginning that is kept.
+/// A hypothesis that goes on.
 struct Live<'m> {
     ids: Vec<u32>,
     log_p: f64,
@@ -66,7 +71,7 @@ impl Beam {
     pub fn validate(&self) -> Result<(), ConfigError> {
         let mut check = Check::default();
         let (width, alpha) = (self.width, self.length_penalty);
-        check.that((1..=1024).contains(&width), "beam", width, "1 to 1024", "4 is usual, 1 is greedy");
+        check.that((1..=1024).contains(&width), "beam", width, "1 to 1024", "4 is usual");
         check.that((0.0..=10.0).contains(&alpha), "length_penalty", alpha, "0 to 10", "0.6 is usual");
         check.done()
     }
@@ -75,27 +80,20 @@ impl Beam {
         log_p / random::exp(self.length_penalty * random::ln((5 + length) as f64 / 6.0))
     }
 
-    /// The `n_best` best answers that it finds, the best first. `logits` are the scores that `decoder`, which has seen the
-    /// prompt, gave for the next token.
+    /// The `n_best` best answers that it finds, the best first, after the prompt that `decoder` has seen.
     ///
     /// It stops as soon as nothing that is kept can become better than they are: no answer gains by going on, and none is
-    /// longer than `most`, so log P / penalty(most) bounds what a beginning can still reach.
+    /// longer than `max`, so log P / penalty(max) bounds what a hypothesis can still reach.
     ///
     /// # Panics
     /// If `n_best` or the width is 0.
     #[must_use]
-    pub fn search(
-        &self,
-        decoder: Decoder<'_>,
-        logits: &[f32],
-        limits: Limits<'_>,
-        n_best: usize,
-    ) -> Vec<Hypothesis> {
+    pub fn search(&self, decoder: Decoder<'_>, limits: Limits<'_>, n_best: usize) -> Vec<Hypothesis> {
         assert!(n_best > 0 && self.width > 0, "an answer and a beam to look for it with");
-        let next = log_softmax(logits, limits.never);
+        let next = log_softmax(decoder.logits(), limits.never);
         let mut live = vec![Live { ids: Vec::new(), log_p: 0.0, decoder, next }];
-        let (mut done, mut spare): (Vec<Hypothesis>, Vec<Decoder<'_>>) = (Vec::new(), Vec::new());
-        for length in 1..=limits.most {
+        let mut done: Vec<Hypothesis> = Vec::new();
+        for length in 1..=limits.max {
             let mut steps = Vec::new();
             for (rank, (place, token, log_p)) in self.candidates(&live).into_iter().enumerate() {
                 if token != limits.end {
@@ -107,11 +105,11 @@ impl Beam {
             }
             steps.truncate(self.width);
             let best = steps.iter().map(|step| step.2).fold(f64::NEG_INFINITY, f64::max);
-            let bound = self.score(best, limits.most);
+            let bound = self.score(best, limits.max);
             if steps.is_empty() || (done.len() == n_best && done[n_best - 1].score >= bound) {
                 return done;
             }
-            live = advance(live, &steps, limits.never, &mut spare);
+            live = advance(live, &steps, limits.never);
         }
         for Live { ids, log_p, .. } in live {
             let score = self.score(log_p, ids.len());
@@ -120,63 +118,57 @@ impl Beam {
         done
     }
 
-    /// The likeliest next tokens of all beginnings, (place in `live`, token, log P), the best first; of equals the one that
-    /// comes first. Twice as many as beginnings are kept: each can end, and as many must be left to go on.
+    /// The likeliest next tokens of all hypotheses, (place in `live`, token, log P), the best first; of equals the one that
+    /// comes first. Twice as many as hypotheses are kept: each can end, and as many must be left to go on.
     fn candidates(&self, live: &[Live<'_>]) -> Vec<(usize, u32, f64)> {
+        let count = 2 * self.width;
         let mut all: Vec<(usize, u32, f64)> = Vec::new();
-        for (place, beginning) in live.iter().enumerate() {
-            let tokens = beginning.next.iter().enumerate().filter(|(_, log_p)| **log_p > f64::NEG_INFINITY);
-            all.extend(tokens.map(|(token, log_p)| (place, token as u32, beginning.log_p + log_p)));
+        for (place, hypothesis) in live.iter().enumerate() {
+            let tokens = hypothesis.next.iter().enumerate().filter(|(_, log_p)| **log_p > f64::NEG_INFINITY);
+            all.extend(tokens.map(|(token, log_p)| (place, token as u32, hypothesis.log_p + log_p)));
+            if all.len() > count {
+                all.select_nth_unstable_by(count - 1, by_rank);
+                all.truncate(count);
+            }
         }
-        all.sort_by(|a, b| b.2.total_cmp(&a.2)); // stable
-        all.truncate(2 * self.width);
+        all.sort_unstable_by(by_rank);
         all
     }
 }
 
-/// The beginnings that go on. A decoder with several of them is copied; one with none is kept for that.
-fn advance<'m>(
-    live: Vec<Live<'m>>,
-    steps: &[(usize, u32, f64)],
-    never: &[u32],
-    spare: &mut Vec<Decoder<'m>>,
-) -> Vec<Live<'m>> {
+/// The likelier first; of equals the hypothesis, then the token, that comes first.
+fn by_rank(a: &(usize, u32, f64), b: &(usize, u32, f64)) -> Ordering {
+    b.2.total_cmp(&a.2).then((a.0, a.1).cmp(&(b.0, b.1)))
+}
+
+/// The hypotheses that go on, computed together. One that goes on in several ways is copied.
+fn advance<'m>(live: Vec<Live<'m>>, steps: &[(usize, u32, f64)], never: &[u32]) -> Vec<Live<'m>> {
     let mut children: Vec<usize> = vec![0; live.len()];
     steps.iter().for_each(|step| children[step.0] += 1);
     let mut parents: Vec<Option<Live<'m>>> = live.into_iter().map(Some).collect();
-    for (parent, children) in parents.iter_mut().zip(&children) {
-        if *children == 0 {
-            spare.extend(parent.take().map(|parent| parent.decoder));
-        }
-    }
     let mut grown = Vec::with_capacity(steps.len());
     for &(place, token, log_p) in steps {
         children[place] -= 1;
         let parent = parents[place].as_ref().expect("a parent until its last child");
         let mut ids = parent.ids.clone();
         ids.push(token);
-        let mut decoder = match (children[place], spare.pop()) {
-            (0, unused) => {
-                spare.extend(unused);
-                parents[place].take().expect("a parent").decoder
-            }
-            (_, Some(mut decoder)) => {
-                decoder.copy_from(&parent.decoder);
-                decoder
-            }
-            (_, None) => parent.decoder.fork(),
+        let decoder = match children[place] {
+            0 => parents[place].take().expect("a parent").decoder,
+            _ => parent.decoder.clone(),
         };
-        let next = log_softmax(decoder.push(token), never);
-        grown.push(Live { ids, log_p, decoder, next });
+        grown.push(Live { ids, log_p, decoder, next: Vec::new() });
     }
+    let tokens: Vec<u32> = steps.iter().map(|step| step.1).collect();
+    Decoder::push_each(&mut grown.iter_mut().map(|live| &mut live.decoder).collect::<Vec<_>>(), &tokens);
+    grown.iter_mut().for_each(|live| live.next = log_softmax(live.decoder.logits(), never));
     grown
 }
 
-/// Puts an answer among the `most` best.
-fn keep(done: &mut Vec<Hypothesis>, answer: Hypothesis, most: usize) {
+/// Puts an answer among the `n_best` best.
+fn keep(done: &mut Vec<Hypothesis>, answer: Hypothesis, n_best: usize) {
     let place = done.partition_point(|other| other.score >= answer.score);
     done.insert(place, answer);
-    done.truncate(most);
+    done.truncate(n_best);
 }
 
 /// log P of each token, those of `never` left out.

@@ -4,13 +4,14 @@
 use gpt::checkpoint::Checkpoint;
 use gpt::config::{Activation, Config, Norm, Preset};
 use gpt::train::{TrainError, Trainer, evaluate};
-use gpt::{Decoder, Gpt, Int8Weights};
-use nn::DropoutSeeds;
+use gpt::{Decoder, Gpt};
+use nn::Context;
 use random::{Rng, Stream};
 use sha2::{Digest, Sha256};
 use tensor::kernels::int8::Int8Matrix;
-use tensor::{Grads, Params, Tape, Workspace, gradcheck};
+use tensor::{DropoutSeeds, Grads, Params, Tape, Workspace, gradcheck};
 
+mod going_on;
 mod stopping;
 mod updates;
 mod variants;

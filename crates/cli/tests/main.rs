@@ -1,0 +1,23 @@
+//! The integration tests of this crate, one program: linking it is what takes the time. A new file is a line here
+//! (`crates/cli/tests/layout.rs` holds that).
+
+mod bad_input;
+mod baseline;
+mod clean;
+mod common;
+mod data;
+mod drift;
+mod embed;
+mod fetch;
+mod few_shot;
+mod finetune;
+mod layout;
+mod malformed;
+mod ngram;
+mod plan;
+mod report;
+mod runs;
+mod score;
+mod segment_and_augment;
+mod seq2seq;
+mod synth;

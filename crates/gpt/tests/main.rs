@@ -1,0 +1,11 @@
+//! The integration tests of this crate, one program: linking it is what takes the time. A new file is a line here
+//! (`crates/cli/tests/layout.rs` holds that).
+
+mod beam;
+mod few_shot;
+mod gpt2_dir;
+mod objectives;
+mod parity;
+mod peft;
+mod training;
+mod tune;

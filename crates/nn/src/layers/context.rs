@@ -1,0 +1,68 @@
+//! What the layers of one forward pass share.
+
+use super::cache::Cache;
+use super::visibility::Visibility;
+use std::sync::Arc;
+use tensor::kernels::attention::Intervals;
+use tensor::{Tape, Var};
+
+/// One forward pass: its tape, the shape of its ids, who sees whom and, while generating, the caches of its sequences. A
+/// model makes it, hands it through its layers, and drops it with the tape.
+///
+/// The same layers compute with and without caches. Without them all positions of (B, T) are there; with them the (B, T) are
+/// the new positions of B sequences, each of which sees its cache, too.
+pub struct Context<'t, 'c> {
+    /// Where values are computed.
+    pub tape: &'t Tape<'t>,
+    /// (B, T): sequences, and positions of each.
+    pub shape: [usize; 2],
+    /// Which positions each one sees, without caches.
+    pub intervals: Arc<Intervals>,
+    /// What the residual stream began as, (B, T, C), for the blocks that read it again.
+    pub embedding: Option<Var<'t>>,
+    /// The values of the first layer, (B, T, NKV hs), for the layers that blend theirs with them.
+    pub first_values: Option<Var<'t>>,
+    /// The sequences that grow, while generating.
+    pub growing: Option<Growing<'c>>,
+}
+
+/// Sequences that grow by new positions, right-padded to those of the one with the most.
+pub struct Growing<'c> {
+    /// What each sequence has behind it.
+    pub caches: Vec<&'c mut Cache>,
+    /// New positions of each.
+    pub new: Vec<usize>,
+    /// How far a position sees.
+    pub visibility: Visibility,
+    /// Whether the new positions of a sequence all see each other: the prefix of a prefix language model.
+    pub both_sides: bool,
+    /// Number of the block at work: which keys and values of the caches are its.
+    pub layer: usize,
+}
+
+impl<'t, 'c> Context<'t, 'c> {
+    /// All positions of ids of `shape` (B, T) at once.
+    #[must_use]
+    pub fn new(tape: &'t Tape<'t>, shape: [usize; 2], intervals: Arc<Intervals>) -> Self {
+        Self { tape, shape, intervals, embedding: None, first_values: None, growing: None }
+    }
+
+    /// New positions behind those of caches, on a tape that does not record.
+    #[must_use]
+    pub fn with_caches(tape: &'t Tape<'t>, growing: Growing<'c>) -> Self {
+        let time = growing.new.iter().copied().max().unwrap_or(0);
+        let shape = [growing.new.len(), time];
+        let nobody = Arc::new(Intervals::new(Vec::new(), Vec::new(), 1));
+        Self { growing: Some(growing), ..Self::new(tape, shape, nobody) }
+    }
+}
+
+impl Growing<'_> {
+    /// The places of the new positions, (B T): how many positions of its sequence stand before each. Those of padding are 0.
+    pub fn places(&self, time: usize) -> impl Iterator<Item = usize> {
+        self.caches.iter().zip(&self.new).flat_map(move |(cache, &new)| {
+            let before = cache.positions() - new;
+            (0..time).map(move |i| if i < new { before + i } else { 0 })
+        })
+    }
+}

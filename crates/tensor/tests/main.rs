@@ -1,0 +1,11 @@
+//! The integration tests of this crate, one program: linking it is what takes the time. A new file is a line here
+//! (`crates/cli/tests/layout.rs` holds that).
+//! Apart from it are those that change the instruction set of the whole process.
+
+mod attention;
+mod composed;
+mod edges;
+mod exact;
+mod registry;
+mod shapes;
+mod vmath;
