@@ -39,7 +39,7 @@ examples:
 
 # Built, not run: nothing here depends on how fast a machine is.
 benches:
-	cargo build --release -p benches --benches --bins
+	cargo build --release -p benches -p experiments --benches --bins
 
 # The program itself, for a few seconds, then what it made.
 smoke:

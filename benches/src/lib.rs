@@ -1,5 +1,6 @@
 //! What the measurements share. The measurements themselves are in `benches/benches/`, the comparison with
-//! PyTorch in `benches/peers/`, and how to read them in `benches/README.md`.
+//! PyTorch in `benches/peers/`, and how to read them in `benches/README.md`. What is claimed of
+//! quality is measured in `benches/experiments/`.
 //!
 //! Two kinds of numbers are made here. A *series* is one thing timed many times, by criterion, which also
 //! remembers it for the next run ([`measure::series`]). A *comparison* is two things timed in turn, A B A B,
@@ -9,10 +10,8 @@
 pub mod alternate;
 pub mod attention;
 pub mod decoding;
-pub mod excess;
 pub mod hand;
 pub mod machine;
 pub mod measure;
 pub mod samples;
-pub mod scoreboard;
 pub mod table;

@@ -123,10 +123,7 @@ impl Model {
 /// # Errors
 /// If the tokenizer cannot encode the text for another reason.
 pub fn encode_known(tokenizer: &Tokenizer, text: &str) -> Result<(Vec<u32>, usize), DataError> {
-    let (mut ids, unknown) = match tokenizer {
-        Tokenizer::Char(tokenizer) => tokenizer.encode_known(text),
-        other => (other.encode(text)?, 0),
-    };
+    let (mut ids, unknown) = tokenizer.encode_known(text);
     if ids.is_empty() {
         ids.push(0);
     }

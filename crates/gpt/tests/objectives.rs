@@ -99,7 +99,7 @@ fn excess(model: &Gpt, params: &Params, corruptor: &Corruptor, part: usize, text
 }
 
 /// One transformer, three tasks: each approaches its exact floor, and none falls below it. (For how near a larger model
-/// comes in a long training: `cargo run --release -p benches --bin floors`.)
+/// comes in a long training: `cargo run --release -p experiments --bin floors`.)
 #[test]
 fn no_task_of_a_mixture_falls_below_its_floor() {
     let (train, val) = (chain(1, 200_000), chain(2, 60_000));

@@ -11,7 +11,7 @@ pub struct Document {
     pub symbols: Vec<u32>,
     /// -ln p of each under the process, given what the task lets one see: (T,), nats
     pub nats: Vec<f64>,
-    /// The part of the [`Floor`] each belongs to; the part says whether it counts: (T,)
+    /// The part of the [`Floor`](crate::Floor) each belongs to; the part says whether it counts: (T,)
     pub parts: Vec<u8>,
     /// Where each field begins. Symbols before the first belong to none.
     pub fields: Vec<(Field, usize)>,

@@ -1,7 +1,16 @@
 //! Shapes and text of a picture.
 
-use super::NEUTRAL;
 use std::fmt::{Display, Write};
+
+/// Sizes, and a colour for each class that can be read on white and on black: a picture alone does not know where it is
+/// shown.
+pub(super) const NEUTRAL: &str = "\
+.chart{font-family:sans-serif}.chart text{font-size:13px;fill:currentColor}
+.chart .small{font-size:11px}.chart .big{font-size:19px;font-weight:bold}.chart .bold{font-weight:bold}
+.chart,.ink{color:#767b84}.muted{color:#767b84}.grid{color:#767b84;opacity:.25}
+.c0{color:#1f83c4}.c1{color:#d55e00}.c2{color:#009e73}.c3{color:#c4699b}.c4{color:#c98a00}.c5{color:#4fa3d6}
+.c6{color:#8572c9}
+";
 
 /// A picture in the making. Classes give the colours: see [`super`].
 #[derive(Clone, Debug)]
@@ -23,7 +32,7 @@ impl Svg {
         self.wrapped(" xmlns=\"http://www.w3.org/2000/svg\"", &format!("<style>\n{NEUTRAL}</style>\n"))
     }
 
-    /// As a part of a [`super::page`].
+    /// As a part of a [`super::page()`].
     pub(crate) fn inline(&self) -> String {
         self.wrapped("", "")
     }

@@ -29,8 +29,6 @@ mod features;
 mod lbfgs;
 mod logistic;
 mod naive_bayes;
-#[cfg(test)]
-mod tests;
 
 pub use features::{Features, Sparse, words};
 pub use lbfgs::{Minimum, minimise};
@@ -145,3 +143,7 @@ pub fn softmax(scores: &mut [f64]) {
     let sum: f64 = scores.iter().sum();
     scores.iter_mut().for_each(|s| *s /= sum);
 }
+
+#[cfg(test)]
+#[path = "baseline_tests.rs"]
+mod tests;

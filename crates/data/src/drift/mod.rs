@@ -22,8 +22,6 @@ mod passages;
 mod perplexity;
 mod remedies;
 mod report;
-#[cfg(test)]
-mod tests;
 mod vocabulary;
 
 pub use divergence::{Divergence, divergences};
@@ -76,3 +74,7 @@ pub fn compare(
     report.remedies = remedies::remedies(&report);
     Ok(report)
 }
+
+#[cfg(test)]
+#[path = "drift_tests.rs"]
+mod tests;

@@ -45,8 +45,6 @@
 mod discount;
 mod leave_one_out;
 mod level;
-#[cfg(test)]
-mod tests;
 
 pub use discount::Discounts;
 
@@ -219,3 +217,7 @@ fn check_ids(tokens: &[u32], vocab_size: usize) -> Result<(), DataError> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+#[path = "ngram_tests.rs"]
+mod tests;

@@ -1,6 +1,6 @@
 //! What a model is trained to do: continue a text, fill in what is hidden, or both by turns.
 //!
-//! Each objective turns a window of tokens into an [`Example`]: what the model sees, which positions may look
+//! Each objective turns a window of tokens into an [`Example`](crate::Example): what the model sees, which positions may look
 //! at which, and what is to be predicted where. The model and its loss are the same for all of them.
 //!
 //! | objective | a row | predicted | mask |

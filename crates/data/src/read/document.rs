@@ -147,3 +147,7 @@ fn find_format(name: &str) -> Result<&'static Format, DataError> {
         malformed("--format", "", format!("one of {names}"), format!("{name:?}"), "name one of them")
     })
 }
+
+#[cfg(test)]
+#[path = "document_tests.rs"]
+mod tests;

@@ -1,7 +1,6 @@
 //! Files of every format, whole and byte by byte; what is refused, with its place; arbitrary bytes.
 
-use super::{Document, Documents, FORMATS, Options, format_of};
-use crate::DataError;
+use super::*;
 use encoding_rs::{BIG5, GB18030};
 use proptest::prelude::*;
 use std::io::{self, Read};
@@ -138,7 +137,7 @@ fn encodings() {
 fn damaged_bytes_are_located() {
     let text = "今天天气很好，我们一起去公园散步。孩子们跑来跑去，笑声不断。";
     // Beyond the part that the encoding is found from.
-    let lines = 1 + (super::encoding::SNIFF + 100_000) / (text.len() + 1);
+    let lines = 1 + (crate::read::encoding::SNIFF + 100_000) / (text.len() + 1);
     let mut bytes = format!("{text}\n").repeat(lines).into_bytes();
     let offset = bytes.len();
     bytes.extend(b"\xC4\xE3 more\n");

@@ -16,8 +16,6 @@
 mod blocks;
 mod csv;
 mod document;
-#[cfg(test)]
-mod document_tests;
 mod encoding;
 #[cfg(feature = "html")]
 mod html;

@@ -8,4 +8,4 @@ pub mod grammar;
 pub mod hmm;
 pub mod objectives;
 pub mod oracle;
-pub mod pushdown;
+pub(crate) mod pushdown;

@@ -1,7 +1,7 @@
 //! The pictures of a report.
 
 use super::record::Record;
-use super::words::{letter, loss};
+use super::words::{MARKER, letter, loss};
 use crate::chart::{Chart, Curve, Level, Look, Point, median, shortened, smoothed, thinned};
 use gpt::run_dir::Metrics;
 
@@ -95,8 +95,7 @@ fn losses(records: &[Record], floor: Option<f64>, across: Across) -> Figure {
     }
     let name = if across == Across::Tokens { "loss-by-tokens" } else { "loss-by-seconds" };
     let title = "Loss, nats per token".to_string();
-    let chart =
-        Chart { title, across: axis.into(), curves, levels, range, height: 360.0, marker: super::MARKER };
+    let chart = Chart { title, across: axis.into(), curves, levels, range, height: 360.0, marker: MARKER };
     Figure { name, chart, caption }
 }
 
@@ -221,7 +220,7 @@ fn measured(
     };
     let range = (0.0, (if noisy { 1.25 * largest } else { largest }).max(0.0));
     let (title, across, levels) = (title.to_string(), axis.to_string(), Vec::new());
-    let chart = Chart { title, across, curves, levels, range, height: 170.0, marker: super::MARKER };
+    let chart = Chart { title, across, curves, levels, range, height: 170.0, marker: MARKER };
     Some(Figure { name, chart, caption })
 }
 

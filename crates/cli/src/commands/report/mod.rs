@@ -18,6 +18,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use words::MARKER;
 
 pub(crate) const ABOUT: &str = "A page about training runs: curves, samples, settings
 
@@ -29,8 +30,6 @@ pub(crate) const ABOUT: &str = "A page about training runs: curves, samples, set
 The page is one file that loads nothing. A run that is still going on is shown as far as it is. A file that this command did
 not write is never replaced.";
 
-/// What begins every file of this command: it replaces no others.
-const MARKER: &str = "newleaf report";
 /// More runs than letters cannot be told apart.
 const MOST_RUNS: usize = 26;
 

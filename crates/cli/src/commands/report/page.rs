@@ -4,7 +4,7 @@ use super::compare::{Facts, all_settings, differences, from_preset, incomparable
 use super::figures::Figure;
 use super::record::Record;
 use super::summary::rows;
-use super::words::{grouped, letter};
+use super::words::{MARKER, grouped, letter};
 use crate::chart::{self, escaped};
 use gpt::run_dir::Sample;
 use std::fmt::Write;
@@ -29,7 +29,7 @@ pub(super) fn page(records: &[Record], figures: &[Figure], floor: Option<f64>) -
     }
     samples(&mut body, records);
     about(&mut body, records);
-    chart::page(super::MARKER, &title, &body)
+    chart::page(MARKER, &title, &body)
 }
 
 /// The final figures side by side, and how to read them.

@@ -3,6 +3,9 @@
 use gpt::config::{Config, FIELDS, Group};
 use serde_json::Value;
 
+/// What begins every file of this command: it replaces no others.
+pub(super) const MARKER: &str = "newleaf report";
+
 /// A loss or bits.
 pub(super) fn loss(value: f64) -> String {
     if value.abs() < 1e4 { format!("{value:.4}") } else { format!("{value:.2e}") }

@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let kind = KINDS.iter().find(|kind| kind.name == args.kind).expect("clap knows no others");
     if !kind.has_specials && !args.special.is_empty() {
         let able: Vec<&str> = KINDS.iter().filter(|kind| kind.has_specials).map(|kind| kind.name).collect();
-        let able = able.join(" and ");
+        let able = able.join(" or ");
         return Err(Failure::input(format!(
             "--special: only {able} has special tokens; leave it out, or use --kind {able}"
         )));

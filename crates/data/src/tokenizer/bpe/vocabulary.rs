@@ -7,7 +7,7 @@ use crate::tokenizer::kind::Coding;
 use crate::tokenizer::specials::check_new_special;
 use crate::tokenizer::tokens::Tokens;
 
-/// A byte-level BPE tokenizer: learned by [`BpeTrainer`], or read from the files of another.
+/// A byte-level BPE tokenizer: learned by [`BpeTrainer`](super::BpeTrainer), or read from the files of another.
 ///
 /// ```
 /// use data::tokenizer::{BpeTrainer, PieceCounts};

@@ -5,11 +5,11 @@ use std::fmt::Write;
 
 const HEAD: &str = "# Scoreboard of fine-tuning
 
-Written by a program, from numbers that it measured (`benches/src/scoreboard`):
+Written by a program, from numbers that it measured (`benches/experiments/src/scoreboard`):
 
 ```sh
-cargo run --release -p benches --bin scoreboard -- results.tsv --out docs/scoreboard.md
-cargo run --release -p benches --bin scoreboard -- results.tsv --waimai waimai_10k.csv waimai
+cargo run --release -p experiments --bin scoreboard -- results.tsv --out docs/scoreboard.md
+cargo run --release -p experiments --bin scoreboard -- results.tsv --waimai waimai_10k.csv waimai
 ```
 
 What `results.tsv` has is not measured again. A number is the mean over the seeds ± the standard deviation of one; a

@@ -51,7 +51,7 @@ fn settings() -> String {
 }
 
 fn read((name, source, target): (&str, &str, &str)) -> Result<Pairs> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets").join(name);
     let options = Options { text_column: Some(source.into()), ..Options::default() };
     let pair = |document: std::result::Result<data::read::Document, data::DataError>| {
         let document = document?;

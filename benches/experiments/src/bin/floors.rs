@@ -1,16 +1,16 @@
 //! How near one transformer comes to what can be known: the excess of its loss over the exact cost of the same answers, for
 //! each objective of a mixture, on texts of a process that we wrote.
 //!
-//!   cargo run --release -p benches --bin floors -- markov-k mix=clm:.5,mlm:.25,span:.25
-//!   cargo run --release -p benches --bin floors -- dyck clm max_iters=2000
-//!   cargo run --release -p benches --bin floors -- storygen clm block_size=256 batch_size=16
+//!   cargo run --release -p experiments --bin floors -- markov-k mix=clm:.5,mlm:.25,span:.25
+//!   cargo run --release -p experiments --bin floors -- dyck clm max_iters=2000
+//!   cargo run --release -p experiments --bin floors -- storygen clm block_size=256 batch_size=16
 //!
 //! Any setting of `newleaf train` may follow as NAME=VALUE, and seed=N. Progress on stderr, a table on stdout.
 
-use benches::excess::{self, total_loss};
 use data::Example;
 use data::dataset::ObjectiveBatches;
 use data::objective::Vocabulary;
+use experiments::excess::{self, total_loss};
 use gpt::config::{Config, Preset};
 use gpt::train::Trainer;
 use std::error::Error;

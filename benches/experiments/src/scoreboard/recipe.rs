@@ -2,7 +2,7 @@
 
 use super::texts::Reviews;
 use super::{Result, Setup, Values};
-use crate::machine::{forget_peak_memory, peak_memory};
+use benches::machine::{forget_peak_memory, peak_memory};
 use data::Tokenizer;
 use data::baseline::Labelled;
 use data::metrics::LabelScores;

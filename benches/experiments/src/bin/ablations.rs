@@ -1,9 +1,9 @@
 //! What each switch of the preset `shakespeare` is worth: one training for each row of a list, in which one thing is
 //! otherwise, seed by seed.
 //!
-//!   cargo run --release -p benches --bin ablations -- runs.tsv storygen 200 1,2,3
-//!   cargo run --release -p benches --bin ablations -- runs.tsv tinyshakespeare.txt 400 1
-//!   cargo run --release -p benches --bin ablations -- runs.tsv storygen 200 1,2,3 "norm=layer_norm" "window=64 n_head=2"
+//!   cargo run --release -p experiments --bin ablations -- runs.tsv storygen 200 1,2,3
+//!   cargo run --release -p experiments --bin ablations -- runs.tsv tinyshakespeare.txt 400 1
+//!   cargo run --release -p experiments --bin ablations -- runs.tsv storygen 200 1,2,3 "norm=layer_norm" "window=64 n_head=2"
 //!
 //! The text is a generator's, of which every token is new, or a file, whose last tenth is for validation. A run that
 //! `runs.tsv` has is not made again, so an interrupted study goes on where it was, and rows may be divided among several

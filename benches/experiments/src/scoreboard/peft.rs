@@ -4,7 +4,7 @@ use super::{
     ACCURACY, Base, Claim, Column, Model, Recipe, Result, Reviews, Runs, Setup, TRAINED, Values, Verdict,
     unlabelled, words_of,
 };
-use crate::alternate::median;
+use benches::alternate::median;
 use gpt::peft::Method;
 use gpt::tune::{Classify, Event, Pool, Targets, fit};
 use std::ops::ControlFlow;

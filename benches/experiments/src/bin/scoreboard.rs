@@ -1,16 +1,16 @@
 //! The scoreboard of fine-tuning: measures what is claimed of it, and writes docs/scoreboard.md.
 //!
-//!   cargo run --release -p benches --bin scoreboard -- results.tsv --out docs/scoreboard.md
-//!   cargo run --release -p benches --bin scoreboard -- results.tsv --waimai waimai_10k.csv waimai
+//!   cargo run --release -p experiments --bin scoreboard -- results.tsv --out docs/scoreboard.md
+//!   cargo run --release -p experiments --bin scoreboard -- results.tsv --waimai waimai_10k.csv waimai
 //!
 //! Without names of claims, all of them. What `results.tsv` has is not measured again, so an interrupted study goes on where
 //! it was; models that later measurements need lie in `results.tsv.models`, which may be deleted afterwards. A claim whose
 //! file is not given is not measured and keeps the numbers that it has. Progress on stderr, the tables on stdout or in the
-//! file of `--out`. Each case is measured by the program calling itself, with `--measure`. `benches::scoreboard` says how to add
-//! a claim.
+//! file of `--out`. Each case is measured by the program calling itself, with `--measure`.
+//! `experiments::scoreboard` says how to add a claim.
 
 use benches::machine::{cpu_seconds, processor};
-use benches::scoreboard::{CLAIMS, Claim, Result, Runs, Setup, append, find, markdown, read};
+use experiments::scoreboard::{CLAIMS, Claim, Result, Runs, Setup, append, find, markdown, read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 

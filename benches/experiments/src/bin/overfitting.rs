@@ -1,13 +1,13 @@
 //! A model that learns a short text by heart, and what helps: the loss on new text while 30 KB of stories are read again and
 //! again, for each remedy, beside the entropy of the process that wrote them.
 //!
-//!   cargo run --release -p benches --bin overfitting -- docs/pictures/overfitting.svg
+//!   cargo run --release -p experiments --bin overfitting -- docs/pictures/overfitting.svg
 //!
 //! The table goes to stdout, progress to stderr.
 
-use benches::excess;
 use data::CharTokenizer;
 use data::augment::{Eda, Paraphrase};
+use experiments::excess;
 use gpt::config::{Config, Preset};
 use gpt::train::Trainer;
 use random::{Rng, Stream};

@@ -1,7 +1,7 @@
 //! What the claims about texts from texts have in common: a model learns pairs, and answers.
 
 use super::{Model, Result, Values};
-use crate::machine::{forget_peak_memory, peak_memory};
+use benches::machine::{forget_peak_memory, peak_memory};
 use data::Example;
 use data::metrics::AnswerScores;
 use data::seq2seq::PairTemplate;

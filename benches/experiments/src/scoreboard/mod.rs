@@ -1,9 +1,9 @@
 //! The scoreboard of fine-tuning: for each claim of the documents its number, beside what simpler things reach and what can
-//! be reached at all. `cargo run --release -p benches --bin scoreboard` measures what is missing and writes the table.
+//! be reached at all. `cargo run --release -p experiments --bin scoreboard` measures what is missing and writes the table.
 //!
 //! # How to add a claim
 //!
-//! 1. Write `benches/src/scoreboard/<name>.rs` after the pattern of its neighbours; `sentiment.rs` is a short one. It has a
+//! 1. Write `scoreboard/<name>.rs` after the pattern of its neighbours; `sentiment.rs` is a short one. It has a
 //!    [`Claim`], whose `measure` answers the numbers of one case with one seed.
 //! 2. Add it to [`CLAIMS`] below.
 //!

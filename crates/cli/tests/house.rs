@@ -1,0 +1,633 @@
+//! Who may import whom. The arrows between files are read from the source: every `use`, every path such as
+//! `crate::tape::Tape` or `nn::Linear`, every line of a registry, in every file of every crate's `src`. A name that a
+//! file only passes on (`pub use`) leads to the file that defines it, so that a `mod.rs` hides nothing. Tests are left
+//! out.
+//!
+//! Two rules: the nevers ([`NEVERS`]), and no circle between files. What breaks them today is listed, exactly
+//! ([`KNOWN_NEVERS`], [`KNOWN_CIRCLES`]): what is new fails, and so does an entry that no longer occurs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+/// (from, to, reason): no file whose name begins with the first imports one whose name begins with the second. A name
+/// is that of the crate and the path below its `src`, such as `gpt/train/step.rs`. Files of one room see each other.
+const NEVERS: &[(&str, &[&str], &str)] = &[
+    ("random/", &["tensor/", "nn/", "data/", "synth/", "gpt/", "cli/"], "random imports nothing"),
+    ("tensor/", &["nn/", "data/", "synth/", "gpt/", "cli/"], "tensor is the ground floor"),
+    ("nn/", &["data/", "synth/", "gpt/", "cli/"], "layers know shapes, not texts"),
+    ("data/", &["tensor/", "nn/", "gpt/", "synth/", "cli/"], "data knows nothing of tensors or models"),
+    ("synth/", &["tensor/", "nn/", "gpt/", "cli/"], "corpora of known entropy need no model"),
+    ("gpt/", &["synth/", "cli/"], "a model does not know where its text comes from"),
+    ("gpt/generate", &["gpt/train", "gpt/tune"], "sampling needs no training"),
+    ("gpt/files/", &["gpt/"], "files know bytes and tensors, not models"),
+    (
+        "tensor/kernels/",
+        &["tensor/op.rs", "tensor/ops/", "tensor/tape", "tensor/gradcheck"],
+        "kernels know slices",
+    ),
+];
+
+/// What breaks the nevers today.
+const KNOWN_NEVERS: &[(&str, &str)] = &[
+    ("tensor/kernels/attention/v0_naive.rs", "tensor/op.rs"),
+    ("tensor/kernels/attention/v1_intervals.rs", "tensor/op.rs"),
+    ("tensor/kernels/attention/v2_rows.rs", "tensor/op.rs"),
+    ("tensor/kernels/attention/v3_blocked.rs", "tensor/op.rs"),
+    ("tensor/kernels/blend.rs", "tensor/op.rs"),
+    ("tensor/kernels/broadcast.rs", "tensor/gradcheck.rs"),
+    ("tensor/kernels/broadcast.rs", "tensor/op.rs"),
+    ("tensor/kernels/columns.rs", "tensor/op.rs"),
+    ("tensor/kernels/cross_entropy.rs", "tensor/op.rs"),
+    ("tensor/kernels/element_loss.rs", "tensor/gradcheck.rs"),
+    ("tensor/kernels/embedding.rs", "tensor/op.rs"),
+    ("tensor/kernels/feed_forward.rs", "tensor/op.rs"),
+    ("tensor/kernels/gemm.rs", "tensor/op.rs"),
+    ("tensor/kernels/layer_norm.rs", "tensor/op.rs"),
+    ("tensor/kernels/rms_norm.rs", "tensor/op.rs"),
+    ("tensor/kernels/rotary.rs", "tensor/op.rs"),
+    ("tensor/kernels/rows.rs", "tensor/op.rs"),
+    ("tensor/kernels/simd/guard/attention.rs", "tensor/op.rs"),
+    ("tensor/kernels/simd/guard/elementwise.rs", "tensor/op.rs"),
+    ("tensor/kernels/simd/guard/memory.rs", "tensor/op.rs"),
+    ("tensor/kernels/simd/guard/products.rs", "tensor/op.rs"),
+    ("tensor/kernels/simd/guard/rows.rs", "tensor/op.rs"),
+    ("tensor/kernels/softmax.rs", "tensor/op.rs"),
+    ("tensor/kernels/vmath.rs", "tensor/op.rs"),
+];
+
+/// The circles of today: for each the files that lead to each other, in the order of their names.
+const KNOWN_CIRCLES: &[&[&str]] = &[
+    &["gpt/tune/classifier.rs", "gpt/tune/head.rs", "gpt/tune/words.rs"],
+    &["nn/embed/sgns.rs", "nn/embed/windows.rs"],
+    &["nn/peft/ia3.rs", "nn/peft/lora.rs", "nn/peft/mod.rs"],
+    &[
+        "tensor/kernels/simd/avx2.rs",
+        "tensor/kernels/simd/avx512.rs",
+        "tensor/kernels/simd/mod.rs",
+        "tensor/kernels/simd/neon.rs",
+        "tensor/kernels/simd/scalar.rs",
+        "tensor/kernels/simd/tile.rs",
+    ],
+    &[
+        "tensor/ops/add.rs",
+        "tensor/ops/affine.rs",
+        "tensor/ops/attention.rs",
+        "tensor/ops/bce_with_logits.rs",
+        "tensor/ops/blend.rs",
+        "tensor/ops/broadcast.rs",
+        "tensor/ops/concat.rs",
+        "tensor/ops/cross_entropy.rs",
+        "tensor/ops/div.rs",
+        "tensor/ops/dropout.rs",
+        "tensor/ops/embedding.rs",
+        "tensor/ops/exp.rs",
+        "tensor/ops/feed_forward.rs",
+        "tensor/ops/gather.rs",
+        "tensor/ops/gelu.rs",
+        "tensor/ops/layer_norm.rs",
+        "tensor/ops/linear.rs",
+        "tensor/ops/linear_cross_entropy.rs",
+        "tensor/ops/ln.rs",
+        "tensor/ops/matmul.rs",
+        "tensor/ops/mean.rs",
+        "tensor/ops/mod.rs",
+        "tensor/ops/mse.rs",
+        "tensor/ops/mul.rs",
+        "tensor/ops/neg.rs",
+        "tensor/ops/relu.rs",
+        "tensor/ops/reshape.rs",
+        "tensor/ops/rms_norm.rs",
+        "tensor/ops/rotary.rs",
+        "tensor/ops/slice.rs",
+        "tensor/ops/soft_cap.rs",
+        "tensor/ops/softmax.rs",
+        "tensor/ops/sub.rs",
+        "tensor/ops/sum.rs",
+        "tensor/ops/tanh.rs",
+        "tensor/ops/transpose.rs",
+    ],
+];
+
+#[test]
+fn nobody_imports_what_it_must_not() {
+    let house = House::read();
+    let found: Vec<(&str, &str)> = house.broken_nevers().map(|(from, to, _)| (from, to)).collect();
+    for (from, to, reason) in house.broken_nevers() {
+        assert!(KNOWN_NEVERS.contains(&(from, to)), "{from} imports {to}, but {reason}");
+    }
+    for known in KNOWN_NEVERS {
+        assert!(found.contains(known), "{known:?} no longer occurs: take it off KNOWN_NEVERS");
+    }
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let house = House::read();
+    assert!(house.arrows.len() > 300 && house.arrows.values().flatten().count() > 1000, "nothing was read");
+    let found = house.circles();
+    let is_known = |circle: &Vec<String>| KNOWN_CIRCLES.iter().any(|known| circle.iter().eq(known.iter()));
+    let new: Vec<String> =
+        found.iter().filter(|circle| !is_known(circle)).map(|circle| house.lines(circle)).collect();
+    assert!(new.is_empty(), "circles:\n{}", new.join("\n"));
+    for known in KNOWN_CIRCLES {
+        let occurs = found.iter().any(|circle| circle.iter().eq(known.iter()));
+        assert!(occurs, "{known:?} is no circle any more, or another one: mend KNOWN_CIRCLES");
+    }
+}
+
+/// The files and their arrows.
+#[derive(Debug, Default)]
+struct House {
+    /// For each file, such as `gpt/train/step.rs`, those that it imports.
+    arrows: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// A source file: where its module is, and what it says.
+#[derive(Debug)]
+struct File {
+    /// Crate and modules, such as `["gpt", "train", "step"]`.
+    module: Vec<String>,
+    tokens: Vec<String>,
+    /// What `use` brings into it: the name here, and the path. The name `*` stands for everything.
+    uses: Vec<Use>,
+}
+
+#[derive(Clone, Debug)]
+struct Use {
+    name: String,
+    path: Vec<String>,
+    /// Whether others see the name here, too.
+    passed_on: bool,
+}
+
+impl House {
+    /// The house of this workspace.
+    fn read() -> House {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut texts = BTreeMap::new();
+        for folder in fs::read_dir(root.join("crates")).unwrap().map(|entry| entry.unwrap().path()) {
+            let name = folder.file_name().unwrap().to_str().unwrap().to_string();
+            collect(&folder.join("src"), &name, &mut texts);
+        }
+        House::of(&texts)
+    }
+
+    /// The house of these texts, by name of file.
+    fn of(texts: &BTreeMap<String, String>) -> House {
+        let tokens: BTreeMap<&String, Vec<String>> =
+            texts.iter().map(|(name, text)| (name, tokens(text))).collect();
+        let mut tests = BTreeSet::new();
+        let mut files = BTreeMap::new();
+        for (name, tokens) in tokens {
+            let module = module(name);
+            let (tokens, of_tests) = without_tests(tokens);
+            tests.extend(of_tests.into_iter().map(|test| [&module[..], &[test]].concat()));
+            let uses = uses(&tokens);
+            files.insert(name.clone(), File { module, tokens, uses });
+        }
+        files.retain(|name, file| {
+            let stem = name.rsplit('/').next().unwrap_or(name);
+            !tests.contains(&file.module) && stem != "tests.rs" && !stem.ends_with("_tests.rs")
+        });
+        let macros: BTreeSet<&str> = files.values().flat_map(|file| file.macros()).collect();
+        let by_module: BTreeMap<&[String], &String> =
+            files.iter().map(|(name, file)| (&file.module[..], name)).collect();
+        let arrow = |(name, file): (&String, &File)| {
+            let targets = file.paths(&by_module, &macros).into_iter();
+            let targets = targets.filter_map(|path| resolve(&files, &by_module, &file.module, &path, 0));
+            (name.clone(), targets.filter(|target| target != name).collect())
+        };
+        House { arrows: files.iter().map(arrow).collect() }
+    }
+
+    /// All files that a file leads to, by one arrow or several.
+    fn reached<'h>(&'h self, from: &'h String) -> BTreeSet<&'h String> {
+        let (mut seen, mut open) = (BTreeSet::new(), vec![from]);
+        while let Some(file) = open.pop() {
+            open.extend(self.arrows.get(file).into_iter().flatten().filter(|&next| seen.insert(next)));
+        }
+        seen
+    }
+
+    /// A circle as text: a line for each file, with those of the circle that it imports.
+    fn lines(&self, circle: &[String]) -> String {
+        let within = |from: &String| -> Vec<&str> {
+            self.arrows[from].iter().filter(|to| circle.contains(to)).map(String::as_str).collect()
+        };
+        circle.iter().map(|from| format!("  {from} -> {}\n", within(from).join(", "))).collect()
+    }
+
+    /// The arrows that [`NEVERS`] forbids, with the reason.
+    fn broken_nevers(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        let arrows =
+            self.arrows.iter().flat_map(|(from, tos)| tos.iter().map(move |to| (&from[..], &to[..])));
+        arrows.filter_map(|(from, to)| {
+            let forbids = |(room, others, _): &&(&str, &[&str], &str)| {
+                from.starts_with(room)
+                    && !to.starts_with(room)
+                    && others.iter().any(|other| to.starts_with(other))
+            };
+            NEVERS.iter().find(forbids).map(|&(_, _, reason)| (from, to, reason))
+        })
+    }
+
+    /// The circles: sets of files each of which leads to each other one.
+    fn circles(&self) -> Vec<Vec<String>> {
+        let reached: BTreeMap<&String, BTreeSet<&String>> =
+            self.arrows.keys().map(|file| (file, self.reached(file))).collect();
+        let both = |a: &String, b: &String| reached[a].contains(b) && reached[b].contains(a);
+        let mut circles: Vec<Vec<String>> = Vec::new();
+        for file in self.arrows.keys().filter(|file| reached[file].contains(file)) {
+            match circles.iter_mut().find(|circle| both(&circle[0], file)) {
+                Some(circle) => circle.push(file.clone()),
+                None => circles.push(vec![file.clone()]),
+            }
+        }
+        circles
+    }
+}
+
+/// The source files below a folder, by name such as `gpt/train/step.rs`.
+fn collect(folder: &Path, name: &str, texts: &mut BTreeMap<String, String>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for path in entries.map(|entry| entry.unwrap().path()) {
+        let name = format!("{name}/{}", path.file_name().unwrap().to_str().unwrap());
+        if path.is_dir() {
+            collect(&path, &name, texts);
+        } else if name.ends_with(".rs") {
+            texts.insert(name, fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+/// `gpt/train/step.rs` is the module `gpt::train::step`, `gpt/train/mod.rs` is `gpt::train`.
+fn module(name: &str) -> Vec<String> {
+    let mut module: Vec<String> = name.trim_end_matches(".rs").split('/').map(String::from).collect();
+    if matches!(module.last().map(String::as_str), Some("mod" | "lib" | "main")) {
+        module.pop();
+    }
+    module
+}
+
+/// Words and signs of a text, `::` being one; no comments, texts, numbers with signs.
+fn tokens(text: &str) -> Vec<String> {
+    let chars: Vec<char> = text.chars().collect();
+    let at = |i: usize| chars.get(i).copied().unwrap_or('\0');
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let (mut tokens, mut i) = (Vec::new(), 0);
+    while i < chars.len() {
+        match at(i) {
+            '/' if at(i + 1) == '/' => i += chars[i..].iter().take_while(|&&c| c != '\n').count(),
+            '/' if at(i + 1) == '*' => {
+                let mut depth = 0;
+                loop {
+                    match (at(i), at(i + 1)) {
+                        ('/', '*') => (depth, i) = (depth + 1, i + 2),
+                        ('*', '/') => (depth, i) = (depth - 1, i + 2),
+                        _ => i += 1,
+                    }
+                    if depth == 0 || i >= chars.len() {
+                        break;
+                    }
+                }
+            }
+            '"' => i = after_string(&chars, i),
+            '\'' if at(i + 1) == '\\' => {
+                i += 3;
+                i += 1 + chars[i..].iter().take_while(|&&c| c != '\'').count();
+            }
+            '\'' if at(i + 2) == '\'' => i += 3,
+            '\'' => i += 1, // a lifetime: its name is a word that means nothing here
+            c if is_word(c) => {
+                let end = i + chars[i..].iter().take_while(|&&c| is_word(c)).count();
+                let word: String = chars[i..end].iter().collect();
+                let hashes = chars[end..].iter().take_while(|&&c| c == '#').count();
+                if word.ends_with('r') && word.len() <= 2 && at(end + hashes) == '"' {
+                    let close: Vec<char> =
+                        std::iter::once('"').chain(std::iter::repeat_n('#', hashes)).collect();
+                    let body = end + hashes + 1;
+                    let length = chars[body..].windows(close.len()).position(|window| window == close);
+                    i = length.map_or(chars.len(), |length| body + length + close.len());
+                } else {
+                    tokens.push(word);
+                    i = end;
+                }
+            }
+            ':' if at(i + 1) == ':' => {
+                tokens.push("::".into());
+                i += 2;
+            }
+            c => {
+                if !c.is_whitespace() {
+                    tokens.push(c.into());
+                }
+                i += 1;
+            }
+        }
+    }
+    tokens
+}
+
+/// Where a string that begins at `start` has ended.
+fn after_string(chars: &[char], start: usize) -> usize {
+    let mut i = start + 1;
+    while i < chars.len() && chars[i] != '"' {
+        i += if chars[i] == '\\' { 2 } else { 1 };
+    }
+    i + 1
+}
+
+/// The tokens without the items behind `#[cfg(test)]`, and the modules in other files among those.
+fn without_tests(tokens: Vec<String>) -> (Vec<String>, Vec<String>) {
+    const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
+    let (mut kept, mut modules, mut i) = (Vec::new(), Vec::new(), 0);
+    while i < tokens.len() {
+        if !tokens[i..].iter().map(String::as_str).take(MARK.len()).eq(MARK) {
+            kept.push(tokens[i].clone());
+            i += 1;
+            continue;
+        }
+        i += MARK.len();
+        while tokens.get(i).is_some_and(|token| token == "#") {
+            i = after_group(&tokens, i + 1);
+        }
+        if let Some(end) = tokens[i..].iter().position(|token| token == ";" || token == "{") {
+            let item = &tokens[i..i + end];
+            if let (Some(at), ";") = (item.iter().position(|token| token == "mod"), &tokens[i + end][..]) {
+                modules.push(item[at + 1].clone());
+            }
+            i = if tokens[i + end] == ";" { i + end + 1 } else { after_group(&tokens, i + end) };
+        }
+    }
+    (kept, modules)
+}
+
+/// Where the bracket that opens at `start` has closed.
+fn after_group(tokens: &[String], start: usize) -> usize {
+    let mut depth = 0;
+    for (i, token) in tokens.iter().enumerate().skip(start) {
+        match &token[..] {
+            "(" | "[" | "{" => depth += 1,
+            ")" | "]" | "}" => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return i + 1;
+        }
+    }
+    tokens.len()
+}
+
+/// What the `use` declarations bring in.
+fn uses(tokens: &[String]) -> Vec<Use> {
+    let mut uses = Vec::new();
+    for (i, _) in tokens.iter().enumerate().filter(|(_, token)| *token == "use") {
+        let passed_on =
+            i > 0 && (tokens[i - 1] == "pub" || (i > 3 && tokens[i - 1] == ")" && tokens[i - 4] == "pub"));
+        use_tree(tokens, &mut (i + 1), &mut Vec::new(), passed_on, &mut uses);
+    }
+    uses
+}
+
+/// Reads one branch of a `use`, from `at` on.
+fn use_tree(tokens: &[String], at: &mut usize, path: &mut Vec<String>, passed_on: bool, uses: &mut Vec<Use>) {
+    let depth = path.len();
+    let mut name = None;
+    while let Some(token) = tokens.get(*at) {
+        *at += 1;
+        match &token[..] {
+            "::" => {}
+            "{" => {
+                while tokens.get(*at).is_some_and(|token| token != "}") {
+                    use_tree(tokens, at, path, passed_on, uses);
+                }
+                *at += 1;
+                path.truncate(depth);
+                if tokens.get(*at).is_some_and(|token| token == ",") {
+                    *at += 1;
+                }
+                return;
+            }
+            "as" => {
+                name = tokens.get(*at).cloned();
+                *at += 1;
+            }
+            "," | ";" => break,
+            "}" => {
+                *at -= 1;
+                break;
+            }
+            word => path.push(word.into()),
+        }
+    }
+    if path.last().is_some_and(|last| last == "self") {
+        path.pop();
+    }
+    if let Some(last) = path.last() {
+        let name = name.unwrap_or_else(|| last.clone());
+        uses.push(Use { name, path: path.clone(), passed_on });
+    }
+    path.truncate(depth);
+}
+
+impl File {
+    /// Whether `pub use` brings a name in.
+    fn passes_on(&self, name: &str) -> bool {
+        self.uses.iter().any(|one| one.passed_on && one.name == name)
+    }
+
+    /// Whether the name is defined here.
+    fn defines(&self, name: &str) -> bool {
+        const ITEMS: [&str; 8] = ["fn", "struct", "enum", "trait", "const", "type", "static", "mod"];
+        self.tokens.windows(2).any(|pair| pair[1] == name && ITEMS.contains(&&pair[0][..]))
+    }
+
+    /// The macros that it defines.
+    fn macros(&self) -> impl Iterator<Item = &str> {
+        let is_definition = |three: &&[String]| three[0] == "macro_rules" && three[1] == "!";
+        self.tokens.windows(3).filter(is_definition).map(|three| &three[2][..])
+    }
+
+    /// The paths that it names: in `use`, in its code, and in registries, where a word that is given to a macro of
+    /// ours is a module.
+    fn paths(&self, by_module: &BTreeMap<&[String], &String>, macros: &BTreeSet<&str>) -> Vec<Vec<String>> {
+        let (tokens, mut paths, mut words) = (&self.tokens, Vec::new(), BTreeSet::new());
+        let is = |i: usize, sign: &str| tokens.get(i).is_some_and(|token| token == sign);
+        let is_word = |token: &str| token.starts_with(|c: char| c.is_alphabetic() || c == '_');
+        let (mut i, mut end_of_registry) = (0, 0);
+        while i < tokens.len() {
+            if tokens[i] == "use" {
+                i += tokens[i..].iter().take_while(|token| *token != ";").count();
+                continue;
+            }
+            let before = if i > 0 { &tokens[i - 1][..] } else { "" };
+            let begins = is_word(&tokens[i]) && !matches!(before, "::" | "." | "$" | "mod" | "fn");
+            if begins {
+                let start = i;
+                words.insert(&tokens[i][..]);
+                while is(i + 1, "::") && tokens.get(i + 2).is_some_and(|token| is_word(token)) {
+                    i += 2;
+                }
+                let path: Vec<String> =
+                    tokens[start..=i].iter().filter(|token| *token != "::").cloned().collect();
+                let child = [&self.module[..], &path[..1]].concat();
+                if path.len() > 1 || (i < end_of_registry && by_module.contains_key(&child[..])) {
+                    paths.push(path);
+                }
+                if macros.contains(&tokens[i][..]) && is(i + 1, "!") {
+                    end_of_registry = after_group(tokens, i + 2);
+                }
+            }
+            i += 1;
+        }
+        // What is passed on is no arrow, unless it is used here, too.
+        let used = self.uses.iter().filter(|one| !one.passed_on || words.contains(&one.name[..]));
+        paths.extend(used.map(|one| one.path.iter().filter(|word| *word != "*").cloned().collect()));
+        paths
+    }
+}
+
+/// The file that defines what a path leads to, as seen from a module; none if it is not of this workspace.
+fn resolve(
+    files: &BTreeMap<String, File>,
+    by_module: &BTreeMap<&[String], &String>,
+    from: &[String],
+    path: &[String],
+    depth: usize,
+) -> Option<String> {
+    if depth > 16 {
+        return None; // names that pass each other on
+    }
+    let (mut module, mut rest) = (from.to_vec(), path);
+    match &path.first()?[..] {
+        "crate" => {
+            module.truncate(1);
+            rest = &rest[1..];
+        }
+        "self" => rest = &rest[1..],
+        "super" => {
+            while rest.first().is_some_and(|word| word == "super") {
+                module.pop();
+                rest = &rest[1..];
+            }
+        }
+        first => {
+            let child = [from, &path[..1]].concat();
+            if !by_module.contains_key(&child[..]) {
+                // A crate, or a name that some `use` of this file brought in, which is an arrow of its own.
+                by_module.get(&[first.to_string()][..])?;
+                module = vec![first.into()];
+                rest = &rest[1..];
+            }
+        }
+    }
+    while let Some(next) = rest.first() {
+        let child = [&module[..], &rest[..1]].concat();
+        let file = &files[*by_module.get(&module[..])?];
+        if by_module.contains_key(&child[..]) && !(rest.len() == 1 && file.passes_on(next)) {
+            module = child;
+            rest = &rest[1..];
+            continue;
+        }
+        let passed = file.uses.iter().filter(|one| one.name == *next || one.name == "*");
+        for one in passed {
+            let mut path = one.path.clone();
+            if one.name == "*" {
+                path.pop();
+                path.push(next.clone());
+            }
+            path.extend_from_slice(&rest[1..]);
+            if path != rest || module != from {
+                let found = resolve(files, by_module, &module, &path, depth + 1);
+                if one.name != "*" || found.as_ref().is_some_and(|found| files[found].defines(next)) {
+                    return found;
+                }
+            }
+        }
+        break;
+    }
+    by_module.get(&module[..]).map(|name| name.to_string())
+}
+
+/// A small house: of each file its name and text. Every crate has a lib.rs.
+fn house(files: &[(&str, &str)]) -> House {
+    let roots =
+        files.iter().map(|(name, _)| (format!("{}/lib.rs", name.split('/').next().unwrap()), String::new()));
+    let files = files.iter().map(|&(name, text)| (name.to_string(), text.to_string()));
+    House::of(&roots.chain(files).collect())
+}
+
+#[test]
+fn circles_are_found_wherever_they_hide() {
+    let circle = |files: &[(&str, &str)]| house(files).circles();
+    // By `use`, by a path in the code, by a group, by another name.
+    for back in [
+        "use crate::a::A;",
+        "fn f() -> super::a::A { super::a::A }",
+        "use crate::{a::{self, A as It}, c};",
+        "pub use crate::a::A; struct B(A);",
+    ] {
+        let files =
+            [("data/lib.rs", "mod a; mod b; mod c;"), ("data/a.rs", "use crate::b::B;"), ("data/b.rs", back)];
+        assert_eq!(circle(&files), [["data/a.rs", "data/b.rs"]], "{back}");
+    }
+    // Behind a mod.rs that passes names on, also with a star.
+    for door in
+        ["mod a; mod b; pub use a::A; pub(crate) use b::B;", "mod a; mod b; pub use a::*; pub use b::*;"]
+    {
+        let a = ("data/x/a.rs", "pub struct A(super::B);");
+        let b = ("data/x/b.rs", "use super::A; pub struct B;");
+        assert_eq!(circle(&[("data/x/mod.rs", door), a, b]), [["data/x/a.rs", "data/x/b.rs"]], "{door}");
+    }
+    // A registry in the file of the type that its lines are of.
+    let registry = "pub struct Entry; macro_rules! registry { ($($n:ident),*) => { $(mod $n;)* \
+                    const ALL: &[Entry] = &[$($n::ENTRY),*]; } } registry! { one, two }";
+    let one = ("data/x/one.rs", "pub const ENTRY: super::Entry = super::Entry;");
+    let two = ("data/x/two.rs", "pub const TWO: u8 = 2;");
+    assert_eq!(circle(&[("data/x/mod.rs", registry), one, two]), [["data/x/mod.rs", "data/x/one.rs"]]);
+    // Three files.
+    let round =
+        [("nn/a.rs", "use crate::b::B;"), ("nn/b.rs", "use crate::c::C;"), ("nn/c.rs", "use crate::a::A;")];
+    assert_eq!(circle(&round), [["nn/a.rs", "nn/b.rs", "nn/c.rs"]]);
+}
+
+#[test]
+fn what_is_no_circle_is_none() {
+    for back in [
+        "// use crate::a::A;",
+        "/* use crate::a::A; /* in a comment */ use crate::a::A; */",
+        r##"const TEXT: &str = "use crate::a::A;"; const RAW: &str = r#"crate::a::A " "#;"##,
+        "#[cfg(test)] mod tests { use crate::a::A; }",
+        "#[cfg(test)]\n#[path = \"b_tests.rs\"]\nmod tests;",
+        "#[cfg(test)] use crate::a::A;",
+        "pub use crate::a::A;", // passed on, not used
+        "fn f<'a>(x: &'a str) -> char { 'a' }",
+    ] {
+        let files =
+            [("data/a.rs", "use crate::b::B;"), ("data/b.rs", back), ("data/b_tests.rs", "use crate::a::A;")];
+        assert_eq!(house(&files).circles(), [[""; 0]; 0], "{back}");
+        assert_eq!(house(&files).arrows["data/a.rs"].len(), 1, "{back}");
+    }
+}
+
+#[test]
+fn what_must_not_be_is_found() {
+    let broken = |from: &str, text: &str, to: &str| {
+        let files = [(from, text), (to, "pub struct It;")];
+        house(&files).broken_nevers().map(|(from, to, _)| format!("{from} {to}")).collect::<Vec<_>>()
+    };
+    assert_eq!(broken("data/a.rs", "use tensor::It;", "tensor/lib.rs"), ["data/a.rs tensor/lib.rs"]);
+    assert_eq!(broken("nn/a.rs", "fn f(_: data::It) {}", "data/lib.rs"), ["nn/a.rs data/lib.rs"]);
+    assert_eq!(broken("gpt/files/a.rs", "use crate::b::It;", "gpt/b.rs"), ["gpt/files/a.rs gpt/b.rs"]);
+    assert_eq!(broken("gpt/generate/a.rs", "use crate::train::It;", "gpt/train/mod.rs").len(), 1);
+    assert_eq!(broken("tensor/kernels/a.rs", "use crate::It;", "tensor/op.rs"), [""; 0]);
+    let passed_on = [
+        ("tensor/lib.rs", "mod op; pub use op::It; mod kernels;"),
+        ("tensor/op.rs", "pub struct It;"),
+        ("tensor/kernels/a.rs", "use crate::It;"),
+    ];
+    assert_eq!(house(&passed_on).broken_nevers().count(), 1);
+    assert_eq!(broken("gpt/files/a.rs", "use super::b::It;", "gpt/files/b.rs"), [""; 0]);
+    assert_eq!(broken("tensor/a.rs", "use crate::kernels::It;", "tensor/kernels/mod.rs"), [""; 0]);
+}
