@@ -214,7 +214,7 @@ impl Measured {
 }
 
 /// Writes a checkpoint where temporary files go, and removes it.
-fn write_once(checkpoint: &Checkpoint) -> Result<(), Failure> {
+fn write_once(checkpoint: &Checkpoint<&[f32]>) -> Result<(), Failure> {
     let folder = std::env::temp_dir().join(format!("newleaf-plan-{}", std::process::id()));
     std::fs::create_dir_all(&folder).map_err(|e| Failure::other(format!("{}: {e}", folder.display())))?;
     let written = checkpoint.write(&folder.join("checkpoint"));

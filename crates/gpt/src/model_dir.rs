@@ -10,9 +10,9 @@
 //! | `README.md` | the model card |
 //! | `manifest.json` | sizes and sha256 of the others |
 
-use crate::checkpoint::store::{self, MANIFEST, Manifest, read_entry, read_file, resolve};
-use crate::checkpoint::tensors::{self, MAX_HEADER_BYTES, Tensors};
-use crate::checkpoint::{CheckpointError, io_error};
+use crate::checkpoint::store::{self, Contents, MANIFEST, Manifest, read_entry, read_file, resolve};
+use crate::checkpoint::tensors::{self, Encoded, MAX_HEADER_BYTES, Tensors};
+use crate::checkpoint::{CheckpointError, Disk, io_error};
 use crate::config::GptConfig;
 use crate::gpt2_dir;
 use crate::json;
@@ -21,6 +21,7 @@ use data::Tokenizer;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
+use std::ops::Deref;
 use std::path::Path;
 
 /// The `model_type` in `config.json` of our models.
@@ -83,10 +84,10 @@ struct ConfigFile<'a> {
 /// # Errors
 /// If the tensors are not those of the config or not finite, or the disk fails. What was there before
 /// is then still there.
-pub fn save_model_dir(
+pub fn save_model_dir<D: Deref<Target = [f32]>>(
     path: &Path,
     config: &GptConfig,
-    tensors: &Tensors,
+    tensors: &Tensors<D>,
     tokenizer: &str,
     card: &ModelCard,
 ) -> Result<(), CheckpointError> {
@@ -97,10 +98,10 @@ pub fn save_model_dir(
 ///
 /// # Errors
 /// As [`save_model_dir`].
-pub fn save_model_dir_with(
+pub fn save_model_dir_with<D: Deref<Target = [f32]>>(
     path: &Path,
     config: &GptConfig,
-    tensors: &Tensors,
+    tensors: &Tensors<D>,
     tokenizer: &str,
     card: &ModelCard,
     more: &[(&str, &[u8])],
@@ -108,14 +109,16 @@ pub fn save_model_dir_with(
     let in_json = |error: serde_json::Error| malformed(path, CONFIG, error.to_string());
     let generation = json::to_bytes(&json!({ "do_sample": true, "temperature": 1.0 })).map_err(in_json)?;
     let readme = render_card(config, card);
-    let model = files(path, config, tensors)?;
-    let model = model.iter().map(|(name, bytes)| (*name, &bytes[..]));
-    let others = [
-        (TOKENIZER, tokenizer.as_bytes()),
+    let (config_json, weights) = (config_json(path, config)?, encoded(path, config, tensors)?);
+    let files: [(&str, &dyn Contents); 5] = [
+        (CONFIG, &config_json),
+        (WEIGHTS, &weights),
+        (TOKENIZER, &tokenizer.as_bytes()),
         ("generation_config.json", &generation),
-        ("README.md", readme.as_bytes()),
+        ("README.md", &readme.as_bytes()),
     ];
-    store::write_dir(path, &model.chain(others).chain(more.iter().copied()).collect::<Vec<_>>())
+    let more = more.iter().map(|(name, bytes)| (*name, bytes as &dyn Contents));
+    store::write_contents(&Disk, path, &files.into_iter().chain(more).collect::<Vec<_>>())
 }
 
 /// The files of configuration and weights.
@@ -124,12 +127,26 @@ pub(crate) fn files(
     config: &GptConfig,
     tensors: &Tensors,
 ) -> Result<[(&'static str, Vec<u8>); 2], CheckpointError> {
-    let weights = tensors::check(tensors, &config.parameter_shapes())
-        .and_then(|()| tensors::encode(tensors))
-        .map_err(|source| CheckpointError::Tensors { path: path.join(WEIGHTS), source })?;
+    let mut weights = Vec::new();
+    let written = encoded(path, config, tensors)?.write_to(&mut weights);
+    written.map_err(|source| io_error("write", &path.join(WEIGHTS), source))?;
+    Ok([(CONFIG, config_json(path, config)?), (WEIGHTS, weights)])
+}
+
+/// The weights, if they are those of the configuration, as a file about to be written.
+fn encoded<'a, D: Deref<Target = [f32]>>(
+    path: &Path,
+    config: &GptConfig,
+    tensors: &'a Tensors<D>,
+) -> Result<Encoded<'a>, CheckpointError> {
+    tensors::check(tensors, &config.parameter_shapes())
+        .and_then(|()| Encoded::new(tensors))
+        .map_err(|source| CheckpointError::Tensors { path: path.join(WEIGHTS), source })
+}
+
+fn config_json(path: &Path, config: &GptConfig) -> Result<Vec<u8>, CheckpointError> {
     let file = ConfigFile { architectures: [ARCHITECTURE], model_type: MODEL_TYPE, config };
-    let config_json = json::to_bytes(&file).map_err(|error| malformed(path, CONFIG, error.to_string()))?;
-    Ok([(CONFIG, config_json), (WEIGHTS, weights)])
+    json::to_bytes(&file).map_err(|error| malformed(path, CONFIG, error.to_string()))
 }
 
 /// Whose directory it is.

@@ -381,7 +381,7 @@ impl Run<'_> {
             val_bits_per_byte: bits.map(|(_, per_byte)| per_byte),
             ..self.card.clone()
         };
-        let weights = tensors::from_params(self.trainer.averaged());
+        let weights = tensors::views_of(self.trainer.averaged());
         save_model_dir(path, &self.trainer.config.model, &weights, self.tokenizer, &card)
     }
 

@@ -326,18 +326,18 @@ impl Trainer {
         &self.workspace
     }
 
-    /// Everything that the next update depends on.
+    /// Everything that the next update depends on; the numbers stay where they are.
     #[must_use]
-    pub fn checkpoint(&self, tokenizer: &str) -> Checkpoint {
-        let state = self.optimizer.state();
-        let tensor = |data: &[f32]| tensors::Tensor { shape: vec![data.len()], data: data.to_vec() };
-        let optimizer = state.into_iter().map(|(name, data)| (name, tensor(data))).collect();
+    pub fn checkpoint(&self, tokenizer: &str) -> Checkpoint<&[f32]> {
+        let state = self.optimizer.state().into_iter();
+        let optimizer =
+            state.map(|(name, data)| (name, tensors::Tensor { shape: vec![data.len()], data })).collect();
         Checkpoint {
             iter: self.iter,
             tokens: self.tokens,
-            model: tensors::from_params(&self.params),
+            model: tensors::views_of(&self.params),
             optimizer,
-            ema: self.ema.as_ref().map_or_else(Default::default, |ema| tensors::from_params(ema.params())),
+            ema: self.ema.as_ref().map_or_else(Default::default, |ema| tensors::views_of(ema.params())),
             optimizer_steps: self.optimizer.step_count(),
             // Initial values are drawn once, dropout is a function of the step, and the sampler holds the
             // position of the data stream: no generator has a state of its own between updates.
