@@ -42,9 +42,14 @@ impl Failure {
         Self { message, ..self }
     }
 
-    /// A signal asked for the end, and what was begun is removed. Exit code 128 and the signal, as shells have it.
+    /// A signal asked for the end, and what was begun is removed.
     pub(crate) fn stopped(signal: u8) -> Self {
-        Self { message: "stopped by a signal; nothing was written".into(), code: 128 + signal }
+        Self::interrupted(signal, "nothing was written")
+    }
+
+    /// A signal asked for the end: what was written. Exit code 128 and the signal, as shells have it.
+    pub(crate) fn interrupted(signal: u8, written: &str) -> Self {
+        Self { message: format!("stopped by a signal; {written}"), code: 128 + signal }
     }
 
     /// Prints the message and answers the exit code.

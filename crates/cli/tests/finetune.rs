@@ -114,6 +114,56 @@ fn threads_do_not_matter() {
     assert_eq!(run("one", "1"), run("three", "3"));
 }
 
+/// A fine-tuning that is told to stop, or whose process dies, goes on with the same flags to the same bits; without --resume
+/// it is neither overwritten nor mistaken for a finished one.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_fine_tuning_is_resumed() {
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::process::ExitStatusExt;
+    let place = reviews();
+    let flags = ["--epochs=12", "--patience=0", "--checkpoint-minutes=0", "--ema=0.9", "--micro-batch=5"];
+    let again = |out: &str, more: &[&str]| {
+        let mut command = finetune(&place, out, &flags);
+        command.args(more);
+        command
+    };
+    again("whole", &[]).assert().success();
+    assert!(!place.path("whole.unfinished").exists());
+    for out in ["stopped", "killed"] {
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("newleaf"));
+        command.args(again(out, &[]).get_args()).stderr(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        lines.find(|line| line.as_ref().unwrap().starts_with("epoch  2.00")).expect("it learns").unwrap();
+        if out == "killed" {
+            child.kill().unwrap()
+        } else {
+            common::signal(&child, "TERM")
+        }
+        let last = lines.map_while(Result::ok).last().unwrap_or_default();
+        let status = child.wait().unwrap();
+        if out == "stopped" {
+            assert!(status.code() == Some(143) && last.contains("stopped.unfinished: go on"), "{last}");
+        } else {
+            assert_eq!(status.signal(), Some(9));
+        }
+        assert!(!place.path(out).exists(), "it was interrupted before its end");
+        let words = [&format!("{out}.unfinished")[..], "--resume", "remove it"];
+        place.refuses(&mut again(out, &[]), &words);
+        place.refuses(&mut again(out, &["--resume", "--seed=2"]), &["other settings"]);
+        place.refuses(&mut again(out, &["--resume", "--pool=last"]), &["another model, method or file"]);
+        again(out, &["--resume"]).assert().success();
+        for file in ["model.safetensors", "classifier.safetensors"] {
+            let [whole, resumed] =
+                ["whole", out].map(|out| std::fs::read(place.path(out).join(file)).unwrap());
+            assert!(whole == resumed, "{out}: {file} differs");
+        }
+        assert!(!place.path(&format!("{out}.unfinished")).exists());
+        place.refuses(&mut again(out, &["--resume"]), &["there is no", "leave --resume out"]);
+    }
+}
+
 #[test]
 fn bad_tables_are_refused() {
     let place = reviews();
@@ -149,6 +199,10 @@ fn bad_settings_are_refused() {
         (["--dropout", "1"], "--dropout 1"),
         (["--layer-decay", "0"], "--layer-decay 0"),
         (["--metric", "f3"], "macro-f1"),
+        (["--micro-batch", "0"], "--micro-batch"),
+        (["--ema", "1"], "--ema 1: expected from 0 to less than 1"),
+        (["--spike-guard", "inf"], "--spike-guard inf: expected 0 or more"),
+        (["--checkpoint-minutes", "nan"], "--checkpoint-minutes NaN: expected from 0"),
     ] {
         let more = more.map(|word| if word == "-1" { "=-1" } else { word });
         let more = if more[1].starts_with('=') {

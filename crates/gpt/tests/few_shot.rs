@@ -144,7 +144,7 @@ fn gradients_are_right() {
         let targets = Targets::Labels(vec![0, 1, 1], vec![1.0, 0.5, 1.0][..cloze.words.len()].to_vec());
         let task = learning(&classifier, &texts, &targets);
         let tape = Tape::new(&params, &workspace);
-        let loss = task.loss(&tape, &[0, 1, 2], &DropoutSeeds::off());
+        let loss = task.loss(&tape, &[0, 1, 2], 3.0, &DropoutSeeds::off());
         loss.backward(&mut grads);
         assert!(grads.unreached(&params).is_empty(), "{method}");
         if let Err(mismatch) = gradcheck::check_graph(loss, &params, &grads, 1) {

@@ -5,15 +5,16 @@ use gpt::Gpt;
 use gpt::config::{GptConfig, Position, Preset};
 use gpt::peft::Method;
 use gpt::tune::{
-    Classifier, ClassifierConfig, Classify, Complete, Event, HeadConfig, LinearConfig, Metric, Outcome, Pool,
-    Target, Targets, Task, TuneConfig, TuneError, fit, grown, mean_loss,
+    Classifier, ClassifierConfig, Classify, Complete, Event, HeadConfig, Keep, LinearConfig, Metric, Outcome,
+    Pool, Target, Targets, Task, TuneConfig, TuneError, fit, fit_keeping, grown, mean_loss,
 };
 use nn::DropoutSeeds;
 use random::{Rng, Stream};
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::sync::Mutex;
-use tensor::{Params, Tape, Var, Workspace};
+use std::time::Duration;
+use tensor::{Grads, Params, Tape, Var, Workspace};
 
 const VOCAB: usize = 12;
 
@@ -219,8 +220,12 @@ impl Task for Last<'_> {
         self.0.tokens(i)
     }
 
-    fn loss<'t>(&self, tape: &'t Tape<'_>, examples: &[usize], seeds: &DropoutSeeds) -> Var<'t> {
-        self.0.loss(tape, examples, seeds)
+    fn total_weight(&self, examples: &[usize]) -> f32 {
+        self.0.total_weight(examples)
+    }
+
+    fn loss<'t>(&self, tape: &'t Tape<'_>, examples: &[usize], weight: f32, seeds: &DropoutSeeds) -> Var<'t> {
+        self.0.loss(tape, examples, weight, seeds)
     }
 
     fn validate(&self, _: &Params) -> f64 {
@@ -263,7 +268,11 @@ impl Task for Scripted {
         1
     }
 
-    fn loss<'t>(&self, tape: &'t Tape<'_>, _: &[usize], _: &DropoutSeeds) -> Var<'t> {
+    fn total_weight(&self, examples: &[usize]) -> f32 {
+        examples.len() as f32
+    }
+
+    fn loss<'t>(&self, tape: &'t Tape<'_>, _: &[usize], _: f32, _: &DropoutSeeds) -> Var<'t> {
         let w = tape.param(tape.params().ids().next().unwrap());
         let left = self.scores.lock().unwrap().len();
         let broken = if left < self.bad_after { f32::NAN } else { 1.0 };
@@ -360,6 +369,334 @@ fn layers_thaw_from_the_top() {
     let of = |all: &[(String, f64)], wanted: &str| all.iter().find(|(name, _)| name == wanted).unwrap().1;
     assert!(of(&decayed, "wte.weight") < 0.2 * of(&one, "wte.weight"));
     assert!(of(&decayed, "classifier.weight") > 0.7 * of(&one, "classifier.weight"));
+}
+
+/// What a part contributes to the loss of a batch, over whose weight it is taken, adds up to the loss of the batch, and so do
+/// the gradients: for labels of unequal weights, numbers, words in a pattern, and answers of unequal lengths. A mean of
+/// means would be something else.
+#[test]
+fn parts_add_up_to_the_whole_batch() {
+    let (classes, class_params) = classifier("full", Pool::Mean, false, yes_or_no());
+    let target = Target::Number { mean: 0.0, deviation: 1.0 };
+    let (numbers, number_params) = classifier("full", Pool::Last, true, target);
+    let (texts, Targets::Labels(labels, _)) = texts(12, 1) else { unreachable!() };
+    let labels = Targets::Labels(labels, vec![0.3, 2.0]);
+    let heights = Targets::Numbers((0..12).map(|i| 0.3 * i as f32).collect());
+    let examples: Vec<Example> = (0..12).map(|i| answer(i, 1 + i % 5)).collect();
+    let complete = Complete { gpt: &classes.gpt, examples: &examples, dev: &examples };
+    assert_parts_add_up(&on_itself(&classes, &texts, &labels), &class_params);
+    assert_parts_add_up(&on_itself(&numbers, &texts, &heights), &number_params);
+    assert_parts_add_up(&complete, &class_params);
+}
+
+/// An example of which the last tokens count, each as much as its place says.
+fn answer(i: usize, counts: usize) -> Example {
+    let ids: Vec<u32> = (0..6 + i % 4).map(|j| ((i * 5 + j * 3) % VOCAB) as u32).collect();
+    let weight = |j: usize| if j + counts >= ids.len() { 1.0 + (j % 3) as f32 } else { 0.0 };
+    Example {
+        labels: ids.iter().map(|id| (id + 1) % VOCAB as u32).collect(),
+        weights: (0..ids.len()).map(weight).collect(),
+        mask: MaskSpec::Causal,
+        ids,
+    }
+}
+
+fn assert_parts_add_up(task: &impl Task, params: &Params) {
+    let all: Vec<usize> = (0..task.len()).rev().collect();
+    let total = task.total_weight(&all);
+    let gradient = |cuts: &[usize]| -> (f64, Vec<f32>) {
+        let (workspace, mut grads, mut loss) = (Workspace::poisoned(), Grads::new(params), 0.0);
+        for part in cuts.windows(2) {
+            let tape = Tape::new(params, &workspace);
+            let part = task.loss(&tape, &all[part[0]..part[1]], total, &DropoutSeeds::off());
+            part.backward(&mut grads);
+            loss += f64::from(part.item());
+        }
+        (loss, params.ids().flat_map(|id| grads.get(id).unwrap_or(&[]).to_vec()).collect())
+    };
+    let (loss, whole) = gradient(&[0, all.len()]);
+    let largest = whole.iter().fold(0.0_f32, |m, g| m.max(g.abs()));
+    assert!(loss > 0.0 && largest > 0.0);
+    for cuts in [&[0, 1, 12][..], &[0, 5, 6, 12], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]] {
+        let (parts_loss, parts) = gradient(cuts);
+        assert!((parts_loss - loss).abs() <= 2e-6 * loss, "{cuts:?}: {parts_loss} {loss}");
+        let error = parts.iter().zip(&whole).fold(0.0_f32, |m, (a, b)| m.max((a - b).abs()));
+        assert!(error <= 2e-6 * largest, "{cuts:?}: {error:e} of {largest:e}");
+    }
+}
+
+/// The parameters after a fine-tuning, as bits.
+fn bits_after(settings: &TuneConfig) -> Vec<u32> {
+    let (_, params, _) = trained("full", Pool::Mean, false, settings);
+    params.ids().flat_map(|id| params.data(id).to_vec()).map(f32::to_bits).collect()
+}
+
+/// However many examples are computed at a time, the updates are those of the whole batch but for rounding; with or
+/// without recomputing and on any number of threads they are the same to the bit.
+#[test]
+fn micro_batches_are_for_memory_only() {
+    let settings = |micro_batch: Option<usize>| TuneConfig { epochs: 2, micro_batch, ..settings() };
+    let weights = |bits: &[u32]| -> Vec<f32> { bits.iter().map(|&bits| f32::from_bits(bits)).collect() };
+    let whole = bits_after(&settings(None));
+    assert!(bits_after(&settings(Some(16))) == whole, "all of a batch at a time");
+    for micro_batch in [8, 3, 1] {
+        let parts = bits_after(&settings(Some(micro_batch)));
+        assert!(parts != whole, "another order of additions");
+        let off = weights(&parts).iter().zip(weights(&whole)).fold(0.0_f32, |m, (a, b)| m.max((a - b).abs()));
+        assert!(off < 2e-3, "{micro_batch}: {off}"); // of weights that move by 0.05
+        let again = TuneConfig { recompute: true, ..settings(Some(micro_batch)) };
+        assert!(bits_after(&again) == parts, "{micro_batch}: recomputed");
+        for threads in [1, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            assert!(pool.install(|| bits_after(&settings(Some(micro_batch)))) == parts, "{threads} threads");
+        }
+    }
+}
+
+/// No two passes of a fine-tuning have the same masks, though some of its batches have more parts than others.
+#[test]
+fn every_part_has_masks_of_its_own() {
+    /// Writes down the first seed of each pass.
+    struct Listening(Mutex<Vec<u64>>);
+    impl Task for Listening {
+        fn len(&self) -> usize {
+            40
+        }
+        fn tokens(&self, example: usize) -> usize {
+            if example < 20 { 1 } else { 1000 }
+        }
+        fn total_weight(&self, examples: &[usize]) -> f32 {
+            examples.len() as f32
+        }
+        fn loss<'t>(&self, tape: &'t Tape<'_>, _: &[usize], _: f32, seeds: &DropoutSeeds) -> Var<'t> {
+            self.0.lock().unwrap().push(seeds.next().expect("on"));
+            let w = tape.param(tape.params().ids().next().unwrap());
+            (w * w).sum()
+        }
+        fn validate(&self, _: &Params) -> f64 {
+            0.0
+        }
+    }
+    let mut params = Params::new();
+    params.add("w", [3], |w| w.fill(1.0));
+    let task = Listening(Mutex::new(Vec::new()));
+    let settings = TuneConfig { epochs: 30, batch_size: 10, patience: None, ..TuneConfig::default() };
+    fit(&mut params, &task, &settings, |_| 0, quietly).unwrap();
+    let mut seeds = task.0.into_inner().unwrap();
+    assert_eq!(seeds.len(), 30 * (2 + 2 * 5)); // two batches of short ones, two of long ones, two of these at a time
+    // One part has the masks that it had when there were no parts.
+    assert!(seeds.contains(&DropoutSeeds::new(settings.seed, 0).next().unwrap()));
+    seeds.sort_unstable();
+    seeds.dedup();
+    assert_eq!(seeds.len(), 360);
+}
+
+/// With an average, that is what is measured and kept; without the guard a spike moves the weights, with it it does not.
+#[test]
+fn the_average_is_measured_and_spikes_are_left_out() {
+    let measured = |ema: f64| {
+        let mut params = Params::new();
+        let id = params.add("w", [1], |w| w.fill(1.0));
+        let task = Rising { seen: Mutex::new(Vec::new()), spike: usize::MAX, made: Mutex::new(0) };
+        let settings = TuneConfig { epochs: 10, batch_size: 4, ema, patience: None, ..TuneConfig::default() };
+        let outcome = fit(&mut params, &task, &settings, |_| 0, quietly).unwrap();
+        (task.seen.into_inner().unwrap(), params.data(id)[0], outcome.best_update)
+    };
+    let ((plain, last, best), (averaged, last_average, best_average)) = (measured(0.0), measured(0.7));
+    assert_eq!((best, best_average), (10, 10), "lower is better here");
+    assert_eq!((plain[10], averaged[10]), (last, last_average));
+    let (mut sum, mut weight) = (0.0, 0.0);
+    for (update, (&w, &average)) in plain.iter().zip(&averaged).enumerate().skip(1) {
+        (sum, weight) = (0.7 * sum + 0.3 * f64::from(w), 0.7 * weight + 0.3);
+        assert!((sum / weight - f64::from(average)).abs() < 1e-6, "update {update}: {average}");
+    }
+    let moved = |spike_guard: f64| {
+        let mut params = Params::new();
+        params.add("w", [1], |w| w.fill(1.0));
+        let task = Rising { seen: Mutex::new(Vec::new()), spike: 60, made: Mutex::new(0) };
+        let settings = TuneConfig {
+            epochs: 70,
+            batch_size: 4,
+            spike_guard,
+            learning_rate: 1e-6,
+            patience: None,
+            ..TuneConfig::default()
+        };
+        fit(&mut params, &task, &settings, |_| 0, quietly).unwrap();
+        let seen = task.seen.into_inner().unwrap();
+        seen[61] != seen[60] // before and after the update of the odd batch
+    };
+    assert!(moved(0.0) && !moved(6.0));
+}
+
+/// One weight that is to be small; the score is the smaller the larger it is.
+struct Rising {
+    seen: Mutex<Vec<f32>>,
+    /// The number of an update whose loss is far above the others.
+    spike: usize,
+    made: Mutex<usize>,
+}
+
+impl Task for Rising {
+    fn len(&self) -> usize {
+        4
+    }
+    fn tokens(&self, _: usize) -> usize {
+        1
+    }
+    fn total_weight(&self, examples: &[usize]) -> f32 {
+        examples.len() as f32
+    }
+    fn loss<'t>(&self, tape: &'t Tape<'_>, _: &[usize], _: f32, _: &DropoutSeeds) -> Var<'t> {
+        let mut made = self.made.lock().unwrap();
+        let factor = if *made == self.spike { 1e3 } else { 1.0 };
+        *made += 1;
+        let w = tape.param(tape.params().ids().next().unwrap());
+        (w * w).sum() * factor
+    }
+    fn validate(&self, params: &Params) -> f64 {
+        let w = params.data(params.ids().next().unwrap())[0];
+        self.seen.lock().unwrap().push(w);
+        -f64::from(w)
+    }
+}
+
+/// What is calculated against what is taken, of the tape of a batch in two parts.
+#[test]
+fn the_bytes_of_a_fine_tuning() {
+    let (classifier, params) = classifier("full", Pool::Mean, false, yes_or_no());
+    let (texts, targets) = texts(64, 1);
+    let task = on_itself(&classifier, &texts, &targets);
+    let bytes = |config: TuneConfig| config.bytes(&classifier.gpt.config, &params, &task);
+    let usual = bytes(settings());
+    let floats = 4 * params.count() as u64;
+    // An average costs as much as the weights; a second lane a gradient more, and no more tokens at a time.
+    assert_eq!(bytes(TuneConfig { ema: 0.9, ..settings() }), usual + floats);
+    assert_eq!(bytes(TuneConfig { micro_batch: Some(8), ..settings() }), usual + floats);
+    let small = bytes(TuneConfig { micro_batch: Some(1), ..settings() });
+    assert!(small < usual, "{small} {usual}");
+    assert!(bytes(TuneConfig { recompute: true, ..settings() }) < usual);
+}
+
+/// However a fine-tuning is interrupted, by whoever watches it or by the death of its process, and wherever, it goes on to
+/// the same bits, and says the same on the way.
+#[test]
+fn an_interrupted_fine_tuning_goes_on_to_the_same_bits() {
+    for (method, more) in [
+        ("full", TuneConfig { unfreeze: true, evaluations: 2, ..settings() }),
+        (
+            "lora:r=2",
+            TuneConfig { ema: 0.9, spike_guard: 6.0, micro_batch: Some(5), patience: None, ..settings() },
+        ),
+    ] {
+        let settings = TuneConfig { epochs: 4, batch_size: 16, ..more };
+        let early = settings.patience.is_some();
+        let ((texts, targets), (dev, dev_targets)) = (texts(88, 1), texts(40, 2));
+        // Stops before update `until`, if not at the end; a state is written after every update.
+        let run = |dir: &std::path::Path, resume: bool, until: usize, kill: bool| {
+            let (classifier, mut params) = classifier(method, Pool::Mean, false, yes_or_no());
+            let task = Classify {
+                classifier: &classifier,
+                texts: &texts,
+                targets: &targets,
+                dev_texts: &dev,
+                dev_targets: &dev_targets,
+                metric: Metric::Loss,
+            };
+            let keep = Keep { dir, every: Duration::ZERO, of: "this", resume };
+            let events = RefCell::new(Vec::new());
+            let tell = |event: Event| {
+                let Event::Update { update, .. } = event else {
+                    events.borrow_mut().push(event);
+                    return ControlFlow::Continue(());
+                };
+                events.borrow_mut().push(event);
+                match update == until {
+                    true if kill => panic!("killed"), // what was kept is that of the update before
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                }
+            };
+            let depth = |name: &str| classifier.gpt.depth(name);
+            let attempt = std::panic::AssertUnwindSafe(|| {
+                fit_keeping(&mut params, &task, &settings, depth, Some(&keep), tell)
+            });
+            let result = std::panic::catch_unwind(attempt);
+            let bits: Vec<u32> =
+                params.ids().flat_map(|id| params.data(id).to_vec()).map(f32::to_bits).collect();
+            (result, bits, events.into_inner())
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let (whole, bits, events) = run(&folder.path().join("whole"), false, 0, false);
+        let whole = whole.unwrap().unwrap();
+        assert_eq!((whole.updates, whole.stopped_early), (if early { 21 } else { 24 }, early), "{method}");
+        for (i, at) in [1, 5, 6, 7, 13, 20, whole.updates].into_iter().enumerate() {
+            let (kill, dir) = (i % 2 == 1, folder.path().join(format!("at-{at}")));
+            let (result, ..) = run(&dir, false, at, kill);
+            assert_eq!(result.is_err(), kill, "{method} {at}");
+            assert!(kill || result.unwrap() == Err(TuneError::Stopped), "{method} {at}");
+            let (result, resumed, after) = run(&dir, true, 0, false);
+            let outcome = Outcome { seconds: whole.seconds, ..result.unwrap().unwrap() };
+            assert_eq!(outcome, whole, "{method} {at}");
+            assert!(resumed == bits, "{method}: other bits after an interruption at {at}");
+            // The state is that after this update; what was said before is not said again.
+            let last = at - usize::from(kill);
+            let is_last = |event: &Event| matches!(event, Event::Update { update, .. } if *update == last);
+            let said = 1 + events.iter().position(is_last).unwrap();
+            assert_eq!(format!("{after:?}"), format!("{:?}", &events[said..]), "{method} {at}");
+        }
+    }
+}
+
+/// The state of something else is refused by name, and a damaged one.
+#[test]
+fn a_state_that_does_not_fit_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("state");
+    let (texts, targets) = texts(64, 1);
+    let run = |method: &str, settings: TuneConfig, count: usize, of: &str, resume: bool| {
+        let (classifier, mut params) = classifier(method, Pool::Mean, false, yes_or_no());
+        let task = on_itself(&classifier, &texts[..count], &targets);
+        let keep = Keep { dir: &dir, every: Duration::ZERO, of, resume };
+        let tell = |event: Event| match event {
+            Event::Update { update: 3, .. } => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        };
+        fit_keeping(&mut params, &task, &settings, |name| classifier.gpt.depth(name), Some(&keep), tell)
+    };
+    let refused = |result: Result<Outcome, TuneError>, words: &[&str]| {
+        let Err(TuneError::Resume(message)) = result else { panic!("{result:?}") };
+        assert!(words.iter().all(|word| message.contains(word)), "{words:?}: {message}");
+    };
+    refused(run("full", settings(), 64, "this", true), &["state"]);
+    assert_eq!(run("full", settings(), 64, "this", false), Err(TuneError::Stopped));
+    refused(run("full", settings(), 64, "that", true), &["another model", "remove the directory"]);
+    refused(run("full", settings(), 63, "this", true), &["other examples"]);
+    refused(run("full", TuneConfig { seed: 2, ..settings() }, 64, "this", true), &["other settings"]);
+    refused(
+        run("lora", settings(), 64, "this", true),
+        &["weights.safetensors", "lora_A.weight", "is missing"],
+    );
+    let file = dir.join("best.safetensors");
+    let mut bytes = std::fs::read(&file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    refused(run("full", settings(), 64, "this", true), &["best.safetensors", "sha256"]);
+    // A state that cannot be written stops nothing.
+    let file = folder.path().join("file");
+    std::fs::write(&file, "of somebody").unwrap();
+    let (classifier, mut params) = classifier("head", Pool::Mean, false, yes_or_no());
+    let task = on_itself(&classifier, &texts, &targets);
+    let keep = Keep { dir: &file.join("state"), every: Duration::ZERO, of: "this", resume: false };
+    let told = RefCell::new(0);
+    let settings = TuneConfig { epochs: 1, ..settings() };
+    let tell = |event: Event| {
+        *told.borrow_mut() += usize::from(matches!(&event, Event::NotKept(error) if error.contains("file")));
+        ControlFlow::Continue(())
+    };
+    let depth = |name: &str| classifier.gpt.depth(name);
+    fit_keeping(&mut params, &task, &settings, depth, Some(&keep), tell).unwrap();
+    assert_eq!(told.into_inner(), 4);
 }
 
 #[test]

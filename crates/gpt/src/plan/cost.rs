@@ -1,7 +1,7 @@
 //! What a training costs, by calculation: operations a token, and bytes.
 
 use crate::config::{Activation, Config, GptConfig, Optimizer, Position};
-use crate::train::rows_at_a_time;
+use crate::train::{LANES, rows_at_a_time};
 
 const FLOAT: u64 = 4;
 
@@ -30,8 +30,19 @@ impl GptConfig {
         6.0 * self.matrix_parameters() as f64 + 14.0 * (self.n_layer * self.n_embd) as f64 * seen
     }
 
-    /// Floats that the tape of a training step keeps for each token: docs/architecture.md has the list for `nano-cpu`.
-    fn tape_floats_per_token(&self) -> u64 {
+    /// Bytes that the tape of a training step keeps for so many tokens, and a quarter more for adjoints. Without `logits` no
+    /// position predicts a token.
+    pub(crate) fn tape_bytes(&self, tokens: u64, recompute: bool, logits: bool) -> u64 {
+        let (block, outside) = self.tape_floats_per_token(logits);
+        let layers = self.n_layer as u64;
+        // Of blocks that are computed again one is there at a time, and the inputs of all.
+        let blocks = if recompute { block + layers * self.n_embd as u64 } else { layers * block };
+        tokens.saturating_mul(blocks + outside).saturating_mul(FLOAT) / 4 * 5
+    }
+
+    /// Floats that the tape keeps for each token of a block, and outside of the blocks: docs/architecture.md has the list
+    /// for `nano-cpu`.
+    fn tape_floats_per_token(&self, logits: bool) -> (u64, u64) {
         let (c, v, hidden) = (self.n_embd as u64, self.vocab_size as u64, self.feed_forward_width() as u64);
         let qkv = (self.head_size() * self.heads().in_row()) as u64;
         let switched = |on: bool, floats: u64| if on { floats } else { 0 };
@@ -43,8 +54,8 @@ impl GptConfig {
             + switched(self.embedding_skip, c)
             + switched(self.value_residual, qkv);
         let tables = self.ngram.saturating_sub(1) as u64; // a value and a sum each
-        let logits = if self.soft_cap > 0.0 { 3 * v } else { v };
-        self.n_layer as u64 * block + c * (3 + 2 * tables) + logits
+        let scores = switched(logits, if self.soft_cap > 0.0 { 3 * v } else { v });
+        (block, c * (3 + 2 * tables) + scores)
     }
 }
 
@@ -64,12 +75,10 @@ impl Config {
             .saturating_mul(FLOAT);
         let (batch, block) = (self.train.batch_size, self.model.block_size);
         let rows = rows_at_a_time(batch, block, self.train.micro_batch);
-        let lanes = batch.div_ceil(rows).min(2) as u64; // micro-batches at a time, each with gradients of its own
+        let lanes = batch.div_ceil(rows).min(LANES) as u64; // micro-batches at a time, each with gradients of its own
         let gradients = self.model.count_parameters().saturating_mul(FLOAT * lanes);
         let tokens = lanes * (rows * block) as u64;
-        let blocks = if self.train.recompute { 1 } else { self.model.n_layer.max(1) as u64 };
-        let floats = self.model.tape_floats_per_token() / self.model.n_layer.max(1) as u64 * blocks;
-        let values = tokens.saturating_mul(floats).saturating_mul(FLOAT) / 4 * 5; // a quarter more for adjoints
+        let values = self.model.tape_bytes(tokens, self.train.recompute, true);
         saved.saturating_add(gradients).saturating_add(saved.max(values))
     }
 }
@@ -109,7 +118,7 @@ mod tests {
             trainer.step(&text).unwrap();
             let found = trainer.workspace().stats().peak_bytes as f64;
             let tokens = (config.train.batch_size * config.model.block_size) as u64;
-            let expected = (tokens * config.model.tape_floats_per_token() * FLOAT * 5 / 4) as f64;
+            let expected = config.model.tape_bytes(tokens, false, true) as f64;
             assert!(
                 (found / expected - 1.0).abs() < 0.15,
                 "{switches:?}: {found} bytes, expected {expected}"

@@ -1,5 +1,6 @@
 //! What can go wrong in training.
 
+use super::UpdateError;
 use crate::checkpoint::CheckpointError;
 use crate::run_dir::RunDirError;
 use data::DataError;
@@ -54,4 +55,15 @@ pub enum TrainError {
         /// What to do.
         remedy: &'static str,
     },
+}
+
+impl TrainError {
+    /// Why update `iter` failed.
+    pub(super) fn of_update(iter: u64, error: UpdateError) -> Self {
+        match error {
+            UpdateError::NonFinite(what) => Self::NonFinite { iter, what },
+            UpdateError::Damaged(names) => Self::Damaged { iter, names },
+            UpdateError::MissingGradient(missing) => missing.into(),
+        }
+    }
 }

@@ -1,14 +1,12 @@
 //! The loss on text that the model did not train on.
 
+use super::engine::rows_of_tokens;
 use crate::model::Gpt;
 use data::dataset::{ObjectiveBatches, SequentialBatches, TokenSource};
 use data::objective::Corruptor;
 use data::{Batch, DataError};
 use nn::DropoutSeeds;
 use tensor::{Params, Tape, Workspace};
-
-/// Tokens that are computed at a time: as large as the products need, small enough for the caches.
-const TOKENS_AT_A_TIME: usize = 2048;
 
 /// The mean loss, in nats a token, over windows of `block_size` that do not overlap: over all of `tokens`
 /// (`batches` 0), or over about that many batches of them, evenly spread and the same at every call.
@@ -21,7 +19,8 @@ pub fn evaluate<S: TokenSource + ?Sized>(
     tokens: &S,
     batches: usize,
 ) -> Result<f64, DataError> {
-    let all = SequentialBatches::new(tokens, model.config.block_size, rows_at_a_time(model))?;
+    let all =
+        SequentialBatches::new(tokens, model.config.block_size, rows_of_tokens(model.config.block_size))?;
     mean_loss(model, params, all.len(), batches, |i| all.get(i))
 }
 
@@ -41,12 +40,9 @@ pub fn evaluate_objective<S: TokenSource + ?Sized>(
     tokens: &S,
     batches: usize,
 ) -> Result<f64, DataError> {
-    let all = ObjectiveBatches::new(tokens, corruptor, part, rows_at_a_time(model), documents)?;
+    let all =
+        ObjectiveBatches::new(tokens, corruptor, part, rows_of_tokens(model.config.block_size), documents)?;
     mean_loss(model, params, all.len(), batches, |i| all.get(i))
-}
-
-fn rows_at_a_time(model: &Gpt) -> usize {
-    (TOKENS_AT_A_TIME / model.config.block_size).max(1)
 }
 
 /// The mean over all batches, or over about `batches` of them.

@@ -2,7 +2,8 @@
 //!
 //! `CASES=1000 cargo test -p gpt --lib faults_tests` is the long run.
 
-use super::{TrainError, Trainer};
+use super::step::Windows;
+use super::{TrainError, Trainer, UpdateError};
 use crate::checkpoint::{Checkpoint, Tensors};
 use crate::config::{Config, Preset};
 use crate::model::Gpt;
@@ -146,13 +147,15 @@ fn in_the_gradients() {
         let mut trainer = resumed(begun);
         let before = trainer.checkpoint("").copied();
         let batch = trainer.sampler.read_batch(&text()).unwrap();
-        let loss = trainer.gradients(&batch);
+        let windows = Windows::new(&trainer.model, &trainer.config, &batch);
+        let loss = trainer.engine.gradients(&trainer.params, 3, &windows);
         let id = parameter(rng, &trainer);
-        let gradient = trainer.grads.get_mut(id).expect("reached");
+        let gradient = trainer.engine.lanes[0].grads.get_mut(id).expect("reached");
         let at = rng.below(gradient.len() as u64) as usize;
         gradient[at] = one_of(rng, &BAD);
-        let error = trainer.finish(&batch, loss).expect_err("not finite");
-        assert!(matches!(error, TrainError::NonFinite { iter: 3, .. }), "{error}");
+        let windows = Windows::new(&trainer.model, &trainer.config, &batch);
+        let error = trainer.engine.finish(&mut trainer.params, 3, &windows, loss).expect_err("not finite");
+        assert!(matches!(error, UpdateError::NonFinite(_)), "{error}");
         assert_unchanged(&trainer, &before);
     });
 }
@@ -227,14 +230,17 @@ fn in_the_activations_and_their_gradients() {
         let mut trainer = resumed(begun);
         let before = trainer.checkpoint("").copied();
         let batch = trainer.sampler.read_batch(&text()).unwrap();
-        trainer.grads.clear();
-        let tape = Tape::new(&trainer.params, &trainer.workspace);
+        let lane = &mut trainer.engine.lanes[0];
+        lane.grads.clear();
+        let tape = Tape::new(&trainer.params, &lane.workspace);
         let loss = loss_with_a_fault(&trainer.model, &tape, &batch, rng);
-        loss.backward(&mut trainer.grads);
+        loss.backward(&mut lane.grads);
         let (loss, equations) = (loss.item(), format!("{tape}"));
         drop(tape);
-        let error = trainer.finish(&batch, f64::from(loss)).expect_err(&equations);
-        assert!(matches!(error, TrainError::NonFinite { iter: 3, .. }), "{error}");
+        let windows = Windows::new(&trainer.model, &trainer.config, &batch);
+        let finished = trainer.engine.finish(&mut trainer.params, 3, &windows, f64::from(loss));
+        let error = finished.expect_err(&equations);
+        assert!(matches!(error, UpdateError::NonFinite(_)), "{error}");
         assert_unchanged(&trainer, &before);
     });
 }

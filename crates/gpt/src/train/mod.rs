@@ -1,9 +1,11 @@
 //! Training: from batches to updates of the weights.
 //!
-//! [`Trainer`] is one step at a time, in memory. [`Run`] is a whole training with evaluations, checkpoints
-//! and a log, on top of it.
+//! [`Engine`] makes one update of any model by any loss. [`Trainer`] is one step of pretraining at a time, in memory.
+//! [`Run`] is a whole training with evaluations, checkpoints and a log, on top of it. [`crate::tune::fit`] is fine-tuning on
+//! the same engine.
 
 mod diagnose;
+mod engine;
 mod error;
 mod evaluate;
 #[cfg(test)]
@@ -12,9 +14,10 @@ mod run;
 mod spike;
 mod step;
 
+pub use engine::{BatchLoss, Engine, EngineConfig, Update, UpdateError};
+pub(crate) use engine::{LANES, rows_at_a_time};
 pub use error::TrainError;
 pub use evaluate::{evaluate, evaluate_objective};
 pub use run::{Evaluation, Observer, Outcome, Run, Stopped, Unwritten};
 pub use spike::LossStatistics;
-pub(crate) use step::rows_at_a_time;
 pub use step::{StepReport, Trainer};

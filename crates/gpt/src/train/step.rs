@@ -1,6 +1,7 @@
-//! One update of the weights.
+//! Pretraining, one update at a time: the engine, and what draws its batches.
 
-use super::{LossStatistics, TrainError, diagnose};
+use super::TrainError;
+use super::engine::{BatchLoss, Engine, EngineConfig, Update, rows_at_a_time};
 use crate::checkpoint::{Checkpoint, tensors};
 use crate::config::{self, Config, GptConfig, TrainConfig};
 use crate::model::Gpt;
@@ -8,20 +9,14 @@ use data::dataset::{ExampleSampler, ExampleSamplerState, TokenSource};
 use data::objective::{Corruptor, Vocabulary};
 use data::{Batch, Tokenizer};
 use nn::optim::{
-    Adam, AdamConfig, AdamW, AdamWConfig, Ema, Muon, MuonConfig, Optimizer, Sgd, SgdConfig, SparseSgd,
-    SparseSgdConfig, StepError, clip_factor, usual_group,
+    Adam, AdamConfig, AdamW, AdamWConfig, Muon, MuonConfig, Optimizer, Sgd, SgdConfig, SparseSgd,
+    SparseSgdConfig, usual_group,
 };
 use nn::{DropoutSeeds, Schedule, frequent_ngrams};
 use random::{Rng, Stream};
 use std::collections::BTreeMap;
 use tensor::kernels::cross_entropy::Regularizer;
-use tensor::kernels::parallel;
-use tensor::kernels::vmath::sum_of_squares;
-use tensor::{Grads, Params, Tape, Workspace};
-
-/// Tokens that are computed at a time where the configuration does not say: enough rows for the matrix
-/// products to run at full speed, few enough for the activations to stay in the caches.
-const TOKENS_AT_A_TIME: usize = 2048;
+use tensor::{Params, Tape, Var, Workspace};
 
 /// Tokens of the training text that say which n-grams are frequent: more would fill the memory with rare ones.
 const NGRAM_TOKENS: usize = 10_000_000;
@@ -38,15 +33,8 @@ pub struct Trainer {
     pub iter: u64,
     /// Tokens seen so far.
     pub tokens: u64,
-    optimizer: Box<dyn Optimizer>,
-    ema: Option<Ema>,
-    schedule: Schedule,
+    pub(super) engine: Engine,
     pub(super) sampler: ExampleSampler,
-    losses: LossStatistics,
-    pub(super) grads: Grads,
-    pub(super) workspace: Workspace,
-    /// The second lane, if a batch has more than one micro-batch.
-    second: Option<(Grads, Workspace)>,
 }
 
 /// What one update did.
@@ -111,14 +99,10 @@ impl Trainer {
             train.documents,
             seed,
         )?;
+        let &TrainConfig { grad_clip, spike_guard, ema, recompute, .. } = train;
+        let engine = EngineConfig { seed, grad_clip, spike_guard, ema, recompute };
         Ok(Self {
-            optimizer: optimizer(config, &model, &params),
-            ema: (train.ema > 0.0).then(|| Ema::new(&params, train.ema)),
-            schedule: schedule(train),
-            losses: LossStatistics::default(),
-            grads: Grads::new(&params),
-            workspace: Workspace::new(),
-            second: None,
+            engine: Engine::new(&params, optimizer(config, &model, &params), schedule(train), engine),
             config: config.clone(),
             model,
             params,
@@ -133,14 +117,21 @@ impl Trainer {
     ///
     /// # Errors
     /// [`TrainError::Data`] if the source cannot be read.
-    /// [`TrainError::NonFinite`] if the loss or the gradient is not finite: then nothing was changed, and the
-    /// message names the first operation with such a value. [`TrainError::Damaged`] if a weight or what is remembered
-    /// about it is not finite after the update: then only an earlier checkpoint is of use.
+    /// [`TrainError::NonFinite`] if the loss or the gradient is not finite: then no weight was changed, and the
+    /// message names the first operation with such a value; the next step draws the batch after this one.
+    /// [`TrainError::Damaged`] if a weight or what is remembered about it is not finite after the update: then only an
+    /// earlier checkpoint is of use.
     pub fn step<S: TokenSource + ?Sized>(&mut self, train: &S) -> Result<StepReport, TrainError> {
         self.freeze_or_thaw();
         let rows = self.sampler.read_batch(train)?;
         let batch = self.cut(rows);
-        parallel::awake(|| self.update(&batch))
+        let windows = Windows::new(&self.model, &self.config, &batch);
+        let update = self.engine.update(&mut self.params, self.iter, &windows);
+        let Update { loss, grad_norm, lr, skipped } =
+            update.map_err(|error| TrainError::of_update(self.iter, error))?;
+        self.iter += 1;
+        self.tokens += batch.ids.len() as u64;
+        Ok(StepReport { iter: self.iter, loss, grad_norm, lr, tokens: self.tokens, skipped })
     }
 
     /// Cuts the windows of a batch into shorter ones early in training (`seq_len_warmup`). The sampler knows nothing of it:
@@ -148,68 +139,6 @@ impl Trainer {
     fn cut(&self, batch: Batch) -> Batch {
         let block_size = self.config.train.seq_len(batch.block_size, self.iter);
         Batch { batch_size: batch.batch_size * (batch.block_size / block_size), block_size, ..batch }
-    }
-
-    /// The gradient of a batch and the update of the weights.
-    fn update(&mut self, batch: &Batch) -> Result<StepReport, TrainError> {
-        let loss = self.gradients(batch);
-        self.finish(batch, loss)
-    }
-
-    /// The rest of an update, when loss and gradients are known.
-    pub(super) fn finish(&mut self, batch: &Batch, loss: f64) -> Result<StepReport, TrainError> {
-        let grad_norm = self.grads.norm();
-        if !(loss.is_finite() && grad_norm.is_finite()) {
-            return Err(self.non_finite(batch));
-        }
-        let lr = self.schedule.lr(self.iter);
-        let skipped = self.spike(loss);
-        if skipped.is_none() {
-            self.apply(lr, grad_norm)?;
-        }
-        self.iter += 1;
-        self.tokens += batch.ids.len() as u64;
-        Ok(StepReport { iter: self.iter, loss, grad_norm, lr, tokens: self.tokens, skipped })
-    }
-
-    /// Whether a loss is a spike: then the limit that it is above.
-    fn spike(&mut self, loss: f64) -> Option<f64> {
-        let deviations = self.config.train.spike_guard;
-        if deviations == 0.0 {
-            return None;
-        }
-        let limit = self.losses.limit(deviations);
-        self.losses.see(loss, limit);
-        (loss > limit).then_some(limit)
-    }
-
-    /// The update of the weights by the gradient in `grads`.
-    fn apply(&mut self, lr: f32, grad_norm: f64) -> Result<(), TrainError> {
-        let factor = match self.config.train.grad_clip {
-            0.0 => 1.0, // no limit, as in nanoGPT
-            max_norm => clip_factor(grad_norm, max_norm),
-        };
-        let iter = self.iter;
-        let told = |error| match error {
-            StepError::MissingGradient(missing) => TrainError::from(missing),
-            StepError::NonFinite { names } => TrainError::Damaged { iter, names: names.join(", ") },
-        };
-        self.optimizer.step_scaled(&mut self.params, &self.grads, lr, factor).map_err(told)?;
-        if let Some(ema) = &mut self.ema {
-            ema.update(&self.params, self.optimizer.step_count()).map_err(told)?;
-        }
-        self.check_frozen()
-    }
-
-    /// The optimizer looks at every number that it writes; what is frozen it does not read. That is left to this pass,
-    /// which costs less than the update that is not made.
-    fn check_frozen(&self) -> Result<(), TrainError> {
-        let frozen = self.params.ids().filter(|&id| !self.params.is_trainable(id));
-        let mut damaged = frozen.filter(|&id| !sum_of_squares(self.params.data(id)).is_finite());
-        match damaged.next() {
-            None => Ok(()),
-            Some(id) => Err(TrainError::Damaged { iter: self.iter, names: self.params.name(id).to_string() }),
-        }
     }
 
     /// The token embedding rests for its first `freeze_emb` updates. That is a function of `iter`, so a resumed
@@ -221,91 +150,16 @@ impl Trainer {
         }
     }
 
-    /// The loss of a batch; its gradient goes to `grads`. The batch is computed in micro-batches whose number depends on
-    /// the configuration alone, by turns on one of two lanes, and their gradients add up in order.
-    pub(super) fn gradients(&mut self, batch: &Batch) -> f64 {
-        let total_weight = batch.total_weight() as f32;
-        let parts = self.micro_batches(batch);
-        let (count, regularizer) = (parts.len(), self.regularizer());
-        let Self { grads, workspace, second, model, params, config, .. } = self;
-        if count > 1 && second.is_none() {
-            *second = Some((Grads::new(params), Workspace::new()));
-        }
-        let mut losses = vec![0.0; count];
-        let mut lanes: Vec<_> = std::iter::once((grads, &*workspace))
-            .chain(second.as_mut().map(|(grads, workspace)| (grads, &*workspace)))
-            .map(|(grads, workspace)| (grads, workspace, Vec::new()))
-            .collect();
-        let number = lanes.len();
-        for (i, work) in parts.into_iter().zip(&mut losses).enumerate() {
-            lanes[i % number].2.push(work);
-        }
-        parallel::side_by_side(lanes, |(grads, workspace, work)| {
-            grads.clear();
-            for ((part, seeds), loss) in work {
-                let tape = match config.train.recompute {
-                    true => Tape::recomputing(params, workspace),
-                    false => Tape::new(params, workspace),
-                };
-                let part_loss = model.loss_of_part(&tape, &part, total_weight, &seeds, regularizer);
-                part_loss.backward(grads);
-                *loss = f64::from(part_loss.item());
-            }
-        });
-        if let Some((second, _)) = &self.second {
-            self.grads.add(second);
-        }
-        losses.iter().sum()
-    }
-
-    /// The parts of a batch, each with the seeds of its dropout masks. [`rows_at_a_time`] says how large they are.
-    fn micro_batches(&self, batch: &Batch) -> Vec<(Batch, DropoutSeeds)> {
-        let pieces = self.config.model.block_size / batch.block_size; // of a window that was cut
-        let micro_batch = self.config.train.micro_batch.map(|rows| rows * pieces);
-        let rows = rows_at_a_time(batch.batch_size, batch.block_size, micro_batch);
-        let count = batch.batch_size.div_ceil(rows);
-        (0..count)
-            .map(|i| {
-                let part = batch.shard(i * rows..batch.batch_size.min((i + 1) * rows));
-                let pass = self.iter * count as u64 + i as u64;
-                (part, DropoutSeeds::new(self.config.train.seed, pass))
-            })
-            .collect()
-    }
-
-    /// What the training loss has beside the cross-entropy.
-    fn regularizer(&self) -> Regularizer {
-        let &TrainConfig { label_smoothing, z_loss, .. } = &self.config.train;
-        Regularizer { label_smoothing, z_loss }
-    }
-
-    #[cold]
-    fn non_finite(&self, batch: &Batch) -> TrainError {
-        let parts = self.micro_batches(batch);
-        let (total_weight, regularizer) = (batch.total_weight() as f32, self.regularizer());
-        let what = parts.iter().find_map(|(part, seeds)| {
-            diagnose::first_non_finite(&self.params, |tape| {
-                self.model.loss_of_part(tape, part, total_weight, seeds, regularizer)
-            })
-        });
-        let what = what.unwrap_or_else(|| "the sum of the squares of the gradients overflows".to_string());
-        TrainError::NonFinite { iter: self.iter, what }
-    }
-
-    /// The weights that are evaluated and saved: the average, if one is kept and there was an update, else those that
-    /// are trained.
+    /// The weights that are evaluated and saved: [`Engine::averaged`].
     #[must_use]
     pub fn averaged(&self) -> &Params {
-        match &self.ema {
-            Some(ema) if self.optimizer.step_count() > 0 => ema.params(),
-            _ => &self.params,
-        }
+        self.engine.averaged(&self.params)
     }
 
     /// The schedule's learning rate of the next update.
     #[must_use]
     pub fn lr(&self) -> f32 {
-        self.schedule.lr(self.iter)
+        self.engine.lr(self.iter)
     }
 
     /// What makes the examples: the objective with its special tokens.
@@ -323,13 +177,13 @@ impl Trainer {
     /// The pool that the steps take their memory from.
     #[must_use]
     pub fn workspace(&self) -> &Workspace {
-        &self.workspace
+        &self.engine.lanes[0].workspace
     }
 
     /// Everything that the next update depends on; the numbers stay where they are.
     #[must_use]
     pub fn checkpoint(&self, tokenizer: &str) -> Checkpoint<&[f32]> {
-        let state = self.optimizer.state().into_iter();
+        let state = self.engine.optimizer.state().into_iter();
         let optimizer =
             state.map(|(name, data)| (name, tensors::Tensor { shape: vec![data.len()], data })).collect();
         Checkpoint {
@@ -337,8 +191,12 @@ impl Trainer {
             tokens: self.tokens,
             model: tensors::views_of(&self.params),
             optimizer,
-            ema: self.ema.as_ref().map_or_else(Default::default, |ema| tensors::views_of(ema.params())),
-            optimizer_steps: self.optimizer.step_count(),
+            ema: self
+                .engine
+                .ema
+                .as_ref()
+                .map_or_else(Default::default, |ema| tensors::views_of(ema.params())),
+            optimizer_steps: self.engine.optimizer.step_count(),
             // Initial values are drawn once, dropout is a function of the step, and the sampler holds the
             // position of the data stream: no generator has a state of its own between updates.
             rng: BTreeMap::new(),
@@ -347,7 +205,7 @@ impl Trainer {
             tokenizer: tokenizer.to_string(),
             best_val_loss: None,
             evals_without_improvement: 0,
-            losses: self.losses,
+            losses: self.engine.losses,
             elapsed_s: 0.0,
         }
     }
@@ -366,20 +224,59 @@ impl Trainer {
         let misfit =
             |problem: String| TrainError::Resume { problem, remedy: "use another checkpoint of this run" };
         tensors::into_params(&checkpoint.model, &mut trainer.params).map_err(|e| misfit(e.to_string()))?;
-        if let Some(ema) = &mut trainer.ema {
+        if let Some(ema) = &mut trainer.engine.ema {
             tensors::into_params(&checkpoint.ema, ema.params_mut())
                 .map_err(|e| misfit(format!("the average of the weights: {e}")))?;
         }
         let state: Vec<_> =
             checkpoint.optimizer.iter().map(|(name, t)| (name.clone(), &t.data[..])).collect();
-        trainer.optimizer.load_state(checkpoint.optimizer_steps, &state)?;
+        trainer.engine.optimizer.load_state(checkpoint.optimizer_steps, &state)?;
         let sampler: ExampleSamplerState = serde_json::from_value(checkpoint.sampler.clone())
             .map_err(|e| misfit(format!("sampler: {e}")))?;
         let corruptor = trainer.sampler.corruptor().clone();
         trainer.sampler = ExampleSampler::from_state(&sampler, train_tokens, corruptor)?;
         (trainer.iter, trainer.tokens) = (checkpoint.iter, checkpoint.tokens);
-        trainer.losses = checkpoint.losses;
+        trainer.engine.losses = checkpoint.losses;
         Ok(trainer)
+    }
+}
+
+/// A batch of windows of the text, and the model that learns them.
+pub(super) struct Windows<'a> {
+    model: &'a Gpt,
+    batch: &'a Batch,
+    /// Rows of a part.
+    rows: usize,
+    /// Of the whole batch.
+    total_weight: f32,
+    regularizer: Regularizer,
+}
+
+impl<'a> Windows<'a> {
+    pub(super) fn new(model: &'a Gpt, config: &Config, batch: &'a Batch) -> Self {
+        let &TrainConfig { micro_batch, label_smoothing, z_loss, .. } = &config.train;
+        let pieces = config.model.block_size / batch.block_size; // of a window that was cut
+        let micro_batch = micro_batch.map(|rows| rows * pieces);
+        Self {
+            model,
+            batch,
+            rows: rows_at_a_time(batch.batch_size, batch.block_size, micro_batch),
+            total_weight: batch.total_weight() as f32,
+            regularizer: Regularizer { label_smoothing, z_loss },
+        }
+    }
+}
+
+impl BatchLoss for Windows<'_> {
+    type Part = Batch;
+
+    fn parts(&self) -> Vec<Batch> {
+        let all = self.batch.batch_size;
+        (0..all).step_by(self.rows).map(|row| self.batch.shard(row..all.min(row + self.rows))).collect()
+    }
+
+    fn loss<'t>(&self, tape: &'t Tape<'_>, part: &Batch, seeds: &DropoutSeeds) -> Var<'t> {
+        self.model.loss_of_part(tape, part, self.total_weight, seeds, self.regularizer)
     }
 }
 
@@ -395,13 +292,6 @@ fn counted_ngrams<S: TokenSource + ?Sized>(
     let mut text = vec![0; train.len().min(NGRAM_TOKENS)];
     train.read(0, &mut text)?;
     Ok(frequent_ngrams(&text, ngram, ngram_rows, config.train.ngram_min_count))
-}
-
-/// Rows of a micro-batch, the largest of parts of a batch that are as equal as possible: `micro_batch` rows at most, or
-/// about as many as give [`TOKENS_AT_A_TIME`].
-pub(crate) fn rows_at_a_time(batch_size: usize, block_size: usize, micro_batch: Option<usize>) -> usize {
-    let most = micro_batch.unwrap_or((TOKENS_AT_A_TIME / block_size).max(1)).min(batch_size);
-    batch_size.div_ceil(batch_size.div_ceil(most))
 }
 
 fn optimizer(config: &Config, model: &Gpt, params: &Params) -> Box<dyn Optimizer> {

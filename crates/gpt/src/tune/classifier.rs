@@ -202,10 +202,32 @@ impl Task for Classify<'_> {
         self.texts[example].len()
     }
 
-    fn loss<'t>(&self, tape: &'t Tape<'_>, examples: &[usize], seeds: &DropoutSeeds) -> Var<'t> {
+    fn positions(&self, example: usize) -> usize {
+        let (tokens, block_size) = (self.tokens(example), self.classifier.gpt.config.block_size);
+        match &self.classifier.head {
+            Head::Linear(_) => tokens.min(block_size),
+            Head::Words(words) => words.positions(tokens, block_size),
+        }
+    }
+
+    fn predicts_tokens(&self) -> bool {
+        false // or at few positions, in a pattern
+    }
+
+    fn total_weight(&self, examples: &[usize]) -> f32 {
+        examples.iter().map(|&i| self.targets.weight(i)).sum()
+    }
+
+    fn loss<'t>(
+        &self,
+        tape: &'t Tape<'_>,
+        examples: &[usize],
+        total_weight: f32,
+        seeds: &DropoutSeeds,
+    ) -> Var<'t> {
         let texts: Vec<&[u32]> = examples.iter().map(|&i| &self.texts[i][..]).collect();
         let scores = self.classifier.scores(tape, &texts, seeds);
-        self.targets.loss(scores, examples)
+        self.targets.loss(scores, examples, total_weight)
     }
 
     fn validate(&self, params: &Params) -> f64 {
@@ -215,18 +237,25 @@ impl Task for Classify<'_> {
 }
 
 impl Targets {
-    /// The mean loss of scores (B, outputs) for these examples.
-    fn loss<'t>(&self, scores: Var<'t>, examples: &[usize]) -> Var<'t> {
+    /// What an example weighs in a mean.
+    fn weight(&self, example: usize) -> f32 {
         match self {
-            Self::Labels(labels, weights) => {
+            Self::Labels(labels, weights) => weights[labels[example]],
+            Self::Numbers(_) => 1.0,
+        }
+    }
+
+    /// The loss of scores (B, outputs) for these examples: a weighted sum over `total_weight`.
+    fn loss<'t>(&self, scores: Var<'t>, examples: &[usize], total_weight: f32) -> Var<'t> {
+        let weights: Vec<f32> = examples.iter().map(|&i| self.weight(i)).collect();
+        match self {
+            Self::Labels(labels, _) => {
                 let of: Vec<u32> = examples.iter().map(|&i| labels[i] as u32).collect();
-                let weights: Vec<f32> = examples.iter().map(|&i| weights[labels[i]]).collect();
-                let total = weights.iter().sum();
-                scores.cross_entropy(&of, &weights, total)
+                scores.cross_entropy(&of, &weights, total_weight)
             }
             Self::Numbers(numbers) => {
                 let of: Vec<f32> = examples.iter().map(|&i| numbers[i]).collect();
-                scores.mse(&of, &vec![1.0; of.len()], of.len() as f32)
+                scores.mse(&of, &weights, total_weight)
             }
         }
     }

@@ -6,6 +6,7 @@ use crate::config::GptConfig;
 use data::{Batch, Example};
 use nn::DropoutSeeds;
 use random::Rng;
+use tensor::kernels::cross_entropy::Regularizer;
 use tensor::{Params, Tape, Var, Workspace};
 
 /// Learning to go on: a [`Task`] whose examples say themselves which tokens count.
@@ -27,9 +28,20 @@ impl Task for Complete<'_> {
         self.examples[example].ids.len()
     }
 
-    fn loss<'t>(&self, tape: &'t Tape<'_>, examples: &[usize], seeds: &DropoutSeeds) -> Var<'t> {
+    fn total_weight(&self, examples: &[usize]) -> f32 {
+        let weights = examples.iter().flat_map(|&i| &self.examples[i].weights);
+        weights.map(|&weight| f64::from(weight)).sum::<f64>() as f32
+    }
+
+    fn loss<'t>(
+        &self,
+        tape: &'t Tape<'_>,
+        examples: &[usize],
+        total_weight: f32,
+        seeds: &DropoutSeeds,
+    ) -> Var<'t> {
         let examples: Vec<Example> = examples.iter().map(|&i| self.examples[i].clone()).collect();
-        self.gpt.loss(tape, &batch(&examples), seeds)
+        self.gpt.loss_of_part(tape, &batch(&examples), total_weight, seeds, Regularizer::NONE)
     }
 
     fn validate(&self, params: &Params) -> f64 {

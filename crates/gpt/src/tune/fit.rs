@@ -1,17 +1,15 @@
 //! The loop of a fine-tuning.
 
 use super::Task;
-use nn::optim::{
-    AdamW, AdamWConfig, Group, MissingGradient, Optimizer, SparseSgd, SparseSgdConfig, StepError,
-    clip_factor, usual_group,
-};
+use super::state::Keep;
+use crate::train::{BatchLoss, Engine, EngineConfig, UpdateError, rows_at_a_time};
+use nn::optim::{AdamW, AdamWConfig, Group, MissingGradient, SparseSgd, SparseSgdConfig, usual_group};
 use nn::{DropoutSeeds, Schedule};
 use random::{Rng, Stream};
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 use std::time::Instant;
-use tensor::kernels::parallel;
-use tensor::{Grads, ParamId, Params, Tape, Workspace};
+use tensor::{ParamId, Params, Tape, Var};
 
 /// How a model is fine-tuned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +18,13 @@ pub struct TuneConfig {
     pub epochs: usize,
     /// Examples in an update.
     pub batch_size: usize,
+    /// Examples that are computed at a time, at most; none for about 2,048 tokens. It changes the order of additions,
+    /// and nothing else but time and memory.
+    #[serde(default)]
+    pub micro_batch: Option<usize>,
+    /// Whether activations are computed again in the backward instead of kept: less memory, a third more time.
+    #[serde(default)]
+    pub recompute: bool,
     /// The largest learning rate: after a tenth of the updates; from there it falls to 0 on a line.
     pub learning_rate: f64,
     /// Weight decay of matrices.
@@ -36,6 +41,12 @@ pub struct TuneConfig {
     pub patience: Option<usize>,
     /// See `patience`.
     pub min_delta: f64,
+    /// The decay of an average of the weights, which is then what is measured and kept; 0 for none.
+    #[serde(default)]
+    pub ema: f64,
+    /// Standard deviations above the mean from which a loss is a spike, whose batch is left out; 0 for never.
+    #[serde(default)]
+    pub spike_guard: f64,
     /// Where all randomness starts.
     pub seed: u64,
 }
@@ -45,6 +56,8 @@ impl Default for TuneConfig {
         Self {
             epochs: 10,
             batch_size: 32,
+            micro_batch: None,
+            recompute: false,
             learning_rate: 1e-3,
             weight_decay: 0.01,
             layer_decay: 1.0,
@@ -52,13 +65,15 @@ impl Default for TuneConfig {
             evaluations: 1,
             patience: Some(3),
             min_delta: 0.0,
+            ema: 0.0,
+            spike_guard: 0.0,
             seed: 1337,
         }
     }
 }
 
 /// What happens on the way.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// An update was made.
     Update {
@@ -82,6 +97,8 @@ pub enum Event {
         /// Whether it is the best so far.
         best: bool,
     },
+    /// The state could not be written: the fine-tuning goes on, and tries again later.
+    NotKept(String),
 }
 
 /// How it ended. The parameters are the best ones.
@@ -107,12 +124,14 @@ pub struct Outcome {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum TuneError {
     /// A loss, a gradient or a weight is not finite.
-    #[error("update {update}: {what} is not finite: lower --learning-rate")]
+    #[error("stopped at update {update}: {what}\n  lower --learning-rate, or look at the examples")]
     NonFinite {
-        /// Which update.
+        /// The update that was not made, or cannot be used, counted from 0.
         update: usize,
-        /// What.
+        /// The first operation with such a value, or the parameters that are damaged.
         what: String,
+        /// What was reached before: the parameters are those of its best update.
+        reached: Outcome,
     },
     /// A parameter was to be trained that the loss does not depend on.
     #[error(transparent)]
@@ -120,9 +139,12 @@ pub enum TuneError {
     /// Nothing would be trained.
     #[error("nothing of this model is trained by this method: choose another")]
     NothingToTrain,
-    /// Who was told of the events wanted it.
+    /// The event callback asked to stop.
     #[error("stopped")]
     Stopped,
+    /// What was kept cannot be gone on with.
+    #[error("cannot resume: {0}")]
+    Resume(String),
 }
 
 /// Fine-tunes the trainable parameters. `depth` says how far from the text a parameter is: 0 for embeddings, 1 for the first
@@ -137,12 +159,37 @@ pub fn fit(
     params: &mut Params,
     task: &impl Task,
     config: &TuneConfig,
-    depth: impl Fn(&str) -> usize + Send,
+    depth: impl Fn(&str) -> usize,
+    tell: impl FnMut(Event) -> ControlFlow<()>,
+) -> Result<Outcome, TuneError> {
+    fit_keeping(params, task, config, depth, None, tell)
+}
+
+/// The same, keeping its state in a directory from time to time, and when `tell` asks to stop: a later call goes on from
+/// there, to the same bits.
+///
+/// # Errors
+/// [`TuneError`].
+///
+/// # Panics
+/// If the task has no examples.
+pub fn fit_keeping(
+    params: &mut Params,
+    task: &impl Task,
+    config: &TuneConfig,
+    depth: impl Fn(&str) -> usize,
+    keep: Option<&Keep<'_>>,
     mut tell: impl FnMut(Event) -> ControlFlow<()>,
 ) -> Result<Outcome, TuneError> {
     assert!(!task.is_empty(), "examples to learn from");
     let mut fitting = Fitting::new(params, task, config, depth)?;
-    let result = fitting.run(params, task, &mut tell);
+    if let Some(keep) = keep.filter(|keep| keep.resume) {
+        fitting.load(keep, params, task)?;
+    }
+    let result = fitting.run(params, task, keep, &mut tell);
+    if let (Err(TuneError::Stopped), Some(keep)) = (&result, keep) {
+        fitting.save_or_tell(keep, params, task, &mut tell);
+    }
     fitting.best.restore(params);
     fitting.trained.iter().for_each(|&id| params.set_trainable(id, true));
     result?;
@@ -150,10 +197,10 @@ pub fn fit(
 }
 
 /// The best weights so far.
-struct Best {
-    score: f64,
-    update: usize,
-    data: Vec<(ParamId, Vec<f32>)>,
+pub(super) struct Best {
+    pub(super) score: f64,
+    pub(super) update: usize,
+    pub(super) data: Vec<(ParamId, Vec<f32>)>,
 }
 
 impl Best {
@@ -162,24 +209,38 @@ impl Best {
     }
 }
 
-struct Fitting<'c, D> {
-    config: &'c TuneConfig,
-    depth: D,
-    deepest: usize,
-    trained: Vec<ParamId>,
-    optimizer: Box<dyn Optimizer>,
-    optimizer_bytes: usize,
-    trainable_parameters: usize,
-    schedule: Schedule,
-    updates_in_all: usize,
-    update: usize,
-    best: Best,
+/// How far a fine-tuning has come: all numbers that are not of a parameter, but those of the engine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Progress {
+    /// Updates made.
+    pub(super) update: usize,
+    /// Updates that had been made when the score was last measured.
+    measured: Option<usize>,
+    /// Measurements since one was better.
     worse: usize,
-    stopped_early: bool,
+    /// The sum of the losses since the last measurement, and how many they are.
+    losses: (f64, usize),
+    /// Seconds of updates.
     seconds: f64,
 }
 
-impl<'c, D: Fn(&str) -> usize + Send> Fitting<'c, D> {
+pub(super) struct Fitting<'c, D> {
+    pub(super) config: &'c TuneConfig,
+    depth: D,
+    deepest: usize,
+    pub(super) trained: Vec<ParamId>,
+    pub(super) engine: Engine,
+    optimizer_bytes: usize,
+    trainable_parameters: usize,
+    /// Updates in an epoch.
+    per_epoch: usize,
+    pub(super) progress: Progress,
+    pub(super) best: Best,
+    stopped_early: bool,
+}
+
+impl<'c, D: Fn(&str) -> usize> Fitting<'c, D> {
     fn new(params: &Params, task: &impl Task, config: &'c TuneConfig, depth: D) -> Result<Self, TuneError> {
         let trained: Vec<ParamId> = params.ids().filter(|&id| params.is_trainable(id)).collect();
         if trained.is_empty() {
@@ -196,93 +257,102 @@ impl<'c, D: Fn(&str) -> usize + Send> Fitting<'c, D> {
         // Tables of n-grams as in pretraining.
         let adamw = Box::new(AdamW::with_groups(params, adamw, SparseSgd::leave(group)));
         let optimizer = Box::new(SparseSgd::new(params, SparseSgdConfig::default(), adamw));
-        let updates_in_all = config.epochs * task.len().div_ceil(config.batch_size);
+        let per_epoch = task.len().div_ceil(config.batch_size);
+        let updates_in_all = (config.epochs * per_epoch) as u64;
+        let schedule = Schedule::Linear {
+            learning_rate: config.learning_rate,
+            warmup_iters: updates_in_all.div_ceil(10),
+            lr_decay_iters: updates_in_all,
+        };
+        let &TuneConfig { seed, spike_guard, ema, recompute, .. } = config;
+        let engine = Engine::new(
+            params,
+            optimizer,
+            schedule,
+            EngineConfig { seed, grad_clip: 1.0, spike_guard, ema, recompute },
+        );
         Ok(Self {
             config,
             depth,
             deepest,
-            optimizer_bytes: optimizer.state().iter().map(|(_, numbers)| 4 * numbers.len()).sum(),
+            optimizer_bytes: engine.optimizer.state().iter().map(|(_, numbers)| 4 * numbers.len()).sum(),
             trainable_parameters: trained.iter().map(|&id| params.data(id).len()).sum(),
-            optimizer,
+            engine,
             trained,
-            schedule: Schedule::Linear {
-                learning_rate: config.learning_rate,
-                warmup_iters: updates_in_all.div_ceil(10) as u64,
-                lr_decay_iters: updates_in_all as u64,
-            },
-            updates_in_all,
-            update: 0,
+            per_epoch,
+            progress: Progress { update: 0, measured: None, worse: 0, losses: (0.0, 0), seconds: 0.0 },
             best: Best { score: f64::NEG_INFINITY, update: 0, data: Vec::new() },
-            worse: 0,
             stopped_early: false,
-            seconds: 0.0,
         })
+    }
+
+    /// All updates that there would be.
+    pub(super) fn updates_in_all(&self) -> usize {
+        self.config.epochs * self.per_epoch
     }
 
     fn run(
         &mut self,
         params: &mut Params,
         task: &impl Task,
+        keep: Option<&Keep<'_>>,
         tell: &mut impl FnMut(Event) -> ControlFlow<()>,
     ) -> Result<(), TuneError> {
-        let (workspace, mut grads) = (Workspace::new(), Grads::new(params));
         let mut rng = Rng::new(self.config.seed, Stream::Data);
-        self.measure(params, task, f64::NAN, tell)?;
-        for epoch in 0..self.config.epochs {
-            self.thaw(params, epoch);
-            let batches = batches(task, self.config.batch_size, &mut rng);
-            let (mut losses, mut since) = (0.0, 0);
-            for (i, batch) in batches.iter().enumerate() {
-                let start = Instant::now();
-                let loss = parallel::awake(|| self.step(params, task, batch, &workspace, &mut grads))?;
-                self.seconds += start.elapsed().as_secs_f64();
-                (losses, since) = (losses + loss, since + 1);
-                let event = Event::Update { update: self.update, of: self.updates_in_all, loss };
-                stop_if(tell(event))?;
-                // Evenly through the epoch, and at its end.
-                let at = |i: usize| i * self.config.evaluations.max(1) / batches.len();
-                if at(i + 1) > at(i) {
-                    self.measure(params, task, losses / f64::from(since), tell)?;
-                    (losses, since) = (0.0, 0);
-                    if self.config.patience.is_some_and(|patience| self.worse >= patience) {
-                        self.stopped_early = true;
-                        return Ok(());
-                    }
+        let (mut epochs, mut epoch_batches) = (0, Vec::new()); // epochs drawn, and the batches of the last of them
+        let mut next_save = keep.map(|keep| Instant::now() + keep.first());
+        loop {
+            if self.is_due() {
+                self.measure(params, task, tell)?;
+                let exhausted = |patience| self.progress.update > 0 && self.progress.worse >= patience;
+                if self.config.patience.is_some_and(exhausted) {
+                    self.stopped_early = true;
+                    return Ok(());
                 }
             }
+            let (epoch, i) = (self.progress.update / self.per_epoch, self.progress.update % self.per_epoch);
+            if epoch == self.config.epochs {
+                return Ok(());
+            }
+            while epochs <= epoch {
+                epoch_batches = batches(task, self.config.batch_size, &mut rng);
+                self.thaw(params, epochs);
+                epochs += 1;
+            }
+            let loss = self.step(params, task, &epoch_batches[i])?;
+            stop_if(tell(Event::Update { update: self.progress.update, of: self.updates_in_all(), loss }))?;
+            if let Some(keep) = keep.filter(|_| next_save.is_some_and(|at| Instant::now() >= at)) {
+                self.save_or_tell(keep, params, task, tell);
+                next_save = Some(Instant::now() + keep.every);
+            }
         }
-        Ok(())
+    }
+
+    /// Whether the score is to be measured now: at the start, then evenly through each epoch and at its end.
+    fn is_due(&self) -> bool {
+        let update = self.progress.update;
+        let after = |done: usize| done * self.config.evaluations.max(1) / self.per_epoch;
+        let place = update.checked_sub(1).map(|before| before % self.per_epoch); // in its epoch
+        self.progress.measured != Some(update) && place.is_none_or(|i| after(i + 1) > after(i))
     }
 
     /// One update.
-    fn step(
-        &mut self,
-        params: &mut Params,
-        task: &impl Task,
-        batch: &[usize],
-        workspace: &Workspace,
-        grads: &mut Grads,
-    ) -> Result<f64, TuneError> {
-        let not_finite = |update, what: String| TuneError::NonFinite { update, what };
-        let tape = Tape::new(params, workspace);
-        let loss = task.loss(&tape, batch, &DropoutSeeds::new(self.config.seed, self.update as u64));
-        grads.clear();
-        loss.backward(grads);
-        let loss = f64::from(loss.item());
-        drop(tape);
-        let norm = grads.norm();
-        if !(loss.is_finite() && norm.is_finite()) {
-            return Err(not_finite(self.update, "the loss or its gradient".into()));
-        }
-        let lr = self.schedule.lr(self.update as u64);
-        self.optimizer.step_scaled(params, grads, lr, clip_factor(norm, 1.0)).map_err(
-            |error| match error {
-                StepError::NonFinite { names } => not_finite(self.update, names.join(", ")),
-                StepError::MissingGradient(missing) => missing.into(),
-            },
-        )?;
-        self.update += 1;
-        Ok(loss)
+    fn step(&mut self, params: &mut Params, task: &impl Task, examples: &[usize]) -> Result<f64, TuneError> {
+        let (start, iter) = (Instant::now(), self.progress.update as u64);
+        let batch = Examples::new(task, examples, self.config.micro_batch);
+        let update = self.engine.update(params, iter, &batch).map_err(|error| match error {
+            UpdateError::NonFinite(what) => self.not_finite(what),
+            UpdateError::Damaged(names) => self.not_finite(format!("not finite after it: {names}")),
+            UpdateError::MissingGradient(missing) => missing.into(),
+        })?;
+        let Progress { update: done, losses: (sum, count), seconds, .. } = &mut self.progress;
+        (*done, *sum, *count) = (*done + 1, *sum + update.loss, *count + 1);
+        *seconds += start.elapsed().as_secs_f64();
+        Ok(update.loss)
+    }
+
+    fn not_finite(&self, what: String) -> TuneError {
+        TuneError::NonFinite { update: self.progress.update, what, reached: self.outcome() }
     }
 
     /// Measures the score, and keeps the weights if they are the best.
@@ -290,19 +360,21 @@ impl<'c, D: Fn(&str) -> usize + Send> Fitting<'c, D> {
         &mut self,
         params: &Params,
         task: &impl Task,
-        loss: f64,
         tell: &mut impl FnMut(Event) -> ControlFlow<()>,
     ) -> Result<(), TuneError> {
-        let score = task.validate(params);
+        let params = self.engine.averaged(params);
+        let (score, update) = (task.validate(params), self.progress.update);
         // The first one counts whatever it is, so that there is something to restore.
         let best = self.best.data.is_empty() || score > self.best.score + self.config.min_delta;
         if best {
             let data = self.trained.iter().map(|&id| (id, params.data(id).to_vec())).collect();
-            self.best = Best { score, update: self.update, data };
+            self.best = Best { score, update, data };
         }
-        self.worse = if best { 0 } else { self.worse + 1 };
-        let epoch = self.update as f64 * self.config.epochs as f64 / self.updates_in_all as f64;
-        stop_if(tell(Event::Score { update: self.update, epoch, loss, score, best }))
+        let (sum, count) = self.progress.losses;
+        let worse = if best { 0 } else { self.progress.worse + 1 };
+        self.progress = Progress { measured: Some(update), worse, losses: (0.0, 0), ..self.progress };
+        let epoch = update as f64 * self.config.epochs as f64 / self.updates_in_all() as f64;
+        stop_if(tell(Event::Score { update, epoch, loss: sum / count as f64, score, best }))
     }
 
     /// Freezes what is not trained yet in this epoch.
@@ -315,16 +387,65 @@ impl<'c, D: Fn(&str) -> usize + Send> Fitting<'c, D> {
         }
     }
 
+    /// Writes the state. What cannot be written is no reason to stop.
+    fn save_or_tell(
+        &mut self,
+        keep: &Keep<'_>,
+        params: &Params,
+        task: &impl Task,
+        tell: &mut impl FnMut(Event) -> ControlFlow<()>,
+    ) {
+        if let Err(error) = self.save(keep, params, task) {
+            // Whoever asks to stop now is asked again after the next update.
+            let _ = tell(Event::NotKept(error.to_string()));
+        }
+    }
+
     fn outcome(&self) -> Outcome {
         Outcome {
-            updates: self.update,
+            updates: self.progress.update,
             best_update: self.best.update,
             best_score: self.best.score,
             stopped_early: self.stopped_early,
             trainable_parameters: self.trainable_parameters,
             optimizer_bytes: self.optimizer_bytes,
-            seconds: self.seconds,
+            seconds: self.progress.seconds,
         }
+    }
+}
+
+/// Examples of a task, computed some at a time.
+struct Examples<'a, T> {
+    task: &'a T,
+    examples: &'a [usize],
+    /// Examples of a part.
+    at_a_time: usize,
+    /// Of all examples.
+    total_weight: f32,
+}
+
+impl<'a, T: Task> Examples<'a, T> {
+    fn new(task: &'a T, examples: &'a [usize], micro_batch: Option<usize>) -> Self {
+        let longest = examples.iter().map(|&i| task.positions(i)).max().expect("an example");
+        let at_a_time = rows_at_a_time(examples.len(), longest.max(1), micro_batch);
+        Self { task, examples, at_a_time, total_weight: task.total_weight(examples) }
+    }
+}
+
+impl<'a, T: Task> BatchLoss for Examples<'a, T> {
+    type Part = &'a [usize];
+
+    fn parts(&self) -> Vec<&'a [usize]> {
+        self.examples.chunks(self.at_a_time).collect()
+    }
+
+    fn loss<'t>(&self, tape: &'t Tape<'_>, part: &&'a [usize], seeds: &DropoutSeeds) -> Var<'t> {
+        self.task.loss(tape, part, self.total_weight, seeds)
+    }
+
+    /// Batches of long texts have more parts than those of short ones: no number of a pass may depend on how many.
+    fn pass(&self, iter: u64, part: u64, _: u64) -> u64 {
+        iter + (part << 32)
     }
 }
 

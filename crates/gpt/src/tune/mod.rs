@@ -1,7 +1,8 @@
 //! Fine-tuning: a pretrained model learns a task from few examples.
 //!
 //! A [`Task`] has examples, a loss of some of them, and a score on other examples. [`fit`] goes over the examples a few
-//! times, measures the score, keeps the best weights and stops when they get no better. [`Classifier`] is such a task, and
+//! times on the [`Engine`](crate::train::Engine) of pretraining, measures the score, keeps the best weights and stops when
+//! they get no better; [`fit_keeping`] can be interrupted. [`Classifier`] is such a task, and
 //! [`crate::peft`] says which of the weights are trained.
 
 mod answerer;
@@ -11,17 +12,20 @@ mod complete;
 mod fit;
 mod head;
 mod in_context;
+mod memory;
 mod rows;
+mod state;
 mod words;
 
 pub use answerer::{Answerer, Room};
 pub use classifier::{Classifier, ClassifierConfig, Classify, Metric, Target, Targets};
 pub use classifier_dir::{SavedClassifier, load_classifier, save_classifier};
 pub use complete::{Complete, grown, mean_loss};
-pub use fit::{Event, Outcome, TuneConfig, TuneError, fit};
+pub use fit::{Event, Outcome, TuneConfig, TuneError, fit, fit_keeping};
 pub use head::{Head, HeadConfig, LinearConfig, LinearHead, Pool};
 pub use in_context::{InContext, Told};
 pub use rows::Rows;
+pub use state::Keep;
 pub use words::Words;
 
 use nn::DropoutSeeds;
@@ -40,8 +44,28 @@ pub trait Task: Sync {
     /// Tokens of an example: those of a similar length are computed together.
     fn tokens(&self, example: usize) -> usize;
 
-    /// The loss of some examples, a mean over them.
-    fn loss<'t>(&self, tape: &'t Tape<'_>, examples: &[usize], seeds: &DropoutSeeds) -> Var<'t>;
+    /// Positions of the model that an example takes, which say how many examples are computed at a time.
+    fn positions(&self, example: usize) -> usize {
+        self.tokens(example)
+    }
+
+    /// Whether every position predicts a token: the scores of a large vocabulary take much of the memory.
+    fn predicts_tokens(&self) -> bool {
+        true
+    }
+
+    /// What some examples weigh together in a mean of losses.
+    fn total_weight(&self, examples: &[usize]) -> f32;
+
+    /// What some examples of a batch contribute to its loss: the weighted sum of their losses over the weight of the whole
+    /// batch ([`Task::total_weight`]). So the losses of its parts add up to the mean loss of the batch.
+    fn loss<'t>(
+        &self,
+        tape: &'t Tape<'_>,
+        examples: &[usize],
+        total_weight: f32,
+        seeds: &DropoutSeeds,
+    ) -> Var<'t>;
 
     /// How good these weights are on examples that are not trained on; higher is better.
     fn validate(&self, params: &Params) -> f64;

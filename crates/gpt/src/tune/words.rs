@@ -71,6 +71,14 @@ impl Words {
         (most + 1).saturating_sub(self.longest())
     }
 
+    /// Positions that a text of so many tokens takes in a model that reads `most`, with all its rows.
+    pub(super) fn positions(&self, tokens: usize, most: usize) -> usize {
+        let empty: Vec<Vec<u32>> = self.frames.iter().map(|frame| frame.around(&[]).0).collect();
+        let read = |i: usize| empty[i].split_last().map(|(_, read)| read);
+        let rows = if (1..empty.len()).all(|i| read(i) == read(0)) { 1 } else { empty.len() };
+        rows * (tokens.min(self.room(most)) + self.longest()).saturating_sub(1)
+    }
+
     /// The tokens of a text with its label: an example to learn from in context.
     #[must_use]
     pub fn shot(&self, text: &[u32], label: usize) -> Vec<u32> {

@@ -36,6 +36,9 @@ impl Default for AdamConfig {
 /// p = p - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
 /// ```
 ///
+/// t counts the steps of each parameter by itself: one that was frozen for a thousand steps and thaws begins with t = 1, as its
+/// m and v do. With the count of the others its first step would be 2.5 times lr, the third 3.9 times.
+///
 /// Where gradients keep their sign, m / sqrt(v) is near 1 and the step near lr, however small they are;
 /// where they are noise, it is near 0. The first step has the length lr everywhere.
 ///
@@ -74,8 +77,7 @@ impl Optimizer for Adam {
         grad_scale: f32,
     ) -> Result<(), StepError> {
         let AdamConfig { beta1, beta2, eps, weight_decay } = self.config;
-        let step = self.step_count + 1;
-        self.slots.update(params, grads, |_, Group { decays, lr_scale }| AdamRule {
+        self.slots.update(params, grads, |_, Group { decays, lr_scale }, step| AdamRule {
             l2: if decays { weight_decay as f32 } else { 0.0 },
             ..AdamRule::new(beta1, beta2, eps, f64::from(lr) * lr_scale, grad_scale, step)
         })?;
@@ -88,11 +90,11 @@ impl Optimizer for Adam {
     }
 
     fn state(&self) -> Vec<(String, &[f32])> {
-        self.slots.state()
+        self.slots.state_with_steps(self.step_count)
     }
 
     fn load_state(&mut self, step_count: u64, state: &[(String, &[f32])]) -> Result<(), StateError> {
-        self.slots.load_state(state)?;
+        self.slots.load_state_with_steps(step_count, state)?;
         self.step_count = step_count;
         Ok(())
     }

@@ -37,7 +37,7 @@ impl AdamWConfig {
 /// Adam with decoupled weight decay (Loshchilov & Hutter 2019, arXiv 1711.05101), exactly PyTorch's:
 ///
 /// ```text
-/// p = p - lr weight_decay p                      (matrices: see `decays_by_default`)
+/// p = p - lr weight_decay p                      (matrices: see `usual_group`)
 /// m = beta1 m + (1 - beta1) g                    the mean of g      } both 0 at first,
 /// v = beta2 v + (1 - beta2) g^2                  the mean of g^2    } so too small by 1 - beta^t
 /// p = p - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
@@ -80,8 +80,7 @@ impl Optimizer for AdamW {
         lr: f32,
         grad_scale: f32,
     ) -> Result<(), StepError> {
-        let step = self.step_count + 1;
-        self.slots.update(params, grads, |_, group| self.config.rule(group, lr, grad_scale, step))?;
+        self.slots.update(params, grads, |_, group, step| self.config.rule(group, lr, grad_scale, step))?;
         self.step_count += 1;
         Ok(())
     }
@@ -91,11 +90,11 @@ impl Optimizer for AdamW {
     }
 
     fn state(&self) -> Vec<(String, &[f32])> {
-        self.slots.state()
+        self.slots.state_with_steps(self.step_count)
     }
 
     fn load_state(&mut self, step_count: u64, state: &[(String, &[f32])]) -> Result<(), StateError> {
-        self.slots.load_state(state)?;
+        self.slots.load_state_with_steps(step_count, state)?;
         self.step_count = step_count;
         Ok(())
     }

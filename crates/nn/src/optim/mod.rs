@@ -91,7 +91,8 @@ pub trait Optimizer: Send {
 
     /// Everything that the next step depends on, beside [`Optimizer::step_count`]: named tensors, most of
     /// the shapes of their parameters, for the checkpoint. The names are PyTorch's with the parameter's behind:
-    /// `exp_avg.h.0.attn.c_attn.weight`.
+    /// `exp_avg.h.0.attn.c_attn.weight`. The number of steps of a parameter, where it is not that of all because the
+    /// parameter was frozen for a time, is `step.h.0.attn.c_attn.weight`.
     fn state(&self) -> Vec<(String, &[f32])>;
 
     /// Puts back what [`Optimizer::step_count`] and [`Optimizer::state`] gave, in any order.
@@ -165,6 +166,18 @@ pub enum StateError {
         expected: usize,
         /// How many were saved.
         found: usize,
+    },
+    /// A parameter cannot have taken part in so many steps.
+    #[error(
+        "{name:?} in the optimizer state: expected a whole number of steps, {all} at most; found {found}"
+    )]
+    Steps {
+        /// The tensor.
+        name: String,
+        /// Steps of the optimizer.
+        all: u64,
+        /// The number that was saved.
+        found: String,
     },
 }
 

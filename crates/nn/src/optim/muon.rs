@@ -191,8 +191,8 @@ impl Optimizer for Muon {
         lr: f32,
         grad_scale: f32,
     ) -> Result<(), StepError> {
-        let (adamw, t) = (self.config.adamw, self.step_count + 1);
-        self.moments.update(params, grads, |_, group| adamw.rule(group, lr, grad_scale, t))?;
+        let adamw = self.config.adamw;
+        self.moments.update(params, grads, |_, group, t| adamw.rule(group, lr, grad_scale, t))?;
         let step = Step { lr: f64::from(lr) * self.config.lr_ratio, grad_scale };
         let mut damaged = Vec::new();
         for id in params.ids() {
@@ -213,7 +213,7 @@ impl Optimizer for Muon {
 
     fn state(&self) -> Vec<(String, &[f32])> {
         let mut state = self.momentum.state();
-        state.extend(self.moments.state());
+        state.extend(self.moments.state_with_steps(self.step_count));
         state
     }
 
@@ -221,7 +221,7 @@ impl Optimizer for Muon {
         let is_momentum = |(name, _): &&(String, &[f32])| name.starts_with("momentum_buffer.");
         let (momentum, moments): (Vec<_>, Vec<_>) = state.iter().partition(is_momentum);
         let momentum = self.momentum.matched(momentum)?;
-        self.moments.put(self.moments.matched(moments)?);
+        self.moments.load_state_with_steps(step_count, moments)?;
         self.momentum.put(momentum);
         self.step_count = step_count;
         Ok(())

@@ -35,7 +35,7 @@ use tensor::kernels::simd::{Kernel, LANES, Simd, dispatch};
 /// # (tape.param(w) * tape.param(w)).sum().backward(&mut grads);
 /// # drop(tape);
 /// let mut slots = Slots::new(&params, [], usual_group);
-/// slots.update(&mut params, &grads, |_, _| Sign { lr: 0.5 })?;
+/// slots.update(&mut params, &grads, |_, _, _| Sign { lr: 0.5 })?;
 /// assert_eq!(params.data(w), [0.5, -1.5, 2.5]);
 /// # Ok::<(), nn::optim::StepError>(())
 /// ```

@@ -72,7 +72,7 @@ impl Optimizer for Sgd {
         grad_scale: f32,
     ) -> Result<(), StepError> {
         let SgdConfig { momentum, nesterov, weight_decay } = self.config;
-        self.slots.update(params, grads, |_, Group { decays, lr_scale }| SgdRule {
+        self.slots.update(params, grads, |_, Group { decays, lr_scale }, _| SgdRule {
             grad_scale,
             l2: if decays { weight_decay as f32 } else { 0.0 },
             momentum: momentum as f32,

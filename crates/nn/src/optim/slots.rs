@@ -23,7 +23,13 @@ struct Slot<const N: usize> {
     name: String,
     group: Group,
     state: [AlignedVec; N],
+    /// Steps that this parameter took part in, as a number that a checkpoint keeps (PyTorch's `step` is an f32, too). Exact up
+    /// to 2^24 steps, where it stops: no correction of a mean that young is left by then.
+    steps: [f32; 1],
 }
+
+/// The name of the number of steps of a parameter, as in PyTorch: `step.<parameter>`.
+const STEP: &str = "step.";
 
 /// How a parameter is treated by its optimizer.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,7 +61,7 @@ impl<const N: usize> Slots<N> {
         let slot = |id: ParamId| {
             let group = groups[id.index()].filter(|_| params.is_trainable(id))?;
             let state = kinds.map(|_| AlignedVec::zeros(params.data(id).len()));
-            Some(Slot { name: params.name(id).to_string(), group, state })
+            Some(Slot { name: params.name(id).to_string(), group, state, steps: [0.0] })
         };
         let all = params.ids().map(slot).collect();
         Self { kinds, all, ours: groups.iter().map(Option::is_some).collect() }
@@ -70,9 +76,11 @@ impl<const N: usize> Slots<N> {
         slot.state.each_mut().map(|x| &mut x[..])
     }
 
-    /// Applies a rule, which may differ from group to group, to every trainable parameter. Of a sparse one
-    /// ([`Params::set_sparse`]) only the rows are visited that the gradient reached; for the others the step does not
-    /// exist: their averages do not fade and their weights do not decay. (PyTorch's `SparseAdam` does the same.)
+    /// Applies a rule to every trainable parameter. It may differ from group to group, and is told which step of this
+    /// parameter it makes, counted from 1: a parameter that was frozen for 1,000 steps makes its first one when it thaws.
+    ///
+    /// Of a sparse parameter ([`Params::set_sparse`]) only the rows are visited that the gradient reached; for the others the
+    /// step does not exist: their averages do not fade and their weights do not decay. (PyTorch's `SparseAdam` does the same.)
     ///
     /// # Errors
     /// [`MissingGradient`]; then nothing was changed. [`StepError::NonFinite`] if something is not finite afterwards.
@@ -83,7 +91,7 @@ impl<const N: usize> Slots<N> {
         &mut self,
         params: &mut Params,
         grads: &Grads,
-        rule: impl Fn(ParamId, Group) -> R,
+        rule: impl Fn(ParamId, Group, u64) -> R,
     ) -> Result<(), StepError> {
         let missing = grads.unreached(params);
         if !missing.is_empty() {
@@ -101,8 +109,9 @@ impl<const N: usize> Slots<N> {
             }
             let slot = slot.expect(MADE_TOO_EARLY);
             let grad = grads.get(id).expect("checked above");
+            slot.steps[0] += 1.0;
             let state = slot.state.each_mut().map(|x| &mut x[..]);
-            let piece = Piece { rule: rule(id, slot.group), param, grad, state };
+            let piece = Piece { rule: rule(id, slot.group, slot.steps[0] as u64), param, grad, state };
             match grads.rows(id) {
                 None => tasks.extend(piece.cut(parallel::chunk_len()).map(|piece| (id, vec![piece]))),
                 Some(rows) => {
@@ -143,12 +152,54 @@ impl<const N: usize> Slots<N> {
             .collect()
     }
 
+    /// [`Slots::state`], and `step.<parameter>` for each parameter that did not take part in all of `all` steps. So the state
+    /// of an optimizer that never had anything frozen is its tensors alone.
+    pub(super) fn state_with_steps(&self, all: u64) -> Vec<(String, &[f32])> {
+        let fewer = self.all.iter().flatten().filter(|slot| slot.steps != [all as f32]);
+        let steps = fewer.map(|slot| (format!("{STEP}{}", slot.name), &slot.steps[..]));
+        self.state().into_iter().chain(steps).collect()
+    }
+
     /// Puts back what [`Slots::state`] gave, in any order.
     ///
     /// # Errors
     /// If a tensor is missing, of another length, or unknown; then nothing was changed.
     pub fn load_state(&mut self, saved: &[(String, &[f32])]) -> Result<(), StateError> {
         self.put(self.matched(saved)?);
+        Ok(())
+    }
+
+    /// Puts back what [`Slots::state_with_steps`] gave.
+    ///
+    /// # Errors
+    /// As [`Slots::load_state`]; or if a number of steps is none, or more than all.
+    pub(super) fn load_state_with_steps<'a>(
+        &mut self,
+        all: u64,
+        saved: impl IntoIterator<Item = &'a (String, &'a [f32])>,
+    ) -> Result<(), StateError> {
+        let (steps, tensors): (Vec<_>, Vec<_>) =
+            saved.into_iter().partition(|(name, _)| name.starts_with(STEP));
+        let tensors = self.matched(tensors)?;
+        let mut of_slots = vec![all as f32; self.all.len()];
+        for (name, found) in steps {
+            let named =
+                |slot: &Option<Slot<N>>| slot.as_ref().is_some_and(|slot| slot.name == name[STEP.len()..]);
+            let Some(i) = self.all.iter().position(named) else {
+                return Err(StateError::Unknown { name: name.clone() });
+            };
+            let &[found] = *found else {
+                return Err(StateError::Length { name: name.clone(), expected: 1, found: found.len() });
+            };
+            if !(0.0..=all as f32).contains(&found) || found.fract() != 0.0 {
+                return Err(StateError::Steps { name: name.clone(), all, found: found.to_string() });
+            }
+            of_slots[i] = found;
+        }
+        self.put(tensors);
+        self.all.iter_mut().zip(of_slots).for_each(|(slot, steps)| {
+            slot.iter_mut().for_each(|slot| slot.steps = [steps]);
+        });
         Ok(())
     }
 

@@ -122,7 +122,7 @@ impl Optimizer for SparseSgd {
             divisors[table.id.index()] = table.root_mean_square() + eps;
         }
         let step = f64::from(lr) * f64::from(grad_scale);
-        let descend = |id: ParamId, group: Group| Descend {
+        let descend = |id: ParamId, group: Group, _| Descend {
             step: (step * group.lr_scale / divisors[id.index()]) as f32,
         };
         self.slots.update(params, grads, descend)?;

@@ -35,7 +35,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let completing = Completing::new(&args.fit, &ChatTemplate::specials())?;
+    let mut completing = Completing::new(&args.fit, &ChatTemplate::specials())?;
     let template = ChatTemplate::new(&completing.model.tokenizer)?;
     let (train, dev) = examples(args, &completing.model, &template)?;
     eprintln!("{} dialogues to train, {} to validate", train.len(), dev.len());

@@ -1,6 +1,6 @@
 //! What tasks answered in words have in common: a vocabulary with their markers, the loop, and the directory.
 
-use super::fitting::{FitArgs, watched};
+use super::fitting::{FitArgs, Fitted, sha256_of, watched};
 use crate::failure::Failure;
 use crate::model::Model;
 use data::{Example, Tokenizer};
@@ -8,7 +8,7 @@ use gpt::Gpt;
 use gpt::checkpoint::tensors::from_params;
 use gpt::model_dir::{ModelCard, save_model_dir_with};
 use gpt::peft::{Method, fingerprint, save_adapter};
-use gpt::tune::{Complete, Outcome, TuneConfig, grown, mean_loss};
+use gpt::tune::{Complete, TuneConfig, grown, mean_loss};
 use random::{Rng, Stream};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -26,7 +26,7 @@ pub(super) struct Completing<'a> {
 pub(super) struct Completed {
     pub(super) gpt: Gpt,
     pub(super) params: Params,
-    outcome: Outcome,
+    fitted: Fitted,
     /// The loss of the validation part before and after, in nats a token that counts.
     pub(super) loss: [f64; 2],
 }
@@ -45,9 +45,9 @@ impl<'a> Completing<'a> {
         Ok(Self { fit, settings, base_sha256, model: with_markers(base, fit, markers)? })
     }
 
-    /// Trains, and gives back the best weights.
-    pub(super) fn train(&self, train: &[Example], dev: &[Example]) -> Result<Completed, Failure> {
-        let (mut gpt, mut params) = (self.model.gpt.clone(), self.model.params.clone());
+    /// Trains the model's parameters, and gives back the best ones.
+    pub(super) fn train(&mut self, train: &[Example], dev: &[Example]) -> Result<Completed, Failure> {
+        let (mut gpt, mut params) = (self.model.gpt.clone(), std::mem::take(&mut self.model.params));
         let before = mean_loss(&gpt, &params, dev);
         let (method, mut rng) = (&self.fit.peft, Rng::new(self.fit.seed, Stream::Init));
         gpt.tune(method, &mut params, &mut rng).map_err(|error| Failure::input(error.to_string()))?;
@@ -57,15 +57,18 @@ impl<'a> Completing<'a> {
             )));
         }
         let task = Complete { gpt: &gpt, examples: train, dev };
-        let outcome = watched(&mut params, &task, &self.settings, &gpt)?;
-        Ok(Completed { gpt, params, outcome, loss: [before, -outcome.best_score] })
+        let tokens = sha256_of(train.iter().chain(dev).flat_map(|example| &example.ids));
+        let of = format!("model {}, {method}, examples {tokens}", self.base_sha256);
+        let fitted = watched(self.fit, &mut params, &task, &self.settings, &gpt, &of)?;
+        let loss = [before, -fitted.outcome.best_score];
+        Ok(Completed { gpt, params, fitted, loss })
     }
 
     /// Writes the directory: a model, or the adapter of one. `data` is where the examples came from, and `more` what the task
     /// says of itself. Answers the record.
     pub(super) fn save(&self, completed: &Completed, data: &Path, more: Value) -> Result<Value, Failure> {
-        let (fit, outcome, [before, after]) = (self.fit, &completed.outcome, completed.loss);
-        let mut result = fit.record(&self.settings, outcome, &self.base_sha256);
+        let (fit, fitted, [before, after]) = (self.fit, &completed.fitted, completed.loss);
+        let mut result = fit.record(&self.settings, fitted, &self.base_sha256);
         result["validation"] = json!({ "loss": after, "loss_before": before });
         if let (Some(result), Value::Object(more)) = (result.as_object_mut(), more) {
             result.extend(more);
@@ -77,7 +80,7 @@ impl<'a> Completing<'a> {
             let card = ModelCard {
                 data: data.display().to_string(),
                 val_loss: Some(after),
-                iter: outcome.best_update as u64,
+                iter: fitted.outcome.best_update as u64,
                 command: std::env::args().collect(),
                 ..ModelCard::default()
             };
@@ -87,13 +90,14 @@ impl<'a> Completing<'a> {
             let path = self.model.path.canonicalize().unwrap_or_else(|_| self.model.path.clone());
             save_adapter(&fit.out, gpt, params, &fit.peft, (&path, &self.base_sha256), &more)?;
         }
+        fit.finish(fitted)?;
         Ok(result)
     }
 
     /// The end of what is said to people.
     pub(super) fn summary(&self, completed: &Completed) -> String {
         let [before, after] = completed.loss;
-        let of = self.fit.summary(&completed.outcome);
+        let of = self.fit.summary(&completed.fitted.outcome);
         format!("loss of the answers: {after:.4} nats a token, {before:.4} before\n{of}")
     }
 }

@@ -4,12 +4,15 @@ use crate::failure::Failure;
 use crate::model::{self, Model};
 use crate::progress::update_bar;
 use gpt::Gpt;
+use gpt::checkpoint::store;
+use gpt::machine::Machine;
 use gpt::peft::Method;
-use gpt::tune::{Event, Outcome, Task, TuneConfig, TuneError, fit};
+use gpt::tune::{Event, Keep, Outcome, Task, TuneConfig, TuneError, fit_keeping};
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tensor::Params;
 
 /// The flags of every task.
@@ -31,6 +34,12 @@ pub(super) struct FitArgs {
     /// Examples in an update
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
     batch_size: u32,
+    /// Examples that are computed at a time, at most [default: about 2,048 tokens]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    micro_batch: Option<u32>,
+    /// Compute activations again in the backward instead of keeping them: less memory, a third more time
+    #[arg(long)]
+    recompute: bool,
     /// The largest learning rate [default: one that suits the method]
     #[arg(long, value_name = "X")]
     learning_rate: Option<f64>,
@@ -52,9 +61,21 @@ pub(super) struct FitArgs {
     /// An improvement of no more than this is none
     #[arg(long, value_name = "X", default_value_t = 0.0)]
     min_delta: f64,
+    /// Measure and keep an average of the weights, of which each update leaves this much; 0 for none
+    #[arg(long, value_name = "X", default_value_t = 0.0)]
+    ema: f64,
+    /// Leave batches out whose loss is more than so many standard deviations above the mean, 0 for never
+    #[arg(long, value_name = "X", default_value_t = 0.0)]
+    spike_guard: f64,
     /// Where all randomness starts
     #[arg(long, value_name = "N", default_value_t = 1337)]
     pub(super) seed: u64,
+    /// Go on with a fine-tuning that was interrupted, with the same flags
+    #[arg(long)]
+    resume: bool,
+    /// Minutes after which the state is saved in OUT.unfinished again, to be resumed from
+    #[arg(long, value_name = "X", default_value_t = 5.0)]
+    checkpoint_minutes: f64,
     /// Write OUT/result.json to stdout, too
     #[arg(long)]
     pub(super) json: bool,
@@ -78,6 +99,19 @@ impl FitArgs {
                 "more than 0, at most 1",
             ),
             ("--min-delta", self.min_delta, self.min_delta >= 0.0, "0 or more"),
+            ("--ema", self.ema, (0.0..1.0).contains(&self.ema), "from 0 to less than 1"),
+            (
+                "--spike-guard",
+                self.spike_guard,
+                self.spike_guard >= 0.0 && self.spike_guard.is_finite(),
+                "0 or more",
+            ),
+            (
+                "--checkpoint-minutes",
+                self.checkpoint_minutes,
+                (0.0..=1e6).contains(&self.checkpoint_minutes),
+                "from 0 to 1000000",
+            ),
         ];
         for (name, found, fits, expected) in in_range {
             if !fits {
@@ -92,6 +126,8 @@ impl FitArgs {
         Ok(TuneConfig {
             epochs: self.epochs as usize,
             batch_size: self.batch_size as usize,
+            micro_batch: self.micro_batch.map(|rows| rows as usize),
+            recompute: self.recompute,
             learning_rate,
             weight_decay: self.weight_decay,
             layer_decay: self.layer_decay,
@@ -99,6 +135,8 @@ impl FitArgs {
             evaluations: self.evaluations as usize,
             patience: Some(self.patience).filter(|patience| *patience > 0),
             min_delta: self.min_delta,
+            ema: self.ema,
+            spike_guard: self.spike_guard,
             seed: self.seed,
         })
     }
@@ -107,13 +145,54 @@ impl FitArgs {
 impl FitArgs {
     /// The model to begin with, which the result may not replace.
     pub(super) fn model(&self) -> Result<Model, Failure> {
+        let unfinished = self.unfinished();
+        let (kept, place) = (self.keep(&unfinished, "").exists(), unfinished.display());
+        if kept && !self.resume {
+            return Err(Failure::input(format!(
+                "{place}: a fine-tuning that was interrupted: go on with it with --resume, or remove it to begin again"
+            )));
+        }
+        if self.resume && !kept {
+            return Err(Failure::input(format!(
+                "--resume: there is no {place}: leave --resume out to begin a fine-tuning"
+            )));
+        }
         let model = model::load(&self.model)?;
         Failure::if_same(&self.out, &model.path)?;
         Ok(model)
     }
 
+    /// Where the state is kept until the result is written.
+    fn unfinished(&self) -> PathBuf {
+        let mut name = self.out.file_name().unwrap_or_default().to_os_string();
+        name.push(".unfinished");
+        self.out.with_file_name(name)
+    }
+
+    fn keep<'a>(&self, dir: &'a Path, of: &'a str) -> Keep<'a> {
+        let every = Duration::from_secs_f64(60.0 * self.checkpoint_minutes);
+        Keep { dir, every, of, resume: self.resume }
+    }
+
+    /// When the result is written: the state is not needed any more, and a fine-tuning that ran into numbers that are not
+    /// finite is told to be one.
+    pub(super) fn finish(&self, fitted: &Fitted) -> Result<(), Failure> {
+        if let Err(error) = self.keep(&self.unfinished(), "").remove() {
+            eprintln!("warning: {error}");
+        }
+        match &fitted.diverged {
+            None => Ok(()),
+            Some(why) => Err(Failure::other(format!(
+                "{why}\n  the best weights before it, those of update {}, are in {}",
+                fitted.outcome.best_update,
+                self.out.display()
+            ))),
+        }
+    }
+
     /// What a record says of any task.
-    pub(super) fn record(&self, settings: &TuneConfig, outcome: &Outcome, base_sha256: &str) -> Value {
+    pub(super) fn record(&self, settings: &TuneConfig, fitted: &Fitted, base_sha256: &str) -> Value {
+        let outcome = &fitted.outcome;
         json!({
             "trainable_parameters": outcome.trainable_parameters,
             "optimizer_bytes": outcome.optimizer_bytes,
@@ -121,6 +200,7 @@ impl FitArgs {
             "updates": outcome.updates,
             "best_update": outcome.best_update,
             "stopped_early": outcome.stopped_early,
+            "diverged": fitted.diverged,
             "method": self.peft.to_string(),
             "settings": settings,
             "base": { "path": self.model, "sha256": base_sha256 },
@@ -143,16 +223,43 @@ impl FitArgs {
     }
 }
 
-/// The loop, with a bar on a terminal and a line a measurement elsewhere, until a signal arrives.
+/// What came out of the loop.
+pub(super) struct Fitted {
+    pub(super) outcome: Outcome,
+    /// Why it ended at an update that is not finite, if it did.
+    diverged: Option<String>,
+}
+
+/// Refuses a fine-tuning that the machine has no memory for, before it is begun.
+fn check_memory(params: &Params, task: &impl Task, settings: &TuneConfig, gpt: &Gpt) -> Result<(), Failure> {
+    let weights = 4 * params.count() as u64; // which are there already
+    let needed = settings.bytes(&gpt.config, params, task).saturating_sub(weights);
+    match Machine::available_bytes() {
+        Some(free) if needed > free => Err(Failure::input(format!(
+            "this fine-tuning needs about {} MB of memory, and {} MB are free\n  use --micro-batch 1, --recompute or --peft \
+             lora, or a smaller model",
+            needed.div_ceil(1_000_000),
+            free / 1_000_000
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The loop, with a bar on a terminal and a line a measurement elsewhere, until a signal arrives. `of` says what is
+/// fine-tuned on what: a state of something else is not gone on with.
 pub(super) fn watched(
+    args: &FitArgs,
     params: &mut Params,
     task: &impl Task,
     settings: &TuneConfig,
     gpt: &Gpt,
-) -> Result<Outcome, Failure> {
+    of: &str,
+) -> Result<Fitted, Failure> {
+    check_memory(params, task, settings, gpt)?;
     let signal = crate::signals::watch();
     let signal = signal.map_err(|e| Failure::other(format!("cannot watch for signals: {e}")))?;
     let bar = update_bar(None);
+    let line = |line: String| if bar.is_hidden() { eprintln!("{line}") } else { bar.println(line) };
     let tell = |event: Event| {
         match event {
             Event::Update { update, of, loss } => {
@@ -163,17 +270,34 @@ pub(super) fn watched(
             Event::Score { epoch, loss, score, best, .. } => {
                 let best = if best { " (best)" } else { "" };
                 let loss = if loss.is_finite() { format!("train loss {loss:.4}, ") } else { String::new() };
-                let line = format!("epoch {epoch:5.2}: {loss}validation score {score:.4}{best}");
-                if bar.is_hidden() { eprintln!("{line}") } else { bar.println(line) }
+                line(format!("epoch {epoch:5.2}: {loss}validation score {score:.4}{best}"));
             }
+            Event::NotKept(error) => line(format!("warning: the state is not saved: {error}")),
         }
         if signal.load(Ordering::Relaxed) == 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
-    let outcome = fit(params, task, settings, |name| gpt.depth(name), tell);
+    let unfinished = args.unfinished();
+    let keep = args.keep(&unfinished, of);
+    let result = fit_keeping(params, task, settings, |name| gpt.depth(name), Some(&keep), tell);
     bar.finish_and_clear();
-    outcome.map_err(|error| match error {
-        TuneError::Stopped => Failure::stopped(signal.load(Ordering::Relaxed) as u8),
-        TuneError::NothingToTrain | TuneError::MissingGradient(_) => Failure::input(error.to_string()),
-        TuneError::NonFinite { .. } => Failure::other(error.to_string()),
-    })
+    match result {
+        Ok(outcome) => Ok(Fitted { outcome, diverged: None }),
+        Err(error @ TuneError::NonFinite { reached, .. }) if reached.best_update > 0 => {
+            Ok(Fitted { outcome: reached, diverged: Some(error.to_string()) })
+        }
+        Err(error @ TuneError::NonFinite { .. }) => Err(Failure::other(error.to_string())),
+        Err(TuneError::Stopped) => {
+            let written = match keep.exists() {
+                true => format!("its state is in {}: go on with --resume", unfinished.display()),
+                false => "nothing was written".into(),
+            };
+            Err(Failure::interrupted(signal.load(Ordering::Relaxed) as u8, &written))
+        }
+        Err(error) => Err(Failure::input(error.to_string())),
+    }
+}
+
+/// sha256 of the tokens of examples, to know them again.
+pub(super) fn sha256_of<'a>(tokens: impl Iterator<Item = &'a u32>) -> String {
+    store::sha256(&tokens.flat_map(|id| id.to_le_bytes()).collect::<Vec<u8>>())
 }

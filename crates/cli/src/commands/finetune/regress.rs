@@ -33,7 +33,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let tuning = Tuning::new(&args.tuning, None, None)?;
+    let mut tuning = Tuning::new(&args.tuning, None, None)?;
     let numbers = |part: &Part, name: &str| -> Result<Vec<f64>, Failure> {
         let number = |answer: &String| {
             answer.parse::<f64>().ok().filter(|x| x.is_finite()).ok_or_else(|| {

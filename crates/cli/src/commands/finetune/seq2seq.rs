@@ -59,7 +59,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let beam = args.beam.beam()?;
-    let completing = Completing::new(&args.fit, &PairTemplate::specials())?;
+    let mut completing = Completing::new(&args.fit, &PairTemplate::specials())?;
     let mut parts = parts(args)?;
     let synthetic = synthetic(args, &parts)?;
     let counts = [&parts.train, &synthetic, &parts.validation, &parts.test].map(Vec::len);

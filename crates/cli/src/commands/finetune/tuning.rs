@@ -1,14 +1,15 @@
 //! What tasks of texts with an answer each have in common: flags, tokens, the loop, and the record.
 
-use super::fitting::{FitArgs, watched};
+use super::fitting::{FitArgs, Fitted, sha256_of, watched};
 use crate::failure::Failure;
 use crate::labelled::{LabelledArgs, Rows};
 use crate::model::{self, Model};
 use data::dataset::k_shot as k_shot_of;
 use data::pattern::Pattern;
+use gpt::checkpoint::store;
 use gpt::peft::fingerprint;
 use gpt::tune::{
-    Classifier, ClassifierConfig, Classify, HeadConfig, LinearConfig, Metric, Outcome, Pool, Target, Targets,
+    Classifier, ClassifierConfig, Classify, HeadConfig, LinearConfig, Metric, Pool, Target, Targets,
     TuneConfig, save_classifier,
 };
 use random::{Rng, Stream};
@@ -92,7 +93,7 @@ pub(super) struct Goal {
 pub(super) struct Tuned {
     pub(super) classifier: Classifier,
     pub(super) params: Params,
-    outcome: Outcome,
+    fitted: Fitted,
 }
 
 impl<'a> Tuning<'a> {
@@ -159,9 +160,9 @@ impl<'a> Tuning<'a> {
         })
     }
 
-    /// Trains, and gives back the best weights.
-    pub(super) fn train(&self, goal: &Goal) -> Result<Tuned, Failure> {
-        let (mut gpt, mut params) = (self.model.gpt.clone(), self.model.params.clone());
+    /// Trains the model's parameters, and gives back the best ones.
+    pub(super) fn train(&mut self, goal: &Goal) -> Result<Tuned, Failure> {
+        let (mut gpt, mut params) = (self.model.gpt.clone(), std::mem::take(&mut self.model.params));
         let mut rng = Rng::new(self.args.fit.seed, Stream::Init);
         gpt.tune(&self.args.fit.peft, &mut params, &mut rng)
             .map_err(|error| Failure::input(error.to_string()))?;
@@ -176,8 +177,22 @@ impl<'a> Tuning<'a> {
             dev_targets: &goal.validation,
             metric: goal.metric,
         };
-        let outcome = watched(&mut params, &task, &self.settings, &classifier.gpt)?;
-        Ok(Tuned { classifier, params, outcome })
+        let of = self.described(goal);
+        let fitted = watched(&self.args.fit, &mut params, &task, &self.settings, &classifier.gpt, &of)?;
+        Ok(Tuned { classifier, params, fitted })
+    }
+
+    /// What is fine-tuned on what, to know it again.
+    fn described(&self, goal: &Goal) -> String {
+        let parts = [&self.train, &self.validation];
+        let tokens = sha256_of(parts.iter().flat_map(|part| part.texts.iter().flatten()));
+        let answers = parts.map(|part| part.answers.join("\n")).join("\n");
+        json!({
+            "model": self.base_sha256, "method": self.args.fit.peft.to_string(), "texts": tokens,
+            "answers": store::sha256(answers.as_bytes()), "target": goal.target, "head": goal.head,
+            "metric": goal.metric,
+        })
+        .to_string()
     }
 
     /// Says how many texts have no room.
@@ -194,11 +209,11 @@ impl<'a> Tuning<'a> {
     /// Writes the directory, `test` being the numbers of the test part and `more` what the task says of itself. Answers the
     /// record.
     pub(super) fn save(&self, tuned: &Tuned, test: &Value, more: Value) -> Result<Value, Failure> {
-        let (args, outcome) = (self.args, &tuned.outcome);
-        let mut result = args.fit.record(&self.settings, outcome, &self.base_sha256);
+        let (args, fitted) = (self.args, &tuned.fitted);
+        let mut result = args.fit.record(&self.settings, fitted, &self.base_sha256);
         let ours = json!({
             "test": test,
-            "validation": { "score": outcome.best_score, "texts": self.validation.texts.len() },
+            "validation": { "score": fitted.outcome.best_score, "texts": self.validation.texts.len() },
             "train_texts": self.train.texts.len(),
             "dropped": self.dropped,
             "unknown_characters": self.unknown,
@@ -220,11 +235,12 @@ impl<'a> Tuning<'a> {
             &self.model.tokenizer,
             &[("result.json", bytes.as_bytes())],
         )?;
+        args.fit.finish(fitted)?;
         Ok(result)
     }
 
     /// The end of what is said to people.
     pub(super) fn summary(&self, tuned: &Tuned) -> String {
-        self.args.fit.summary(&tuned.outcome)
+        self.args.fit.summary(&tuned.fitted.outcome)
     }
 }

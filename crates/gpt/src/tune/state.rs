@@ -1,0 +1,219 @@
+//! A fine-tuning that goes on after an interruption, to the same bits.
+//!
+//! | file | contents |
+//! |---|---|
+//! | `state.json` | how far it is, with which settings, and of what |
+//! | `weights.safetensors` | the parameters that are trained, as they are now |
+//! | `best.safetensors` | the best ones so far |
+//! | `optimizer.safetensors` | what the optimizer remembers |
+//! | `ema.safetensors` | the average of the weights, if one is kept |
+//!
+//! The order of the examples is not among them: it is a function of the seed, and the epochs before are drawn again.
+
+use super::fit::{Best, Fitting, Progress};
+use super::{Task, TuneConfig, TuneError};
+use crate::checkpoint::tensors::{self, Tensor, Tensors};
+use crate::checkpoint::{CheckpointError, Disk, store};
+use crate::json;
+use crate::train::LossStatistics;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+use tensor::{ParamId, Params};
+
+const STATE: &str = "state.json";
+const WEIGHTS: &str = "weights.safetensors";
+const BEST: &str = "best.safetensors";
+const OPTIMIZER: &str = "optimizer.safetensors";
+const EMA: &str = "ema.safetensors";
+
+/// The version of `state.json`; another one is refused.
+const VERSION: u32 = 1;
+
+/// Where a fine-tuning keeps its state.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep<'a> {
+    /// A directory for nothing else, which is replaced as a whole.
+    pub dir: &'a Path,
+    /// Time between two saves. The first is after a minute, if that is sooner.
+    pub every: Duration,
+    /// What is fine-tuned, by which method and on which data, in any words: a state of something else is refused.
+    pub of: &'a str,
+    /// Whether to go on from the state in the directory.
+    pub resume: bool,
+}
+
+impl Keep<'_> {
+    /// Whether there is a state.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        store::resolve(self.dir).exists()
+    }
+
+    /// Removes the state, if there is one: when what came out of the fine-tuning is safe.
+    ///
+    /// # Errors
+    /// If it cannot be removed.
+    pub fn remove(&self) -> Result<(), CheckpointError> {
+        if self.exists() { store::remove_tree(&Disk, &store::resolve(self.dir)) } else { Ok(()) }
+    }
+
+    /// The time before the first save.
+    pub(super) fn first(&self) -> Duration {
+        self.every.min(Duration::from_secs(60))
+    }
+}
+
+/// `state.json`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct State {
+    version: u32,
+    of: String,
+    config: TuneConfig,
+    /// sha256 of the numbers of tokens of all examples.
+    examples: String,
+    progress: Progress,
+    best_update: usize,
+    best_score: f64,
+    optimizer_steps: u64,
+    losses: LossStatistics,
+}
+
+impl<D: Fn(&str) -> usize> Fitting<'_, D> {
+    /// Writes the state. The memory of the lanes is given back before, so that copies come in its place.
+    pub(super) fn save(
+        &mut self,
+        keep: &Keep<'_>,
+        params: &Params,
+        task: &impl Task,
+    ) -> Result<(), CheckpointError> {
+        if !self.best.score.is_finite() {
+            return Err(malformed(keep.dir, format!("a score of {} cannot be saved", self.best.score)));
+        }
+        self.engine.rest(params);
+        let state = State {
+            version: VERSION,
+            of: keep.of.to_string(),
+            config: self.config.clone(),
+            examples: digest(task),
+            progress: self.progress.clone(),
+            best_update: self.best.update,
+            best_score: self.best.score,
+            optimizer_steps: self.engine.optimizer.step_count(),
+            losses: self.engine.losses,
+        };
+        let state = json::to_bytes(&state).map_err(|error| malformed(keep.dir, error.to_string()))?;
+        let encode = |name: &'static str, tensors: Tensors| {
+            let bytes = tensors::encode(&tensors);
+            bytes.map(|bytes| (name, bytes)).map_err(|source| in_file(keep.dir, name, source))
+        };
+        let of =
+            |params: &Params| self.trained.iter().map(|&id| named(params, id, params.data(id))).collect();
+        let best = self.best.data.iter().map(|(id, data)| named(params, *id, data)).collect();
+        let remembered = self.engine.optimizer.state().into_iter();
+        let remembered =
+            remembered.map(|(name, data)| (name, Tensor { shape: vec![data.len()], data: data.to_vec() }));
+        let mut files = vec![
+            (STATE, state),
+            encode(WEIGHTS, of(params))?,
+            encode(BEST, best)?,
+            encode(OPTIMIZER, remembered.collect())?,
+        ];
+        if let Some(ema) = &self.engine.ema {
+            files.push(encode(EMA, of(ema.params()))?);
+        }
+        let files: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (*name, &bytes[..])).collect();
+        store::write_dir(keep.dir, &files)
+    }
+
+    /// Goes on from the state in a directory.
+    pub(super) fn load(
+        &mut self,
+        keep: &Keep<'_>,
+        params: &mut Params,
+        task: &impl Task,
+    ) -> Result<(), TuneError> {
+        let files = store::read_dir(&store::resolve(keep.dir)).map_err(resume)?;
+        let state: State = json::parse(file(keep.dir, &files, STATE)?)
+            .map_err(|error| resume(malformed(keep.dir, error.to_string())))?;
+        let same = [
+            ("another version of newleaf", state.version == VERSION),
+            ("another model, method or file", state.of == keep.of),
+            ("other settings", state.config == *self.config),
+            ("other examples", state.examples == digest(task)),
+            ("a longer fine-tuning", state.progress.update <= self.updates_in_all()),
+        ];
+        if let Some((other, _)) = same.iter().find(|(_, same)| !same) {
+            return Err(TuneError::Resume(format!(
+                "{}: the state is that of {other}: give the same flags and files as before, or remove the directory to begin again",
+                keep.dir.display()
+            )));
+        }
+        let shapes: Vec<_> =
+            self.trained.iter().map(|&id| (params.name(id).to_string(), params.shape(id).to_vec())).collect();
+        let decode = |name| {
+            let tensors = tensors::decode_expected(file(keep.dir, &files, name)?, &shapes);
+            tensors.map_err(|source| resume(in_file(keep.dir, name, source)))
+        };
+        let put = |tensors: &Tensors, params: &mut Params| {
+            for &id in &self.trained {
+                let data = &tensors[params.name(id)].data;
+                params.data_mut(id).copy_from_slice(data);
+            }
+        };
+        put(&decode(WEIGHTS)?, params);
+        let mut best = decode(BEST)?;
+        let optimizer = tensors::decode(file(keep.dir, &files, OPTIMIZER)?)
+            .map_err(|source| resume(in_file(keep.dir, OPTIMIZER, source)))?;
+        let optimizer: Vec<_> = optimizer.iter().map(|(name, t)| (name.clone(), &t.data[..])).collect();
+        let loaded = self.engine.optimizer.load_state(state.optimizer_steps, &optimizer);
+        loaded.map_err(|error| TuneError::Resume(format!("{}: {error}", keep.dir.display())))?;
+        if let Some(ema) = &mut self.engine.ema {
+            put(&decode(EMA)?, ema.params_mut());
+        }
+        let data = |&id: &ParamId| (id, best.remove(params.name(id)).expect("as decoded").data);
+        self.best = Best {
+            score: state.best_score,
+            update: state.best_update,
+            data: self.trained.iter().map(data).collect(),
+        };
+        self.engine.losses = state.losses;
+        self.progress = state.progress;
+        Ok(())
+    }
+}
+
+/// The numbers of tokens of all examples, as one number.
+fn digest(task: &impl Task) -> String {
+    let lengths = (0..task.len()).flat_map(|i| (task.tokens(i) as u64).to_le_bytes());
+    store::sha256(&lengths.collect::<Vec<u8>>())
+}
+
+fn named(params: &Params, id: ParamId, data: &[f32]) -> (String, Tensor) {
+    (params.name(id).to_string(), Tensor { shape: params.shape(id).to_vec(), data: data.to_vec() })
+}
+
+fn file<'f>(
+    dir: &Path,
+    files: &'f BTreeMap<String, Vec<u8>>,
+    name: &'static str,
+) -> Result<&'f [u8], TuneError> {
+    let remedy = "the directory is not the state of a fine-tuning";
+    let missing = || resume(CheckpointError::Missing { path: dir.join(name), remedy });
+    files.get(name).map(|bytes| &bytes[..]).ok_or_else(missing)
+}
+
+fn resume(error: CheckpointError) -> TuneError {
+    TuneError::Resume(error.to_string())
+}
+
+fn malformed(dir: &Path, problem: String) -> CheckpointError {
+    let remedy = "remove the directory to begin again";
+    CheckpointError::Format { path: dir.join(STATE), problem, remedy }
+}
+
+fn in_file(dir: &Path, name: &str, source: tensors::TensorsError) -> CheckpointError {
+    CheckpointError::Tensors { path: dir.join(name), source }
+}
