@@ -11,9 +11,9 @@
 //! One process at a time may write to a directory: a run holds a lock on its own.
 
 use super::fs::{parent_of, sibling, split_sibling};
+use super::memory::Memory;
 use super::{CheckpointError, Disk, Fs, io_error};
 use crate::json;
-use crate::machine::Machine;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -463,7 +463,7 @@ fn regular_size(file: &Path) -> Result<u64, CheckpointError> {
 pub(crate) fn read_file(file: &Path, limit: u64) -> Result<Vec<u8>, CheckpointError> {
     let found = regular_size(file)?;
     let too_large = |limit| CheckpointError::TooLarge { path: file.to_path_buf(), limit, found };
-    let limit = limit.min(Machine::memory_bytes().unwrap_or(u64::MAX));
+    let limit = limit.min(Memory::now().total.unwrap_or(u64::MAX));
     if found > limit {
         return Err(too_large(limit));
     }

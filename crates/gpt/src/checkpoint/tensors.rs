@@ -187,13 +187,24 @@ pub(crate) struct Encoded<'a> {
 impl<'a> Encoded<'a> {
     /// See [`encode`].
     pub(crate) fn new<D: Deref<Target = [f32]>>(tensors: &'a Tensors<D>) -> Result<Self, TensorsError> {
+        Self::of(tensors.iter().map(|(name, tensor)| (name, &tensor.shape, &*tensor.data)))
+    }
+
+    /// The same of views, which need not outlive this.
+    pub(crate) fn of_views(views: &Tensors<&'a [f32]>) -> Result<Self, TensorsError> {
+        Self::of(views.iter().map(|(name, tensor)| (name, &tensor.shape, tensor.data)))
+    }
+
+    fn of<'b>(
+        tensors: impl ExactSizeIterator<Item = (&'b String, &'b Vec<usize>, &'a [f32])>,
+    ) -> Result<Self, TensorsError> {
         if tensors.len() > MAX_TENSORS {
             return Err(TensorsError::Header(format!("more than {MAX_TENSORS} tensors")));
         }
+        let mut all = Vec::with_capacity(tensors.len());
         let mut header = String::from(r#"{"__metadata__":{"format":"pt"}"#);
         let mut end = 0;
-        for (name, tensor) in tensors {
-            let Tensor { shape, data } = tensor;
+        for (name, shape, data) in tensors {
             check_name(name).map_err(TensorsError::Header)?;
             if shape.len() > MAX_RANK {
                 return Err(TensorsError::Header(format!("tensor {name:?} has more than {MAX_RANK} axes")));
@@ -206,6 +217,7 @@ impl<'a> Encoded<'a> {
                 });
             }
             check_finite(name, data)?;
+            all.push(data);
             let begin = end;
             end += 4 * data.len();
             let shape = shape.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
@@ -215,7 +227,7 @@ impl<'a> Encoded<'a> {
         }
         header.push('}');
         header += &" ".repeat(header.len().next_multiple_of(8) - header.len()); // the numbers begin at a multiple of 8
-        Ok(Self { header, data: tensors.values().map(|tensor| &*tensor.data).collect() })
+        Ok(Self { header, data: all })
     }
 }
 

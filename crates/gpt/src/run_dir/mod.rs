@@ -6,7 +6,7 @@
 //! | `metrics.jsonl` | [`Metrics`], one object a line |
 //! | `samples.txt` | texts written along the way ([`Sample`]) |
 //! | `checkpoints/step-N/` | [`crate::checkpoint::History`] |
-//! | `best/`, `last/` | model directories ([`crate::model_dir`]) |
+//! | `best/`, `last/` | model directories ([`crate::formats`]) |
 //! | `report.html` | a page about all this, if `newleaf report` was asked for it |
 //! | `run.lock` | locked by the process that trains |
 

@@ -2,8 +2,9 @@
 
 use super::{StepReport, TrainError, Trainer, evaluate_objective};
 use crate::Gpt;
-use crate::checkpoint::{Checkpoint, CheckpointError, History, tensors};
-use crate::model_dir::{ModelCard, save_model_dir};
+use crate::card::ModelCard;
+use crate::checkpoint::{Checkpoint, CheckpointError, History};
+use crate::formats::{NEWLEAF, Parts};
 use crate::run_dir::{Metrics, RunDir, RunDirError};
 use data::dataset::TokenSource;
 use std::collections::BTreeMap;
@@ -131,7 +132,7 @@ struct Saves {
 impl Saves {
     /// The first is due after a minute at the latest: until then everything can be lost.
     fn new(at: Option<u64>, minutes: f64) -> Self {
-        let interval = Duration::from_secs_f64(60.0 * minutes);
+        let interval = Duration::from_secs_f64(60.0 * minutes.min(1e6));
         Self { at, interval, next: Instant::now() + interval.min(Duration::from_secs(60)) }
     }
 
@@ -381,8 +382,8 @@ impl Run<'_> {
             val_bits_per_byte: bits.map(|(_, per_byte)| per_byte),
             ..self.card.clone()
         };
-        let weights = tensors::views_of(self.trainer.averaged());
-        save_model_dir(path, &self.trainer.config.model, &weights, self.tokenizer, &card)
+        let (config, params) = (&self.trainer.config.model, self.trainer.averaged());
+        NEWLEAF.save(path, Parts { config, params, tokenizer: self.tokenizer }, &card, &[])
     }
 
     fn outcome(&self, stopped: Stopped, start: Instant) -> Outcome {

@@ -280,6 +280,15 @@ impl BatchLoss for Windows<'_> {
     }
 }
 
+/// Rows that the n-gram tables of a model will have on a text: of its n-grams, those that are frequent. The
+/// configuration says how many they are at most; 0, if the model has none.
+///
+/// # Errors
+/// If the text cannot be read.
+pub fn ngram_rows<S: TokenSource + ?Sized>(config: &Config, train: &S) -> Result<usize, TrainError> {
+    Ok(counted_ngrams(config, train)?.iter().map(|ngrams| ngrams.len().max(1)).max().unwrap_or(0))
+}
+
 /// The frequent n-grams of a text, for each order that the model has embeddings of.
 fn counted_ngrams<S: TokenSource + ?Sized>(
     config: &Config,

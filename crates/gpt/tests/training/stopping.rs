@@ -3,9 +3,9 @@
 use super::*;
 use data::dataset::TokenSource;
 use gpt::checkpoint::{Tensors, tensors};
-use gpt::model_dir::{ModelCard, load_model_dir};
 use gpt::run_dir::RunDir;
 use gpt::train::{Evaluation, Observer, Outcome, Run, StepReport, Stopped, Unwritten};
+use gpt::{Model, ModelCard};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -159,7 +159,7 @@ pub(super) fn weights_after(config: &Config, updates: u64) -> Tensors {
 }
 
 pub(super) fn saved(path: &Path, name: &str) -> Tensors {
-    load_model_dir(&path.join(name)).unwrap().tensors
+    tensors::from_params(&Model::load(&path.join(name)).unwrap().params)
 }
 
 /// The bits: 0 and -0 are equal as numbers.
