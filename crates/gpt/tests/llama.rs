@@ -7,7 +7,6 @@
 use crate::parity::{Fixture, assert_close, largest};
 use gpt::Gpt;
 use gpt::config::{Activation, GptConfig, Norm, Position};
-use nn::DropoutSeeds;
 use random::{Rng, Stream};
 use serde::Deserialize;
 use tensor::{Grads, Params, Tape, Workspace};
@@ -95,8 +94,7 @@ fn logits_loss_and_every_gradient_of_llama_and_qwen3() {
         let (shape, count) = ([shape[0], shape[1]], shape[0] * shape[1]);
         let (workspace, mut grads) = (Workspace::poisoned(), Grads::new(&params));
         let tape = Tape::new(&params, &workspace);
-        let intervals = model.intervals(shape[1]);
-        let logits = model.logits(&tape, &fixture.integers("ids"), shape, &intervals, &DropoutSeeds::off());
+        let logits = model.logits(&fixture.integers("ids"), &mut model.causal(&tape, shape));
         let loss = logits.cross_entropy(&fixture.integers("labels"), &vec![1.0; count], count as f32);
         loss.backward(&mut grads);
 

@@ -21,7 +21,7 @@ use gpt::config::{Config, Preset, Schedule};
 use gpt::machine::{Machine, now_utc};
 use gpt::plan::{MOST_EPOCHS, limit_updates};
 use gpt::run_dir::{DataInfo, RunDir, RunDirError, RunInfo, RunOutcome};
-use gpt::train::{Outcome, Run, Stopped, TrainError, Trainer, Unwritten};
+use gpt::train::{Outcome, Run, Stopped, TrainError, Trainer, Unwritten, ngram_rows};
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -192,7 +192,7 @@ fn begin(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
         );
         settings::apply(matches, &mut config)?;
     }
-    check_memory(&config)?;
+    check_memory(&config, &text)?;
     // The objective's special tokens come after those of the text.
     let train = &config.train;
     let specials = train.objective.specials(&train.objective_settings(), config.model.block_size);
@@ -219,8 +219,16 @@ fn begin(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
 }
 
 /// Refuses a training that the machine has no memory for, before it is begun.
-fn check_memory(config: &Config) -> Result<(), Failure> {
-    let (needed, Some(free)) = (config.training_bytes(), Machine::available_bytes()) else { return Ok(()) };
+fn check_memory(config: &Config, text: &Corpus) -> Result<(), Failure> {
+    let (mut needed, Some(free)) = (config.training_bytes(), Machine::available_bytes()) else {
+        return Ok(());
+    };
+    if needed > free && config.model.ngram > 0 {
+        // The tables may be much smaller than they may be at most.
+        let mut counted = config.clone();
+        counted.model.ngram_rows = ngram_rows(config, &text.parts().0).map_err(train_failure)?;
+        needed = counted.training_bytes();
+    }
     if needed <= free {
         return Ok(());
     }
