@@ -43,20 +43,15 @@ pub(crate) fn load_tokenizer(path: &Path) -> Result<Tokenizer, Failure> {
     Ok(Tokenizer::load(found.as_deref().unwrap_or(path))?)
 }
 
-/// Loads a model with an adapter in its weights, if one is given: it is then as any model, and can write.
+/// Loads a model with an adapter, if one is given: in its weights, where that is possible, which is faster.
 pub(crate) fn load_with_adapter(path: &Path, adapter: Option<&Path>) -> Result<Model, Failure> {
     let mut model = load(path)?;
     if let Some(path) = adapter {
         let adapter = load_adapter(path)?;
         adapter.put_on(&mut model.gpt, &mut model.params)?;
-        if !model.gpt.is_mergeable() {
-            return Err(Failure::input(format!(
-                "{}: {} cannot be put into the weights, and writing needs that: take lora, ia3 or bitfit",
-                path.display(),
-                adapter.method
-            )));
+        if model.gpt.is_mergeable() {
+            model.gpt.merge(&mut model.params);
         }
-        model.gpt.merge(&mut model.params);
     }
     Ok(model)
 }

@@ -329,6 +329,13 @@ fn from_dialogues_to_answers() {
     let answer = stdout(talk(&place, "talks", "our pie\n", &["--adapter"]).arg(&adapter));
     assert_eq!(answer, "pie was good\n");
     place.refuses(talk(&place, "base", "", &["--adapter"]).arg(&adapter), &["sha256"]);
+    // What cannot be put into the weights answers, too.
+    for method in ["adapter:width=4", "prefix:tokens=4", "prompt:tokens=4", "ia3", "bitfit"] {
+        let out = method.split(':').next().unwrap();
+        json(&mut teach(&place, "talks", out, &["--peft", method, "--epochs", "1", "--json"]));
+        let answer = stdout(talk(&place, "talks", "our pie\n", &["--adapter"]).arg(place.path(out)));
+        assert_eq!(answer, "pie was good\n", "{method}");
+    }
 }
 
 #[test]

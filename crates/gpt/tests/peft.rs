@@ -24,12 +24,12 @@ const EXACT: &[&str] = &[
 ];
 const OTHERS: &[&str] = &["prefix:tokens=3", "prompt:tokens=2"];
 
-fn all() -> impl Iterator<Item = &'static str> {
+pub(crate) fn all() -> impl Iterator<Item = &'static str> {
     EXACT.iter().chain(OTHERS).copied()
 }
 
 /// Small models that differ in everything that a method meets.
-fn configs() -> Vec<GptConfig> {
+pub(crate) fn configs() -> Vec<GptConfig> {
     let small = GptConfig {
         n_layer: 2,
         n_head: 2,
@@ -80,7 +80,7 @@ fn base(config: &GptConfig) -> (Gpt, Params) {
 }
 
 /// Adds random numbers to trainable parameters that are so.
-fn scatter(params: &mut Params, rng: &mut Rng, which: impl Fn(&str) -> bool) {
+pub(crate) fn scatter(params: &mut Params, rng: &mut Rng, which: impl Fn(&str) -> bool) {
     for id in params.ids().collect::<Vec<_>>() {
         if params.is_trainable(id) && which(params.name(id)) {
             params.data_mut(id).iter_mut().for_each(|x| *x += 0.2 * rng.normal());
@@ -88,7 +88,7 @@ fn scatter(params: &mut Params, rng: &mut Rng, which: impl Fn(&str) -> bool) {
     }
 }
 
-fn tuned(config: &GptConfig, method: &str) -> (Gpt, Params) {
+pub(crate) fn tuned(config: &GptConfig, method: &str) -> (Gpt, Params) {
     let (mut model, mut params) = base(config);
     let method: Method = method.parse().unwrap();
     model.tune(&method, &mut params, &mut Rng::new(8, Stream::Init)).unwrap();

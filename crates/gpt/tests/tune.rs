@@ -760,3 +760,52 @@ fn answers_are_learned() {
     assert!(before > 2.0 && -outcome.best_score < 0.1, "{before} {outcome:?}");
     assert!((mean_loss(&gpt, &params, &dev) + outcome.best_score).abs() < 1e-9);
 }
+
+/// A window of two holds in a classifier, too: with one layer, what stands further away changes nothing, on either side.
+#[test]
+fn a_window_is_kept_by_a_classifier() {
+    for (pool, both_sides) in [(Pool::Last, false), (Pool::Last, true)] {
+        let (mut params, mut rng) = (Params::new(), Rng::new(3, Stream::Init));
+        let windowed = GptConfig { n_layer: 1, window: Some(2), ..config() };
+        let gpt = Gpt::new(&windowed, &mut params, &mut rng);
+        let head = linear(yes_or_no(), pool, both_sides, 0.0);
+        let classifier = Classifier::new(gpt, head, &tokenizer(), &mut params, &mut rng).unwrap();
+        let score = |text: &[u32]| classifier.scores_of(&params, &[text.to_vec(), vec![1; 9]])[0].clone();
+        assert_eq!(score(&[5, 6, 7, 8]), score(&[9, 6, 7, 8]), "three positions away");
+        assert_ne!(score(&[5, 6, 7, 8]), score(&[5, 6, 9, 8]), "beside it");
+    }
+    // The mean asks the first position as well: with both sides, it sees the second and no third.
+    let (mut params, mut rng) = (Params::new(), Rng::new(3, Stream::Init));
+    let gpt = Gpt::new(&GptConfig { n_layer: 1, window: Some(2), ..config() }, &mut params, &mut rng);
+    let workspace = Workspace::new();
+    let first = |ids: &[u32]| {
+        let tape = Tape::no_grad(&params, &workspace);
+        let intervals = gpt.visibility().texts(&[ids.len()], ids.len(), true);
+        let mut cx = nn::Context::new(&tape, [1, ids.len()], intervals);
+        gpt.hidden(ids, &mut cx).read(|x| x.data[..gpt.config.n_embd].to_vec())
+    };
+    assert_eq!(first(&[5, 6, 7, 8]), first(&[5, 6, 9, 8]));
+    assert_ne!(first(&[5, 6, 7, 8]), first(&[5, 9, 7, 8]));
+}
+
+/// Texts of unequal lengths whose beginnings see themselves from both sides, behind a learned prompt or prefix: padding
+/// changes no loss.
+#[test]
+fn a_prompt_before_padded_rows() {
+    for method in ["prompt:tokens=2", "prefix:tokens=3"] {
+        let (mut params, mut rng) = (Params::new(), Rng::new(3, Stream::Init));
+        let mut gpt = Gpt::new(&config(), &mut params, &mut rng);
+        gpt.tune(&method.parse().unwrap(), &mut params, &mut rng).unwrap();
+        let example = |len: usize, prefix: u32| Example {
+            ids: (0..len as u32).map(|i| i % 12).collect(),
+            labels: (1..=len as u32).map(|i| i % 12).collect(),
+            weights: vec![1.0; len],
+            mask: MaskSpec::Prefix { len: prefix },
+        };
+        let (short, long) = (example(3, 2), example(9, 4));
+        let alone = [&short, &long].map(|one| mean_loss(&gpt, &params, std::slice::from_ref(one)));
+        let together = mean_loss(&gpt, &params, &[short, long]);
+        let expected = (3.0 * alone[0] + 9.0 * alone[1]) / 12.0;
+        assert!((together - expected).abs() <= 1e-6 * expected, "{method}: {together} {expected}");
+    }
+}

@@ -21,6 +21,9 @@ pub(crate) struct Args {
     /// A model directory, or the directory of a run (its best model is used)
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
+    /// An adapter to put on it
+    #[arg(long, value_name = "DIR")]
+    adapter: Option<PathBuf>,
     /// The text to continue; FILE:prompt.txt reads it from a file [default: a new line]
     #[arg(long, alias = "start", value_name = "TEXT")]
     prompt: Option<String>,
@@ -41,7 +44,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
-    let mut model = model::load(&args.model)?;
+    let mut model = model::load_with_adapter(&args.model, args.adapter.as_deref())?;
     let sampler = args.sampling.sampler()?.with(Never(model.never_generated()));
     let (prompt, ids) = prompt(args, &model)?;
     if args.int8 {

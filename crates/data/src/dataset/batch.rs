@@ -48,7 +48,7 @@ impl Batch {
     /// Puts examples side by side, padding each to `block_size` with id 0, label 0 and weight 0.
     ///
     /// Padding comes last and is in sight of no real token, so that neither the loss nor its gradient
-    /// changes. If all masks are causal, so is the batch. Otherwise padding sees itself only.
+    /// changes. If all masks are causal, so is the batch. Otherwise padding sees nothing.
     ///
     /// # Panics
     /// If an example is longer than `block_size`, or its ids, labels and weights are not equally many.
@@ -106,11 +106,10 @@ impl Batch {
     }
 }
 
-/// The intervals of a row: those of the example, then padding, which sees itself.
+/// The intervals of a row: those of the example, then padding, which sees nothing.
 fn padded_intervals(example: &Example, block_size: usize) -> Vec<(u32, u32)> {
     let mut intervals = example.mask.intervals(example.ids.len());
-    let padding = intervals.len() as u32..u32::try_from(block_size).expect("fewer than 2^32 positions");
-    intervals.extend(padding.map(|i| (i, i + 1)));
+    intervals.resize(block_size, (0, 0));
     intervals
 }
 

@@ -161,6 +161,15 @@ impl<'a> Settings<'a> {
 }
 
 impl Method {
+    /// Positions of the context that it takes: [`crate::Gpt::virtual_tokens`] of a model that is tuned by it.
+    #[must_use]
+    pub fn virtual_tokens(&self) -> usize {
+        match *self {
+            Self::Prefix { tokens } | Self::Prompt { tokens } => tokens,
+            _ => 0,
+        }
+    }
+
     /// A learning rate that suits the method on small models: the fewer numbers are trained, the farther each has to go.
     #[must_use]
     pub fn learning_rate(&self) -> f64 {

@@ -16,6 +16,8 @@ mod stopping;
 mod updates;
 mod variants;
 
+pub(crate) use variants::{model, variants};
+
 const VOCAB: usize = 13;
 
 fn tiny() -> Config {

@@ -34,7 +34,7 @@ const SWITCHES: &[&[(&str, &str)]] = &[
 ];
 
 /// Every combination of norm, activation, bias and tied head, and every switch.
-fn variants() -> Vec<Config> {
+pub(crate) fn variants() -> Vec<Config> {
     let activations = [Activation::Gelu, Activation::GeluTanh, Activation::Relu2, Activation::Swiglu];
     let mut all = Vec::new();
     for (n, activation) in activations.into_iter().enumerate() {

@@ -86,7 +86,8 @@ impl NgramEmbedding {
             }
             let visible = |(at, row): (usize, &Option<u32>)| {
                 let (b, t) = (at / time, at % time);
-                row.filter(|_| intervals.row(b, t).start + n <= t + 1).unwrap_or(0)
+                let seen = intervals.row(b, t); // nothing, where it is padding
+                row.filter(|_| !seen.is_empty() && seen.start + n <= t + 1).unwrap_or(0)
             };
             all.push(found.iter().enumerate().map(visible).collect());
             before = found;

@@ -4,7 +4,6 @@ use super::completing::Completing;
 use super::fitting::FitArgs;
 use crate::commands::print;
 use crate::failure::Failure;
-use crate::model::Model;
 use data::Example;
 use data::chat::{ChatTemplate, Dialogue};
 use serde_json::json;
@@ -37,7 +36,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut completing = Completing::new(&args.fit, &ChatTemplate::specials())?;
     let template = ChatTemplate::new(&completing.model.tokenizer)?;
-    let (train, dev) = examples(args, &completing.model, &template)?;
+    let (train, dev) = examples(args, &completing, &template)?;
     eprintln!("{} dialogues to train, {} to validate", train.len(), dev.len());
     let completed = completing.train(&train, &dev)?;
     let more = json!({
@@ -51,7 +50,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 /// The examples to learn from and to choose by.
 fn examples(
     args: &Args,
-    model: &Model,
+    completing: &Completing<'_>,
     template: &ChatTemplate,
 ) -> Result<(Vec<Example>, Vec<Example>), Failure> {
     let read = |path: &Path| -> Result<Vec<Example>, Failure> {
@@ -64,9 +63,10 @@ fn examples(
             let dialogue: Dialogue = serde_json::from_str(line).map_err(|e| {
                 about(format!("expected {{\"messages\": [{{\"role\": .., \"content\": ..}}, ..]}}: {e}"))
             })?;
-            let rendered =
-                template.render(&model.tokenizer, &dialogue.messages).map_err(|e| about(e.to_string()))?;
-            examples.extend(rendered.example(model.gpt.config.block_size));
+            let rendered = template
+                .render(&completing.model.tokenizer, &dialogue.messages)
+                .map_err(|e| about(e.to_string()))?;
+            examples.extend(rendered.example(completing.max_tokens()));
         }
         if examples.is_empty() {
             let path = path.display();

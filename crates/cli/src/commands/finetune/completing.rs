@@ -45,17 +45,17 @@ impl<'a> Completing<'a> {
         Ok(Self { fit, settings, base_sha256, model: with_markers(base, fit, markers)? })
     }
 
+    /// Tokens of an example that have room: a learned prompt or prefix takes some of the context.
+    pub(super) fn max_tokens(&self) -> usize {
+        self.model.gpt.config.block_size.saturating_sub(self.fit.peft.virtual_tokens())
+    }
+
     /// Trains the model's parameters, and gives back the best ones.
     pub(super) fn train(&mut self, train: &[Example], dev: &[Example]) -> Result<Completed, Failure> {
         let (mut gpt, mut params) = (self.model.gpt.clone(), std::mem::take(&mut self.model.params));
         let before = mean_loss(&gpt, &params, dev);
         let (method, mut rng) = (&self.fit.peft, Rng::new(self.fit.seed, Stream::Init));
         gpt.tune(method, &mut params, &mut rng)?;
-        if !gpt.is_mergeable() {
-            return Err(Failure::input(format!(
-                "--peft {method}: this cannot be put into the weights, and writing needs that: take full, lora, ia3 or bitfit"
-            )));
-        }
         let task = Complete { gpt: &gpt, examples: train, dev };
         let tokens = sha256_of(train.iter().chain(dev).flat_map(|example| &example.ids));
         let of = format!("model {}, {method}, examples {tokens}", self.base_sha256);

@@ -68,8 +68,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     parts.train.extend(synthetic);
     let template = PairTemplate::new(&completing.model.tokenizer)?;
     let (train, dev) = (
-        examples(&args.train, &parts.train, &completing.model, template)?,
-        examples(args.dev.as_ref().unwrap_or(&args.train), &parts.validation, &completing.model, template)?,
+        examples(&args.train, &parts.train, &completing, template)?,
+        examples(args.dev.as_ref().unwrap_or(&args.train), &parts.validation, &completing, template)?,
     );
     let completed = completing.train(&train, &dev)?;
     let answers = answers(args, beam, &completing.model, &completed, &parts.test)?;
@@ -125,11 +125,11 @@ fn read(path: &Path, source: &str, target: &str) -> Result<Rows, DataError> {
 fn examples(
     path: &Path,
     rows: &Rows,
-    model: &Model,
+    completing: &Completing<'_>,
     template: PairTemplate,
 ) -> Result<Vec<Example>, Failure> {
-    let block_size = model.gpt.config.block_size;
-    let tokens = |text: &str| model::encode_known(&model.tokenizer, text);
+    let max = completing.max_tokens();
+    let tokens = |text: &str| model::encode_known(&completing.model.tokenizer, text);
     let (mut examples, mut unknown, mut characters) = (Vec::with_capacity(rows.len()), 0, 0);
     for (source, target) in rows {
         let about = |e: DataError| Failure::from(e).about(path.display());
@@ -137,7 +137,7 @@ fn examples(
             (tokens(source).map_err(about)?, tokens(target).map_err(about)?);
         unknown += left_out + missing;
         characters += source.chars().count() + target.chars().count();
-        examples.extend(template.example(&source_ids, &target_ids, block_size));
+        examples.extend(template.example(&source_ids, &target_ids, max));
     }
     if unknown > 0 {
         let share = 100.0 * unknown as f64 / characters.max(1) as f64;
@@ -145,11 +145,11 @@ fn examples(
     }
     let long = rows.len() - examples.len();
     if long > 0 {
-        eprintln!("{long} pairs are longer than the model's context of {block_size} tokens and are left out");
+        eprintln!("{long} pairs are longer than the model's context of {max} tokens and are left out");
     }
     if examples.is_empty() {
         return Err(Failure::input(format!(
-            "{}: expected pairs that fit into the model's context of {block_size} tokens, found none: train a model with a \
+            "{}: expected pairs that fit into the model's context of {max} tokens, found none: train a model with a \
              larger --block-size",
             path.display()
         )));
@@ -167,7 +167,9 @@ fn answers(
 ) -> Result<Vec<String>, Failure> {
     const TOGETHER: usize = 16;
     let (mut gpt, mut params) = (completed.gpt.clone(), completed.params.clone());
-    gpt.merge(&mut params);
+    if gpt.is_mergeable() {
+        gpt.merge(&mut params);
+    }
     let (most, seed) = (args.beam.max_new_tokens, args.fit.seed);
     let mut answerer = Answerer::new((&gpt, &params), &model.tokenizer, How::Beam(beam), most, seed)?;
     let bar = update_bar(Some(test.len() as u64)).with_message("answers");
