@@ -18,7 +18,7 @@ impl Hand {
         let Self { params, grads, model, intervals, kept, scratch, .. } = self;
         let (c, t, v) = (model.config.n_embd, model.config.block_size, model.config.vocab_size);
         let stats = (&kept.max[..], &kept.rest[..]);
-        cross_entropy_gradient_in_place(&mut kept.logits, v, targets(batch), stats);
+        cross_entropy_gradient_in_place(&mut kept.logits, v, targets(batch), stats, 1.0, None);
         let head = model.lm_head.weight;
         linear(head, params, &kept.ln_f.y, &kept.logits, &mut scratch.dnormed, grads);
         let x = kept.blocks.last().map_or(&kept.embedded, |block| &block.out);
