@@ -101,27 +101,3 @@ impl Config {
         }
     }
 }
-
-impl GptConfig {
-    /// Whether such a model can be built. Sizes are capped here, before anything is allocated.
-    ///
-    /// # Errors
-    /// [`ConfigError::Invalid`] with every problem.
-    pub fn validate(&self) -> Result<(), ConfigError> {
-        let mut check = Check::default();
-        self.check(&mut check);
-        check.done()
-    }
-}
-
-impl TrainConfig {
-    /// Whether training can work.
-    ///
-    /// # Errors
-    /// [`ConfigError::Invalid`] with every problem.
-    pub fn validate(&self) -> Result<(), ConfigError> {
-        let mut check = Check::default();
-        self.check(&mut check);
-        check.done()
-    }
-}
