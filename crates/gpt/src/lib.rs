@@ -6,7 +6,7 @@
 //! | train it | [`train::Trainer`] for one update at a time, [`train::Run`] for a whole run |
 //! | write with it | [`Generator`], which feeds a [`Decoder`] and chooses by a [`sampling::Sampler`] |
 //! | find the likeliest answer | [`beam`] |
-//! | save and load it | [`Model`] for a finished model, in any of the [`formats`], Hugging Face's GPT-2 among them; [`checkpoint`] to resume, [`run_dir`] for a run |
+//! | save and load it | [`Model`] for a finished model, in one of the [`formats`]; [`checkpoint`] to resume, [`run_dir`] for a run |
 //! | teach it a task | [`tune`], and [`peft`] to train a few numbers instead of all |
 //! | set it up | [`config`] |
 

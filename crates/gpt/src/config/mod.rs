@@ -16,9 +16,6 @@ mod set;
 mod settings;
 mod value;
 
-#[cfg(test)]
-mod config_tests;
-
 pub(crate) use check::Check;
 
 pub use check::{ConfigError, Problem};
@@ -101,3 +98,7 @@ impl Config {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;
