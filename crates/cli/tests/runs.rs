@@ -1,6 +1,6 @@
 //! Whole runs of the program: what they write, that they can be interrupted, and that text comes out.
 
-use crate::common::{self, dataset, json, json_file, json_lines, newleaf, stdout};
+use crate::common::{self, dataset, fails, float, json, json_file, json_lines, newleaf, stdout};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -308,4 +308,36 @@ fn eval_measures_the_objectives_that_a_run_was_trained_on() {
     let (usual, notes) = eval(&copy, "mlm");
     assert!(notes.contains("usual numbers"), "{notes}");
     assert!(number(&usual["loss_mlm"]) != mlm && usual.get("bits_per_char").is_none(), "{usual}");
+}
+
+/// A model becomes a GPT-2 and a directory of ours again; one with settings that GPT-2 does not have is refused by name.
+#[test]
+fn models_are_written_in_each_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let trained = |out: &str, more: &[&str]| {
+        let arguments =
+            ["train", "--preset=nano-cpu", "--max-iters=2", "--activation=gelu_tanh", "--out", out];
+        let _ = stdout(newleaf().current_dir(&folder).args(arguments).args(TINY).args(more));
+    };
+    let export = |model: &str, out: &str, format: &str| {
+        let arguments = ["export", "--model", model, "--out", out, "--format", format];
+        let mut command = newleaf();
+        command.current_dir(&folder).args(arguments);
+        command
+    };
+    trained("run", &[]);
+    assert!(stdout(&mut export("run", "theirs", "gpt2")).starts_with("theirs: GPT-2 with "));
+    assert!(stdout(&mut export("theirs", "ours", "newleaf")).starts_with("ours: newleaf model with "));
+    let model_type =
+        |out: &str| json_file(&folder.path().join(out).join("config.json"))["model_type"].clone();
+    assert_eq!([model_type("theirs"), model_type("ours")], ["gpt2", "newleaf-gpt"]);
+    let loss = |model: &str| {
+        let eval = ["eval", "--json", "--model", model, "--data"];
+        json(newleaf().current_dir(&folder).args(eval).arg(dataset("stories-en.txt")))["loss"].clone()
+    };
+    let (before, after) = (float(&loss("run")), float(&loss("ours")));
+    assert!((before - after).abs() < 1e-5, "{before} {after}");
+    trained("other", &["--soft-cap=15", "--window=4"]);
+    fails(&mut export("other", "out", "gpt2"), 2, &["soft_cap 15.0", "window 4", "no GPT-2"]);
+    fails(&mut export("run", "out", "gguf"), 2, &["gguf", "newleaf, gpt2"]);
 }

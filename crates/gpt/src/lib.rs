@@ -5,7 +5,7 @@
 //! | see the model | [`Gpt`], side by side with nanoGPT's `model.py` |
 //! | train it | [`train::Trainer`] for one update at a time, [`train::Run`] for a whole run |
 //! | generate with it | [`generate`]: a [`Decoder`] has the logits, a [`generate::Sampler`] chooses |
-//! | save and load it | [`Model`] for a finished model, in any of the [`formats`], Hugging Face's GPT-2 among them; [`checkpoint`] to resume, [`run_dir`] for a run |
+//! | save and load it | [`Model`] for a finished model, in one of the [`formats`]; [`checkpoint`] to resume, [`run_dir`] for a run |
 //! | teach it a task | [`tune`], and [`peft`] to train a few numbers instead of all |
 //! | set it up | [`config`] |
 

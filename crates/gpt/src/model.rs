@@ -1,10 +1,10 @@
 //! The model: a decoder-only transformer, read side by side with nanoGPT's `model.py`.
 
-use crate::config::{self, GptConfig, Position};
+use crate::config::{GptConfig, Position};
 use data::Batch;
 use nn::{
     Cache, Context, Dropout, Embedding, FeedForward, FeedForwardConfig, Growing, Init, Linear, NgramEmbedding,
-    NgramEmbeddingConfig, Norm, NormKind, ParamBuilder, SelfAttention, SelfAttentionConfig, Sinusoids, ValueResidual,
+    NgramEmbeddingConfig, Norm, ParamBuilder, SelfAttention, SelfAttentionConfig, Sinusoids, ValueResidual,
     Visibility,
 };
 use random::Rng;
@@ -86,22 +86,7 @@ impl Block {
 }
 
 fn norm(builder: ParamBuilder<'_>, config: &GptConfig) -> Norm {
-    let kind = match config.norm {
-        config::Norm::LayerNorm => NormKind::LayerNorm,
-        config::Norm::RmsNorm => NormKind::RmsNorm,
-    };
-    Norm::new(builder, kind, config.n_embd, config.bias).with_eps(config.norm_eps)
-}
-
-impl From<config::Activation> for Activation {
-    fn from(name: config::Activation) -> Self {
-        match name {
-            config::Activation::Gelu => Self::Gelu,
-            config::Activation::GeluTanh => Self::GeluTanh,
-            config::Activation::Relu2 => Self::Relu2,
-            config::Activation::Swiglu => Self::SwiGlu,
-        }
-    }
+    Norm::new(builder, config.norm.into(), config.n_embd, config.bias).with_eps(config.norm_eps)
 }
 
 /// A GPT (Radford et al. 2019). It holds the ids of its parameters; the numbers are in [`Params`].
@@ -214,7 +199,7 @@ impl Gpt {
     #[must_use]
     pub fn stacked_rows(&self, params: &Params, id: ParamId) -> Vec<usize> {
         let rows = params.shape(id)[0];
-        let gates = if self.config.activation == config::Activation::Swiglu { 2 } else { 1 };
+        let gates = self.activation().fan();
         for Block { attn, mlp, .. } in &self.h {
             if id == attn.c_attn.weight {
                 let queries = self.config.n_embd;

@@ -44,7 +44,7 @@ fn saved() -> (TempDir, PathBuf, Model) {
 
 /// Why a directory cannot be loaded.
 fn refusal(path: &Path) -> String {
-    Model::load(path).err().expect("it is damaged").to_string()
+    Model::load(path).expect_err("it is damaged").to_string()
 }
 
 #[test]

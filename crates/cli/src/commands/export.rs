@@ -15,7 +15,7 @@ pub(crate) const ABOUT: &str = "Write a model as Hugging Face's transformers doe
 
 In Python: transformers.GPT2LMHeadModel.from_pretrained(\"my-gpt2\"). The way back needs no command: sample, eval and the
 others take such a directory as a model. Only what GPT-2 has can be written: learned positions, LayerNorm, GELU (or
-relu2).";
+relu2). With --format newleaf such a directory becomes one of newleaf's own, with manifest and card.";
 
 /// What `newleaf export` takes.
 #[derive(Debug, clap::Args)]

@@ -1,5 +1,6 @@
 //! What is wrong with settings: every problem at once, each with its remedy, before anything is allocated.
 
+use super::value::Position;
 use std::fmt;
 
 /// What is wrong with settings.
@@ -136,7 +137,7 @@ macro_rules! given {
     };
 }
 
-given! { usize f32 f64 super::Position }
+given! { usize f32 f64 Position }
 
 /// The rule for a size between 1 and `max`.
 pub(super) fn size<C>(max: usize) -> impl FnOnce(&mut Found<'_, usize>, &C) {

@@ -1,6 +1,6 @@
 //! What follows from the settings: sizes, lengths and decays. The parameters: parameters.rs.
 
-use super::{GptConfig, TrainConfig};
+use super::settings::{GptConfig, TrainConfig};
 use data::objective::ObjectiveSettings;
 use tensor::kernels::attention::Heads;
 

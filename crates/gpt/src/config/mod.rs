@@ -16,9 +16,6 @@ mod set;
 mod settings;
 mod value;
 
-#[cfg(test)]
-mod config_tests;
-
 pub use check::{Check, ConfigError, Problem};
 pub use preset::Preset;
 pub use settings::{
@@ -100,26 +97,6 @@ impl Config {
     }
 }
 
-impl GptConfig {
-    /// Whether such a model can be built. Sizes are capped here, before anything is allocated.
-    ///
-    /// # Errors
-    /// [`ConfigError::Invalid`] with every problem.
-    pub fn validate(&self) -> Result<(), ConfigError> {
-        let mut check = Check::default();
-        self.check(&mut check);
-        check.done()
-    }
-}
-
-impl TrainConfig {
-    /// Whether training can work.
-    ///
-    /// # Errors
-    /// [`ConfigError::Invalid`] with every problem.
-    pub fn validate(&self) -> Result<(), ConfigError> {
-        let mut check = Check::default();
-        self.check(&mut check);
-        check.done()
-    }
-}
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

@@ -1,8 +1,10 @@
 //! Settings by name.
 
-use super::{
-    Activation, Config, ConfigError, GptConfig, Norm, Position, SamplingMode, Schedule, TrainConfig,
-};
+use super::Config;
+use super::check::ConfigError;
+use super::settings::{GptConfig, TrainConfig};
+use super::value::{Activation, Norm, Position, Schedule};
+use data::SamplingMode;
 
 /// Settings that are known to work, by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

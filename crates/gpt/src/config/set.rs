@@ -1,6 +1,8 @@
 //! Settings by name and text, for the command line.
 
-use super::{Config, ConfigError, FIELDS};
+use super::Config;
+use super::check::ConfigError;
+use super::settings::FIELDS;
 
 impl Config {
     /// Sets one setting by its name, with underscores or dashes, from text. The value is only parsed

@@ -10,10 +10,10 @@
 //! version wrote it. All others may be missing, in files that are older than the setting. A rule is a function of
 //! check.rs or of the end of this file; the last ones look at other settings too.
 
-use super::check::{Check, Found, at_least_0, at_least_1, below_1, positive, size};
+use super::check::{Check, ConfigError, Found, at_least_0, at_least_1, below_1, positive, size};
 use super::value::{Activation, FromText, Norm, Optimizer, Position, Schedule};
-use super::{MaskSplit, Objective, SamplingMode};
-use data::objective::ObjectiveSettings;
+use data::SamplingMode;
+use data::objective::{MaskSplit, Objective, ObjectiveSettings};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
@@ -93,6 +93,16 @@ macro_rules! settings {
                         $(stringify!($field) => Some(FromText::from_text(text).map(|value| self.$field = value)),)*
                         _ => None,
                     }
+                }
+
+                /// Whether these settings can work together. Sizes are capped here, before anything is allocated.
+                ///
+                /// # Errors
+                /// [`ConfigError::Invalid`] with every problem.
+                pub fn validate(&self) -> Result<(), ConfigError> {
+                    let mut check = Check::default();
+                    self.check(&mut check);
+                    check.done()
                 }
 
                 /// Applies the rules of each setting.

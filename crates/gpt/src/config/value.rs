@@ -1,7 +1,7 @@
 //! Values of settings: from text, and the enums among them.
 
-use super::{MaskSplit, Objective, SamplingMode};
-use data::objective::OBJECTIVES;
+use data::SamplingMode;
+use data::objective::{MaskSplit, OBJECTIVES, Objective};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -166,5 +166,27 @@ choices! {
         Sgd = "sgd",
         /// Muon for the matrices in the blocks (Jordan 2024), AdamW for all other parameters.
         Muon = "muon",
+    }
+}
+
+// What layers are made of has no names for files and flags, and `nn` and `tensor` need no serde for them.
+
+impl From<Norm> for nn::NormKind {
+    fn from(norm: Norm) -> Self {
+        match norm {
+            Norm::LayerNorm => Self::LayerNorm,
+            Norm::RmsNorm => Self::RmsNorm,
+        }
+    }
+}
+
+impl From<Activation> for tensor::ops::feed_forward::Activation {
+    fn from(activation: Activation) -> Self {
+        match activation {
+            Activation::Gelu => Self::Gelu,
+            Activation::GeluTanh => Self::GeluTanh,
+            Activation::Relu2 => Self::Relu2,
+            Activation::Swiglu => Self::SwiGlu,
+        }
     }
 }

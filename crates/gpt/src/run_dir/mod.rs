@@ -157,7 +157,9 @@ impl RunInfo {
     pub fn read(run: &Path) -> Result<Self, RunDirError> {
         let path = run.join(INFO);
         let bytes = store::read_file(&path, MAX_INFO_BYTES)?;
-        Ok(json::parse(&bytes).map_err(|error| invalid(&path, &error))?)
+        let info: Self = json::parse(&bytes).map_err(|error| invalid(&path, &error))?;
+        info.config.validate().map_err(|error| invalid(&path, &error))?;
+        Ok(info)
     }
 }
 
@@ -296,7 +298,7 @@ impl RunDir {
     }
 }
 
-fn invalid(path: &Path, error: &serde_json::Error) -> CheckpointError {
+fn invalid(path: &Path, error: &dyn std::error::Error) -> CheckpointError {
     let remedy = "repair it by hand, or begin a new run";
     CheckpointError::Format { path: path.to_path_buf(), problem: error.to_string(), remedy }
 }

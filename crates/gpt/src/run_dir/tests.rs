@@ -128,6 +128,18 @@ fn only_a_run_is_resumed() {
     assert!(message.contains("run.json: missing field `command`"), "{message}");
 }
 
+/// A report lists parameters by layer: of a file that says a thousand million layers, none.
+#[test]
+fn settings_that_cannot_be_are_refused() {
+    let dir = tempdir().unwrap();
+    let run = RunDir::create(&dir.path().join("run")).unwrap();
+    let mut hostile = info();
+    hostile.config.model.n_layer = 1_000_000_000;
+    run.write_info(&hostile).unwrap();
+    let message = RunInfo::read(run.path()).unwrap_err().to_string();
+    assert!(message.contains("n_layer is 1000000000: expected 1 to 128"), "{message}");
+}
+
 /// A process that is being started holds copies of all open files, and their locks, for a moment: no test that gives
 /// a lock back and takes it again may run at that time.
 static STARTING: Mutex<()> = Mutex::new(());

@@ -1,6 +1,8 @@
 //! Early stopping: `best` holds the weights of the evaluation that was best, to the bit, however the run was cut.
 
 use super::*;
+use data::CharTokenizer;
+use data::CharTokenizer;
 use data::dataset::TokenSource;
 use gpt::checkpoint::{Tensors, tensors};
 use gpt::run_dir::RunDir;
@@ -130,7 +132,7 @@ impl Session {
             bytes_per_token: 1.0,
             dir: &mut dir,
             history,
-            tokenizer: "{}",
+            tokenizer: &CharTokenizer::from_text("abcdefghijklm").unwrap().to_json(), // of VOCAB tokens
             card: ModelCard::default(),
             stop: &stop,
             best_val_loss,
