@@ -30,8 +30,7 @@ use tensor::{Grads, Params, Tape, Var, Workspace};
 /// products to run at full speed, few enough for the activations to stay in the caches.
 const TOKENS_AT_A_TIME: usize = 2048;
 
-/// Parts of a batch that may be computed side by side. Part i is added to the gradients of lane `i % LANES`, and these are added up
-/// at the end: another number would be another order of additions, and so other bits.
+/// The usual [`EngineConfig::lanes`].
 pub(crate) const LANES: usize = 2;
 
 /// Rows of `time` tokens that are computed at a time.
@@ -78,6 +77,10 @@ pub struct EngineConfig {
     pub ema: f64,
     /// Whether activations are computed again in the backward instead of kept.
     pub recompute: bool,
+    /// Parts of a batch that may be computed side by side, on a thread each if there are enough of both. Part i is added to
+    /// the gradients of lane `i % lanes`, and these are added up at the end: another number is another order of
+    /// additions, so it is a setting and not what the machine has.
+    pub lanes: usize,
 }
 
 /// What one update did.
@@ -178,7 +181,7 @@ impl Engine {
     /// The loss of a batch; its gradient goes to the first lane.
     pub(super) fn gradients<L: BatchLoss>(&mut self, params: &Params, iter: u64, batch: &L) -> f64 {
         let parts = self.parts(iter, batch);
-        let lanes = parts.len().min(LANES);
+        let lanes = parts.len().min(self.config.lanes.max(1));
         while self.lanes.len() < lanes {
             self.lanes.push(Lane::new(params));
         }
