@@ -9,23 +9,20 @@
 //! cargo run --release -p examples --example 06_sample                     # or a small one, trained at once
 //! ```
 
-use data::{CharTokenizer, read_text};
-use gpt::checkpoint::tensors::into_params;
+use data::{CharTokenizer, Tokenizer, read_text};
 use gpt::config::Preset;
-use gpt::model_dir::load_model_dir;
 use gpt::sampling::Sampler;
 use gpt::train::Trainer;
-use gpt::{Decoder, Generator, Gpt};
+use gpt::{Decoder, Generator, Model};
 use random::{Rng, Stream};
 use std::error::Error;
 use std::path::Path;
-use tensor::Params;
 
 const SEED: u64 = 1337;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
-    let (model, params, tokenizer) = match args.next() {
+    let Model { gpt: model, params, tokenizer, .. } = match args.next() {
         Some(directory) => load(Path::new(&directory))?,
         None => train()?,
     };
@@ -49,8 +46,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let logits = decoder.push_all(&ids);
     println!("After {prompt:?}, in percent (the seven likeliest; a dot: removed, cannot be chosen):\n");
     let shown: Vec<u32> = all.distribution(logits).iter().take(7).map(|(id, _)| *id).collect();
-    let heads: String =
-        shown.iter().map(|id| format!("{:>7}", format!("{:?}", tokenizer.chars()[*id as usize]))).collect();
+    let token = |id: &u32| tokenizer.decode(&[*id]).expect("an id of the model's");
+    let heads: String = shown.iter().map(|id| format!("{:>7}", format!("{:?}", token(id)))).collect();
     println!("{:<18}{heads}   choices", "");
     for (name, sampler) in &settings {
         let distribution = sampler.distribution(logits);
@@ -81,20 +78,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// The model that `newleaf train --out DIR` left in DIR: its best one, by the loss on the validation part.
-fn load(directory: &Path) -> Result<(Gpt, Params, CharTokenizer), Box<dyn Error>> {
+fn load(directory: &Path) -> Result<Model, Box<dyn Error>> {
     let best = directory.join("best");
-    let loaded = load_model_dir(if best.is_dir() { &best } else { directory })?;
-    let mut params = Params::new();
-    // First a model of the right shapes, with random numbers; then the right numbers.
-    let model = Gpt::new(&loaded.config, &mut params, &mut Rng::new(SEED, Stream::Init));
-    into_params(&loaded.tensors, &mut params)?;
-    Ok((model, params, CharTokenizer::from_json(&loaded.tokenizer)?))
+    Ok(Model::load(if best.is_dir() { &best } else { directory })?)
 }
 
 /// A small model of the stories that come with this project. `05_char_gpt` shows what a `Trainer` does.
-fn train() -> Result<(Gpt, Params, CharTokenizer), Box<dyn Error>> {
+fn train() -> Result<Model, Box<dyn Error>> {
     let text = read_text(concat!(env!("CARGO_MANIFEST_DIR"), "/../datasets/stories-en.txt"))?;
-    let tokenizer = CharTokenizer::from_text(&text)?;
+    let tokenizer = Tokenizer::Char(CharTokenizer::from_text(&text)?);
     let tokens = tokenizer.encode(&text)?;
     let mut config = Preset::NanoCpu.config(tokenizer.vocab_size());
     let steps: usize = std::env::var("NEWLEAF_EXAMPLE_STEPS").map_or(Ok(600), |steps| steps.parse())?;
@@ -111,5 +103,5 @@ fn train() -> Result<(Gpt, Params, CharTokenizer), Box<dyn Error>> {
         }
     }
     println!();
-    Ok((trainer.model, trainer.params, tokenizer))
+    Ok(Model::new(trainer.model, trainer.params, tokenizer))
 }

@@ -72,7 +72,7 @@ impl Lesson {
             return Err("no pair fits into the context".into());
         }
         let values = self.complete((&gpt, &mut params), &examples, &dev, seed)?;
-        Ok((Answering { model: Model { gpt, params, tokenizer }, template, longest }, values))
+        Ok((Answering { model: Model::new(gpt, params, tokenizer), template, longest }, values))
     }
 
     /// Trains on examples that say themselves what counts.
@@ -108,7 +108,7 @@ impl Lesson {
 impl Answering {
     /// Sources have what the longest answer that was learned leaves of the context.
     fn answerer(&self) -> Answerer<'_> {
-        let Model { gpt, params, tokenizer } = &self.model;
+        let Model { gpt, params, tokenizer, .. } = &self.model;
         let room = Room { reserved: self.longest, most: gpt.config.block_size };
         Answerer::new((gpt, params), tokenizer, self.template, room)
     }

@@ -84,7 +84,7 @@ fn measure(setup: &Setup, case: &str) -> Result<Values> {
     let dev = train.split_off(train.len() - DEV);
     let (examples, dev) = (examples(&train)?, examples(&dev)?);
     let values = LESSON.complete((&gpt, &mut params), &examples, &dev, setup.seed)?;
-    let model = Model { gpt, params, tokenizer };
+    let model = Model::new(gpt, params, tokenizer);
     let scores = success(&test, |said| answer(&model, template, said))?;
     Ok([values, scores].concat())
 }

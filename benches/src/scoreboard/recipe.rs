@@ -8,9 +8,8 @@ use data::baseline::Labelled;
 use data::metrics::LabelScores;
 use data::objective::Vocabulary;
 use data::pattern::{Cloze, Pattern, Verbalizer};
-use gpt::checkpoint::tensors;
 use gpt::config::{Config, Preset};
-use gpt::model_dir::{ModelCard, load_model_dir, save_model_dir};
+use gpt::formats::NEWLEAF;
 use gpt::peft::Method;
 use gpt::plan::set_updates;
 use gpt::train::Trainer;
@@ -18,22 +17,13 @@ use gpt::tune::{
     Classifier, ClassifierConfig, Classify, HeadConfig, LinearConfig, Metric, Outcome, Pool, Target, Targets,
     TuneConfig, fit,
 };
-use gpt::{Gpt, train::StepReport};
+use gpt::{ModelCard, train::StepReport};
 use random::{Rng, Stream};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use tensor::Params;
 
-/// A model with its tokenizer.
-#[derive(Clone)]
-pub struct Model {
-    /// The model.
-    pub gpt: Gpt,
-    /// Its numbers.
-    pub params: Params,
-    /// Its tokenizer.
-    pub tokenizer: Tokenizer,
-}
+pub use gpt::Model;
 
 /// The settings of a pretraining: the preset `shakespeare`, in which some things are otherwise.
 ///
@@ -87,8 +77,8 @@ impl Base {
             ("trained", trainer.params.count() as f64),
         ];
         let params = trainer.averaged().clone();
-        let model = Model { gpt: trainer.model.clone(), params, tokenizer };
-        model.save(&self.path(setup))?;
+        let model = Model::new(trainer.model.clone(), params, tokenizer);
+        save(&model, &self.path(setup))?;
         Ok((model, values))
     }
 
@@ -98,7 +88,7 @@ impl Base {
     /// As [`Base::pretrain`], or if the file is damaged.
     pub fn get(&self, setup: &Setup) -> Result<Model> {
         let path = self.path(setup);
-        if path.exists() { Model::load(&path) } else { Ok(self.pretrain(setup)?.0) }
+        if path.exists() { Ok(Model::load(&path)?) } else { Ok(self.pretrain(setup)?.0) }
     }
 
     /// The same model before its first update. It has counted the n-grams of the text, which is no learning: a table without
@@ -108,7 +98,7 @@ impl Base {
     /// As [`Base::pretrain`].
     pub fn untrained(&self, setup: &Setup) -> Result<Model> {
         let (trainer, tokenizer, _) = self.trainer(setup)?;
-        Ok(Model { gpt: trainer.model, params: trainer.params, tokenizer })
+        Ok(Model::new(trainer.model, trainer.params, tokenizer))
     }
 
     fn trainer(&self, setup: &Setup) -> Result<(Trainer, Tokenizer, Vec<u32>)> {
@@ -137,44 +127,15 @@ fn with_specials(mut config: Config, tokenizer: Tokenizer) -> Result<(Config, To
     Ok((config, tokenizer))
 }
 
-impl Model {
-    /// Writes the model for measurements to come.
-    fn save(&self, path: &Path) -> Result<()> {
-        let card = ModelCard {
-            data: "a measurement of the scoreboard".into(),
-            data_sha256: String::new(),
-            train_loss: None,
-            val_loss: None,
-            val_bits_per_char: None,
-            val_bits_per_byte: None,
-            iter: 0,
-            tokens: 0,
-            command: std::env::args().collect(),
-            date: gpt::machine::now_utc(),
-        };
-        let weights = tensors::from_params(&self.params);
-        Ok(save_model_dir(path, &self.gpt.config, &weights, &self.tokenizer.to_json(), &card)?)
-    }
-
-    fn load(path: &Path) -> Result<Model> {
-        let loaded = load_model_dir(path)?;
-        let mut params = Params::new();
-        let gpt = Gpt::new(&loaded.config, &mut params, &mut Rng::new(0, Stream::Init));
-        tensors::into_params(&loaded.tensors, &mut params)?;
-        Ok(Model { gpt, params, tokenizer: Tokenizer::from_json(&loaded.tokenizer)? })
-    }
-
-    /// The tokens of a text, characters left out that the vocabulary does not have; never none at all.
-    pub(super) fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let mut ids = match &self.tokenizer {
-            Tokenizer::Char(tokenizer) => tokenizer.encode_known(text).0,
-            other => other.encode(text)?,
-        };
-        if ids.is_empty() {
-            ids.push(0);
-        }
-        Ok(ids)
-    }
+/// Writes a model for measurements to come.
+fn save(model: &Model, path: &Path) -> Result<()> {
+    let card = ModelCard {
+        data: "a measurement of the scoreboard".into(),
+        command: std::env::args().collect(),
+        date: gpt::machine::now_utc(),
+        ..ModelCard::default()
+    };
+    Ok(model.save(path, &NEWLEAF, &card)?)
 }
 
 /// How classifiers are tuned.
@@ -278,7 +239,7 @@ impl Recipe {
     pub fn encode(&self, model: &Model, texts: &[String]) -> Result<Vec<Vec<u32>>> {
         let pattern: Option<Pattern> = self.words.map(|(pattern, _)| pattern.parse()).transpose()?;
         let piece = |text: &String| pattern.as_ref().map_or_else(|| text.clone(), |p| p.text_piece(text));
-        texts.iter().map(|text| model.encode(&piece(text))).collect()
+        texts.iter().map(|text| Ok(model.encode_known(&piece(text))?.0)).collect()
     }
 
     /// The classifier that [`Recipe::tune`] measures.

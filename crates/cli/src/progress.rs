@@ -79,4 +79,8 @@ impl Observer for Progress {
     }
 
     fn saved(&mut self, _: u64) {}
+
+    fn warning(&mut self, message: &str) {
+        self.line(&format!("warning: {message}"));
+    }
 }

@@ -1,12 +1,11 @@
 //! How a token is chosen, and what a model writes while it is trained: a short text now and then, and a longer one at the end.
 
 use crate::failure::Failure;
-use crate::model::{first_prompt, never_written};
 use crate::progress::Progress;
 use data::{DataError, Tokenizer};
 use gpt::sampling::Sampler;
 use gpt::train::{Evaluation, Observer, StepReport, TrainError};
-use gpt::{Generator, Gpt};
+use gpt::{Generator, Gpt, first_prompt, never_generated};
 use random::{Rng, Stream};
 use std::io::Write;
 use tensor::Params;
@@ -61,7 +60,7 @@ impl<'a> SampleWriter<'a> {
     /// For the models of one run.
     pub(crate) fn new(tokenizer: &'a Tokenizer, seed: u64) -> Result<Self, DataError> {
         let start = tokenizer.encode(&first_prompt(tokenizer))?;
-        Ok(Self { tokenizer, start, never: never_written(tokenizer), seed })
+        Ok(Self { tokenizer, start, never: never_generated(tokenizer), seed })
     }
 
     /// A text of `length` tokens.
@@ -92,6 +91,10 @@ impl Observer for Sampled<'_> {
 
     fn saved(&mut self, iter: u64) {
         self.progress.saved(iter);
+    }
+
+    fn warning(&mut self, message: &str) {
+        self.progress.warning(message);
     }
 
     fn sample(&mut self, iter: u64, model: &Gpt, params: &Params) -> Result<Option<String>, TrainError> {

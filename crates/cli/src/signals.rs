@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first asks for a clean end, a second ends at once.
+//! Ctrl-C, SIGTERM and SIGHUP (the terminal was closed): the first asks for a clean end, a second ends at once.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -6,10 +6,11 @@ use std::sync::atomic::AtomicUsize;
 /// A number that stays 0 until a signal arrives, and is then the signal's.
 #[cfg(unix)]
 pub(crate) fn watch() -> std::io::Result<Arc<AtomicUsize>> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use std::sync::atomic::AtomicBool;
     let received = Arc::new(AtomicUsize::new(0));
-    for signal in [SIGINT, SIGTERM] {
+    let hangup = (!ignores_hangup()).then_some(SIGHUP);
+    for signal in [SIGINT, SIGTERM].into_iter().chain(hangup) {
         // Registered first, so it acts from the second signal on: the flag is set by the one behind it.
         let again = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&again))?;
@@ -17,6 +18,19 @@ pub(crate) fn watch() -> std::io::Result<Arc<AtomicUsize>> {
         signal_hook::flag::register_usize(signal, Arc::clone(&received), signal as usize)?;
     }
     Ok(received)
+}
+
+/// Whether the program was started with `nohup`, to go on when the terminal is closed: Linux tells which signals are
+/// ignored; elsewhere nohup can be known by an output that is no terminal.
+#[cfg(unix)]
+fn ignores_hangup() -> bool {
+    use std::io::IsTerminal;
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
+        return !std::io::stderr().is_terminal();
+    };
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    ignored & 1 << (signal_hook::consts::SIGHUP - 1) != 0
 }
 
 /// Elsewhere Ctrl-C ends the program at once; the last checkpoint is there to resume from.

@@ -130,6 +130,92 @@ fn an_interrupted_run_ends_the_same() {
     assert_eq!(samples("cut").matches("=== iteration ").count(), 16, "none is written twice");
 }
 
+/// Whatever ends a training of the default preset, it goes on from its latest checkpoint to the weights of one that was
+/// left alone: a kill that nobody can see coming, and a terminal that is closed.
+#[cfg(unix)]
+#[test]
+fn a_killed_run_of_the_default_preset_ends_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let train = |out: &str| {
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("newleaf"));
+        command
+            .args(["train", "--max-iters=3000", "--eval-interval=3000", "--out"])
+            .arg(folder.path().join(out));
+        command.args(TINY).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    assert!(train("whole").status().unwrap().success());
+    let weights = |out: &str| fs::read(folder.path().join(out).join("last/model.safetensors")).unwrap();
+    for (signal, minutes, code) in [("KILL", "0.002", None), ("HUP", "5", Some(129))] {
+        let run = folder.path().join(signal);
+        let mut child = train(signal).args(["--checkpoint-minutes", minutes]).spawn().unwrap();
+        let reached = || match signal {
+            "KILL" => fs::read_dir(run.join("checkpoints"))
+                .is_ok_and(|steps| steps.flatten().any(|step| step.path().join("manifest.json").is_file())),
+            _ => fs::read_to_string(run.join("metrics.jsonl")).is_ok_and(|text| text.lines().count() > 5),
+        };
+        while !reached() {
+            assert!(child.try_wait().unwrap().is_none(), "it ended before it was stopped");
+        }
+        common::signal(&child, signal);
+        assert_eq!(child.wait().unwrap().code(), code);
+        assert!(!run.join("last").exists(), "it was stopped before its end");
+        newleaf().args(["train", "--resume", "--out"]).arg(&run).assert().success();
+        assert!(weights(signal) == weights("whole"), "{signal}");
+    }
+}
+
+/// A run that died before its first checkpoint begins again by the same command, which `--resume` says.
+#[cfg(unix)]
+#[test]
+fn a_run_without_a_checkpoint_begins_again() {
+    let place = common::Place::new();
+    let run = place.path("run");
+    let command = || {
+        let mut command = newleaf();
+        command.args(["train", "--max-iters=8", "--out"]).arg(&run).args(TINY);
+        command
+    };
+    command().assert().success();
+    for name in ["best", "last", "checkpoints"] {
+        fs::remove_dir_all(run.join(name)).unwrap(); // as if it had been killed
+    }
+    fs::create_dir(run.join("checkpoints")).unwrap();
+    let mut resume = newleaf();
+    resume.args(["train", "--resume", "--out"]).arg(&run);
+    common::fails(&mut resume, 2, &["no checkpoint", "leaving out --resume"]);
+    command().assert().success();
+    let steps = json_lines(&run.join("metrics.jsonl"));
+    assert_eq!(steps.iter().filter(|line| line["iter"] == 0).count(), 1, "nothing of the first is left");
+    common::fails(&mut command(), 2, &["another run", "--resume"]);
+}
+
+/// A log on a disk that is full: the training goes on, warns once, and says at the end what is lost.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_of_the_log_stops_nothing() {
+    let place = common::Place::new();
+    let run = place.path("run");
+    let train = |max_iters: &str| {
+        let mut command = newleaf();
+        command.args(["train", "--log-interval=1", max_iters, "--out"]).arg(&run).args(TINY);
+        command
+    };
+    train("--max-iters=4").assert().success();
+    for name in ["metrics.jsonl", "samples.txt"] {
+        fs::remove_file(run.join(name)).unwrap();
+        std::os::unix::fs::symlink("/dev/full", run.join(name)).unwrap();
+    }
+    let mut resume = newleaf();
+    resume.args(["train", "--resume", "--max-iters=9", "--out"]).arg(&run);
+    let output = resume.assert().success().get_output().clone();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(message.matches("goes on without it").count(), 1, "{message}");
+    // Updates 5 to 9 and the evaluation at the end; no sample is due on the way.
+    assert!(message.contains("6 entries of metrics.jsonl and samples.txt could not be written"), "{message}");
+    assert!(message.contains("learning rate now falls over 9 updates and not over 4"), "{message}");
+}
+
 #[test]
 fn every_command_explains_itself() {
     for command in ["train", "sample", "eval", "info", "report"] {

@@ -6,17 +6,16 @@
 //! | train it | [`train::Trainer`] for one update at a time, [`train::Run`] for a whole run |
 //! | write with it | [`Generator`], which feeds a [`Decoder`] and chooses by a [`sampling::Sampler`] |
 //! | find the likeliest answer | [`beam`] |
-//! | save and load it | [`model_dir`] for a finished model, [`checkpoint`] to resume, [`run_dir`] for a run |
+//! | save and load it | [`Model`] for a finished model, in any of the [`formats`], Hugging Face's GPT-2 among them; [`checkpoint`] to resume, [`run_dir`] for a run |
 //! | teach it a task | [`tune`], and [`peft`] to train a few numbers instead of all |
-//! | exchange it with Hugging Face's transformers | [`gpt2_dir`] |
 //! | set it up | [`config`] |
 
 pub mod beam;
+pub mod card;
 pub mod checkpoint;
 pub mod config;
-pub mod gpt2_dir;
+pub mod formats;
 pub mod machine;
-pub mod model_dir;
 pub mod peft;
 pub mod plan;
 pub mod run_dir;
@@ -28,7 +27,11 @@ mod decode;
 mod generate;
 mod json;
 mod model;
+mod model_dir;
+mod parameters;
 
+pub use card::ModelCard;
 pub use decode::{Decoder, Int8Weights};
 pub use generate::Generator;
 pub use model::{Block, Gpt};
+pub use model_dir::{Model, encode_known, first_prompt, never_generated};

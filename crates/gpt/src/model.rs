@@ -153,10 +153,20 @@ impl Gpt {
     /// and an untied head begin at zero.
     #[must_use]
     pub fn new(config: &GptConfig, params: &mut Params, rng: &mut Rng) -> Self {
+        Self::build(config, ParamBuilder::new(params, rng))
+    }
+
+    /// A model whose parameters are zeros, to be replaced by those of a file: no random numbers are drawn.
+    #[must_use]
+    pub fn zeros(config: &GptConfig, params: &mut Params) -> Self {
+        Self::build(config, ParamBuilder::zeros(params))
+    }
+
+    pub(crate) fn build(config: &GptConfig, mut builder: ParamBuilder<'_>) -> Self {
         let &GptConfig { n_layer, n_embd, vocab_size, block_size, .. } = config;
-        let mut builder = ParamBuilder::new(params, rng);
+        let positions = if builder.has_values() { block_size } else { 0 }; // in tables that are no parameters
         let rotations = (config.position == Position::Rope)
-            .then(|| Arc::new(Rotations::new(block_size, config.head_size(), config.rope_base)));
+            .then(|| Arc::new(Rotations::new(positions, config.head_size(), config.rope_base)));
         let wte = Embedding::new(builder.pp("wte"), vocab_size, n_embd);
         Self {
             config: config.clone(),
@@ -183,7 +193,7 @@ impl Gpt {
                 Linear::new(builder.pp("lm_head"), n_embd, vocab_size, false, init)
             },
             prompt: None,
-            sinusoids: (config.position == Position::Sinusoidal).then(|| Sinusoids::new(block_size, n_embd)),
+            sinusoids: (config.position == Position::Sinusoidal).then(|| Sinusoids::new(positions, n_embd)),
             drop: Dropout::new(config.dropout),
         }
     }

@@ -1,13 +1,33 @@
 use super::*;
-use crate::checkpoint::small_checkpoint;
+use crate::card::sha256_of_file;
+use crate::checkpoint::store::{self, MANIFEST};
+use crate::checkpoint::{Tensors, small_checkpoint};
+use crate::config::GptConfig;
+use crate::formats::NEWLEAF;
+use data::CharTokenizer;
+use serde_json::Value;
 use std::fs;
-use std::path::PathBuf;
 use tempfile::{TempDir, tempdir};
 
-fn saved() -> (TempDir, PathBuf, LoadedModel) {
+const CONFIG: &str = "config.json";
+const WEIGHTS: &str = "model.safetensors";
+
+/// What the tests compare.
+fn parts(model: &Model) -> (GptConfig, Tensors, String) {
+    (model.gpt.config.clone(), tensors::from_params(&model.params), model.tokenizer.to_json())
+}
+
+fn small_model() -> Model {
+    let checkpoint = small_checkpoint(3);
+    let mut params = Params::new();
+    let gpt = Gpt::zeros(&checkpoint.config.model, &mut params);
+    tensors::into_params(&checkpoint.model, &mut params).unwrap();
+    Model::new(gpt, params, Tokenizer::Char(CharTokenizer::from_text("ä\n").unwrap()))
+}
+
+fn saved() -> (TempDir, PathBuf, Model) {
     let dir = tempdir().unwrap();
     let path = dir.path().join("model");
-    let checkpoint = small_checkpoint(3);
     let card = ModelCard {
         data: "my `text` | file.txt".into(),
         data_sha256: "ab".repeat(32),
@@ -17,20 +37,25 @@ fn saved() -> (TempDir, PathBuf, LoadedModel) {
         date: "2026-11-24T04:03:00Z".into(),
         ..ModelCard::default()
     };
-    let (config, tensors, tokenizer) = (checkpoint.config.model, checkpoint.model, checkpoint.tokenizer);
-    save_model_dir(&path, &config, &tensors, &tokenizer, &card).unwrap();
-    (dir, path, LoadedModel { config, tensors, tokenizer })
+    let model = small_model();
+    model.save(&path, &NEWLEAF, &card).unwrap();
+    (dir, path, model)
+}
+
+/// Why a directory cannot be loaded.
+fn refusal(path: &Path) -> String {
+    Model::load(path).err().expect("it is damaged").to_string()
 }
 
 #[test]
 fn what_is_saved_is_loaded() {
     let (dir, path, model) = saved();
-    assert_eq!(load_model_dir(&path).unwrap(), model);
+    assert_eq!(parts(&Model::load(&path).unwrap()), parts(&model));
     let names = store::names_in(&path).unwrap();
     let expected = ["README.md", "config.json", "generation_config.json", MANIFEST, WEIGHTS, TOKENIZER];
     assert_eq!(names, expected);
     let config: Value = serde_json::from_slice(&fs::read(path.join(CONFIG)).unwrap()).unwrap();
-    assert_eq!(config["model_type"], MODEL_TYPE);
+    assert_eq!(config["model_type"], "newleaf-gpt");
     assert_eq!(config["n_embd"], 2);
     let card = fs::read_to_string(path.join("README.md")).unwrap();
     for part in [
@@ -45,8 +70,8 @@ fn what_is_saved_is_loaded() {
     }
     assert!(!card.contains("Training loss"), "what is not known is left out");
     // While it is being replaced, whoever reads finds the older one.
-    fs::rename(&path, dir.path().join("model.old.4194305")).unwrap();
-    assert_eq!(load_model_dir(&path).unwrap(), model);
+    fs::rename(&path, dir.path().join(".newleaf-old-4194305-model")).unwrap();
+    assert_eq!(parts(&Model::load(&path).unwrap()), parts(&model));
 }
 
 #[test]
@@ -54,14 +79,14 @@ fn the_card_may_be_edited_and_files_added_but_not_the_weights() {
     let (_dir, path, model) = saved();
     fs::write(path.join("README.md"), "my own words").unwrap();
     fs::write(path.join("notes.txt"), "").unwrap();
-    assert_eq!(load_model_dir(&path).unwrap(), model);
+    assert_eq!(parts(&Model::load(&path).unwrap()), parts(&model));
     for name in [CONFIG, WEIGHTS, TOKENIZER] {
         let original = fs::read(path.join(name)).unwrap();
         let mut changed = original.clone();
         *changed.last_mut().unwrap() ^= 1;
         for changed in [changed, original[1..].to_vec(), vec![]] {
             fs::write(path.join(name), changed).unwrap();
-            let message = load_model_dir(&path).unwrap_err().to_string();
+            let message = refusal(&path);
             assert!(message.contains(name) && message.contains("damaged"), "{message}");
         }
         fs::write(path.join(name), original).unwrap();
@@ -72,7 +97,7 @@ fn the_card_may_be_edited_and_files_added_but_not_the_weights() {
 fn without_a_manifest_files_are_read_as_strictly() {
     let (_dir, path, model) = saved();
     fs::remove_file(path.join(MANIFEST)).unwrap();
-    assert_eq!(load_model_dir(&path).unwrap(), model);
+    assert_eq!(parts(&Model::load(&path).unwrap()), parts(&model));
     let config = fs::read_to_string(path.join(CONFIG)).unwrap();
     for (from, to, expected) in [
         ("newleaf-gpt", "llama", "expected model_type \"newleaf-gpt\" or \"gpt2\", found \"llama\""),
@@ -91,7 +116,7 @@ fn without_a_manifest_files_are_read_as_strictly() {
     ] {
         assert!(config.contains(from), "{config}");
         fs::write(path.join(CONFIG), config.replacen(from, to, 1)).unwrap();
-        let message = load_model_dir(&path).unwrap_err().to_string();
+        let message = refusal(&path);
         assert!(message.contains(expected), "{to}: {message}");
     }
     // 262 GB of embeddings: more than the machine has, or else than the file has.
@@ -99,44 +124,68 @@ fn without_a_manifest_files_are_read_as_strictly() {
         .replace("\"n_embd\": 2", "\"n_embd\": 65536")
         .replace("\"vocab_size\": 2", "\"vocab_size\": 1000000");
     fs::write(path.join(CONFIG), huge).unwrap();
-    let message = load_model_dir(&path).unwrap_err().to_string();
+    let message = refusal(&path);
     assert!(message.contains("this machine has") || message.contains("not those of this model"), "{message}");
     fs::write(path.join(CONFIG), &config).unwrap();
     // A sparse file that claims a terabyte is not read.
     fs::File::options().write(true).open(path.join(WEIGHTS)).unwrap().set_len(1 << 40).unwrap();
-    let message = load_model_dir(&path).unwrap_err().to_string();
+    let message = refusal(&path);
     assert!(message.contains("model.safetensors: expected at most"), "{message}");
 }
 
 #[test]
 fn other_directories_are_recognised() {
     let dir = tempdir().unwrap();
-    let message = |path: &Path| load_model_dir(path).unwrap_err().to_string();
-    assert!(message(&dir.path().join("missing")).contains("check the spelling"));
-    assert!(message(dir.path()).contains("config.json: expected this file"));
+    assert!(refusal(&dir.path().join("missing")).contains("check the spelling"));
+    assert!(refusal(dir.path()).contains("config.json: expected this file"));
     small_checkpoint(1).write(&dir.path().join("step-1")).unwrap();
-    assert!(message(&dir.path().join("step-1")).contains("best/ or last/"));
+    assert!(refusal(&dir.path().join("step-1")).contains("best/ or last/"));
     fs::write(dir.path().join("run.json"), "").unwrap();
-    assert!(message(dir.path()).contains("the directory of a run: give its best/ or last/"));
-    assert!(message(&dir.path().join("run.json")).contains("expected a directory"));
+    assert!(refusal(dir.path()).contains("the directory of a run: give its best/ or last/"));
+    assert!(refusal(&dir.path().join("run.json")).contains("expected a directory"));
     let (_dir, path, _) = saved();
     fs::rename(path.join(WEIGHTS), path.join("pytorch_model.bin")).unwrap();
-    assert!(message(&path).contains("pytorch_model.bin: expected model.safetensors; a pickle"));
+    assert!(refusal(&path).contains("pytorch_model.bin: expected model.safetensors; a pickle"));
 }
 
 #[test]
 fn a_wrong_model_is_not_saved() {
-    let (dir, _, mut model) = saved();
+    let dir = tempdir().unwrap();
     let path = dir.path().join("other");
-    let save = |model: &LoadedModel| {
-        let result = save_model_dir(&path, &model.config, &model.tensors, "{}", &ModelCard::default());
-        result.unwrap_err().to_string()
-    };
-    model.tensors.get_mut("wte.weight").unwrap().data[1] = f32::NAN;
+    let save = |model: &Model| model.save(&path, &NEWLEAF, &ModelCard::default()).unwrap_err().to_string();
+    let mut model = small_model();
+    let wte = model.gpt.wte.weight;
+    model.params.data_mut(wte)[1] = f32::NAN;
     assert!(save(&model).contains("\"wte.weight\" has the value NaN at index 1"));
-    model.tensors.remove("wte.weight");
+    model.params.add("lora", [1], |_| ());
+    assert!(save(&model).contains("lora [1] is not expected"));
+    model.params = Params::new();
     assert!(save(&model).contains("wte.weight [2, 2] is missing"));
     assert!(!path.exists());
+}
+
+#[test]
+fn a_tokenizer_of_another_model_is_refused() {
+    let (_dir, path, _) = saved();
+    fs::remove_file(path.join(MANIFEST)).unwrap();
+    let other = Tokenizer::Char(CharTokenizer::from_text("abc").unwrap());
+    fs::write(path.join(TOKENIZER), other.to_json()).unwrap();
+    let message = refusal(&path);
+    assert!(message.contains("expected 2 tokens, the vocab_size in config.json, found 3"), "{message}");
+    assert!(message.ends_with("use the tokenizer.json saved with the weights"), "{message}");
+}
+
+#[test]
+fn prompts_are_never_empty() {
+    let model = small_model();
+    let newline = model.tokenizer.encode("\n").unwrap();
+    assert_eq!(model.encode_known("x\ny").unwrap(), (newline, 2));
+    assert_eq!(model.encode_known("xy").unwrap(), (vec![0], 2));
+    assert_eq!((model.first_prompt().as_str(), model.never_generated()), ("\n", vec![]));
+    let without = Tokenizer::Char(CharTokenizer::from_text("ab").unwrap());
+    assert_eq!(first_prompt(&without), "a");
+    let special = without.with_specials(&["[MASK]", END_OF_DOCUMENT]).unwrap();
+    assert_eq!(never_generated(&special), [special.special("[MASK]").unwrap()]);
 }
 
 #[test]

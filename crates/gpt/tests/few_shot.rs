@@ -171,9 +171,8 @@ fn quietly(_: Event) -> ControlFlow<()> {
 }
 
 fn save(path: &Path, gpt: &Gpt, params: &Params) {
-    let card = gpt::model_dir::ModelCard::default();
-    let tensors = gpt::checkpoint::tensors::from_params(params);
-    gpt::model_dir::save_model_dir(path, &gpt.config, &tensors, &tokenizer().to_json(), &card).unwrap();
+    let model = gpt::Model::new(gpt.clone(), params.clone(), tokenizer());
+    model.save(path, &gpt::formats::NEWLEAF, &gpt::ModelCard::default()).unwrap();
 }
 
 /// What is learned by words is kept in the directory: by the whole model or by an adapter, without a layer for labels.

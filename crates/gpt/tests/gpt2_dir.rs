@@ -6,12 +6,12 @@
 //!   cd crates/gpt/exported && python ../tests/fixtures/make_gpt2.py check base lora lora-all ia3 prefix prompt
 
 use data::{CharTokenizer, Tokenizer};
-use gpt::Gpt;
-use gpt::checkpoint::tensors::{Tensors, decode, from_params, into_params};
+use gpt::checkpoint::CheckpointError;
+use gpt::checkpoint::tensors::{decode, from_params};
 use gpt::config::{GptConfig, Position, Preset};
-use gpt::gpt2_dir::save_gpt2_dir;
-use gpt::model_dir::{LoadedModel, load_model_dir};
+use gpt::formats::GPT2;
 use gpt::peft::{Method, fingerprint, load_adapter, load_unmerged, save_adapter, save_merged};
+use gpt::{Gpt, Model, ModelCard};
 use nn::DropoutSeeds;
 use random::{Rng, Stream};
 use safetensors::SafeTensors;
@@ -41,11 +41,13 @@ fn copied(name: &str) -> TempDir {
     folder
 }
 
-fn built(config: &GptConfig, tensors: &Tensors) -> (Gpt, Params) {
-    let mut params = Params::new();
-    let model = Gpt::new(config, &mut params, &mut Rng::new(1, Stream::Init));
-    into_params(tensors, &mut params).unwrap();
-    (model, params)
+/// A model of these weights.
+fn built(config: &GptConfig, params: &Params) -> (Gpt, Params) {
+    (Gpt::zeros(config, &mut Params::new()), params.clone())
+}
+
+fn save_gpt2(path: &Path, gpt: &Gpt, params: &Params) -> Result<(), CheckpointError> {
+    Model::new(gpt.clone(), params.clone(), tokenizer()).save(path, &GPT2, &ModelCard::default())
 }
 
 fn logits(model: &Gpt, params: &Params) -> Vec<f32> {
@@ -55,9 +57,8 @@ fn logits(model: &Gpt, params: &Params) -> Vec<f32> {
     logits.value().iter().copied().collect()
 }
 
-fn logits_of(config: &GptConfig, tensors: &Tensors) -> Vec<f32> {
-    let (model, params) = built(config, tensors);
-    logits(&model, &params)
+fn logits_of(model: &Model) -> Vec<f32> {
+    logits(&model.gpt, &model.params)
 }
 
 /// The logits that transformers or peft computed.
@@ -90,9 +91,10 @@ fn difference(a: &[f32], b: &[f32]) -> f32 {
 fn models_of_transformers_are_read() {
     for (name, tied, eps) in [("tied", true, 1e-5), ("untied", false, 1e-3)] {
         let folder = copied(name);
-        let model = load_model_dir(folder.path()).unwrap();
-        assert_eq!((model.config.tied, model.config.norm_eps, model.config.block_size), (tied, eps, 9));
-        let found = difference(&logits_of(&model.config, &model.tensors), &expected(name));
+        let model = Model::load(folder.path()).unwrap();
+        let config = &model.gpt.config;
+        assert_eq!((config.tied, config.norm_eps, config.block_size), (tied, eps, 9));
+        let found = difference(&logits_of(&model), &expected(name));
         assert!(found <= 1e-5, "{name}: {found:e}");
     }
 }
@@ -102,16 +104,17 @@ fn models_of_transformers_are_read() {
 fn what_was_read_is_written_again() {
     for name in ["tied", "untied"] {
         let folder = copied(name);
-        let model = load_model_dir(folder.path()).unwrap();
+        let model = Model::load(folder.path()).unwrap();
         let out = folder.path().join("out");
-        save_gpt2_dir(&out, &model.config, &model.tensors, &tokenizer()).unwrap();
+        save_gpt2(&out, &model.gpt, &model.params).unwrap();
         let ours = decode(&fs::read(out.join("model.safetensors")).unwrap()).unwrap();
         if name == "untied" {
             assert_eq!(ours, decode(&fs::read(fixture(name).join("model.safetensors")).unwrap()).unwrap());
         }
         assert!(ours.keys().all(|name| name.starts_with("transformer.") || name == "lm_head.weight"));
-        let again = load_model_dir(&out).unwrap();
-        assert_eq!((again.config, again.tensors), (model.config, model.tensors), "{name}");
+        let again = Model::load(&out).unwrap();
+        assert_eq!(again.gpt.config, model.gpt.config, "{name}");
+        assert_eq!(from_params(&again.params), from_params(&model.params), "{name}");
     }
 }
 
@@ -119,11 +122,11 @@ fn what_was_read_is_written_again() {
 #[test]
 fn exported_models_compute_the_same() {
     let (config, params) = own_model();
-    let tensors = from_params(&params);
+    let (model, params) = built(&config, &params);
     let folder = tempfile::tempdir().unwrap();
     let out = exported(&folder).join("base");
     fs::create_dir_all(out.parent().unwrap()).unwrap();
-    save_gpt2_dir(&out, &config, &tensors, &tokenizer()).unwrap();
+    save_gpt2(&out, &model, &params).unwrap();
     let written = decode(&fs::read(out.join("model.safetensors")).unwrap()).unwrap();
     let theirs = fs::read(fixture("tied").join("model.safetensors")).unwrap();
     let theirs = SafeTensors::deserialize(&theirs).unwrap();
@@ -136,10 +139,10 @@ fn exported_models_compute_the_same() {
         .map(|name| format!("transformer.{name}"))
         .collect();
     assert_eq!(written.keys().cloned().collect::<BTreeSet<_>>(), expected);
-    let ours = logits_of(&config, &tensors);
-    let again = load_model_dir(&out).unwrap();
-    assert!(again.config.bias && !config.bias);
-    assert!(difference(&logits_of(&again.config, &again.tensors), &ours) <= 1e-6);
+    let ours = logits(&model, &params);
+    let again = Model::load(&out).unwrap();
+    assert!(again.gpt.config.bias && !config.bias);
+    assert!(difference(&logits_of(&again), &ours) <= 1e-6);
     record(&out, &ours);
 }
 
@@ -167,8 +170,8 @@ fn adapters_of_peft_are_read() {
         ("prefix", "prefix:tokens=1"),
         ("prompt", "prompt:tokens=1"),
     ] {
-        let base = load_model_dir(copied("tied").path()).unwrap();
-        let (mut model, mut params) = built(&base.config, &base.tensors);
+        let base = Model::load(copied("tied").path()).unwrap();
+        let (mut model, mut params) = (base.gpt, base.params);
         let adapter = load_adapter(&fixture(name)).unwrap();
         assert_eq!(adapter.method.to_string(), method);
         adapter.put_on(&mut model, &mut params).unwrap();
@@ -194,7 +197,7 @@ fn exported_adapters_come_back() {
     ] {
         let method: Method = method.parse().unwrap();
         let (config, base) = own_model();
-        let (mut model, mut params) = built(&config, &from_params(&base));
+        let (mut model, mut params) = built(&config, &base);
         model.tune(&method, &mut params, &mut Rng::new(3, Stream::Init)).unwrap();
         scatter(&mut params, &mut Rng::new(4, Stream::Init));
         let ours = logits(&model, &params);
@@ -205,21 +208,21 @@ fn exported_adapters_come_back() {
         let adapter = load_adapter(&out).unwrap();
         assert_eq!((&adapter.method, adapter.base_path.as_deref()), (&method, Some("base")));
 
-        let (mut again, mut again_params) = built(&config, &from_params(&base));
+        let (mut again, mut again_params) = built(&config, &base);
         adapter.put_on(&mut again, &mut again_params).unwrap();
         assert_eq!(logits(&again, &again_params), ours, "{name}");
         record(&out, &ours);
 
         let gpt2 = folder.path().join("gpt2");
-        save_gpt2_dir(&gpt2, &config, &from_params(&base), &tokenizer()).unwrap();
-        let export = load_model_dir(&gpt2).unwrap();
-        let (mut again, mut again_params) = built(&export.config, &export.tensors);
+        let (plain, plain_params) = built(&config, &base);
+        save_gpt2(&gpt2, &plain, &plain_params).unwrap();
+        let Model { gpt: mut again, params: mut again_params, .. } = Model::load(&gpt2).unwrap();
         if name != "bitfit" {
             adapter.put_on(&mut again, &mut again_params).unwrap();
             assert!(difference(&logits(&again, &again_params), &ours) <= 1e-6, "{name}");
         }
 
-        let (mut other, mut other_params) = built(&config, &from_params(&base));
+        let (mut other, mut other_params) = built(&config, &base);
         let wte = other_params.id("wte.weight").unwrap();
         other_params.data_mut(wte)[0] += 1.0;
         let count = other_params.len();
@@ -238,14 +241,14 @@ fn two_adapters_take_turns_on_one_base() {
     let sha256 = fingerprint(&config, &base);
     let adapters = [("lora:r=3,targets=qv", 3), ("ia3", 4)].map(|(method, seed)| {
         let method: Method = method.parse().unwrap();
-        let (mut model, mut params) = built(&config, &from_params(&base));
+        let (mut model, mut params) = built(&config, &base);
         model.tune(&method, &mut params, &mut Rng::new(seed, Stream::Init)).unwrap();
         scatter(&mut params, &mut Rng::new(seed, Stream::Init));
         let out = folder.path().join(seed.to_string());
         save_adapter(&out, &model, &params, &method, (Path::new("base"), &sha256), &[]).unwrap();
         (load_adapter(&out).unwrap(), logits(&model, &params))
     });
-    let (loaded, loaded_params) = built(&config, &from_params(&base));
+    let (loaded, loaded_params) = built(&config, &base);
     let plain = logits(&loaded, &loaded_params);
     for turn in [0, 1, 0, 1] {
         let (adapter, expected) = &adapters[turn];
@@ -264,30 +267,28 @@ fn merged_models_are_models_and_come_apart() {
     {
         let method: Method = method.parse().unwrap();
         let (config, base) = own_model();
-        let (mut model, mut params) = built(&config, &from_params(&base));
+        let (mut model, mut params) = built(&config, &base);
         model.tune(&method, &mut params, &mut Rng::new(3, Stream::Init)).unwrap();
         scatter(&mut params, &mut Rng::new(4, Stream::Init));
         let folder = tempfile::tempdir().unwrap();
         let [adapter, merged] = ["adapter", "merged"].map(|name| folder.path().join(name));
         let sha256 = fingerprint(&config, &base);
         save_adapter(&adapter, &model, &params, &method, (Path::new("base"), &sha256), &[]).unwrap();
-        let loaded = LoadedModel {
-            config: config.clone(),
-            tensors: from_params(&base),
-            tokenizer: tokenizer().to_json(),
-        };
+        let (plain, plain_params) = built(&config, &base);
+        let loaded = Model::new(plain, plain_params, tokenizer());
         let result = save_merged(&merged, &loaded, &load_adapter(&adapter).unwrap());
         if !model.is_mergeable() {
             assert!(result.unwrap_err().to_string().contains("cannot be merged") && !merged.exists());
             continue;
         }
         assert!(result.unwrap() < base.count());
-        let again = load_model_dir(&merged).unwrap();
-        assert_eq!(logits_of(&again.config, &again.tensors), logits(&model, &params), "{method}");
+        let again = Model::load(&merged).unwrap();
+        assert_eq!(logits_of(&again), logits(&model, &params), "{method}");
         let apart = load_unmerged(&merged).unwrap();
-        for (name, tensor) in &loaded.tensors {
+        let apart = from_params(&apart.params);
+        for (name, tensor) in &from_params(&loaded.params) {
             let bits = |data: &[f32]| data.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-            assert_eq!(bits(&apart.tensors[name].data), bits(&tensor.data), "{method}: {name}");
+            assert_eq!(bits(&apart[name].data), bits(&tensor.data), "{method}: {name}");
         }
         fs::remove_file(merged.join("unmerged.safetensors")).unwrap();
         assert!(load_unmerged(&merged).unwrap_err().to_string().contains("newleaf peft merge"));
@@ -297,8 +298,8 @@ fn merged_models_are_models_and_come_apart() {
 /// Two adapters, one after the other, on one base that is read once.
 #[test]
 fn adapters_are_exchanged() {
-    let base = load_model_dir(copied("tied").path()).unwrap();
-    let (model, params) = built(&base.config, &base.tensors);
+    let base = Model::load(copied("tied").path()).unwrap();
+    let (model, params) = (base.gpt, base.params);
     for name in ["lora", "ia3", "lora", "prompt"] {
         let (mut tuned, mut tuned_params) = (model.clone(), params.clone());
         load_adapter(&fixture(name)).unwrap().put_on(&mut tuned, &mut tuned_params).unwrap();
@@ -318,8 +319,8 @@ fn damaged_adapters_are_refused() {
         let mut config: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         config[field] = serde_json::from_str(value).unwrap();
         fs::write(&path, config.to_string()).unwrap();
-        let base = load_model_dir(copied("tied").path()).unwrap();
-        let (mut model, mut params) = built(&base.config, &base.tensors);
+        let base = Model::load(copied("tied").path()).unwrap();
+        let (mut model, mut params) = (base.gpt, base.params);
         let put = load_adapter(folder.path()).and_then(|adapter| adapter.put_on(&mut model, &mut params));
         assert!(model.is_plain());
         put.unwrap_err().to_string()
@@ -351,9 +352,9 @@ fn other_models_are_refused_by_name() {
     let mut config = Preset::NanoCpu.config(11).model;
     (config.position, config.soft_cap, config.n_layer) = (Position::Rope, 15.0, 1);
     let mut params = Params::new();
-    let _ = Gpt::new(&config, &mut params, &mut Rng::new(1, Stream::Init));
+    let model = Gpt::new(&config, &mut params, &mut Rng::new(1, Stream::Init));
     let out = folder.path().join("out");
-    let error = save_gpt2_dir(&out, &config, &from_params(&params), &tokenizer()).unwrap_err().to_string();
+    let error = save_gpt2(&out, &model, &params).unwrap_err().to_string();
     for words in ["position \"rope\"", "soft_cap 15", "no GPT-2", "--preset nano-cpu"] {
         assert!(error.contains(words), "{error}");
     }
@@ -379,7 +380,7 @@ fn damaged_directories_are_refused() {
         let mut config: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         config[field] = serde_json::from_str(value).unwrap();
         fs::write(&path, config.to_string()).unwrap();
-        match load_model_dir(folder.path()) {
+        match Model::load(folder.path()) {
             Err(error) => assert!(!words.is_empty() && error.to_string().contains(words), "{field}: {error}"),
             Ok(_) => assert!(words.is_empty(), "{field} {value} was accepted"),
         }

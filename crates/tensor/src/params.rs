@@ -56,13 +56,25 @@ impl Params {
     /// If the name is taken.
     #[track_caller]
     pub fn add(&mut self, name: &str, shape: impl Into<Shape>, init: impl FnOnce(&mut [f32])) -> ParamId {
-        let shape = shape.into();
+        let id = self.add_shape(name, shape);
+        let param = &mut self.all[id.index()];
+        param.data = AlignedVec::zeros(param.shape.elements());
+        init(&mut param.data);
+        id
+    }
+
+    /// Adds the name and shape of a tensor without its numbers: [`Params::data`] is empty. For what a model would have,
+    /// before there is memory for it.
+    ///
+    /// # Panics
+    /// If the name is taken.
+    #[track_caller]
+    pub fn add_shape(&mut self, name: &str, shape: impl Into<Shape>) -> ParamId {
         let id = ParamId(self.all.len() as u32);
         let previous = self.by_name.insert(name.to_string(), id);
         assert!(previous.is_none(), "there is a parameter named {name:?} already");
-        let mut data = AlignedVec::zeros(shape.elements());
-        init(&mut data);
-        self.all.push(Param { name: name.to_string(), shape, data, trainable: true, sparse: false });
+        let (name, shape, data) = (name.to_string(), shape.into(), AlignedVec::default());
+        self.all.push(Param { name, shape, data, trainable: true, sparse: false });
         id
     }
 

@@ -140,7 +140,7 @@ fn clm(args: &Args, model: &Model, part: &Part<'_>) -> Result<String, DataError>
 /// The objective with the numbers that the model was trained with, where they are known: not the weights know them,
 /// but the run that they lie in.
 fn corruptor(objective: &Objective, model: &Model) -> Result<Corruptor, Failure> {
-    let settings = model.run()?.map(|info| info.config.train.objective_settings());
+    let settings = model::run_of(model)?.map(|info| info.config.train.objective_settings());
     if settings.is_none() {
         let path = model.path.display();
         eprintln!("note: {path} is not in the directory of its run: the objective has its usual numbers");

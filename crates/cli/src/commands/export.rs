@@ -1,10 +1,10 @@
-//! `newleaf export`: a model for Hugging Face's transformers.
+//! `newleaf export`: a model in another format, such as Hugging Face's.
 
 use super::print;
 use crate::failure::Failure;
 use crate::model;
-use gpt::checkpoint::tensors::from_params;
-use gpt::gpt2_dir::save_gpt2_dir;
+use gpt::ModelCard;
+use gpt::formats::{FORMATS, format_named};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -26,11 +26,16 @@ pub(crate) struct Args {
     /// The directory to write
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// How to write it
+    #[arg(long, value_name = "FORMAT", default_value = "gpt2", value_parser = FORMATS.iter().map(|format| format.name).collect::<Vec<_>>())]
+    format: String,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let model = model::load(&args.model)?;
     Failure::if_same(&args.out, &model.path)?;
-    save_gpt2_dir(&args.out, &model.gpt.config, &from_params(&model.params), &model.tokenizer)?;
-    print(&format!("{}: GPT-2 with {} parameters\n", args.out.display(), model.params.count()))
+    let format = format_named(&args.format).expect("clap knows the names");
+    let card = ModelCard { data: model.path.display().to_string(), ..ModelCard::default() };
+    model.save(&args.out, format, &card)?;
+    print(&format!("{}: {} with {} parameters\n", args.out.display(), format.title, model.params.count()))
 }

@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
         let decoder = Decoder::new(&model.gpt, &model.params);
         let decoder = if let Some(int8) = &int8 { decoder.with_int8(int8) } else { decoder };
         let rng = Rng::new(seed, Stream::Sampling);
-        let never = model::never_written(&model.tokenizer);
+        let never = model.never_generated();
         let generator = Generator::with_decoder(decoder, &ids, sampler, rng).without(&never);
         write_sample(args, &model, &prompt, generator)?;
     }
@@ -82,7 +82,7 @@ fn prompt(args: &Args, model: &Model) -> Result<(String, Vec<u32>), Failure> {
     let text = match (file, &args.prompt) {
         (Some(path), _) => data::read_text(path)?,
         (None, Some(text)) => text.clone(),
-        (None, None) => model::first_prompt(&model.tokenizer),
+        (None, None) => model.first_prompt(),
     };
     if text.is_empty() {
         return Err(Failure::input(

@@ -14,13 +14,13 @@ use clap::ArgMatches;
 use data::Tokenizer;
 use data::dataset::TokenSource;
 use data::objective::Vocabulary;
+use gpt::ModelCard;
 use gpt::checkpoint::Checkpoint;
-use gpt::config::{Config, Preset};
+use gpt::config::{Config, Preset, Schedule};
 use gpt::machine::{Machine, now_utc};
-use gpt::model_dir::ModelCard;
 use gpt::plan::{MOST_EPOCHS, limit_updates};
 use gpt::run_dir::{DataInfo, RunDir, RunDirError, RunInfo, RunOutcome};
-use gpt::train::{Outcome, Run, Stopped, TrainError, Trainer};
+use gpt::train::{Outcome, Run, Stopped, TrainError, Trainer, Unwritten, ngram_rows};
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,7 +37,8 @@ pub(crate) const ABOUT: &str = "Train a model on a text and write samples with i
   newleaf train --data my.txt --tokenizer tok        with the tokens of newleaf tokenizer train
   newleaf train --resume --out my                    go on where it stopped
 
-The last 10 % of the text are for validation. Ctrl-C saves a checkpoint and ends.";
+The last 10 % of the text are for validation. Ctrl-C saves a checkpoint and ends; another is saved
+after the first minute and then every five (--checkpoint-minutes).";
 
 /// Why a text is not trained on without its frequent words.
 const STOP_WORDS: &str = "--stop-words: a model that writes needs the frequent words
@@ -126,10 +127,25 @@ pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure
         elapsed_before_s: *elapsed_s,
         last_train_loss: None,
         last_val_losses: Vec::new(),
+        unwritten: Unwritten::default(),
     }
     .run(&mut watcher);
     watcher.progress.finish();
-    finish(args, &session, &counts, &outcome.map_err(failure)?)
+    match outcome {
+        Ok(outcome) => finish(args, &session, &counts, &outcome),
+        Err(error) => Err(failure(&format!("{error}\n  {}", how_to_go_on(&session.dir)), &error)),
+    }
+}
+
+/// What can be done after a training that did not come to its end.
+fn how_to_go_on(dir: &RunDir) -> String {
+    let path = dir.path().display();
+    match dir.history(2).and_then(|history| history.steps()).unwrap_or_default().first() {
+        Some(step) => {
+            format!("there is a checkpoint of update {step}; go on with: newleaf train --resume --out {path}")
+        }
+        None => "there is no checkpoint yet: the same command begins again".into(),
+    }
 }
 
 /// A run that is about to begin or to go on.
@@ -174,7 +190,7 @@ fn begin(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
         );
         settings::apply(matches, &mut config)?;
     }
-    check_memory(&config)?;
+    check_memory(&config, &text)?;
     // The objective's special tokens come after those of the text.
     let train = &config.train;
     let specials = train.objective.specials(&train.objective_settings(), config.model.block_size);
@@ -187,7 +203,8 @@ fn begin(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
     let path = args.out.clone().map_or_else(free_directory, Ok)?;
     let dir = RunDir::create(&path).map_err(run_dir_failure)?;
     let vocabulary = Vocabulary::of(&text.tokenizer);
-    let mut trainer = Trainer::with_vocabulary(&config, &vocabulary, &text.parts().0).map_err(failure)?;
+    let mut trainer =
+        Trainer::with_vocabulary(&config, &vocabulary, &text.parts().0).map_err(train_failure)?;
     if let Some(start) = start {
         start.put(&mut trainer);
     }
@@ -200,8 +217,16 @@ fn begin(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
 }
 
 /// Refuses a training that the machine has no memory for, before it is begun.
-fn check_memory(config: &Config) -> Result<(), Failure> {
-    let (needed, Some(free)) = (config.training_bytes(), Machine::available_bytes()) else { return Ok(()) };
+fn check_memory(config: &Config, text: &Corpus) -> Result<(), Failure> {
+    let (mut needed, Some(free)) = (config.training_bytes(), Machine::available_bytes()) else {
+        return Ok(());
+    };
+    if needed > free && config.model.ngram > 0 {
+        // The tables may be much smaller than they may be at most.
+        let mut counted = config.clone();
+        counted.model.ngram_rows = ngram_rows(config, &text.parts().0).map_err(train_failure)?;
+        needed = counted.training_bytes();
+    }
     if needed <= free {
         return Ok(());
     }
@@ -230,14 +255,30 @@ fn resume(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
     let mut checkpoint: Checkpoint = restored.checkpoint;
     let tokenizer = Tokenizer::from_json(&checkpoint.tokenizer)?;
     let text = Corpus::open(args.data.as_deref(), Some(&info.data), Some(tokenizer))?;
+    let decay_iters = checkpoint.config.train.decay_iters();
     for (name, value) in given {
         checkpoint.config.set(name, value)?;
     }
     checkpoint.config.validate()?;
     let train_tokens = check_length(&checkpoint.config, &text)?;
-    let trainer = Trainer::from_checkpoint(&checkpoint, train_tokens).map_err(failure)?;
-    dir.drop_metrics_after(checkpoint.iter).map_err(run_dir_failure)?;
-    dir.drop_samples_from(checkpoint.iter).map_err(run_dir_failure)?;
+    let trainer = Trainer::from_checkpoint(&checkpoint, train_tokens).map_err(train_failure)?;
+    let settings = &checkpoint.config.train;
+    let stretched = settings.decay_iters() != decay_iters && settings.schedule != Schedule::Constant;
+    if stretched {
+        eprintln!(
+            "note: the learning rate now falls over {} updates and not over {decay_iters}: it goes on at {:.2e}, and not \
+             where it stopped",
+            settings.decay_iters(),
+            trainer.lr()
+        );
+    }
+    // Whatever is wrong with a log stops no training.
+    let dropped = dir.drop_metrics_after(checkpoint.iter).map(drop);
+    for error in
+        [dropped, dir.drop_samples_from(checkpoint.iter).map(drop)].into_iter().filter_map(Result::err)
+    {
+        eprintln!("warning: {error}; the training goes on");
+    }
     Ok(Session {
         text,
         trainer,
@@ -346,8 +387,18 @@ fn finish(
         "done:  {} updates in {seconds:.1} s, best val loss {best} (counting: {:.4})",
         outcome.iter, counts.loss
     );
+    let Unwritten { log_entries, files } = &outcome.unwritten;
+    if *log_entries > 0 {
+        eprintln!("warning: {log_entries} entries of metrics.jsonl and samples.txt could not be written");
+    }
+    let unwritten: Vec<String> =
+        files.iter().map(|(what, why)| format!("{what} is not written: {why}")).collect();
     if let Stopped::Signal(number) = outcome.stopped {
-        eprintln!("stopped by a signal; go on with: newleaf train --resume --out {path}");
+        let how = how_to_go_on(&session.dir);
+        if !unwritten.is_empty() {
+            return Err(Failure::other(format!("stopped by a signal; {}\n  {how}", unwritten.join("\n  "))));
+        }
+        eprintln!("stopped by a signal; {how}");
         return Ok(ExitCode::from(128 + number as u8));
     }
     if outcome.stopped == Stopped::NoImprovement {
@@ -359,8 +410,10 @@ fn finish(
     }
     let outcome_info =
         RunOutcome { seconds, bytes: Machine::peak_memory_bytes(), best_val_loss: outcome.best_val_loss };
-    if let Some(told) = session.dir.write_outcome(outcome_info).map_err(run_dir_failure)? {
-        eprintln!("plan:  {told}");
+    match session.dir.write_outcome(outcome_info) {
+        Ok(Some(told)) => eprintln!("plan:  {told}"),
+        Ok(None) => {}
+        Err(error) => eprintln!("warning: {error}"),
     }
     if args.json {
         let mut summary = json!({
@@ -371,10 +424,15 @@ fn finish(
             summary[format!("val_loss_{name}")] = (*loss).into();
         }
         print(&summary.to_string())?;
-    } else {
+    } else if session.dir.best().exists() || unwritten.is_empty() {
         let sample = write_sample(session, args.sample_length)?;
-        session.dir.append_sample(outcome.iter, &sample).map_err(run_dir_failure)?;
+        if let Err(error) = session.dir.append_sample(outcome.iter, &sample) {
+            eprintln!("warning: {error}");
+        }
         print(sample.trim_start_matches('\n'))?;
+    }
+    if !unwritten.is_empty() {
+        return Err(Failure::other(format!("{}\n  {}", unwritten.join("\n  "), how_to_go_on(&session.dir))));
     }
     eprintln!("write more with: newleaf sample --model {path}");
     Ok(ExitCode::SUCCESS)
@@ -388,13 +446,17 @@ fn write_sample(session: &Session, length: usize) -> Result<String, Failure> {
 }
 
 /// Texts, settings and checkpoints are input; what happens while training is not.
-fn failure(error: TrainError) -> Failure {
+fn failure(message: &str, error: &TrainError) -> Failure {
     match error {
         TrainError::Data(_) | TrainError::OptimizerState(_) | TrainError::Resume { .. } => {
-            Failure::input(error.to_string())
+            Failure::input(message)
         }
-        other => Failure::other(other.to_string()),
+        _ => Failure::other(message),
     }
+}
+
+fn train_failure(error: TrainError) -> Failure {
+    failure(&error.to_string(), &error)
 }
 
 fn run_dir_failure(error: RunDirError) -> Failure {

@@ -111,7 +111,7 @@ pub enum CheckpointError {
         source: TensorsError,
     },
     /// A run without any checkpoint.
-    #[error("{}: no checkpoint here; begin a new run by leaving out --resume", path.display())]
+    #[error("{}: no checkpoint here, nothing to go on from; begin anew by leaving out --resume", path.display())]
     NoCheckpoint {
         /// The directory of checkpoints.
         path: PathBuf,
@@ -135,7 +135,7 @@ const DAMAGED: &str = "use another copy";
 pub(crate) fn io_error(action: &'static str, path: &Path, source: io::Error) -> CheckpointError {
     use io::ErrorKind as Kind;
     let remedy = match source.kind() {
-        Kind::StorageFull | Kind::QuotaExceeded => "free some space on this disk (df -h) and resume",
+        Kind::StorageFull | Kind::QuotaExceeded => "free some space on this disk (df -h)",
         Kind::PermissionDenied => "check the owner and permissions of the directory (ls -ld)",
         Kind::ReadOnlyFilesystem => "choose a directory on a disk that can be written",
         Kind::NotFound => "check the spelling of the path",

@@ -1,9 +1,10 @@
 //! The checkpoints of a run: `checkpoints/step-N/`.
 
-use super::fs::{Disk, Fs};
+use super::fs::{Disk, Fs, create_dirs};
 use super::store::{MANIFEST, names_in, recover, remove_tree, verify_dir};
-use super::{Checkpoint, CheckpointError, io_error};
+use super::{Checkpoint, CheckpointError};
 use std::collections::BTreeSet;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 /// The checkpoints in a directory. Whoever has it open is the only one to write there.
@@ -33,7 +34,7 @@ impl History {
     /// # Errors
     /// If the directory cannot be made, read or changed.
     pub fn open(path: &Path, keep: usize) -> Result<Self, CheckpointError> {
-        std::fs::create_dir_all(path).map_err(|source| io_error("make this directory", path, source))?;
+        create_dirs(&Disk, path)?;
         recover(path)?;
         Ok(Self { path: path.to_path_buf(), keep: keep.max(2), verified: BTreeSet::new() })
     }
@@ -62,14 +63,17 @@ impl History {
     ///
     /// # Errors
     /// If it cannot be written or what was written does not verify; older checkpoints are then as before.
-    pub fn save(&mut self, checkpoint: &Checkpoint) -> Result<PathBuf, CheckpointError> {
+    pub fn save<D: Deref<Target = [f32]>>(
+        &mut self,
+        checkpoint: &Checkpoint<D>,
+    ) -> Result<PathBuf, CheckpointError> {
         self.save_on(&Disk, checkpoint)
     }
 
-    pub(crate) fn save_on(
+    pub(crate) fn save_on<D: Deref<Target = [f32]>>(
         &mut self,
         fs: &dyn Fs,
-        checkpoint: &Checkpoint,
+        checkpoint: &Checkpoint<D>,
     ) -> Result<PathBuf, CheckpointError> {
         let path = self.path_of(checkpoint.iter);
         // Half removed, or never ours: without a manifest nobody can load it.

@@ -13,6 +13,7 @@ mod faults;
 mod format;
 mod fs;
 mod history;
+pub(crate) mod memory;
 pub mod store;
 pub mod tensors;
 
@@ -25,4 +26,4 @@ pub use tensors::{Tensor, Tensors, TensorsError};
 pub(crate) use error::io_error;
 #[cfg(test)]
 pub(crate) use format::small_checkpoint;
-pub(crate) use fs::{Disk, Fs, write_file};
+pub(crate) use fs::{Disk, Fs, create_dirs, split_sibling, write_file};

@@ -1,26 +1,31 @@
 //! A directory written all or nothing, and read back only if every byte is what was written.
 //!
-//! [`write_dir`] makes a sibling directory `NAME.tmp.PID`, writes each file and waits until it is on
-//! disk, writes `manifest.json` (sizes and sha256 of all) last, and only then gives it its name. An
-//! older directory of that name steps aside as `NAME.old.PID` first and is removed at the end, so that
-//! at every moment one of the two is there, complete. What a crash leaves behind is put right by
-//! [`recover`] at the next start (and by the next [`write_dir`] of that name).
+//! [`write_dir`] makes a sibling directory `.newleaf-tmp-PID-NAME`, lists in its file `.newleaf` what it is going to
+//! hold, writes each file and waits until it is on disk, writes `manifest.json` (sizes and sha256 of all) last, removes
+//! the list, and only then gives the directory its name. An older directory of that name steps aside as
+//! `.newleaf-old-PID-NAME` first and is removed at the end, its manifest last, so that at every moment one of the two
+//! is there, complete. What a crash leaves behind is put right by [`recover`] at the next start (and by the next
+//! [`write_dir`] of that name): only directories of such a name, and only those that hold nothing but what their list
+//! or manifest names.
 //!
 //! One process at a time may write to a directory: a run holds a lock on its own.
 
-use super::fs::{parent_of, sibling};
+use super::fs::{parent_of, sibling, split_sibling};
+use super::memory::Memory;
 use super::{CheckpointError, Disk, Fs, io_error};
 use crate::json;
-use crate::machine::Machine;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// The file with sizes and checksums of the others.
 pub const MANIFEST: &str = "manifest.json";
+
+/// The file of an unfinished directory that lists the names of the others, one a line.
+const UNFINISHED: &str = ".newleaf";
 
 const FORMAT: &str = "newleaf-directory";
 const VERSION: u32 = 1;
@@ -61,6 +66,44 @@ fn hex(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// What a file is going to hold.
+pub(crate) trait Contents {
+    /// Writes all of it.
+    fn write_to(&self, out: &mut dyn Write) -> io::Result<()>;
+}
+
+impl Contents for &[u8] {
+    fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(self)
+    }
+}
+
+impl Contents for Vec<u8> {
+    fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(self)
+    }
+}
+
+/// Counts and hashes what it passes on.
+struct Hashing<'a> {
+    out: &'a mut dyn Write,
+    hasher: Sha256,
+    size: u64,
+}
+
+impl Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        self.size += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
 /// Writes a directory of files durably, replacing an older one of that name that was written in the
 /// same way. When it returns `Ok`, the directory survives a power failure; when it fails, what was
 /// there before is still there.
@@ -69,43 +112,42 @@ fn hex(digest: &[u8]) -> String {
 /// If the disk is full, read-only or broken, a name is not a plain file name, or the destination
 /// holds anything that is not ours.
 pub fn write_dir(path: &Path, files: &[(&str, &[u8])]) -> Result<(), CheckpointError> {
-    write_dir_on(&Disk, path, files)
+    let files: Vec<(&str, &dyn Contents)> =
+        files.iter().map(|(name, bytes)| (*name, bytes as &dyn Contents)).collect();
+    write_contents(&Disk, path, &files)
 }
 
-pub(crate) fn write_dir_on(fs: &dyn Fs, path: &Path, files: &[(&str, &[u8])]) -> Result<(), CheckpointError> {
-    let manifest = manifest_of(path, files)?;
-    recover_name(fs, path)?;
+/// [`write_dir`] of files that need not be in memory as a whole.
+pub(crate) fn write_contents(
+    fs: &dyn Fs,
+    path: &Path,
+    files: &[(&str, &dyn Contents)],
+) -> Result<(), CheckpointError> {
+    check_names(path, files)?;
+    let name = path.file_name().ok_or_else(|| CheckpointError::NoName { path: path.to_path_buf() })?;
+    // Nobody has to hold a lock here: what a living process is writing is left to it.
+    recover_those(fs, &parent_of(path), |pid, of| of == name && !is_alive(pid))?;
     if exists(path) {
         refuse_foreign(path, files)?;
     }
     let temporary = sibling(path, "tmp")?;
-    let written =
-        write_files(fs, &temporary, files, &manifest).and_then(|()| put_in_place(fs, path, &temporary));
+    let written = write_files(fs, &temporary, files).and_then(|()| put_in_place(fs, path, &temporary));
     if written.is_err() {
         let _ = remove_tree(fs, &temporary); // the first error is the one to report
     }
     written
 }
 
-fn manifest_of(path: &Path, files: &[(&str, &[u8])]) -> Result<Vec<u8>, CheckpointError> {
-    let mut entries = BTreeMap::new();
-    for (name, bytes) in files {
-        let entry = FileEntry { size: bytes.len() as u64, sha256: sha256(bytes) };
-        let plain = is_plain_name(name) && *name != MANIFEST;
-        if !plain || entries.insert((*name).to_string(), entry).is_some() {
-            return Err(CheckpointError::Format {
-                path: path.join(MANIFEST),
-                problem: format!("cannot save a file named {name:?}"),
-                remedy: "names are made of A-Z a-z 0-9 . _ - and occur once",
-            });
-        }
+fn check_names(path: &Path, files: &[(&str, &dyn Contents)]) -> Result<(), CheckpointError> {
+    let mut names = BTreeSet::new();
+    match files.iter().find(|(name, _)| !is_plain_name(name) || *name == MANIFEST || !names.insert(*name)) {
+        None => Ok(()),
+        Some((name, _)) => Err(CheckpointError::Format {
+            path: path.join(MANIFEST),
+            problem: format!("cannot save a file named {name:?}"),
+            remedy: "names are made of A-Z a-z 0-9 . _ - and occur once",
+        }),
     }
-    let manifest = Manifest { format: FORMAT.into(), version: VERSION, files: entries };
-    json::to_bytes(&manifest).map_err(|error| CheckpointError::Format {
-        path: path.join(MANIFEST),
-        problem: error.to_string(),
-        remedy: "report this as a bug",
-    })
 }
 
 /// Whether a name is a file name and nothing else: no separators, no `..`, nothing invisible.
@@ -117,15 +159,38 @@ fn is_plain_name(name: &str) -> bool {
 fn write_files(
     fs: &dyn Fs,
     temporary: &Path,
-    files: &[(&str, &[u8])],
-    manifest: &[u8],
+    files: &[(&str, &dyn Contents)],
 ) -> Result<(), CheckpointError> {
     fs.create_dir(temporary).map_err(|source| io_error("make this directory", temporary, source))?;
-    for (name, bytes) in files.iter().copied().chain([(MANIFEST, manifest)]) {
-        let file = temporary.join(name);
-        fs.write_synced(&file, bytes).map_err(|source| io_error("write", &file, source))?;
+    let list: String = files.iter().map(|(name, _)| format!("{name}\n")).collect();
+    write_one(fs, &temporary.join(UNFINISHED), &list.as_bytes())?;
+    let mut manifest = Manifest { format: FORMAT.into(), version: VERSION, files: BTreeMap::new() };
+    for (name, contents) in files {
+        manifest.files.insert((*name).to_string(), write_one(fs, &temporary.join(name), *contents)?);
     }
+    let file = temporary.join(MANIFEST);
+    let bytes = json::to_bytes(&manifest).map_err(|error| CheckpointError::Format {
+        path: file.clone(),
+        problem: error.to_string(),
+        remedy: "report this as a bug",
+    })?;
+    write_one(fs, &file, &bytes)?;
+    let list = temporary.join(UNFINISHED);
+    fs.remove_file(&list).map_err(|source| io_error("remove", &list, source))?;
     fs.sync_dir(temporary).map_err(|source| io_error("write", temporary, source))
+}
+
+/// Writes one file, and returns what the manifest says of it.
+fn write_one(fs: &dyn Fs, file: &Path, contents: &dyn Contents) -> Result<FileEntry, CheckpointError> {
+    let mut entry = FileEntry { size: 0, sha256: String::new() };
+    let mut write = |out: &mut dyn Write| {
+        let mut hashing = Hashing { out, hasher: Sha256::new(), size: 0 };
+        contents.write_to(&mut hashing)?;
+        entry = FileEntry { size: hashing.size, sha256: hex(&hashing.hasher.finalize()) };
+        Ok(())
+    };
+    fs.write_synced(file, &mut write).map_err(|source| io_error("write", file, source))?;
+    Ok(entry)
 }
 
 /// Gives the finished temporary directory its name.
@@ -153,7 +218,7 @@ fn put_in_place(fs: &dyn Fs, path: &Path, temporary: &Path) -> Result<(), Checkp
 }
 
 /// An error if replacing the directory would delete anything that [`write_dir`] did not write.
-fn refuse_foreign(path: &Path, files: &[(&str, &[u8])]) -> Result<(), CheckpointError> {
+fn refuse_foreign(path: &Path, files: &[(&str, &dyn Contents)]) -> Result<(), CheckpointError> {
     let names = names_in(path)?;
     let ours = read_manifest(path).map(|manifest| manifest.files).unwrap_or_default();
     let known =
@@ -190,80 +255,83 @@ pub(crate) fn names_in(path: &Path) -> Result<Vec<String>, CheckpointError> {
     })
 }
 
-/// Removes a directory of files, its manifest first: what is half removed does not verify.
+/// Removes a directory of files, what names the others last: what is half removed does not verify, and can still be
+/// told from a directory of somebody else's.
 pub(crate) fn remove_tree(fs: &dyn Fs, path: &Path) -> Result<(), CheckpointError> {
     let error = |path: &Path, source| io_error("remove", path, source);
-    let manifest = path.join(MANIFEST);
-    if exists(&manifest) {
-        fs.remove_file(&manifest).map_err(|source| error(&manifest, source))?;
-    }
-    for name in names_in(path)? {
+    let (last, first): (Vec<_>, Vec<_>) =
+        names_in(path)?.into_iter().partition(|name| name == MANIFEST || name == UNFINISHED);
+    for name in first.into_iter().chain(last) {
         let file = path.join(name);
         fs.remove_file(&file).map_err(|source| error(&file, source))?;
     }
     fs.remove_dir(path).map_err(|source| error(path, source))
 }
 
-/// Puts right what processes that died while saving left in a directory: half-written `*.tmp.PID` are
-/// removed, and `NAME.old.PID` gets its name back if NAME is missing. Returns a line for each.
+/// Puts right what processes that died while saving left in a directory: half-written `.newleaf-tmp-PID-NAME` are
+/// removed, and `.newleaf-old-PID-NAME` gets its name back if NAME is missing. Returns a line for each.
 ///
-/// To be called at the start, by whoever holds the lock on the run.
+/// To be called at the start, by whoever holds the lock on the run: that nobody else is at work is not looked at.
 ///
 /// # Errors
 /// If the directory cannot be read or changed.
 pub fn recover(parent: &Path) -> Result<Vec<String>, CheckpointError> {
-    let mut done = Vec::new();
-    for name in names_in(parent)? {
-        if let Some((original, _, _)) = split_leftover(&name) {
-            done.extend(recover_name(&Disk, &parent.join(original))?);
-        }
-    }
-    Ok(done)
+    recover_those(&Disk, parent, |_, _| true)
 }
 
-/// [`recover`] for one name.
-fn recover_name(fs: &dyn Fs, path: &Path) -> Result<Vec<String>, CheckpointError> {
-    let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else {
-        return Err(CheckpointError::NoName { path: path.to_path_buf() });
-    };
-    let parent = parent_of(path);
-    let removed = |at: &Path| format!("{}: removed, saving was interrupted", at.display());
+/// [`recover`] for the leftovers that are chosen by their process and the name that they are of.
+fn recover_those(
+    fs: &dyn Fs,
+    parent: &Path,
+    chosen: impl Fn(u32, &str) -> bool,
+) -> Result<Vec<String>, CheckpointError> {
     let mut done = Vec::new();
-    for leftover in names_in(&parent)? {
-        let Some((original, kind, pid)) = split_leftover(&leftover) else { continue };
-        let at = parent.join(&leftover);
-        if original != name || is_alive(pid) {
+    for leftover in names_in(parent)? {
+        let Some((kind, _, of)) = split_sibling(&leftover).filter(|&(_, pid, of)| chosen(pid, of)) else {
+            continue;
+        };
+        let (at, path) = (parent.join(&leftover), parent.join(of));
+        if !is_ours(&at) {
             continue;
         }
-        if kind == "old" && !exists(path) {
-            fs.rename(&at, path).map_err(|source| io_error("rename", &at, source))?;
-            fs.sync_dir(&parent).map_err(|source| io_error("write", &parent, source))?;
+        if kind == "old" && !exists(&path) {
+            if verify_dir(&at).is_err() {
+                continue; // the only copy, such as it is
+            }
+            fs.rename(&at, &path).map_err(|source| io_error("rename", &at, source))?;
+            fs.sync_dir(parent).map_err(|source| io_error("write", parent, source))?;
             done.push(format!(
                 "{}: restored from {leftover}, saving its successor was interrupted",
                 path.display()
             ));
-        } else if at.is_dir() {
-            remove_tree(fs, &at)?;
-            done.push(removed(&at));
         } else {
-            fs.remove_file(&at).map_err(|source| io_error("remove", &at, source))?;
-            done.push(removed(&at));
+            remove_tree(fs, &at)?;
+            done.push(format!("{}: removed, saving was interrupted", at.display()));
         }
     }
     Ok(done)
 }
 
-/// `NAME.tmp.PID` or `NAME.old.PID` in its parts.
-fn split_leftover(name: &str) -> Option<(&str, &str, u32)> {
-    let (rest, pid) = name.rsplit_once('.')?;
-    let (original, kind) = rest.rsplit_once('.')?;
-    let known = matches!(kind, "tmp" | "old") && !original.is_empty();
-    known.then_some((original, kind, pid.parse().ok()?))
+/// Whether something is a directory that holds nothing but files that its list or its manifest names.
+fn is_ours(path: &Path) -> bool {
+    let is = |path: &Path, wanted: fn(&fs::FileType) -> bool| {
+        path.symlink_metadata().is_ok_and(|found| wanted(&found.file_type()))
+    };
+    if !is(path, fs::FileType::is_dir) {
+        return false;
+    }
+    let Ok(names) = names_in(path) else { return false };
+    let list = read_file(&path.join(UNFINISHED), MAX_MANIFEST_BYTES).unwrap_or_default();
+    let list = String::from_utf8_lossy(&list);
+    let manifest = read_manifest(path).map(|manifest| manifest.files).unwrap_or_default();
+    names.iter().all(|name| {
+        let known = name == MANIFEST || name == UNFINISHED || manifest.contains_key(name);
+        (known || list.lines().any(|line| line == name)) && is(&path.join(name), fs::FileType::is_file)
+    })
 }
 
 /// Whether another process of this number runs. Our own number on a leftover is that of a
-/// predecessor (in a container each start has the same). Where there is no /proc, the lock on the run
-/// is what keeps others out.
+/// predecessor (in a container each start has the same).
 fn is_alive(pid: u32) -> bool {
     pid != std::process::id()
         && Path::new("/proc/self").exists()
@@ -280,7 +348,7 @@ pub fn resolve(path: &Path) -> PathBuf {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let names = names_in(&parent_of(path)).unwrap_or_default();
     let aside =
-        names.iter().find(|n| split_leftover(n).is_some_and(|(of, kind, _)| of == name && kind == "old"));
+        names.iter().find(|n| split_sibling(n).is_some_and(|(kind, _, of)| of == name && kind == "old"));
     aside.map_or_else(|| path.to_path_buf(), |aside| path.with_file_name(aside))
 }
 
@@ -395,7 +463,7 @@ fn regular_size(file: &Path) -> Result<u64, CheckpointError> {
 pub(crate) fn read_file(file: &Path, limit: u64) -> Result<Vec<u8>, CheckpointError> {
     let found = regular_size(file)?;
     let too_large = |limit| CheckpointError::TooLarge { path: file.to_path_buf(), limit, found };
-    let limit = limit.min(Machine::memory_bytes().unwrap_or(u64::MAX));
+    let limit = limit.min(Memory::now().total.unwrap_or(u64::MAX));
     if found > limit {
         return Err(too_large(limit));
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::checkpoint::create_dirs;
 use crate::checkpoint::faults::{
     Fault, FaultyFs, Logged, RecordingFs, cut_power_everywhere, damage_everywhere,
 };
@@ -9,6 +10,11 @@ const NEW: [(&str, &[u8]); 2] = [("a.json", b"new a!"), ("c.bin", b"\x00\x01")];
 
 fn contents(files: &[(&str, &[u8])]) -> BTreeMap<String, Vec<u8>> {
     files.iter().map(|(name, bytes)| ((*name).to_string(), bytes.to_vec())).collect()
+}
+
+fn write_on(fs: &dyn Fs, path: &Path, files: &[(&str, &[u8])]) -> Result<(), CheckpointError> {
+    let files: Vec<_> = files.iter().map(|(name, bytes)| (*name, bytes as &dyn Contents)).collect();
+    write_contents(fs, path, &files)
 }
 
 fn names(path: &Path) -> Vec<String> {
@@ -45,7 +51,7 @@ fn at_every_operation(
                 write_dir(&path, old).unwrap();
             }
             let fs = FaultyFs::new(at, fault);
-            let result = write_dir_on(&fs, &path, &NEW);
+            let result = write_on(&fs, &path, &NEW);
             if !fs.struck.get() {
                 assert!(result.is_ok());
                 assert!(at >= if old.is_some() { 11 } else { 7 }, "only {at} operations");
@@ -108,7 +114,7 @@ fn a_power_failure_anywhere_leaves_the_old_or_the_new() {
     let recording = RecordingFs::default();
     let versions: Vec<Vec<(&str, &[u8])>> = vec![OLD.to_vec(), NEW.to_vec(), OLD[..1].to_vec(), NEW.to_vec()];
     for (number, files) in (1..).zip(&versions) {
-        write_dir_on(&recording, &path, files).unwrap();
+        write_on(&recording, &path, files).unwrap();
         recording.log(Logged::Note(number));
     }
     let states = cut_power_everywhere(dir.path(), &recording.0.borrow(), |disk, saved| {
@@ -207,6 +213,24 @@ fn nothing_foreign_is_replaced() {
     assert_eq!(names(dir.path()), ["documents", "file"]);
 }
 
+/// The name of a directory is on disk before anything is written below it.
+#[test]
+fn new_directories_survive_a_power_failure() {
+    let dir = tempdir().unwrap();
+    let recording = RecordingFs::default();
+    let path = dir.path().join("runs/1");
+    create_dirs(&recording, &path).unwrap();
+    recording.log(Logged::Note(1));
+    create_dirs(&recording, &path).unwrap(); // nothing to do
+    let states = cut_power_everywhere(dir.path(), &recording.0.borrow(), |disk, made| {
+        assert!(made.is_none() || disk.join("runs/1").is_dir());
+    });
+    assert!(states >= 5, "only {states} states");
+    fs::write(dir.path().join("file"), "").unwrap();
+    let message = create_dirs(&Disk, &dir.path().join("file/run")).unwrap_err().to_string();
+    assert!(message.contains("file"), "{message}");
+}
+
 #[test]
 fn odd_names_are_refused() {
     let dir = tempdir().unwrap();
@@ -221,26 +245,74 @@ fn odd_names_are_refused() {
     assert!(names(dir.path()).is_empty());
 }
 
+/// Process 1 runs, and no process has a number beyond 2^22. Who recovers holds the lock: then the number counts for
+/// nothing, for it may have been given to another process since.
 #[test]
-fn only_leftovers_of_the_dead_are_touched() {
+fn leftovers_of_ours_are_put_right() {
     let dir = tempdir().unwrap();
-    // Process 1 runs. No process has a number beyond 2^22.
-    for name in
-        ["x.tmp.1", "x.tmp.4194305", "x.old.4194305", "y.old.4194305", "keep.tmp", "keep.old.me", ".tmp.7"]
-    {
-        write_dir(&dir.path().join(name), &OLD).unwrap();
+    for name in ["tmp-1-x", "tmp-4194305-x", "old-4194305-x", "old-1-y", "old-4194305-z"] {
+        write_dir(&dir.path().join(format!(".newleaf-{name}")), &OLD).unwrap();
     }
-    fs::write(dir.path().join("metrics.jsonl.tmp.4194305"), "").unwrap();
     write_dir(&dir.path().join("x"), &NEW).unwrap(); // which also cleans up after x
+    let alive = ".newleaf-tmp-1-x".to_string();
+    assert_eq!(names(dir.path()).contains(&alive), Path::new("/proc/1").exists(), "{:?}", names(dir.path()));
+    write_dir(&dir.path().join(&alive), &OLD).unwrap();
+    fs::write(dir.path().join(".newleaf-old-4194305-z/a.json"), "damaged").unwrap();
     let report = recover(dir.path()).unwrap();
     assert_eq!(report.len(), 2, "{report:?}");
-    let mut left = vec![".tmp.7", "keep.old.me", "keep.tmp", "x", "y"];
-    if Path::new("/proc/1").exists() {
-        left.insert(4, "x.tmp.1");
-    }
-    assert_eq!(names(dir.path()), left);
+    // The only copy of z is damaged: neither used nor removed.
+    assert_eq!(names(dir.path()), [".newleaf-old-4194305-z", "x", "y"]);
     assert_eq!(read_dir(&dir.path().join("y")).unwrap(), contents(&OLD));
     assert_eq!(read_dir(&dir.path().join("x")).unwrap(), contents(&NEW));
+}
+
+/// A directory with a backup's name, notes, what an earlier version left, and even a name of ours, if it holds anything
+/// that was not written by us: all as before.
+#[test]
+fn what_is_not_ours_is_never_touched() {
+    let dir = tempdir().unwrap();
+    let put = |directory: &str, file: &str| {
+        fs::create_dir_all(dir.path().join(directory)).unwrap();
+        fs::write(dir.path().join(directory).join(file), "mine").unwrap();
+    };
+    write_dir(&dir.path().join("my.old.4194305"), &OLD).unwrap();
+    for (directory, file) in [
+        ("my.old.20240101", "thesis.txt"),
+        ("my.tmp.7", "a.json"),
+        (".newleaf-tmp-4194305-my", "thesis.txt"),
+        (".newleaf-old-4194305-my", "thesis.txt"),
+        (".newleaf-old-4194305-my", MANIFEST),
+        (".newleaf-tmp-4194306-my/sub", "thesis.txt"),
+        (".", "notes.txt.old.1"),
+        (".", "my.tmp.4194305"),
+        (".", ".newleaf-tmp-4194307-my"),
+    ] {
+        put(directory, file);
+    }
+    write_dir(&dir.path().join(".newleaf-old-4194308-my"), &OLD).unwrap();
+    put(".newleaf-old-4194308-my", "thesis.txt");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(dir.path().join("my.old.4194305"), dir.path().join(".newleaf-old-4194309-my"))
+        .unwrap();
+    let before = tree(dir.path());
+    assert!(recover(dir.path()).unwrap().is_empty());
+    assert_eq!(tree(dir.path()), before);
+    write_dir(&dir.path().join("my"), &NEW).unwrap();
+    fs::remove_dir_all(dir.path().join("my")).unwrap();
+    assert_eq!(tree(dir.path()), before);
+}
+
+/// Every path below a directory.
+fn tree(path: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for name in names(path) {
+        let at = path.join(name);
+        if at.symlink_metadata().unwrap().is_dir() {
+            found.extend(tree(&at));
+        }
+        found.push(at);
+    }
+    found
 }
 
 #[cfg(unix)]

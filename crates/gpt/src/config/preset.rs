@@ -1,10 +1,7 @@
 //! Settings by name.
 
 use super::{
-    Activation, Config, ConfigError, GptConfig, Norm, Objective, Optimizer, Position, SamplingMode, Schedule,
-    TrainConfig, default_decay_frac, default_fim_rate, default_mask_rate, default_mask_split,
-    default_muon_iters, default_muon_lr, default_muon_momentum, default_ngram_lr_scale,
-    default_ngram_min_count, default_seq_len_start, default_span_mean,
+    Activation, Config, ConfigError, GptConfig, Norm, Position, SamplingMode, Schedule, TrainConfig,
 };
 
 /// Settings that are known to work, by name.
@@ -101,53 +98,31 @@ impl Preset {
     }
 }
 
-/// nanoGPT's training for characters.
+/// nanoGPT's training for characters, which is the default.
 fn nano_gpts(max_iters: usize, batch_size: usize, eval_iters: usize) -> TrainConfig {
     TrainConfig {
-        objective: Objective::default(),
-        mask_rate: default_mask_rate(),
-        mask_split: default_mask_split(),
-        mntp: false,
-        span_mean: default_span_mean(),
-        span_length: None,
-        fim_rate: default_fim_rate(),
-        documents: false,
         max_iters,
         batch_size,
-        micro_batch: None,
-        recompute: false,
-        learning_rate: 1e-3,
-        min_lr: 1e-4,
-        warmup_iters: 100,
-        lr_decay_iters: Some(max_iters),
-        schedule: Schedule::Cosine,
-        decay_frac: default_decay_frac(),
-        optimizer: Optimizer::Adamw,
-        muon_lr: default_muon_lr(),
-        muon_momentum: default_muon_momentum(),
-        muon_iters: default_muon_iters(),
-        weight_decay: 0.1,
-        beta1: 0.9,
-        beta2: 0.99,
-        beta2_tokens: None,
-        eps: 1e-8,
-        grad_clip: 1.0,
-        label_smoothing: 0.0,
-        z_loss: 0.0,
-        ema: 0.0,
-        spike_guard: 0.0,
-        eval_interval: 250,
         eval_iters,
-        patience: None,
-        seed: 1337,
-        freeze_emb: 0,
-        ngram_min_count: default_ngram_min_count(),
-        ngram_lr_scale: default_ngram_lr_scale(),
-        seq_len_warmup: 0,
-        seq_len_start: default_seq_len_start(),
-        sampler: SamplingMode::Crop,
-        checkpoint_interval: 250,
-        keep_checkpoints: 2,
-        log_interval: 10,
+        lr_decay_iters: Some(max_iters),
+        ..TrainConfig::default()
+    }
+}
+
+impl GptConfig {
+    /// The shape of GPT-2 (Radford et al. 2019), the smallest of four: 124 million parameters.
+    #[must_use]
+    pub fn gpt2() -> Self {
+        Self {
+            n_layer: 12,
+            n_head: 12,
+            n_embd: 768,
+            block_size: 1024,
+            vocab_size: 50257,
+            dropout: 0.1,
+            bias: true,
+            activation: Activation::GeluTanh,
+            ..Self::default()
+        }
     }
 }

@@ -5,15 +5,14 @@
 //! differ in their last bits, and where l is 0 none at all.
 
 use super::SavedAdapter;
-use crate::Gpt;
+use crate::Model;
 use crate::checkpoint::store;
-use crate::checkpoint::tensors::{self, Tensor, Tensors};
+use crate::checkpoint::tensors;
 use crate::checkpoint::{CheckpointError, TensorsError};
 use crate::config::GptConfig;
-use crate::model_dir::{self, LoadedModel, TOKENIZER, load_model_dir};
-use random::{Rng, Stream};
+use crate::formats::{Parts, newleaf, write};
+use crate::parameters::parameters_of;
 use std::path::Path;
-use tensor::Params;
 
 const UNMERGED: &str = "unmerged.safetensors";
 const MAX_BYTES: u64 = 16 << 30;
@@ -22,14 +21,8 @@ const MAX_BYTES: u64 = 16 << 30;
 ///
 /// # Errors
 /// If the adapter is for another base or cannot be merged, or the disk fails.
-pub fn save_merged(
-    path: &Path,
-    base: &LoadedModel,
-    adapter: &SavedAdapter,
-) -> Result<usize, CheckpointError> {
-    let mut params = Params::new();
-    let mut model = Gpt::new(&base.config, &mut params, &mut Rng::new(0, Stream::Init));
-    tensors::into_params(&base.tensors, &mut params).map_err(|source| in_weights(path, source))?;
+pub fn save_merged(path: &Path, base: &Model, adapter: &SavedAdapter) -> Result<usize, CheckpointError> {
+    let (mut model, mut params) = (base.gpt.clone(), base.params.clone());
     adapter.put_on(&mut model, &mut params)?;
     if !model.is_mergeable() {
         return Err(CheckpointError::Format {
@@ -39,48 +32,36 @@ pub fn save_merged(
         });
     }
     model.merge(&mut params);
-    let (config, merged) = plain(&base.config, &params);
-    let is_changed = |(name, tensor): &(&String, &Tensor)| merged.get(*name) != Some(*tensor);
-    let changed = base.tensors.iter().filter(is_changed);
-    let changed: Tensors = changed.map(|(name, tensor)| (name.clone(), tensor.clone())).collect();
-    let unmerged = tensors::encode(&changed).map_err(|source| in_weights(path, source))?;
-    let files = model_dir::files(path, &config, &merged)?;
-    let files = files.iter().map(|(name, bytes)| (*name, &bytes[..]));
-    let others = [(TOKENIZER, base.tokenizer.as_bytes()), (UNMERGED, &unmerged[..])];
-    store::write_dir(path, &files.chain(others).collect::<Vec<_>>())?;
+    let has_bias = |id| params.name(id).starts_with("h.") && params.name(id).ends_with(".bias");
+    let config = &base.gpt.config; // there may be more biases than it says
+    let config = &GptConfig { bias: config.bias || params.ids().any(has_bias), ..config.clone() };
+    let merged = parameters_of(config, &params);
+    let mut changed = tensors::from_params(&base.params);
+    let same_bits = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits());
+    changed.retain(|name, tensor| merged.id(name).is_none_or(|id| !same_bits(merged.data(id), &tensor.data)));
+    let unmerged = tensors::encode(&changed)
+        .map_err(|source| CheckpointError::Tensors { path: path.to_path_buf(), source })?;
+    let tokenizer = base.tokenizer.to_json();
+    let files = newleaf::files(path, Parts { config, params: &merged, tokenizer: &tokenizer })?;
+    write(path, &files, &[(UNMERGED, &unmerged)])?;
     Ok(changed.values().map(|tensor| tensor.data.len()).sum())
-}
-
-/// The configuration and tensors of parameters that may have more biases than the base's configuration says.
-fn plain(config: &GptConfig, params: &Params) -> (GptConfig, Tensors) {
-    let mut all = tensors::from_params(params);
-    let bias = config.bias || all.keys().any(|name| name.starts_with("h.") && name.ends_with(".bias"));
-    let config = GptConfig { bias, ..config.clone() };
-    let shapes = config.parameter_shapes().into_iter();
-    let tensor = |(name, shape): (String, Vec<usize>)| {
-        let zeros = || Tensor { data: vec![0.0; shape.iter().product()], shape: shape.clone() };
-        let tensor = all.remove(&name).unwrap_or_else(zeros);
-        (name, tensor)
-    };
-    let tensors = shapes.map(tensor).collect();
-    (config, tensors)
 }
 
 /// The model that [`save_merged`] changed, with the weights that it had. (Biases that were added are 0.)
 ///
 /// # Errors
 /// If the directory is not such a model's, or damaged.
-pub fn load_unmerged(path: &Path) -> Result<LoadedModel, CheckpointError> {
+pub fn load_unmerged(path: &Path) -> Result<Model, CheckpointError> {
     if !path.join(UNMERGED).is_file() {
         let remedy = "only a model that newleaf peft merge wrote has its old weights beside it";
         return Err(CheckpointError::Missing { path: path.join(UNMERGED), remedy });
     }
-    let mut model = load_model_dir(path)?;
+    let mut model = Model::load(path)?;
     let unmerged = store::read_file(&path.join(UNMERGED), MAX_BYTES)?;
     let unmerged = tensors::decode(&unmerged).map_err(|source| in_unmerged(path, source))?;
     for (name, tensor) in unmerged {
-        match model.tensors.get_mut(&name).filter(|old| old.shape == tensor.shape) {
-            Some(old) => *old = tensor,
+        match model.params.id(&name).filter(|&id| model.params.shape(id)[..] == tensor.shape) {
+            Some(id) => model.params.data_mut(id).copy_from_slice(&tensor.data),
             None => {
                 let problem = format!("{name} {:?} is not in the model", tensor.shape);
                 return Err(in_unmerged(path, TensorsError::Mismatch(problem)));
@@ -88,10 +69,6 @@ pub fn load_unmerged(path: &Path) -> Result<LoadedModel, CheckpointError> {
         }
     }
     Ok(model)
-}
-
-fn in_weights(path: &Path, source: TensorsError) -> CheckpointError {
-    CheckpointError::Tensors { path: path.to_path_buf(), source }
 }
 
 fn in_unmerged(path: &Path, source: TensorsError) -> CheckpointError {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunDirError {
-    /// A run was begun there before.
+    /// A run was begun there before, and has checkpoints.
     #[error(
         "{}: expected a new or empty directory, found another run; go on with it by --resume, or choose another --out",
         path.display()
@@ -15,6 +15,18 @@ pub enum RunDirError {
     AnotherRun {
         /// The directory.
         path: PathBuf,
+    },
+    /// A run that left a model, but no checkpoint.
+    #[error(
+        "{}: expected a new or empty directory, found a run that left no checkpoint to go on from, but a model, \
+         {found}/, which would be replaced; choose another --out",
+        path.display()
+    )]
+    OnlyModel {
+        /// The directory.
+        path: PathBuf,
+        /// The model's name in it.
+        found: String,
     },
     /// Something else is there.
     #[error(

@@ -1,12 +1,12 @@
 //! `metrics.jsonl`: how training went, one JSON object a line.
 
-use super::{METRICS, RunDir, RunDirError};
+use super::{METRICS, RunDir, RunDirError, read_log};
 use crate::checkpoint::{Disk, io_error, write_file};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::fs::File;
+use std::io::Write;
 
 /// One line: an iteration or an evaluation. What was not measured is left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -80,8 +80,12 @@ impl RunDir {
                 self.metrics.insert(File::options().append(true).create(true).open(&path).map_err(error)?)
             }
         };
-        // One call for the whole line: a reader never sees half of it.
-        Ok(file.write_all(&line).map_err(error)?)
+        let end = file.metadata().map_err(error)?.len();
+        // One call for the whole line: a reader never sees half of it, unless the disk is full.
+        Ok(file.write_all(&line).map_err(|source| {
+            let _ = file.set_len(end); // or the next line would go on with the half of this one
+            error(source)
+        })?)
     }
 
     /// Removes what is about to be done again by a run that goes on from a checkpoint of iteration `last`: later
@@ -93,11 +97,7 @@ impl RunDir {
     pub fn drop_metrics_after(&mut self, last: u64) -> Result<Dropped, RunDirError> {
         self.metrics = None; // the old file, once replaced, would swallow what is appended
         let path = self.path.join(METRICS);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Dropped::default()),
-            Err(source) => return Err(io_error("read", &path, source).into()),
-        };
+        let Some(bytes) = read_log(&path)? else { return Ok(Dropped::default()) };
         let mut dropped = Dropped::default();
         let mut kept = Vec::with_capacity(bytes.len());
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {

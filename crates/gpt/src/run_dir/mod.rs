@@ -6,7 +6,7 @@
 //! | `metrics.jsonl` | [`Metrics`], one object a line |
 //! | `samples.txt` | texts written along the way ([`Sample`]) |
 //! | `checkpoints/step-N/` | [`crate::checkpoint::History`] |
-//! | `best/`, `last/` | model directories ([`crate::model_dir`]) |
+//! | `best/`, `last/` | model directories ([`crate::formats`]) |
 //! | `report.html` | a page about all this, if `newleaf report` was asked for it |
 //! | `run.lock` | locked by the process that trains |
 
@@ -18,19 +18,22 @@ pub use error::RunDirError;
 pub use metrics::{Dropped, Metrics};
 pub use samples::Sample;
 
-use crate::checkpoint::{CheckpointError, Disk, History, io_error, store, write_file};
+use crate::checkpoint::{
+    CheckpointError, Disk, Fs, History, create_dirs, io_error, split_sibling, store, write_file,
+};
 use crate::config::Config;
 use crate::json;
 use crate::machine::{Machine, now_utc};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 const INFO: &str = "run.json";
 const LOCK: &str = "run.lock";
 const METRICS: &str = "metrics.jsonl";
 const SAMPLES: &str = "samples.txt";
+const REPORT: &str = "report.html";
 const CHECKPOINTS: &str = "checkpoints";
 const MAX_INFO_BYTES: u64 = 1 << 20;
 
@@ -169,16 +172,27 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Begins a run in a directory that is new or empty.
+    /// Begins a run in a directory that is new or empty, or holds nothing but what a run left that died before its first
+    /// checkpoint: its logs are removed, and its `run.json` is to be replaced.
     ///
     /// # Errors
     /// If the directory holds another run or anything else, cannot be written, or is being used.
     pub fn create(path: &Path) -> Result<Self, RunDirError> {
         refuse_used(path)?; // before anything is written there
-        fs::create_dir_all(path).map_err(|source| io_error("make this directory", path, source))?;
+        create_dirs(&Disk, path)?;
         let lock = lock(path)?;
+        let recovered = recover(path)?;
         refuse_used(path)?; // another process may have been quicker
-        Ok(Self { path: path.to_path_buf(), _lock: lock, metrics: None, recovered: Vec::new() })
+        for name in [METRICS, SAMPLES] {
+            let at = path.join(name);
+            match fs::remove_file(&at) {
+                Err(source) if source.kind() != ErrorKind::NotFound => {
+                    return Err(io_error("remove", &at, source).into());
+                }
+                _ => {}
+            }
+        }
+        Ok(Self { path: path.to_path_buf(), _lock: lock, metrics: None, recovered })
     }
 
     /// Goes on with a run, after putting right what a crash left behind.
@@ -190,7 +204,7 @@ impl RunDir {
             return Err(RunDirError::NotARun { path: path.to_path_buf() });
         }
         let lock = lock(path)?;
-        let recovered = store::recover(path)?;
+        let recovered = recover(path)?;
         Ok(Self { path: path.to_path_buf(), _lock: lock, metrics: None, recovered })
     }
 
@@ -240,6 +254,19 @@ impl RunDir {
         }
     }
 
+    /// Waits until the lines of `metrics.jsonl` and the texts of `samples.txt` are on disk: a checkpoint relies on them.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn sync_logs(&self) -> Result<(), RunDirError> {
+        let logs = [METRICS, SAMPLES].map(|name| self.path.join(name));
+        for path in logs.iter().filter(|path| path.is_file()) {
+            let synced = File::options().append(true).open(path).and_then(|file| file.sync_all());
+            synced.map_err(|source| io_error("write", path, source))?;
+        }
+        Ok(Disk.sync_dir(&self.path).map_err(|source| io_error("write", &self.path, source))?)
+    }
+
     /// Writes `run.json` durably.
     ///
     /// # Errors
@@ -274,22 +301,74 @@ fn invalid(path: &Path, error: &serde_json::Error) -> CheckpointError {
     CheckpointError::Format { path: path.to_path_buf(), problem: error.to_string(), remedy }
 }
 
-/// An error if a directory holds anything but an unused lock.
+/// An error if a directory holds anything but an unused lock and what a run left that died before its first checkpoint.
 fn refuse_used(path: &Path) -> Result<(), RunDirError> {
     if path.symlink_metadata().is_err() {
         return Ok(());
     }
     let names = store::names_in(path)?;
-    let path = path.to_path_buf();
-    let ours = [INFO, METRICS, SAMPLES, CHECKPOINTS, "best", "last"];
-    if names.iter().any(|name| name == INFO || name == CHECKPOINTS) {
-        return Err(RunDirError::AnotherRun { path });
+    let begun = names.iter().any(|name| name == INFO);
+    if begun {
+        RunInfo::read(path)?; // or it is not ours to replace
     }
-    match names.into_iter().find(|name| name != LOCK) {
-        Some(found) if ours.contains(&found.as_str()) => Err(RunDirError::AnotherRun { path }),
-        Some(found) => Err(RunDirError::Foreign { path, found }),
-        None => Ok(()),
+    let foreign = |found: String| RunDirError::Foreign { path: path.to_path_buf(), found };
+    for name in names {
+        match name.as_str() {
+            LOCK | INFO => {}
+            METRICS | SAMPLES | REPORT if begun => {}
+            CHECKPOINTS => {
+                for step in store::names_in(&path.join(CHECKPOINTS))? {
+                    if !is_unfinished(&step) {
+                        let is_step = step.starts_with("step-") || split_sibling(&step).is_some();
+                        return Err(match is_step {
+                            true => RunDirError::AnotherRun { path: path.to_path_buf() },
+                            false => foreign(format!("{CHECKPOINTS}/{step}")),
+                        });
+                    }
+                }
+            }
+            "best" | "last" if begun => {
+                return Err(RunDirError::OnlyModel { path: path.to_path_buf(), found: name });
+            }
+            _ if is_unfinished(&name) => {}
+            _ => return Err(foreign(name)),
+        }
     }
+    Ok(())
+}
+
+/// Whether a name is that of something whose writing was interrupted: such a file or directory is of no use to anybody.
+/// (Earlier versions called it `NAME.tmp.PID`; it is left where it is.)
+fn is_unfinished(name: &str) -> bool {
+    let earlier = || {
+        let (of, pid) = name.rsplit_once(".tmp.")?;
+        let ours = [INFO, METRICS, SAMPLES, "best", "last"].contains(&of) || of.starts_with("step-");
+        (ours && pid.parse::<u32>().is_ok()).then_some(())
+    };
+    split_sibling(name).is_some_and(|(kind, ..)| kind == "tmp") || earlier().is_some()
+}
+
+/// A log, if it is there. What is not a file is an error: a device may have no end.
+fn read_log(path: &Path) -> Result<Option<Vec<u8>>, RunDirError> {
+    match store::read_file(path, u64::MAX) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(CheckpointError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Puts right what a process that died left in a run: directories ([`store::recover`]), and unfinished files of our own.
+fn recover(path: &Path) -> Result<Vec<String>, CheckpointError> {
+    let mut done = store::recover(path)?;
+    for name in store::names_in(path)? {
+        let at = path.join(&name);
+        let ours = split_sibling(&name).is_some_and(|(_, _, of)| [INFO, METRICS, SAMPLES].contains(&of));
+        if ours && at.symlink_metadata().is_ok_and(|found| found.is_file()) {
+            fs::remove_file(&at).map_err(|source| io_error("remove", &at, source))?;
+            done.push(format!("{}: removed, writing it was interrupted", at.display()));
+        }
+    }
+    Ok(done)
 }
 
 /// Locks a run for this process and writes its number into the lock, for the message that the next

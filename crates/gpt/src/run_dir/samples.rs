@@ -1,9 +1,9 @@
 //! `samples.txt`: what the model wrote along the way, each text under the number of its iteration.
 
-use super::{RunDir, RunDirError, SAMPLES};
+use super::{RunDir, RunDirError, SAMPLES, read_log};
 use crate::checkpoint::{Disk, io_error, write_file};
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::fs::File;
+use std::io::Write;
 
 const BEGIN: &str = "=== iteration ";
 const END: &str = " ===";
@@ -64,7 +64,12 @@ impl RunDir {
         let path = self.path.join(SAMPLES);
         let entry = Sample { iter, text: text.to_string() }.entry();
         let opened = File::options().append(true).create(true).open(&path);
-        let written = opened.and_then(|mut file| file.write_all(entry.as_bytes()));
+        let written = opened.and_then(|mut file| {
+            let end = file.metadata()?.len();
+            file.write_all(entry.as_bytes()).inspect_err(|_| {
+                let _ = file.set_len(end); // no half of a text
+            })
+        });
         Ok(written.map_err(|source| io_error("write", &path, source))?)
     }
 
@@ -76,11 +81,7 @@ impl RunDir {
     /// If it cannot be read or written.
     pub fn drop_samples_from(&self, last: u64) -> Result<usize, RunDirError> {
         let path = self.path.join(SAMPLES);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
-            Err(source) => return Err(io_error("read", &path, source).into()),
-        };
+        let Some(bytes) = read_log(&path)? else { return Ok(0) };
         let samples = Sample::parse(&String::from_utf8_lossy(&bytes)); // a crash may have cut off a character
         let kept: Vec<&Sample> = samples.iter().filter(|sample| sample.iter < last).collect();
         if kept.len() < samples.len() {

@@ -61,6 +61,58 @@ fn another_run_or_foreign_files_are_refused_and_left_alone() {
     }
 }
 
+/// What a run leaves that is killed at any moment before its first checkpoint stands in the way of nobody.
+#[test]
+fn a_run_without_a_checkpoint_begins_again() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("run");
+    let mut run = RunDir::create(&path).unwrap();
+    run.write_info(&info()).unwrap();
+    run.history(2).unwrap();
+    run.append_metrics(&Metrics::default()).unwrap();
+    run.append_sample(0, "text").unwrap();
+    drop(run);
+    for name in [".newleaf-tmp-1-run.json", "run.json.tmp.99999", "report.html"] {
+        fs::write(path.join(name), "").unwrap();
+    }
+    fs::create_dir(path.join("checkpoints/.newleaf-tmp-1-step-7")).unwrap();
+    let message = RunDir::open_for_resume(&path).unwrap().history(2).unwrap().latest_verified().unwrap_err();
+    assert!(message.to_string().contains("leaving out --resume"), "{message}");
+    drop(RunDir::create(&path).unwrap());
+    assert_eq!(store::names_in(&path).unwrap(), [CHECKPOINTS, REPORT, INFO, "run.json.tmp.99999", LOCK]);
+    drop(RunDir::create(&path).unwrap()); // killed again
+
+    // A checkpoint, finished or set aside, a model, and what is not ours are never replaced.
+    let begin = || {
+        let run = RunDir::create(&path).unwrap();
+        run.write_info(&info()).unwrap();
+    };
+    let refused = |name: &str, expected: &str| {
+        let before = store::names_in(&path).unwrap();
+        let message = RunDir::create(&path).unwrap_err().to_string();
+        assert!(message.contains(expected), "{name}: {message}");
+        assert_eq!(store::names_in(&path).unwrap(), before);
+    };
+    for (name, expected) in [
+        ("checkpoints/step-7", "--resume"),
+        ("checkpoints/.newleaf-old-1-step-7", "--resume"),
+        ("checkpoints/notes", "found \"checkpoints/notes\""),
+        ("best", "a model, best/"),
+        ("last", "a model, last/"),
+        ("notes", "found \"notes\""),
+    ] {
+        begin();
+        fs::create_dir(path.join(name)).unwrap();
+        refused(name, expected);
+        fs::remove_dir(path.join(name)).unwrap();
+    }
+    fs::write(path.join(INFO), "{}").unwrap(); // nor what only has the name
+    refused(INFO, "run.json");
+    fs::remove_file(path.join(INFO)).unwrap();
+    fs::write(path.join(METRICS), "mine").unwrap();
+    refused(METRICS, "found \"metrics.jsonl\"");
+}
+
 #[test]
 fn only_a_run_is_resumed() {
     let dir = tempdir().unwrap();
@@ -121,9 +173,10 @@ fn a_second_process_is_refused() {
 fn a_crash_is_put_right_at_resume() {
     let dir = tempdir().unwrap();
     begun(dir.path());
-    store::write_dir(&dir.path().join("best.old.4194305"), &[("a", b"")]).unwrap();
-    store::write_dir(&dir.path().join("last.tmp.4194305"), &[("a", b"")]).unwrap();
-    fs::write(dir.path().join("metrics.jsonl.tmp.4194305"), "").unwrap();
+    // Process 1 is alive, but the lock says that it is not at work here.
+    store::write_dir(&dir.path().join(".newleaf-old-1-best"), &[("a", b"")]).unwrap();
+    store::write_dir(&dir.path().join(".newleaf-tmp-1-last"), &[("a", b"")]).unwrap();
+    fs::write(dir.path().join(".newleaf-tmp-1-metrics.jsonl"), "").unwrap();
     let run = RunDir::open_for_resume(dir.path()).unwrap();
     assert_eq!(run.recovered().len(), 3, "{:?}", run.recovered());
     store::verify_dir(&run.best()).unwrap();

@@ -23,8 +23,8 @@ pub enum TrainError {
     /// A weight, or something that the optimizer remembers about it, was not a finite number after an update.
     #[error(
         "training stopped at update {iter}: not finite after it: {names} (the weights, or what the optimizer or their \
-         average remembers)\n  the numbers in memory are lost, and were not saved; resume from the last checkpoint, \
-         with a lower --learning-rate if it happens again"
+         average remembers)\n  the numbers in memory are lost, and were not saved; if it happens again, a lower \
+         --learning-rate is the usual remedy"
     )]
     Damaged {
         /// The update that cannot be used.

@@ -18,6 +18,6 @@ pub use engine::{BatchLoss, Engine, EngineConfig, Update, UpdateError};
 pub(crate) use engine::{LANES, rows_at_a_time};
 pub use error::TrainError;
 pub use evaluate::{evaluate, evaluate_objective};
-pub use run::{Evaluation, Observer, Outcome, Run, Stopped};
+pub use run::{Evaluation, Observer, Outcome, Run, Stopped, Unwritten};
 pub use spike::LossStatistics;
-pub use step::{StepReport, Trainer};
+pub use step::{StepReport, Trainer, ngram_rows};

@@ -2,13 +2,15 @@
 
 use super::{StepReport, TrainError, Trainer, evaluate_objective};
 use crate::Gpt;
-use crate::checkpoint::{Checkpoint, History, tensors};
-use crate::model_dir::{ModelCard, save_model_dir};
-use crate::run_dir::{Metrics, RunDir};
+use crate::card::ModelCard;
+use crate::checkpoint::{Checkpoint, CheckpointError, History};
+use crate::formats::{NEWLEAF, Parts};
+use crate::run_dir::{Metrics, RunDir, RunDirError};
 use data::dataset::TokenSource;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tensor::Params;
 
 /// One evaluation.
@@ -37,6 +39,8 @@ pub trait Observer {
     fn evaluation(&mut self, evaluation: &Evaluation);
     /// A checkpoint was written.
     fn saved(&mut self, iter: u64);
+    /// A file could not be written, and the training goes on.
+    fn warning(&mut self, _message: &str) {}
     /// A text for `samples.txt`, if one is wanted now: asked before every update, after the evaluation that may come
     /// before it. Whatever it draws at random comes from a stream of its own, and the training goes on as without it.
     fn sample(&mut self, _iter: u64, _model: &Gpt, _params: &Params) -> Result<Option<String>, TrainError> {
@@ -51,7 +55,7 @@ pub enum Stopped {
     Finished,
     /// The validation loss did not improve for `patience` evaluations.
     NoImprovement,
-    /// A signal of this number arrived; a checkpoint was written.
+    /// A signal of this number arrived; a checkpoint was written, unless [`Outcome::unwritten`] says otherwise.
     Signal(usize),
 }
 
@@ -66,8 +70,19 @@ pub struct Outcome {
     pub best_val_loss: Option<f64>,
     /// The losses of each objective at the last evaluation of this session.
     pub val_losses: Vec<(&'static str, f64)>,
-    /// Seconds of training, of earlier sessions too.
+    /// Seconds of training, evaluations and checkpoints, of earlier sessions too.
     pub elapsed_s: f64,
+    /// What is not on disk.
+    pub unwritten: Unwritten,
+}
+
+/// What could not be written, and stopped nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unwritten {
+    /// Entries of `metrics.jsonl` and `samples.txt` that are lost.
+    pub log_entries: u64,
+    /// The checkpoint and the models (`best`, `last`) of which the latest could not be written, and why.
+    pub files: BTreeMap<&'static str, String>,
 }
 
 /// Everything that a training needs.
@@ -102,51 +117,98 @@ pub struct Run<'a> {
     pub last_train_loss: Option<f64>,
     /// The losses of the latest evaluation.
     pub last_val_losses: Vec<(&'static str, f64)>,
+    /// What could not be written so far.
+    pub unwritten: Unwritten,
+}
+
+/// When checkpoints are due by time, and which is the latest.
+struct Saves {
+    /// The iteration of the latest checkpoint.
+    at: Option<u64>,
+    interval: Duration,
+    next: Instant,
+}
+
+impl Saves {
+    /// The first is due after a minute at the latest: until then everything can be lost.
+    fn new(at: Option<u64>, minutes: f64) -> Self {
+        let interval = Duration::from_secs_f64(60.0 * minutes.min(1e6));
+        Self { at, interval, next: Instant::now() + interval.min(Duration::from_secs(60)) }
+    }
+
+    fn are_due(&self) -> bool {
+        !self.interval.is_zero() && Instant::now() >= self.next
+    }
 }
 
 impl Run<'_> {
     /// Trains to the end.
     ///
     /// A checkpoint is written before the evaluation of the same iteration, so a resumed run evaluates
-    /// again and takes the same decisions as one that was not interrupted.
+    /// again and takes the same decisions as one that was not interrupted. The first `best/` does not come before the
+    /// first checkpoint. What cannot be written (a full disk) is a warning and is tried again with the next checkpoint,
+    /// evaluation or line; [`Outcome::unwritten`] says what is missing at the end. When an update fails, the state before it is saved.
     ///
     /// # Errors
-    /// If a loss is not finite, or something cannot be written. What was saved before is untouched.
-    pub fn run(mut self, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
+    /// As [`Trainer::step`]; if a text cannot be read; if weights are not finite.
+    pub fn run(&mut self, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
         let start = Instant::now();
+        let iter = self.trainer.iter;
+        let minutes = self.trainer.config.train.checkpoint_minutes;
+        let mut saves = Saves::new((iter > 0).then_some(iter), minutes);
+        let outcome = self.train(start, &mut saves, observer);
+        // After a failed update the weights are those of the last good one, unless they are damaged.
+        let good = outcome.as_ref().is_err_and(|error| !matches!(error, TrainError::Damaged { .. }));
+        if good && self.trainer.iter > 0 {
+            let _ = self.save(&mut saves, start, observer); // the first error is the one to report
+        }
+        outcome
+    }
+
+    fn train(
+        &mut self,
+        start: Instant,
+        saves: &mut Saves,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome, TrainError> {
         let first = self.trainer.iter;
-        let mut saved_at = (first > 0).then_some(first);
         loop {
             let (iter, train) = (self.trainer.iter, self.trainer.config.train.clone());
-            let elapsed_s = self.elapsed_before_s + start.elapsed().as_secs_f64();
             let every = |interval: usize| interval > 0 && iter.is_multiple_of(interval as u64);
             let finished = iter >= train.max_iters as u64;
             let signal = self.stop.load(Ordering::Relaxed);
-            let due = finished || signal != 0 || (every(train.checkpoint_interval) && iter > first);
-            if due && saved_at != Some(iter) {
-                self.save(elapsed_s)?;
-                saved_at = Some(iter);
-                observer.saved(iter);
+            let evaluates = finished || every(train.eval_interval);
+            let by_updates = every(train.checkpoint_interval) && iter > first;
+            let before_first_best = evaluates && iter > 0 && saves.at.is_none();
+            let by_time = iter > first && saves.are_due();
+            if finished || signal != 0 || by_updates || by_time || before_first_best {
+                self.save(saves, start, observer)?;
             }
             if signal != 0 {
-                return Ok(self.outcome(Stopped::Signal(signal), elapsed_s));
+                return Ok(self.outcome(Stopped::Signal(signal), start));
             }
-            if finished || every(train.eval_interval) {
-                let val_loss =
-                    self.evaluate(if finished { 0 } else { train.eval_iters }, elapsed_s, observer)?;
+            if evaluates {
+                let val_loss = self.evaluate(finished, start, observer)?;
                 let patience = train.patience.map(|p| p as u64);
                 let exhausted = patience.is_some_and(|p| self.evals_without_improvement >= p);
                 if finished || exhausted {
-                    self.save_model(&self.dir.last(), Some(val_loss))?;
+                    let saved = self.save_model(&self.dir.last(), Some(val_loss));
+                    self.written("last", saved, observer)?;
                     let why = if finished { Stopped::Finished } else { Stopped::NoImprovement };
-                    return Ok(self.outcome(why, elapsed_s));
+                    return Ok(self.outcome(why, start));
                 }
             }
             if let Some(text) = observer.sample(iter, &self.trainer.model, self.trainer.averaged())? {
-                self.dir.append_sample(iter, &text)?;
+                let appended = self.dir.append_sample(iter, &text);
+                self.logged(appended, observer);
             }
             self.step(start, observer)?;
         }
+    }
+
+    /// Seconds of training until now.
+    fn elapsed_s(&self, start: Instant) -> f64 {
+        self.elapsed_before_s + start.elapsed().as_secs_f64()
     }
 
     fn step(&mut self, start: Instant, observer: &mut dyn Observer) -> Result<(), TrainError> {
@@ -158,42 +220,43 @@ impl Run<'_> {
         observer.step(&report, tokens_per_s);
         let interval = self.trainer.config.train.log_interval.max(1) as u64;
         if report.iter.is_multiple_of(interval) {
-            self.dir.append_metrics(&Metrics {
+            let elapsed_s = self.elapsed_s(start);
+            let appended = self.dir.append_metrics(&Metrics {
                 iter: report.iter,
                 tokens: report.tokens,
-                elapsed_s: self.elapsed_before_s + start.elapsed().as_secs_f64(),
+                elapsed_s,
                 lr: Some(f64::from(report.lr)),
                 train_loss: Some(report.loss),
                 grad_norm: Some(report.grad_norm),
                 step_ms: Some(1e3 * seconds),
                 tokens_per_s: Some(tokens_per_s),
                 ..Metrics::default()
-            })?;
+            });
+            self.logged(appended, observer);
         }
         Ok(())
     }
 
+    /// The validation loss. The best model is chosen by the same batches (`eval_iters`) every time; the evaluation at the
+    /// end is over all of the validation part, and that is what is reported and logged.
     fn evaluate(
         &mut self,
-        batches: usize,
-        elapsed_s: f64,
+        finished: bool,
+        start: Instant,
         observer: &mut dyn Observer,
     ) -> Result<f64, TrainError> {
-        let trainer = &*self.trainer;
-        let corruptor = trainer.corruptor();
-        let mut val_losses = Vec::new();
-        let mut val_loss = 0.0;
-        for (part, (name, share)) in corruptor.objective().parts().enumerate() {
-            let task = (corruptor, part, trainer.config.train.documents);
-            let loss = evaluate_objective(&trainer.model, trainer.averaged(), task, self.val, batches)?;
-            val_losses.push((name, loss));
-            val_loss += share * loss;
+        let eval_iters = self.trainer.config.train.eval_iters;
+        let (mut val_loss, mut val_losses) = self.measure(eval_iters)?;
+        let compared = val_loss;
+        if finished && eval_iters > 0 {
+            (val_loss, val_losses) = self.measure(0)?;
         }
         let bits = self.bits(&val_losses);
         let (val_bits_per_char, val_bits_per_byte) = (bits.map(|bits| bits.0), bits.map(|bits| bits.1));
-        let best = self.best_val_loss.is_none_or(|best| val_loss < best);
-        let (iter, tokens) = (trainer.iter, trainer.tokens);
-        self.dir.append_metrics(&Metrics {
+        let best = compared.is_finite() && self.best_val_loss.is_none_or(|best| compared < best);
+        let (iter, tokens) = (self.trainer.iter, self.trainer.tokens);
+        let elapsed_s = self.elapsed_s(start);
+        let appended = self.dir.append_metrics(&Metrics {
             iter,
             tokens,
             elapsed_s,
@@ -202,7 +265,8 @@ impl Run<'_> {
             val_bits_per_byte,
             val_losses: val_losses.iter().map(|(name, loss)| (format!("val_loss_{name}"), *loss)).collect(),
             ..Metrics::default()
-        })?;
+        });
+        self.logged(appended, observer);
         self.last_val_losses.clone_from(&val_losses);
         observer.evaluation(&Evaluation {
             iter,
@@ -213,15 +277,29 @@ impl Run<'_> {
             best,
         });
         if best {
-            self.best_val_loss = Some(val_loss);
             self.evals_without_improvement = 0;
-            if iter > 0 {
-                self.save_model(&self.dir.best(), Some(val_loss))?;
+            let saved = if iter > 0 { self.save_model(&self.dir.best(), Some(val_loss)) } else { Ok(()) };
+            if self.written("best", saved, observer)? {
+                self.best_val_loss = Some(compared); // that of the model in best/
             }
         } else {
             self.evals_without_improvement += 1;
         }
         Ok(val_loss)
+    }
+
+    /// The validation loss over so many batches, 0 for all, and that of each objective.
+    fn measure(&self, batches: usize) -> Result<(f64, Vec<(&'static str, f64)>), TrainError> {
+        let trainer = &*self.trainer;
+        let corruptor = trainer.corruptor();
+        let (mut val_loss, mut val_losses) = (0.0, Vec::new());
+        for (part, (name, share)) in corruptor.objective().parts().enumerate() {
+            let task = (corruptor, part, trainer.config.train.documents);
+            let loss = evaluate_objective(&trainer.model, trainer.averaged(), task, self.val, batches)?;
+            val_losses.push((name, loss));
+            val_loss += share * loss;
+        }
+        Ok((val_loss, val_losses))
     }
 
     /// The loss of going on with the text, in nats a token, as bits a character and bits a byte.
@@ -231,19 +309,69 @@ impl Run<'_> {
         Some((bits / self.chars_per_token, bits / self.bytes_per_token))
     }
 
-    fn save(&mut self, elapsed_s: f64) -> Result<(), TrainError> {
+    /// Writes a checkpoint, unless there is one of this iteration.
+    fn save(
+        &mut self,
+        saves: &mut Saves,
+        start: Instant,
+        observer: &mut dyn Observer,
+    ) -> Result<(), TrainError> {
+        let iter = self.trainer.iter;
+        saves.next = Instant::now() + saves.interval;
+        if saves.at == Some(iter) {
+            return Ok(());
+        }
+        let synced = self.dir.sync_logs();
+        self.logged(synced, observer);
         let checkpoint = Checkpoint {
             best_val_loss: self.best_val_loss,
             evals_without_improvement: self.evals_without_improvement,
-            elapsed_s,
+            elapsed_s: self.elapsed_s(start),
             ..self.trainer.checkpoint(self.tokenizer)
         };
-        self.history.save(&checkpoint)?;
+        let saved = self.history.save(&checkpoint).map(drop);
+        if self.written("checkpoint", saved, observer)? {
+            saves.at = Some(iter);
+            observer.saved(iter);
+        }
         Ok(())
     }
 
+    /// Counts an entry of a log that could not be written, and warns of the first.
+    fn logged(&mut self, appended: Result<(), RunDirError>, observer: &mut dyn Observer) {
+        let Err(error) = appended else { return };
+        if self.unwritten.log_entries == 0 {
+            observer.warning(&format!("{error}; the training goes on without it"));
+        }
+        self.unwritten.log_entries += 1;
+    }
+
+    /// Whether a file or directory could be written. If not, its earlier version is still there, and the training goes on.
+    ///
+    /// # Errors
+    /// If its contents are at fault and not the disk.
+    fn written(
+        &mut self,
+        what: &'static str,
+        saved: Result<(), CheckpointError>,
+        observer: &mut dyn Observer,
+    ) -> Result<bool, TrainError> {
+        match saved {
+            Ok(()) => {
+                self.unwritten.files.remove(what);
+                Ok(true)
+            }
+            Err(error @ CheckpointError::Tensors { .. }) => Err(error.into()), // a weight is not finite
+            Err(error) => {
+                observer.warning(&format!("{error}\n  the training goes on, and tries it again later"));
+                self.unwritten.files.insert(what, error.to_string());
+                Ok(false)
+            }
+        }
+    }
+
     /// Saves the model as it is now, with its tokenizer and a card, complete by itself.
-    fn save_model(&self, path: &Path, val_loss: Option<f64>) -> Result<(), TrainError> {
+    fn save_model(&self, path: &Path, val_loss: Option<f64>) -> Result<(), CheckpointError> {
         let bits = val_loss.and_then(|_| self.bits(&self.last_val_losses));
         let card = ModelCard {
             iter: self.trainer.iter,
@@ -254,12 +382,18 @@ impl Run<'_> {
             val_bits_per_byte: bits.map(|(_, per_byte)| per_byte),
             ..self.card.clone()
         };
-        let weights = tensors::from_params(self.trainer.averaged());
-        Ok(save_model_dir(path, &self.trainer.config.model, &weights, self.tokenizer, &card)?)
+        let (config, params) = (&self.trainer.config.model, self.trainer.averaged());
+        NEWLEAF.save(path, Parts { config, params, tokenizer: self.tokenizer }, &card, &[])
     }
 
-    fn outcome(&self, stopped: Stopped, elapsed_s: f64) -> Outcome {
-        let (iter, val_losses) = (self.trainer.iter, self.last_val_losses.clone());
-        Outcome { stopped, iter, best_val_loss: self.best_val_loss, val_losses, elapsed_s }
+    fn outcome(&self, stopped: Stopped, start: Instant) -> Outcome {
+        Outcome {
+            stopped,
+            iter: self.trainer.iter,
+            best_val_loss: self.best_val_loss,
+            val_losses: self.last_val_losses.clone(),
+            elapsed_s: self.elapsed_s(start),
+            unwritten: self.unwritten.clone(),
+        }
     }
 }

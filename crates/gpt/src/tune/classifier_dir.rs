@@ -11,12 +11,13 @@
 //! What else is given is written with them: `result.json`, a card.
 
 use super::{Classifier, ClassifierConfig, Head, HeadConfig};
-use crate::Gpt;
+use crate::Model;
 use crate::checkpoint::store;
 use crate::checkpoint::tensors::{self, Tensor, Tensors};
 use crate::checkpoint::{CheckpointError, TensorsError};
+use crate::formats::{Files, Parts, TOKENIZER, newleaf, write};
 use crate::json;
-use crate::model_dir::{self, TOKENIZER, load_model_dir};
+use crate::parameters::parameters_of;
 use crate::peft::{Method, adapter_files, is_adapter, load_adapter};
 use data::Tokenizer;
 use random::{Rng, Stream};
@@ -61,24 +62,25 @@ pub fn save_classifier(
     tokenizer: &Tokenizer,
     more: &[(&str, &[u8])],
 ) -> Result<(), CheckpointError> {
-    let model = match is_whole(method) {
-        true => {
-            let of_model = tensors::from_params(params);
-            let shapes = classifier.gpt.config.parameter_shapes();
-            let kept =
-                shapes.iter().filter_map(|(name, _)| Some((name.clone(), of_model.get(name)?.clone())));
-            model_dir::files(path, &classifier.gpt.config, &kept.collect())?
+    let tokenizer = tokenizer.to_json();
+    let gpt_config = &classifier.gpt.config;
+    let whole = is_whole(method).then(|| parameters_of(gpt_config, params));
+    let mut files: Files<'_> = match &whole {
+        Some(whole) => {
+            newleaf::files(path, Parts { config: gpt_config, params: whole, tokenizer: &tokenizer })?
         }
-        false => adapter_files(path, &classifier.gpt, params, method, base)?,
+        None => {
+            let adapter = adapter_files(path, &classifier.gpt, params, method, base)?.into_iter();
+            let tokenizer = (TOKENIZER, tokenizer.into_bytes());
+            adapter.chain([tokenizer]).map(|(name, bytes)| (name, Box::new(bytes) as _)).collect()
+        }
     };
     let config = ConfigFile { classifier: classifier.config.clone(), method: method.to_string() };
     let config = json::to_bytes(&config).map_err(|error| malformed(path, error.to_string()))?;
+    files.push((CONFIG, Box::new(config)));
     let head = head_bytes(classifier, params).map_err(|source| in_weights(path, source))?;
-    let tokenizer = tokenizer.to_json();
-    let own = [(CONFIG, &config[..]), (TOKENIZER, tokenizer.as_bytes())];
-    let own = own.into_iter().chain(head.as_deref().map(|head| (WEIGHTS, head)));
-    let model = model.iter().map(|(name, bytes)| (*name, &bytes[..]));
-    store::write_dir(path, &model.chain(own).chain(more.iter().copied()).collect::<Vec<_>>())
+    files.extend(head.map(|head| (WEIGHTS, Box::new(head) as _)));
+    write(path, &files, more)
 }
 
 /// The layer for labels, if there is one.
@@ -125,15 +127,12 @@ pub fn load_classifier(path: &Path, base: Option<&Path>) -> Result<SavedClassifi
             known.ok_or_else(|| malformed(path, "its base is not known: name it".into()))?
         }
     };
-    let loaded = load_model_dir(&model_path)?;
-    let (mut params, mut rng) = (Params::new(), Rng::new(0, Stream::Init));
-    let mut gpt = Gpt::new(&loaded.config, &mut params, &mut rng);
-    tensors::into_params(&loaded.tensors, &mut params)
-        .map_err(|source| CheckpointError::Tensors { path: model_path.clone(), source })?;
+    let Model { mut gpt, mut params, mut tokenizer, .. } = Model::load(&model_path)?;
     if let Some(adapter) = &adapter {
         adapter.put_on(&mut gpt, &mut params)?;
+        tokenizer = read_tokenizer(path, gpt.config.vocab_size)?;
     }
-    let tokenizer = read_tokenizer(path, loaded.config.vocab_size)?;
+    let mut rng = Rng::new(0, Stream::Init); // for the layer for labels, whose numbers follow
     let classifier = Classifier::new(gpt, file.classifier, &tokenizer, &mut params, &mut rng)
         .map_err(|error| malformed(path, error.to_string()))?;
     if matches!(classifier.head, Head::Linear(_)) {

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use tensor::kernels::int8::Int8Matrix;
 use tensor::{Grads, Params, Tape, Workspace, gradcheck};
 
+mod going_on;
 mod stopping;
 mod updates;
 mod variants;

@@ -3,10 +3,11 @@
 use super::*;
 use data::dataset::TokenSource;
 use gpt::checkpoint::{Tensors, tensors};
-use gpt::model_dir::{ModelCard, load_model_dir};
 use gpt::run_dir::RunDir;
-use gpt::train::{Evaluation, Observer, Outcome, Run, StepReport, Stopped};
+use gpt::train::{Evaluation, Observer, Outcome, Run, StepReport, Stopped, Unwritten};
+use gpt::{Model, ModelCard};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const SIGNAL: usize = 2;
@@ -37,18 +38,27 @@ fn tokens(stream: u64, len: usize) -> Vec<u32> {
     (0..len).map(|_| token().min(token())).collect()
 }
 
-fn train_text() -> Vec<u32> {
+/// Several batches, if not all of it is looked at.
+pub(super) fn val_text(config: &Config) -> Vec<u32> {
+    tokens(2, if config.train.eval_iters == 0 { 400 } else { 7000 })
+}
+
+pub(super) fn train_text() -> Vec<u32> {
     tokens(1, 80)
 }
 
-/// Remembers every evaluation, and asks for the end after an update, as a signal does.
-struct Watcher<'a> {
-    evaluations: Vec<Evaluation>,
-    stop: &'a AtomicUsize,
+/// A session of a training: what it told, and how it ended. Asks for the end after an update, as a signal does.
+pub(super) struct Session {
+    pub(super) outcome: Result<Outcome, TrainError>,
+    pub(super) evaluations: Vec<Evaluation>,
+    /// The iterations of its checkpoints.
+    pub(super) saved: Vec<u64>,
+    pub(super) warnings: Vec<String>,
+    stop: Arc<AtomicUsize>,
     stop_at: Option<u64>,
 }
 
-impl Observer for Watcher<'_> {
+impl Observer for Session {
     fn step(&mut self, report: &StepReport, _tokens_per_s: f64) {
         if self.stop_at == Some(report.iter) {
             self.stop.store(SIGNAL, Ordering::Relaxed);
@@ -59,47 +69,80 @@ impl Observer for Watcher<'_> {
         self.evaluations.push(evaluation.clone());
     }
 
-    fn saved(&mut self, _iter: u64) {}
+    fn saved(&mut self, iter: u64) {
+        self.saved.push(iter);
+    }
+
+    fn warning(&mut self, message: &str) {
+        self.warnings.push(message.to_string());
+    }
 }
 
-/// Trains in a directory, from the beginning or from where an earlier session was cut.
+/// A session that ends as it should.
 fn session(config: &Config, path: &Path, stop_at: Option<u64>) -> (Outcome, Vec<Evaluation>) {
-    let (train, val) = (train_text(), tokens(2, 400));
-    let goes_on = path.exists();
-    let mut dir = if goes_on { RunDir::open_for_resume(path) } else { RunDir::create(path) }.unwrap();
-    if !goes_on {
-        let data = gpt::run_dir::DataInfo { path: "tokens".into(), sha256: String::new(), bytes: 0 };
-        dir.write_info(&gpt::run_dir::RunInfo::new(Vec::new(), config.clone(), data)).unwrap();
+    let Session { outcome, evaluations, .. } = Session::run(config, path, stop_at);
+    (outcome.unwrap(), evaluations)
+}
+
+impl Session {
+    /// Trains in a directory, from the beginning or from where an earlier session was cut.
+    pub(super) fn run(config: &Config, path: &Path, stop_at: Option<u64>) -> Self {
+        Self::run_after(config, path, stop_at, || {})
     }
-    let history = dir.history(2).unwrap();
-    let (mut trainer, best_val_loss, evals_without_improvement) = if goes_on {
-        let checkpoint = history.latest_verified().unwrap().checkpoint;
-        let trainer = Trainer::from_checkpoint(&checkpoint, train.len()).unwrap();
-        (trainer, checkpoint.best_val_loss, checkpoint.evals_without_improvement)
-    } else {
-        (begin(config), None, 0)
-    };
-    let stop = AtomicUsize::new(0);
-    let mut watcher = Watcher { evaluations: Vec::new(), stop: &stop, stop_at };
-    let outcome = Run {
-        trainer: &mut trainer,
-        train: &train as &dyn TokenSource,
-        val: &val as &dyn TokenSource,
-        chars_per_token: 1.0,
-        bytes_per_token: 1.0,
-        dir: &mut dir,
-        history,
-        tokenizer: "{}",
-        card: ModelCard::default(),
-        stop: &stop,
-        best_val_loss,
-        evals_without_improvement,
-        elapsed_before_s: 0.0,
-        last_train_loss: None,
-        last_val_losses: Vec::new(),
+
+    /// The same, with something happening to the directory when it has been opened.
+    pub(super) fn run_after(
+        config: &Config,
+        path: &Path,
+        stop_at: Option<u64>,
+        happens: impl FnOnce(),
+    ) -> Self {
+        let (train, val) = (train_text(), val_text(config));
+        let goes_on = path.join("run.json").exists();
+        let mut dir = if goes_on { RunDir::open_for_resume(path) } else { RunDir::create(path) }.unwrap();
+        if !goes_on {
+            let data = gpt::run_dir::DataInfo { path: "tokens".into(), sha256: String::new(), bytes: 0 };
+            dir.write_info(&gpt::run_dir::RunInfo::new(Vec::new(), config.clone(), data)).unwrap();
+        }
+        happens();
+        let history = dir.history(2).unwrap();
+        let (mut trainer, best_val_loss, evals_without_improvement) = if goes_on {
+            let checkpoint = history.latest_verified().unwrap().checkpoint;
+            let trainer = Trainer::from_checkpoint(&checkpoint, train.len()).unwrap();
+            (trainer, checkpoint.best_val_loss, checkpoint.evals_without_improvement)
+        } else {
+            (begin(config), None, 0)
+        };
+        let stop = Arc::new(AtomicUsize::new(0));
+        let mut session = Self {
+            outcome: Err(TrainError::Resume { problem: String::new(), remedy: "" }),
+            evaluations: Vec::new(),
+            saved: Vec::new(),
+            warnings: Vec::new(),
+            stop: Arc::clone(&stop),
+            stop_at,
+        };
+        let outcome = Run {
+            trainer: &mut trainer,
+            train: &train as &dyn TokenSource,
+            val: &val as &dyn TokenSource,
+            chars_per_token: 1.0,
+            bytes_per_token: 1.0,
+            dir: &mut dir,
+            history,
+            tokenizer: "{}",
+            card: ModelCard::default(),
+            stop: &stop,
+            best_val_loss,
+            evals_without_improvement,
+            elapsed_before_s: 0.0,
+            last_train_loss: None,
+            last_val_losses: Vec::new(),
+            unwritten: Unwritten::default(),
+        }
+        .run(&mut session);
+        Self { outcome, ..session }
     }
-    .run(&mut watcher);
-    (outcome.unwrap(), watcher.evaluations)
 }
 
 fn begin(config: &Config) -> Trainer {
@@ -107,7 +150,7 @@ fn begin(config: &Config) -> Trainer {
 }
 
 /// The weights that a model directory has to hold after so many updates, by training again with nothing around it.
-fn weights_after(config: &Config, updates: u64) -> Tensors {
+pub(super) fn weights_after(config: &Config, updates: u64) -> Tensors {
     let mut trainer = begin(config);
     while trainer.iter < updates {
         trainer.step(&train_text()).unwrap();
@@ -115,12 +158,12 @@ fn weights_after(config: &Config, updates: u64) -> Tensors {
     tensors::from_params(trainer.averaged())
 }
 
-fn saved(path: &Path, name: &str) -> Tensors {
-    load_model_dir(&path.join(name)).unwrap().tensors
+pub(super) fn saved(path: &Path, name: &str) -> Tensors {
+    tensors::from_params(&Model::load(&path.join(name)).unwrap().params)
 }
 
 /// The bits: 0 and -0 are equal as numbers.
-fn bits(weights: &Tensors) -> Vec<(&String, Vec<u32>)> {
+pub(super) fn bits(weights: &Tensors) -> Vec<(&String, Vec<u32>)> {
     weights.iter().map(|(name, tensor)| (name, tensor.data.iter().map(|x| x.to_bits()).collect())).collect()
 }
 

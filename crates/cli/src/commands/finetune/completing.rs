@@ -4,11 +4,10 @@ use super::fitting::{FitArgs, Fitted, sha256_of, watched};
 use crate::failure::Failure;
 use crate::model::Model;
 use data::{Example, Tokenizer};
-use gpt::Gpt;
-use gpt::checkpoint::tensors::from_params;
-use gpt::model_dir::{ModelCard, save_model_dir_with};
+use gpt::formats::{NEWLEAF, Parts};
 use gpt::peft::{Method, fingerprint, save_adapter};
 use gpt::tune::{Complete, TuneConfig, grown, mean_loss};
+use gpt::{Gpt, ModelCard};
 use random::{Rng, Stream};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -85,7 +84,8 @@ impl<'a> Completing<'a> {
                 ..ModelCard::default()
             };
             let tokenizer = self.model.tokenizer.to_json();
-            save_model_dir_with(&fit.out, &gpt.config, &from_params(params), &tokenizer, &card, &more)?;
+            let model = Parts { config: &gpt.config, params, tokenizer: &tokenizer };
+            NEWLEAF.save(&fit.out, model, &card, &more)?;
         } else {
             let path = self.model.path.canonicalize().unwrap_or_else(|_| self.model.path.clone());
             save_adapter(&fit.out, gpt, params, &fit.peft, (&path, &self.base_sha256), &more)?;

@@ -3,7 +3,7 @@
 use super::super::print;
 use crate::failure::Failure;
 use crate::model::locate;
-use gpt::model_dir::load_model_dir;
+use gpt::Model;
 use gpt::peft::{load_adapter, save_merged};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,6 +39,6 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let base = locate(&base)?;
     Failure::if_same(&args.out, &base)?;
     Failure::if_same(&args.out, &args.adapter)?;
-    let changed = save_merged(&args.out, &load_model_dir(&base)?, &adapter)?;
+    let changed = save_merged(&args.out, &Model::load(&base)?, &adapter)?;
     print(&format!("{}: {} in the weights, {changed} numbers changed\n", args.out.display(), adapter.method))
 }

@@ -2,7 +2,8 @@
 
 use super::super::print;
 use crate::failure::Failure;
-use gpt::model_dir::{ModelCard, save_model_dir};
+use gpt::ModelCard;
+use gpt::formats::NEWLEAF;
 use gpt::peft::load_unmerged;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,6 +27,6 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     Failure::if_same(&args.out, &args.model)?;
     let model = load_unmerged(&args.model)?;
     let card = ModelCard { command: std::env::args().collect(), ..ModelCard::default() };
-    save_model_dir(&args.out, &model.config, &model.tensors, &model.tokenizer, &card)?;
+    model.save(&args.out, &NEWLEAF, &card)?;
     print(&format!("{}: the model before merging\n", args.out.display()))
 }

@@ -9,17 +9,38 @@
 //! | `h.0.attn.bias`, `h.0.attn.masked_bias`: the causal mask | nothing |
 //! | a bias of every linear layer and norm | zeros, where the model has none |
 
-use crate::checkpoint::store;
-use crate::checkpoint::tensors::{self, Tensor, Tensors, TensorsError};
-use crate::checkpoint::{CheckpointError, io_error};
-use crate::config::{Activation, GptConfig, Norm, Position};
+use super::directory::{
+    CONFIG, Directory, Files, Format, Loaded, Parts, TOKENIZER, WEIGHTS, differences, malformed, weights,
+};
+use crate::card::ModelCard;
+use crate::checkpoint::CheckpointError;
+use crate::checkpoint::tensors::{self, MAX_HEADER_BYTES, Tensor, Tensors, TensorsError};
+use crate::config::{Activation, GptConfig};
 use crate::json;
 use data::Tokenizer;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
-/// The `model_type` in `config.json`.
-pub(crate) const MODEL_TYPE: &str = "gpt2";
+const MODEL_TYPE: &str = "gpt2";
+/// The settings that a `config.json` of GPT-2 says; of activations, some. The last four say nothing about a model that has
+/// learned positions and no n-grams, once it is trained.
+pub(super) const KEEPS: &[&str] = &[
+    "n_layer",
+    "n_head",
+    "n_embd",
+    "block_size",
+    "vocab_size",
+    "dropout",
+    "attn_dropout",
+    "bias",
+    "tied",
+    "activation",
+    "norm_eps",
+    "rope_base",
+    "zero_init",
+    "ngram_rows",
+    "ngram_dropout",
+];
 const PREFIX: &str = "transformer.";
 /// The layers whose weights `Conv1D` keeps the other way round.
 const TRANSPOSED: [&str; 4] =
@@ -36,7 +57,7 @@ const ACTIVATIONS: [(&str, Activation); 5] = [
 ///
 /// # Errors
 /// A message, if a field is missing or says something that this program cannot compute.
-pub(crate) fn config(fields: &Map<String, Value>) -> Result<GptConfig, String> {
+fn config(fields: &Map<String, Value>) -> Result<GptConfig, String> {
     let count = |name: &str| match fields.get(name).and_then(Value::as_u64) {
         Some(n) => {
             usize::try_from(n).map_err(|_| format!("{name}: expected a number of this machine's size"))
@@ -97,7 +118,7 @@ fn shown(value: Option<&Value>) -> String {
 }
 
 /// The weights in the bytes of a `model.safetensors` of GPT-2, in our names and order of axes.
-pub(crate) fn decode(bytes: &[u8], config: &GptConfig) -> Result<Tensors, TensorsError> {
+fn decode(bytes: &[u8], config: &GptConfig) -> Result<Tensors, TensorsError> {
     let is_mask = |name: &str| name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
     let is_copy = |name: &str| config.tied && name == "lm_head.weight";
     let theirs = tensors::decode_those(bytes, |name| !is_mask(name) && !is_copy(name))?;
@@ -125,69 +146,67 @@ fn transposed(tensor: &Tensor) -> Tensor {
     Tensor { shape: vec![columns, rows], data }
 }
 
-/// Writes a model as Hugging Face's `transformers` does.
-///
-/// # Errors
-/// If the model is no GPT-2 (the message names the settings), the tensors are not those of the config, or the disk fails.
-pub fn save_gpt2_dir(
-    path: &Path,
-    config: &GptConfig,
-    tensors: &Tensors,
-    tokenizer: &Tokenizer,
-) -> Result<(), CheckpointError> {
-    let config_json = config_json(config).map_err(|problem| CheckpointError::Format {
-        path: path.to_path_buf(),
-        problem,
-        remedy: "train a model with --preset nano-cpu or baby, and --activation gelu_tanh",
-    })?;
-    let weights = tensors::check(tensors, &config.parameter_shapes())
-        .and_then(|()| tensors::encode(&encode(config, tensors)))
-        .map_err(|source| CheckpointError::Tensors { path: path.join("model.safetensors"), source })?;
-    let in_json = |error: serde_json::Error| io_error("write", path, error.into());
-    let config_json = json::to_bytes(&config_json).map_err(in_json)?;
-    let generation = json::to_bytes(&json!({ "do_sample": true })).map_err(in_json)?;
-    store::write_dir(
-        path,
-        &[
-            ("config.json", &config_json),
-            ("model.safetensors", &weights),
-            ("tokenizer.json", tokenizer.to_json().as_bytes()),
-            ("generation_config.json", &generation),
-        ],
-    )
+/// The format.
+pub const FORMAT: Format = Format {
+    name: "gpt2",
+    title: "GPT-2",
+    model_type: MODEL_TYPE,
+    recognises: |directory| directory.model_type() == Some(MODEL_TYPE),
+    load,
+    obstacles,
+    remedy: "train a model with --preset nano-cpu or baby, and --activation gelu_tanh",
+    files,
+};
+
+fn load(directory: &Directory) -> Result<Loaded, CheckpointError> {
+    let listed = directory.has("vocab.json") && directory.has("merges.txt"); // a tokenizer, too
+    directory.expect(if listed { &[WEIGHTS] } else { &[WEIGHTS, TOKENIZER] })?;
+    let config = config(&directory.config).map_err(|problem| directory.invalid_config(problem))?;
+    let most = directory.admit(&config)?.saturating_mul(2); // masks, and the head once more
+    let weights = directory.read(WEIGHTS, most.saturating_add(8 + MAX_HEADER_BYTES))?;
+    let tensors = decode(&weights, &config).map_err(|source| directory.in_weights(source))?;
+    drop(weights);
+    let tokenizer = match directory.has(TOKENIZER) {
+        true => directory.tokenizer()?,
+        false => Tokenizer::load(&directory.path)
+            .map_err(|error| malformed(&directory.path, TOKENIZER, error.to_string()))?,
+    };
+    Ok((config, tensors, tokenizer))
 }
 
-/// The `config.json` of a model that is a GPT-2; else what about it is not.
-fn config_json(config: &GptConfig) -> Result<Value, String> {
-    let gpt2 = GptConfig {
-        position: Position::Learned,
-        norm: Norm::LayerNorm,
-        n_kv_head: None,
-        qk_norm: false,
-        value_residual: false,
-        embedding_skip: false,
-        soft_cap: 0.0,
-        ngram: 0,
-        window: None,
-        ..config.clone()
-    };
-    let (Value::Object(ours), Value::Object(theirs)) = (json!(config), json!(gpt2)) else {
-        unreachable!("a struct is an object")
-    };
-    let differ = ours.iter().filter(|(name, value)| theirs.get(*name) != Some(value));
-    let mut differ: Vec<String> = differ.map(|(name, value)| format!("{name} {value}")).collect();
-    let activation = ACTIVATIONS.iter().find(|(_, ours)| *ours == config.activation);
-    if activation.is_none() {
-        differ.push(format!("activation {}", json!(config.activation)));
+fn obstacles(config: &GptConfig) -> Vec<(&'static str, String)> {
+    let mut all = differences(config, KEEPS);
+    if name_of(config.activation).is_none() {
+        all.push(("activation", format!("{:?}", config.activation.to_string())));
     }
-    let (Some((activation, _)), true) = (activation, differ.is_empty()) else {
-        return Err(format!("this model is no GPT-2, which has no {}", differ.join(", ")));
-    };
+    all
+}
+
+/// Their name of an activation, if they have it.
+fn name_of(activation: Activation) -> Option<&'static str> {
+    ACTIVATIONS.iter().find(|(_, ours)| *ours == activation).map(|(theirs, _)| *theirs)
+}
+
+fn files<'a>(path: &Path, model: Parts<'a>, _: &ModelCard) -> Result<Files<'a>, CheckpointError> {
+    let in_json = |error: serde_json::Error| malformed(path, CONFIG, error.to_string());
+    let bytes =
+        weights(path, model, |views| tensors::encode(&encode(model.config, &tensors::copied(views))))?;
+    let generation = json!({ "do_sample": true });
+    Ok(vec![
+        (CONFIG, Box::new(json::to_bytes(&config_json(model.config)).map_err(in_json)?)),
+        (WEIGHTS, Box::new(bytes)),
+        (TOKENIZER, Box::new(model.tokenizer.as_bytes())),
+        ("generation_config.json", Box::new(json::to_bytes(&generation).map_err(in_json)?)),
+    ])
+}
+
+/// The `config.json` of a model that nothing stands in the way of.
+fn config_json(config: &GptConfig) -> Value {
     let dropout = config.dropout;
-    Ok(json!({
+    json!({
         "architectures": ["GPT2LMHeadModel"],
         "model_type": MODEL_TYPE,
-        "activation_function": activation,
+        "activation_function": name_of(config.activation),
         "n_layer": config.n_layer,
         "n_head": config.n_head,
         "n_embd": config.n_embd,
@@ -203,7 +222,7 @@ fn config_json(config: &GptConfig) -> Result<Value, String> {
         "bos_token_id": null,
         "eos_token_id": null,
         "torch_dtype": "float32",
-    }))
+    })
 }
 
 /// Our weights in their names and order of axes, with biases everywhere.
