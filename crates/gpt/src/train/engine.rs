@@ -30,9 +30,6 @@ use tensor::{Grads, Params, Tape, Var, Workspace};
 /// products to run at full speed, few enough for the activations to stay in the caches.
 const TOKENS_AT_A_TIME: usize = 2048;
 
-/// The usual [`EngineConfig::lanes`].
-pub(crate) const LANES: usize = 2;
-
 /// Rows of `time` tokens that are computed at a time.
 pub(crate) fn rows_of_tokens(time: usize) -> usize {
     (TOKENS_AT_A_TIME / time).max(1)
@@ -277,11 +274,6 @@ impl Engine {
             Some(ema) if self.optimizer.step_count() > 0 => ema.params(),
             _ => params,
         }
-    }
-
-    /// Gives the memory of the lanes back, until the next update: for who needs it meanwhile.
-    pub(crate) fn rest(&mut self, params: &Params) {
-        self.lanes = vec![Lane::new(params)];
     }
 
     /// The learning rate of an update.

@@ -1,7 +1,7 @@
 //! Pretraining, one update at a time: the engine, and what draws its batches.
 
 use super::TrainError;
-use super::engine::{BatchLoss, Engine, EngineConfig, LANES, Update, rows_at_a_time};
+use super::engine::{BatchLoss, Engine, EngineConfig, Update, rows_at_a_time};
 use crate::checkpoint::{Checkpoint, tensors};
 use crate::config::{self, Config, GptConfig, TrainConfig};
 use crate::model::Gpt;
@@ -99,8 +99,8 @@ impl Trainer {
             train.documents,
             seed,
         )?;
-        let &TrainConfig { grad_clip, spike_guard, ema, recompute, .. } = train;
-        let engine = EngineConfig { seed, grad_clip, spike_guard, ema, recompute, lanes: LANES };
+        let &TrainConfig { grad_clip, spike_guard, ema, recompute, lanes, .. } = train;
+        let engine = EngineConfig { seed, grad_clip, spike_guard, ema, recompute, lanes };
         Ok(Self {
             engine: Engine::new(&params, optimizer(config, &model, &params), schedule(train), engine),
             config: config.clone(),

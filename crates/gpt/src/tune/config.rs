@@ -2,7 +2,7 @@
 
 use super::Task;
 use crate::config::GptConfig;
-use crate::train::{LANES, rows_at_a_time};
+use crate::train::rows_at_a_time;
 use serde::{Deserialize, Serialize};
 use tensor::Params;
 
@@ -73,13 +73,13 @@ impl Default for TuneConfig {
 }
 
 fn default_lanes() -> usize {
-    LANES
+    2
 }
 
 impl TuneConfig {
     /// Bytes that a fine-tuning of these parameters takes at its peak, without the program and the examples: the weights;
     /// of what is trained, the best values so far, two moments and a gradient for each lane; the average of the
-    /// weights; and the values of the micro-batches that are computed side by side.
+    /// weights; the tables of positions; and the values of the micro-batches that are computed side by side.
     ///
     /// # Panics
     /// If the task has no examples.
@@ -94,6 +94,6 @@ impl TuneConfig {
         let averages = u64::from(self.ema > 0.0);
         let kept = params.count() as u64 * (1 + averages) + trained * (1 + 2 + lanes);
         let tokens = lanes * (rows * longest) as u64;
-        4 * kept + gpt.tape_bytes(tokens, self.recompute, task.predicts_tokens())
+        4 * kept + gpt.tape_bytes(tokens, self.recompute, task.predicts_tokens()) + gpt.position_table_bytes()
     }
 }

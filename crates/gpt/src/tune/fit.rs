@@ -327,7 +327,7 @@ impl<'c, D: Fn(&str) -> usize> Fitting<'c, D> {
 
     /// Writes the state. What cannot be written is no reason to stop.
     fn save_or_tell(
-        &mut self,
+        &self,
         keep: &Keep<'_>,
         params: &Params,
         task: &impl Task,
