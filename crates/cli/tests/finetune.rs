@@ -120,7 +120,7 @@ fn an_interrupted_fine_tuning_is_resumed() {
     use std::io::{BufRead, BufReader};
     use std::os::unix::process::ExitStatusExt;
     let place = reviews();
-    let flags = ["--epochs=12", "--patience=0", "--checkpoint-minutes=0", "--ema=0.9", "--micro-batch=5"];
+    let flags = ["--epochs=5", "--patience=0", "--checkpoint-minutes=0", "--ema=0.9", "--micro-batch=5"];
     let again = |out: &str, more: &[&str]| {
         let mut command = finetune(&place, out, &flags);
         command.args(more);

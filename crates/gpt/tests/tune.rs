@@ -333,7 +333,9 @@ fn stopping_early_gives_back_the_best_weights() {
 #[test]
 fn what_is_not_finite_stops_it_with_the_best_weights() {
     let (_, result, weights) = scripted(&[0.5, 0.6, 0.1, 0.1], None, 0.0, 2);
-    assert!(matches!(result, Err(TuneError::NonFinite { update: 2, .. })), "{result:?}");
+    let Err(TuneError::NonFinite { update: 2, what, reached }) = &result else { panic!("{result:?}") };
+    assert!(what.contains("is not finite") || what.contains("NaN"), "{what}");
+    assert_eq!((reached.updates, reached.best_update, reached.best_score), (2, 1, 0.6));
     assert_eq!(weights, scripted(&[0.5, 0.6, 0.1, 0.1], None, 0.0, 0).2);
     assert!(weights.iter().all(|w| w.is_finite() && *w < 1.0));
 }
@@ -445,9 +447,14 @@ fn micro_batches_are_for_memory_only() {
         assert!(off < 2e-3, "{micro_batch}: {off}"); // of weights that move by 0.05
         let again = TuneConfig { recompute: true, ..settings(Some(micro_batch)) };
         assert!(bits_after(&again) == parts, "{micro_batch}: recomputed");
-        for threads in [1, 3] {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            assert!(pool.install(|| bits_after(&settings(Some(micro_batch)))) == parts, "{threads} threads");
+        for lanes in [2, 3] {
+            let settings = TuneConfig { lanes, ..settings(Some(micro_batch)) };
+            let bits = [1, 2, 3, 4].map(|threads| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| bits_after(&settings))
+            });
+            assert!(bits.iter().all(|other| *other == bits[0]), "{micro_batch}: threads");
+            assert_eq!(bits[0] == parts, lanes == 2 || micro_batch == 8, "{micro_batch}: {lanes} lanes");
         }
     }
 }
@@ -560,7 +567,7 @@ impl Task for Rising {
     }
 }
 
-/// What is calculated against what is taken, of the tape of a batch in two parts.
+/// What each setting costs. (tests/tune_memory.rs has what is calculated against what is taken.)
 #[test]
 fn the_bytes_of_a_fine_tuning() {
     let (classifier, params) = classifier("full", Pool::Mean, false, yes_or_no());
@@ -572,8 +579,13 @@ fn the_bytes_of_a_fine_tuning() {
     // An average costs as much as the weights; a second lane a gradient more, and no more tokens at a time.
     assert_eq!(bytes(TuneConfig { ema: 0.9, ..settings() }), usual + floats);
     assert_eq!(bytes(TuneConfig { micro_batch: Some(8), ..settings() }), usual + floats);
-    let small = bytes(TuneConfig { micro_batch: Some(1), ..settings() });
-    assert!(small < usual, "{small} {usual}");
+    let parts = |lanes| bytes(TuneConfig { micro_batch: Some(2), lanes, ..settings() });
+    assert!(
+        parts(1) < usual && parts(2) - parts(1) > floats && parts(8) == parts(100),
+        "{usual} {}",
+        parts(1)
+    );
+    assert_eq!(parts(3) - parts(2), parts(2) - parts(1));
     assert!(bytes(TuneConfig { recompute: true, ..settings() }) < usual);
 }
 

@@ -33,6 +33,8 @@ pub const MAX_NGRAM: usize = 8;
 pub const MAX_NGRAM_ROWS: usize = (1 << 24) - 1;
 /// The largest `batch_size`.
 pub const MAX_BATCH_SIZE: usize = 1_000_000;
+/// The largest `lanes`.
+const MAX_LANES: usize = 1024;
 /// The largest `muon_iters`: beyond ten nothing changes any more.
 const MAX_MUON_ITERS: usize = 100;
 /// The largest `beta2_tokens`. With a longer memory still, beta2 would round to 1 and Adam divide by nothing.
@@ -246,6 +248,9 @@ settings! {
         batch_size: usize = 12, required, "sequences in an update", size(MAX_BATCH_SIZE);
         /// Sequences computed at a time, to save memory; `None`: the trainer's choice. The gradient is the same.
         micro_batch: Option<usize> = None, "sequences computed at a time, or none", part_of_batch;
+        /// Micro-batches computed side by side, on a thread each if there are enough of both, with gradients of their own. It is
+        /// the order in which gradients are added, so another number gives other bits, whatever the threads.
+        lanes: usize = 2, "micro-batches computed side by side, each with its gradients", size(MAX_LANES);
         /// Whether the blocks' activations are forgotten and computed again in the backward: less memory, a third more
         /// time, the same bits.
         recompute: bool = false, "less memory, a third more time: true or false";

@@ -1,7 +1,7 @@
 //! What a training costs, by calculation: operations a token, and bytes.
 
 use crate::config::{Activation, Config, GptConfig, Optimizer, Position};
-use crate::train::{LANES, rows_at_a_time};
+use crate::train::rows_at_a_time;
 
 const FLOAT: u64 = 4;
 
@@ -94,7 +94,7 @@ impl Config {
             .saturating_mul(FLOAT);
         let (batch, block) = (self.train.batch_size, self.model.block_size);
         let rows = rows_at_a_time(batch, block, self.train.micro_batch);
-        let lanes = batch.div_ceil(rows).min(LANES) as u64; // micro-batches at a time, each with gradients of its own
+        let lanes = batch.div_ceil(rows).min(self.train.lanes) as u64; // micro-batches at a time, each with gradients of its own
         let gradients = self.model.count_parameters().saturating_mul(FLOAT * lanes);
         let tokens = lanes * (rows * block) as u64;
         let values = self.model.tape_bytes(tokens, self.train.recompute, true);
@@ -108,6 +108,20 @@ mod tests {
     use super::*;
     use crate::config::Preset;
     use crate::train::Trainer;
+
+    /// A lane is a set of gradients and the values of a micro-batch, as long as there are micro-batches for it.
+    #[test]
+    fn lanes_are_counted() {
+        let mut config = Preset::NanoCpu.config(65);
+        config.train.micro_batch = Some(3); // four of them
+        let mut bytes = |lanes: usize| {
+            config.train.lanes = lanes;
+            config.training_bytes()
+        };
+        let [one, two, three, four, five] = [1, 2, 3, 4, 5].map(&mut bytes);
+        let lane = 4 * config.model.count_parameters() + config.model.tape_bytes(3 * 64, false, true);
+        assert_eq!([two - one, three - two, four - three, five - four], [lane, lane, lane, 0]);
+    }
 
     #[test]
     fn tables_and_caches_are_counted() {

@@ -30,10 +30,6 @@ use tensor::{DropoutSeeds, Grads, Params, Tape, Var, Workspace};
 /// products to run at full speed, few enough for the activations to stay in the caches.
 const TOKENS_AT_A_TIME: usize = 2048;
 
-/// Parts of a batch that may be computed side by side. Part i is added to the gradients of lane `i % LANES`, and these are added up
-/// at the end: another number would be another order of additions, and so other bits.
-pub(crate) const LANES: usize = 2;
-
 /// Rows of `time` tokens that are computed at a time.
 pub(crate) fn rows_of_tokens(time: usize) -> usize {
     (TOKENS_AT_A_TIME / time).max(1)
@@ -78,6 +74,10 @@ pub struct EngineConfig {
     pub ema: f64,
     /// Whether activations are computed again in the backward instead of kept.
     pub recompute: bool,
+    /// Parts of a batch that may be computed side by side, on a thread each if there are enough of both. Part i is added to
+    /// the gradients of lane `i % lanes`, and these are added up at the end: another number is another order of
+    /// additions, so it is a setting and not what the machine has.
+    pub lanes: usize,
 }
 
 /// What one update did.
@@ -178,7 +178,7 @@ impl Engine {
     /// The loss of a batch; its gradient goes to the first lane.
     pub(super) fn gradients<L: BatchLoss>(&mut self, params: &Params, iter: u64, batch: &L) -> f64 {
         let parts = self.parts(iter, batch);
-        let lanes = parts.len().min(LANES);
+        let lanes = parts.len().min(self.config.lanes.max(1));
         while self.lanes.len() < lanes {
             self.lanes.push(Lane::new(params));
         }
@@ -275,11 +275,6 @@ impl Engine {
             Some(ema) if self.optimizer.step_count() > 0 => ema.params(),
             _ => params,
         }
-    }
-
-    /// Gives the memory of the lanes back, until the next update: for who needs it meanwhile.
-    pub(crate) fn rest(&mut self, params: &Params) {
-        self.lanes = vec![Lane::new(params)];
     }
 
     /// The learning rate of an update.

@@ -14,8 +14,8 @@ mod run;
 mod spike;
 mod step;
 
+pub(crate) use engine::rows_at_a_time;
 pub use engine::{BatchLoss, Engine, EngineConfig, Update, UpdateError};
-pub(crate) use engine::{LANES, rows_at_a_time};
 pub use error::TrainError;
 pub use evaluate::{evaluate, evaluate_objective};
 pub use run::{Evaluation, Observer, Outcome, Run, Stopped, Unwritten};

@@ -99,8 +99,8 @@ impl Trainer {
             train.documents,
             seed,
         )?;
-        let &TrainConfig { grad_clip, spike_guard, ema, recompute, .. } = train;
-        let engine = EngineConfig { seed, grad_clip, spike_guard, ema, recompute };
+        let &TrainConfig { grad_clip, spike_guard, ema, recompute, lanes, .. } = train;
+        let engine = EngineConfig { seed, grad_clip, spike_guard, ema, recompute, lanes };
         Ok(Self {
             engine: Engine::new(&params, optimizer(config, &model, &params), schedule(train), engine),
             config: config.clone(),

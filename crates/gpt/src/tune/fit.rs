@@ -1,7 +1,6 @@
 //! The loop of a fine-tuning.
 
-use super::Task;
-use super::state::Keep;
+use super::{Keep, Task, TuneConfig};
 use crate::train::{BatchLoss, Engine, EngineConfig, UpdateError, rows_at_a_time};
 use nn::Schedule;
 use nn::optim::{AdamW, AdamWConfig, Group, MissingGradient, SparseSgd, SparseSgdConfig, usual_group};
@@ -10,67 +9,6 @@ use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 use std::time::Instant;
 use tensor::{ParamId, Params, Tape, Var};
-
-/// How a model is fine-tuned.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TuneConfig {
-    /// How many times the examples are read, at most.
-    pub epochs: usize,
-    /// Examples in an update.
-    pub batch_size: usize,
-    /// Examples that are computed at a time, at most; none for about 2,048 tokens. It changes the order of additions,
-    /// and nothing else but time and memory.
-    #[serde(default)]
-    pub micro_batch: Option<usize>,
-    /// Whether activations are computed again in the backward instead of kept: less memory, a third more time.
-    #[serde(default)]
-    pub recompute: bool,
-    /// The largest learning rate: after a tenth of the updates; from there it falls to 0 on a line.
-    pub learning_rate: f64,
-    /// Weight decay of matrices.
-    pub weight_decay: f64,
-    /// The learning rate of each layer over that of the layer above it (Howard and Ruder 2018, arXiv 1801.06146, who take
-    /// 1 / 2.6); 1 for one rate.
-    pub layer_decay: f64,
-    /// In the first epoch only what was put on the model is trained, and one more layer from the top in each next one
-    /// (gradual unfreezing, from the same paper).
-    pub unfreeze: bool,
-    /// Evaluations in an epoch.
-    pub evaluations: usize,
-    /// Evaluations without an improvement of more than `min_delta` after which it stops; none for never.
-    pub patience: Option<usize>,
-    /// See `patience`.
-    pub min_delta: f64,
-    /// The decay of an average of the weights, which is then what is measured and kept; 0 for none.
-    #[serde(default)]
-    pub ema: f64,
-    /// Standard deviations above the mean from which a loss is a spike, whose batch is left out; 0 for never.
-    #[serde(default)]
-    pub spike_guard: f64,
-    /// Where all randomness starts.
-    pub seed: u64,
-}
-
-impl Default for TuneConfig {
-    fn default() -> Self {
-        Self {
-            epochs: 10,
-            batch_size: 32,
-            micro_batch: None,
-            recompute: false,
-            learning_rate: 1e-3,
-            weight_decay: 0.01,
-            layer_decay: 1.0,
-            unfreeze: false,
-            evaluations: 1,
-            patience: Some(3),
-            min_delta: 0.0,
-            ema: 0.0,
-            spike_guard: 0.0,
-            seed: 1337,
-        }
-    }
-}
 
 /// What happens on the way.
 #[derive(Clone, Debug, PartialEq)]
@@ -264,12 +202,12 @@ impl<'c, D: Fn(&str) -> usize> Fitting<'c, D> {
             warmup_iters: updates_in_all.div_ceil(10),
             lr_decay_iters: updates_in_all,
         };
-        let &TuneConfig { seed, spike_guard, ema, recompute, .. } = config;
+        let &TuneConfig { seed, spike_guard, ema, recompute, lanes, .. } = config;
         let engine = Engine::new(
             params,
             optimizer,
             schedule,
-            EngineConfig { seed, grad_clip: 1.0, spike_guard, ema, recompute },
+            EngineConfig { seed, grad_clip: 1.0, spike_guard, ema, recompute, lanes },
         );
         Ok(Self {
             config,
@@ -389,7 +327,7 @@ impl<'c, D: Fn(&str) -> usize> Fitting<'c, D> {
 
     /// Writes the state. What cannot be written is no reason to stop.
     fn save_or_tell(
-        &mut self,
+        &self,
         keep: &Keep<'_>,
         params: &Params,
         task: &impl Task,

@@ -12,7 +12,8 @@
 
 use super::fit::{Best, Fitting, Progress};
 use super::{Task, TuneConfig, TuneError};
-use crate::checkpoint::tensors::{self, Tensor, Tensors};
+use crate::checkpoint::store::Contents;
+use crate::checkpoint::tensors::{self, Encoded, Tensor, Tensors};
 use crate::checkpoint::{CheckpointError, Disk, store};
 use crate::json;
 use crate::train::LossStatistics;
@@ -82,9 +83,9 @@ struct State {
 }
 
 impl<D: Fn(&str) -> usize> Fitting<'_, D> {
-    /// Writes the state. The memory of the lanes is given back before, so that copies come in its place.
+    /// Writes the state, from where the numbers are.
     pub(super) fn save(
-        &mut self,
+        &self,
         keep: &Keep<'_>,
         params: &Params,
         task: &impl Task,
@@ -92,7 +93,6 @@ impl<D: Fn(&str) -> usize> Fitting<'_, D> {
         if !self.best.score.is_finite() {
             return Err(malformed(keep.dir, format!("a score of {} cannot be saved", self.best.score)));
         }
-        self.engine.rest(params);
         let state = State {
             version: VERSION,
             of: keep.of.to_string(),
@@ -105,27 +105,22 @@ impl<D: Fn(&str) -> usize> Fitting<'_, D> {
             losses: self.engine.losses,
         };
         let state = json::to_bytes(&state).map_err(|error| malformed(keep.dir, error.to_string()))?;
-        let encode = |name: &'static str, tensors: Tensors| {
-            let bytes = tensors::encode(&tensors);
-            bytes.map(|bytes| (name, bytes)).map_err(|source| in_file(keep.dir, name, source))
-        };
-        let of =
-            |params: &Params| self.trained.iter().map(|&id| named(params, id, params.data(id))).collect();
-        let best = self.best.data.iter().map(|(id, data)| named(params, *id, data)).collect();
+        let weights = self.trained.iter().map(|&id| (id, params.data(id)));
+        let best = self.best.data.iter().map(|(id, data)| (*id, &data[..]));
         let remembered = self.engine.optimizer.state().into_iter();
-        let remembered =
-            remembered.map(|(name, data)| (name, Tensor { shape: vec![data.len()], data: data.to_vec() }));
-        let mut files = vec![
-            (STATE, state),
-            encode(WEIGHTS, of(params))?,
-            encode(BEST, best)?,
-            encode(OPTIMIZER, remembered.collect())?,
+        let remembered = remembered.map(|(name, data)| (name, Tensor { shape: vec![data.len()], data }));
+        let mut tensors = vec![
+            encoded(keep.dir, WEIGHTS, &named(params, weights))?,
+            encoded(keep.dir, BEST, &named(params, best))?,
+            encoded(keep.dir, OPTIMIZER, &remembered.collect())?,
         ];
         if let Some(ema) = &self.engine.ema {
-            files.push(encode(EMA, of(ema.params()))?);
+            let average = self.trained.iter().map(|&id| (id, ema.params().data(id)));
+            tensors.push(encoded(keep.dir, EMA, &named(params, average))?);
         }
-        let files: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (*name, &bytes[..])).collect();
-        store::write_dir(keep.dir, &files)
+        let mut files: Vec<(&str, &dyn Contents)> = vec![(STATE, &state)];
+        files.extend(tensors.iter().map(|(name, file)| (*name, file as &dyn Contents)));
+        store::write_contents(&Disk, keep.dir, &files)
     }
 
     /// Goes on from the state in a directory.
@@ -191,8 +186,20 @@ fn digest(task: &impl Task) -> String {
     store::sha256(&lengths.collect::<Vec<u8>>())
 }
 
-fn named(params: &Params, id: ParamId, data: &[f32]) -> (String, Tensor) {
-    (params.name(id).to_string(), Tensor { shape: params.shape(id).to_vec(), data: data.to_vec() })
+/// Numbers of parameters, with names and shapes.
+fn named<'d>(params: &Params, data: impl Iterator<Item = (ParamId, &'d [f32])>) -> Tensors<&'d [f32]> {
+    let tensor =
+        |(id, data)| (params.name(id).to_string(), Tensor { shape: params.shape(id).to_vec(), data });
+    data.map(tensor).collect()
+}
+
+fn encoded<'d>(
+    dir: &Path,
+    name: &'static str,
+    tensors: &Tensors<&'d [f32]>,
+) -> Result<(&'static str, Encoded<'d>), CheckpointError> {
+    let file = Encoded::of_views(tensors).map_err(|source| in_file(dir, name, source))?;
+    Ok((name, file))
 }
 
 fn file<'f>(

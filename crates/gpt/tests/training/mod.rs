@@ -141,8 +141,11 @@ fn the_number_of_threads_does_not_change_a_bit() {
     for (name, value) in [("n_embd", "96"), ("n_head", "3"), ("block_size", "64"), ("batch_size", "8")] {
         config.set(name, value).unwrap();
     }
-    for optimizer in ["adamw", "muon"] {
+    let mut seen = Vec::new();
+    for (optimizer, lanes) in [("adamw", "2"), ("muon", "2"), ("adamw", "1"), ("adamw", "3")] {
         config.set("optimizer", optimizer).unwrap();
+        config.set("lanes", lanes).unwrap();
+        config.set("micro_batch", "2").unwrap(); // four of them
         let digests = [1, 2, 3, 4].map(|threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
@@ -151,7 +154,9 @@ fn the_number_of_threads_does_not_change_a_bit() {
                 digest(&trainer)
             })
         });
-        assert!(digests.iter().all(|d| *d == digests[0]), "{optimizer}: {digests:?}");
+        assert!(digests.iter().all(|d| *d == digests[0]), "{optimizer}, {lanes} lanes: {digests:?}");
+        assert!(!seen.contains(&digests[0]), "lanes are an order of additions");
+        seen.push(digests[0].clone());
     }
 }
 

@@ -38,6 +38,9 @@ pub(super) struct FitArgs {
     /// Examples that are computed at a time, at most [default: about 2,048 tokens]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     micro_batch: Option<u32>,
+    /// Parts of a batch that may be computed side by side, on a thread each; more take more memory
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    lanes: u32,
     /// Compute activations again in the backward instead of keeping them: less memory, a third more time
     #[arg(long)]
     recompute: bool,
@@ -129,6 +132,7 @@ impl FitArgs {
             epochs: self.epochs as usize,
             batch_size: self.batch_size as usize,
             micro_batch: self.micro_batch.map(|rows| rows as usize),
+            lanes: self.lanes as usize,
             recompute: self.recompute,
             learning_rate,
             weight_decay: self.weight_decay,
