@@ -2,7 +2,6 @@
 
 use super::*;
 use data::CharTokenizer;
-use data::CharTokenizer;
 use data::dataset::TokenSource;
 use gpt::checkpoint::{Tensors, tensors};
 use gpt::run_dir::RunDir;
