@@ -1,7 +1,7 @@
 //! The loop of a fine-tuning.
 
 use super::Task;
-use super::state::Keep;
+use super::keep::Keep;
 use crate::train::{BatchLoss, Engine, EngineConfig, UpdateError, rows_at_a_time};
 use nn::Schedule;
 use nn::optim::{AdamW, AdamWConfig, Group, MissingGradient, SparseSgd, SparseSgdConfig, usual_group};

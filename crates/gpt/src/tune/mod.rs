@@ -12,6 +12,7 @@ mod complete;
 mod fit;
 mod head;
 mod in_context;
+mod keep;
 mod memory;
 mod rows;
 mod state;
@@ -25,8 +26,8 @@ pub use complete::{Complete, grown, mean_loss};
 pub use fit::{Event, Outcome, TuneConfig, TuneError, fit, fit_keeping};
 pub use head::{Head, HeadConfig, LinearConfig, LinearHead, Pool};
 pub use in_context::{InContext, Told};
+pub use keep::Keep;
 pub use rows::Rows;
-pub use state::Keep;
 pub use target::{Metric, Target, Targets};
 pub use words::Words;
 
