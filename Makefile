@@ -1,8 +1,8 @@
 # What continuous integration runs, one target a step. `make check` runs them all.
 
-.PHONY: check format lint test docs examples benches smoke long
+.PHONY: check format lint test docs targets examples benches smoke long
 
-check: format lint test docs examples benches smoke
+check: format lint test docs targets examples benches smoke
 
 # Every file by name: `cargo fmt` does not see modules that a macro declares.
 format:
@@ -18,6 +18,18 @@ test:
 
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Other systems, and the library in a browser: checked, not linked. A target that cannot be installed is named and left out.
+targets:
+	for target in x86_64-pc-windows-gnu aarch64-apple-darwin wasm32-unknown-unknown; do \
+	  if ! rustup target add $$target >/dev/null 2>&1; then \
+	    echo "targets: $$target is not installed and rustup cannot install it: NOT CHECKED"; continue; \
+	  fi; \
+	  case $$target in \
+	    wasm32-*) cargo check --target $$target --no-default-features -p tensor -p nn -p data -p gpt ;; \
+	    *) cargo check --target $$target --workspace ;; \
+	  esac || exit 1; \
+	done
 
 examples:
 	for example in 01_by_hand 02_tape 03_your_own_op 04_bigram 05_char_gpt 06_sample 07_speedrun 08_scaling \

@@ -6,13 +6,15 @@ use benches::{machine, measure, table};
 use criterion::Criterion;
 
 fn main() {
-    let mut criterion = measure::criterion();
     let all = machine::in_pool(rayon::current_num_threads);
     let counts = if all == 1 { vec![1] } else { vec![1, all] };
     for threads in counts {
-        machine::pool(threads).install(|| ladder(&mut criterion, threads));
+        machine::pool(threads).install(|| {
+            let mut criterion = measure::criterion(); // which stays on its thread
+            ladder(&mut criterion, threads);
+            criterion.final_summary();
+        });
     }
-    criterion.final_summary();
 }
 
 /// Times all rungs on the threads of the current pool, and prints their table.

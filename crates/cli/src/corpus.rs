@@ -57,7 +57,7 @@ impl Corpus {
             None => STORIES.1.to_string(),
         };
         let sha256 = match &path {
-            Some(path) => sha256_of_file(path).map_err(|e| Failure::input(e.to_string()))?,
+            Some(path) => sha256_of_file(path)?,
             None => sha256(STORIES.1.as_bytes()),
         };
         let path = path.map_or(inside, |path| path.display().to_string());
@@ -91,7 +91,7 @@ impl Corpus {
     ) -> Result<Corpus, Failure> {
         let file = TokenFile::open(path)?;
         file.check(&mut |_, _| ())?;
-        let sha256 = sha256_of_file(path).map_err(|e| Failure::input(e.to_string()))?;
+        let sha256 = sha256_of_file(path)?;
         let info = DataInfo { path: path.display().to_string(), sha256, bytes: file.bytes() };
         check_same(&info, expected)?;
         let tokenizer = Tokenizer::from_json(file.tokenizer())?;

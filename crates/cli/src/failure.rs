@@ -69,33 +69,26 @@ impl Failure {
     }
 }
 
-impl From<data::DataError> for Failure {
-    fn from(error: data::DataError) -> Self {
-        use std::io::ErrorKind::*;
-        match &error {
-            data::DataError::Unwritable { source, .. } => match source.kind() {
-                // The path is wrong, and not the disk full or broken.
-                NotFound | NotADirectory | IsADirectory | PermissionDenied | ReadOnlyFilesystem
-                | InvalidFilename | InvalidInput => Self::input(error.to_string()),
-                _ => Self::other(error.to_string()),
-            },
-            _ => Self::input(error.to_string()),
-        }
-    }
+/// Whether a file could not be written because its path is wrong, and not because the disk is full or broken.
+fn is_wrong_path(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::*;
+    matches!(
+        error.kind(),
+        NotFound
+            | AlreadyExists
+            | NotADirectory
+            | IsADirectory
+            | PermissionDenied
+            | ReadOnlyFilesystem
+            | InvalidFilename
+            | InvalidInput
+    )
 }
 
-impl From<gpt::checkpoint::CheckpointError> for Failure {
-    fn from(error: gpt::checkpoint::CheckpointError) -> Self {
-        use gpt::checkpoint::CheckpointError::Io;
-        use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
+impl From<data::DataError> for Failure {
+    fn from(error: data::DataError) -> Self {
         match &error {
-            // The disk is full or broken, and not the path wrong.
-            Io { source, .. }
-                if !matches!(
-                    source.kind(),
-                    NotFound | NotADirectory | PermissionDenied | ReadOnlyFilesystem
-                ) =>
-            {
+            data::DataError::Unwritable { source, .. } if !is_wrong_path(source) => {
                 Self::other(error.to_string())
             }
             _ => Self::input(error.to_string()),
@@ -103,8 +96,35 @@ impl From<gpt::checkpoint::CheckpointError> for Failure {
     }
 }
 
+impl From<gpt::checkpoint::CheckpointError> for Failure {
+    fn from(error: gpt::checkpoint::CheckpointError) -> Self {
+        match &error {
+            gpt::checkpoint::CheckpointError::Io { source, .. } if !is_wrong_path(source) => {
+                Self::other(error.to_string())
+            }
+            _ => Self::input(error.to_string()),
+        }
+    }
+}
+
+impl From<gpt::run_dir::RunDirError> for Failure {
+    fn from(error: gpt::run_dir::RunDirError) -> Self {
+        match error {
+            gpt::run_dir::RunDirError::NoSpace { .. } => Self::other(error.to_string()),
+            gpt::run_dir::RunDirError::File(error) => error.into(),
+            _ => Self::input(error.to_string()),
+        }
+    }
+}
+
 impl From<gpt::config::ConfigError> for Failure {
     fn from(error: gpt::config::ConfigError) -> Self {
+        Self::input(error.to_string())
+    }
+}
+
+impl From<gpt::peft::MethodError> for Failure {
+    fn from(error: gpt::peft::MethodError) -> Self {
         Self::input(error.to_string())
     }
 }

@@ -2,6 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod message; // first: its `eprintln!` is that of all others
+
 mod answering;
 mod byte_progress;
 mod chart;
@@ -9,6 +12,7 @@ mod commands;
 mod corpus;
 mod count_baseline;
 mod download;
+mod entry;
 mod failure;
 mod init_embedding;
 mod labelled;
@@ -21,7 +25,8 @@ mod settings;
 mod signals;
 
 use clap::Command;
-use commands::{COMMANDS, run_subcommand, with_subcommands};
+use commands::COMMANDS;
+use entry::{run_subcommand, with_subcommands};
 use failure::Failure;
 use std::process::ExitCode;
 

@@ -9,7 +9,7 @@ use gpt::config::Config;
 use gpt::machine::Machine;
 use gpt::plan::{Plan, Refusal, Resources, candidates, choose, set_updates};
 use gpt::run_dir::Estimate;
-use gpt::train::{Trainer, evaluate};
+use gpt::train::{Trainer, evaluate, ngram_rows};
 use std::time::Instant;
 
 /// Steps of a candidate, the first of which only warms up.
@@ -66,16 +66,27 @@ pub(crate) fn propose(
     fixed: Option<Config>,
 ) -> Result<Proposal, Failure> {
     let (train, val) = text.parts();
-    let used = Machine::peak_memory_bytes().unwrap_or(PROGRAM_BYTES);
-    let bytes = budget.bytes.or_else(Machine::available_bytes).unwrap_or(u64::MAX);
+    // What the process has now: what reading and counting took beside it is free again. What is available, is so beside it.
+    let used = Machine::resident_bytes().unwrap_or(PROGRAM_BYTES);
+    let bytes = match budget.bytes {
+        Some(all) => all.saturating_sub(used),
+        None => Machine::available_bytes().unwrap_or(u64::MAX),
+    };
     let resources = Resources {
         seconds: budget.left(),
-        bytes: bytes.saturating_sub(used),
+        bytes,
         train_tokens: train.len(),
         val_tokens: val.len(),
         vocab_size: text.tokenizer.vocab_size(),
     };
-    let choices = fixed.map_or_else(|| candidates(&resources), |config| vec![config]);
+    let mut choices = fixed.map_or_else(|| candidates(&resources), |config| vec![config]);
+    // A table for the most n-grams there may be would be most of a small model; how many there are is soon counted.
+    let rows = choices.first().map_or(Ok(0), |config| ngram_rows(config, &train));
+    let rows = rows.map_err(|e| Failure::other(e.to_string()))?;
+    choices
+        .iter_mut()
+        .filter(|config| config.model.ngram > 0)
+        .for_each(|config| config.model.ngram_rows = rows);
     let mut clock = Clock { text, rate: None };
     let mut plan = choose(choices, &resources, |config| clock.seconds_a_token(config))
         .map_err(|refusal| refused(refusal, budget, used))?;
@@ -214,7 +225,7 @@ impl Measured {
 }
 
 /// Writes a checkpoint where temporary files go, and removes it.
-fn write_once(checkpoint: &Checkpoint) -> Result<(), Failure> {
+fn write_once(checkpoint: &Checkpoint<&[f32]>) -> Result<(), Failure> {
     let folder = std::env::temp_dir().join(format!("newleaf-plan-{}", std::process::id()));
     std::fs::create_dir_all(&folder).map_err(|e| Failure::other(format!("{}: {e}", folder.display())))?;
     let written = checkpoint.write(&folder.join("checkpoint"));

@@ -137,7 +137,7 @@ fn an_interrupted_fine_tuning_is_resumed() {
         if out == "killed" {
             child.kill().unwrap()
         } else {
-            common::signal(&child, "TERM")
+            super::common::signal(&child, "TERM")
         }
         let last = lines.map_while(Result::ok).last().unwrap_or_default();
         let status = child.wait().unwrap();

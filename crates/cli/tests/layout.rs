@@ -43,3 +43,27 @@ fn every_file_of_integration_tests_is_run() {
     }
     assert!(crates >= 6, "{crates} crates with tests");
 }
+
+/// The modules that a file lists in `commands! { .. }`: a line is a name, and perhaps `: kind`.
+fn listed(root: &str) -> BTreeSet<String> {
+    let lines =
+        root.lines().skip_while(|line| *line != "commands! {").skip(1).take_while(|line| *line != "}");
+    lines.map(|line| line.trim().trim_end_matches(',').split(':').next().unwrap().to_string()).collect()
+}
+
+/// A command whose line is missing would not exist, and nothing would say so.
+#[test]
+fn every_file_of_a_command_is_a_line() {
+    let commands = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/commands");
+    let folders =
+        fs::read_dir(&commands).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    let mut lists = 0;
+    for folder in folders.chain([commands.clone()]) {
+        let Ok(root) = fs::read_to_string(folder.join("mod.rs")) else { continue };
+        let helpers = root.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'));
+        let named: BTreeSet<String> = helpers.map(str::to_string).chain(listed(&root)).collect();
+        assert_eq!(modules(&folder, "mod"), named, "{}", folder.display());
+        lists += usize::from(!listed(&root).is_empty());
+    }
+    assert!(lists >= 6, "{lists} lists of commands");
+}

@@ -21,3 +21,5 @@ mod score;
 mod segment_and_augment;
 mod seq2seq;
 mod synth;
+#[cfg(target_os = "linux")]
+mod streams;

@@ -1,5 +1,6 @@
 //! What a run was run on, and when.
 
+use crate::checkpoint::memory::{self, Memory};
 use serde::{Deserialize, Serialize};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tensor::kernels::simd;
@@ -36,37 +37,35 @@ impl Machine {
         }
     }
 
-    /// The machine's memory in bytes, where the system tells it (Linux).
+    /// The most memory in bytes that this process may have: the machine's, or less where its container (cgroup v2) or
+    /// `ulimit -v` says so. Where the system tells it (Linux).
     #[must_use]
     pub fn memory_bytes() -> Option<u64> {
-        kilobytes("/proc/meminfo", "MemTotal:")
+        Memory::now().total
     }
-}
 
-impl Machine {
-    /// The memory in bytes that could be taken now, where the system tells it (Linux).
+    /// The memory in bytes that this process could take now, beside what it has, where the system tells it (Linux).
     #[must_use]
     pub fn available_bytes() -> Option<u64> {
-        kilobytes("/proc/meminfo", "MemAvailable:")
+        Memory::now().available
+    }
+
+    /// The memory in bytes that this process has now, where the system tells it (Linux).
+    #[must_use]
+    pub fn resident_bytes() -> Option<u64> {
+        memory::resident()
     }
 
     /// The most memory in bytes that this process has had at once, where the system tells it (Linux).
     #[must_use]
     pub fn peak_memory_bytes() -> Option<u64> {
-        kilobytes("/proc/self/status", "VmHWM:")
+        memory::peak()
     }
 
     /// Begins [`Machine::peak_memory_bytes`] anew from what is taken now, where the system can (Linux).
     pub fn forget_peak_memory() {
         let _ = std::fs::write("/proc/self/clear_refs", "5"); // elsewhere the peak stays that of the whole process
     }
-}
-
-/// A number of kilobytes in one of the system's tables, in bytes.
-fn kilobytes(path: &str, name: &str) -> Option<u64> {
-    let text = std::fs::read_to_string(path).ok()?;
-    let kilobytes = text.lines().find_map(|line| line.strip_prefix(name))?;
-    kilobytes.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 fn cpu_name() -> Option<String> {

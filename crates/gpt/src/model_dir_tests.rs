@@ -70,7 +70,7 @@ fn what_is_saved_is_loaded() {
     }
     assert!(!card.contains("Training loss"), "what is not known is left out");
     // While it is being replaced, whoever reads finds the older one.
-    fs::rename(&path, dir.path().join("model.old.4194305")).unwrap();
+    fs::rename(&path, dir.path().join(".newleaf-old-4194305-model")).unwrap();
     assert_eq!(parts(&Model::load(&path).unwrap()), parts(&model));
 }
 

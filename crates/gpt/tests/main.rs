@@ -4,6 +4,7 @@
 mod beam;
 mod few_shot;
 mod gpt2_dir;
+mod llama;
 mod objectives;
 mod parity;
 mod peft;

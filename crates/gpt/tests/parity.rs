@@ -10,6 +10,7 @@ use nn::optim::{AdamW, AdamWConfig, Optimizer, clip_factor};
 use random::{Rng, Stream};
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::path::Path;
 use std::sync::Arc;
 use tensor::kernels::attention::Intervals;
@@ -18,7 +19,8 @@ use tensor::{Grads, Params, Tape, Workspace};
 /// Relative to the largest magnitude of each tensor. PyTorch's own f32 is 1.5e-6 from these numbers.
 const TOLERANCE: f32 = 1e-5;
 
-struct Fixture {
+/// The numbers of a file in `fixtures`.
+pub(crate) struct Fixture {
     bytes: Vec<u8>,
 }
 
@@ -46,7 +48,7 @@ struct Settings {
 }
 
 impl Fixture {
-    fn read(name: &str) -> Self {
+    pub(crate) fn read(name: &str) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
         Self { bytes: std::fs::read(path).expect("the fixture is in the repository") }
     }
@@ -55,13 +57,14 @@ impl Fixture {
         SafeTensors::deserialize(&self.bytes).expect("a safetensors file")
     }
 
-    fn settings(&self) -> Settings {
+    /// The settings of the model.
+    pub(crate) fn settings<S: DeserializeOwned>(&self) -> S {
         let (_, metadata) = SafeTensors::read_metadata(&self.bytes).expect("a safetensors file");
         let config = &metadata.metadata().as_ref().expect("metadata")["config"];
         serde_json::from_str(config).expect("the settings of the model")
     }
 
-    fn shape(&self, name: &str) -> Vec<usize> {
+    pub(crate) fn shape(&self, name: &str) -> Vec<usize> {
         self.tensors().tensor(name).unwrap_or_else(|e| panic!("{name}: {e}")).shape().to_vec()
     }
 
@@ -72,12 +75,17 @@ impl Fixture {
         tensor.data().as_chunks::<4>().0.iter().map(|bytes| read(*bytes)).collect()
     }
 
-    fn floats(&self, name: &str) -> Vec<f32> {
+    pub(crate) fn floats(&self, name: &str) -> Vec<f32> {
         self.words(name, Dtype::F32, f32::from_le_bytes)
     }
 
-    fn integers(&self, name: &str) -> Vec<u32> {
+    pub(crate) fn integers(&self, name: &str) -> Vec<u32> {
         self.words(name, Dtype::I32, |bytes| u32::try_from(i32::from_le_bytes(bytes)).expect("not negative"))
+    }
+
+    /// How many names begin with this.
+    pub(crate) fn count(&self, prefix: &str) -> usize {
+        self.tensors().names().iter().filter(|name| name.starts_with(prefix)).count()
     }
 
     fn has(&self, name: &str) -> bool {
@@ -86,7 +94,7 @@ impl Fixture {
 
     /// The model of the fixture, with its parameters.
     fn model(&self) -> (Gpt, Params) {
-        let settings = self.settings();
+        let settings: Settings = self.settings();
         let config = GptConfig {
             n_layer: settings.n_layer,
             n_head: settings.n_head,
@@ -108,8 +116,7 @@ impl Fixture {
             assert_eq!(self.shape(&name), params.shape(id).to_vec(), "{name}");
             params.data_mut(id).copy_from_slice(&self.floats(&name));
         }
-        let in_file = self.tensors().names().iter().filter(|name| name.starts_with("param.")).count();
-        assert_eq!(in_file, params.len(), "every parameter of the fixture is one of ours");
+        assert_eq!(self.count("param."), params.len(), "every parameter of the fixture is one of ours");
         (model, params)
     }
 
@@ -122,14 +129,14 @@ impl Fixture {
     }
 }
 
-fn assert_close(what: &str, found: &[f32], expected: &[f32], scale: f32) {
+pub(crate) fn assert_close(what: &str, found: &[f32], expected: &[f32], scale: f32) {
     assert_eq!(found.len(), expected.len(), "{what}");
     for (i, (f, e)) in found.iter().zip(expected).enumerate() {
         assert!((f - e).abs() <= TOLERANCE * scale, "{what}, element {i}: {f}, PyTorch {e}, scale {scale}");
     }
 }
 
-fn largest(x: &[f32]) -> f32 {
+pub(crate) fn largest(x: &[f32]) -> f32 {
     x.iter().fold(0.0, |m, x| m.max(x.abs()))
 }
 
@@ -166,7 +173,7 @@ fn logits_loss_and_every_gradient_of_six_models() {
 #[test]
 fn ten_steps_of_adamw() {
     let fixture = Fixture::read("adamw.safetensors");
-    let settings = fixture.settings();
+    let settings: Settings = fixture.settings();
     let (model, mut params) = fixture.model();
     let Settings { lr, beta1, beta2, eps, weight_decay, grad_clip, .. } = settings;
     let mut optimizer = AdamW::new(&params, AdamWConfig { beta1, beta2, eps, weight_decay });

@@ -13,7 +13,7 @@ use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::time::Duration;
-use tensor::{Grads, Params, Tape, Var, Workspace};
+use tensor::{DropoutSeeds, Grads, Params, Tape, Var, Workspace};
 
 const VOCAB: usize = 12;
 
@@ -407,7 +407,7 @@ fn assert_parts_add_up(task: &impl Task, params: &Params) {
         let (workspace, mut grads, mut loss) = (Workspace::poisoned(), Grads::new(params), 0.0);
         for part in cuts.windows(2) {
             let tape = Tape::new(params, &workspace);
-            let part = task.loss(&tape, &all[part[0]..part[1]], total, &DropoutSeeds::off());
+            let part = task.loss(&tape, &all[part[0]..part[1]], total);
             part.backward(&mut grads);
             loss += f64::from(part.item());
         }
@@ -467,8 +467,8 @@ fn every_part_has_masks_of_its_own() {
         fn total_weight(&self, examples: &[usize]) -> f32 {
             examples.len() as f32
         }
-        fn loss<'t>(&self, tape: &'t Tape<'_>, _: &[usize], _: f32, seeds: &DropoutSeeds) -> Var<'t> {
-            self.0.lock().unwrap().push(seeds.next().expect("on"));
+        fn loss<'t>(&self, tape: &'t Tape<'_>, _: &[usize], _: f32) -> Var<'t> {
+            self.0.lock().unwrap().push(tape.next_dropout_seed().expect("seeds"));
             let w = tape.param(tape.params().ids().next().unwrap());
             (w * w).sum()
         }
@@ -484,7 +484,7 @@ fn every_part_has_masks_of_its_own() {
     let mut seeds = task.0.into_inner().unwrap();
     assert_eq!(seeds.len(), 30 * (2 + 2 * 5)); // two batches of short ones, two of long ones, two of these at a time
     // One part has the masks that it had when there were no parts.
-    assert!(seeds.contains(&DropoutSeeds::new(settings.seed, 0).next().unwrap()));
+    assert!(seeds.contains(&DropoutSeeds::new(settings.seed, 0).next()));
     seeds.sort_unstable();
     seeds.dedup();
     assert_eq!(seeds.len(), 360);
@@ -546,7 +546,7 @@ impl Task for Rising {
     fn total_weight(&self, examples: &[usize]) -> f32 {
         examples.len() as f32
     }
-    fn loss<'t>(&self, tape: &'t Tape<'_>, _: &[usize], _: f32, _: &DropoutSeeds) -> Var<'t> {
+    fn loss<'t>(&self, tape: &'t Tape<'_>, _: &[usize], _: f32) -> Var<'t> {
         let mut made = self.made.lock().unwrap();
         let factor = if *made == self.spike { 1e3 } else { 1.0 };
         *made += 1;

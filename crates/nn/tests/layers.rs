@@ -365,7 +365,7 @@ fn learn() -> (f32, f32, u64) {
     let mut losses = Vec::new();
     for _ in 0..200 {
         let tape = Tape::new(&params, &workspace);
-        let error = mlp.forward(ln.forward(tape.constant(&x)), &off()) + tape.constant(&target);
+        let error = mlp.forward(ln.forward(tape.constant(&x))) + tape.constant(&target);
         let loss = (error * error).sum();
         losses.push(loss.item());
         grads.clear();

@@ -1,94 +1,81 @@
-//! The commands of the program. A command is a file here, with `ABOUT`, `Args` and `run`, and a line in [`COMMANDS`].
-//! A command of several is a directory, with `ABOUT` and `SUBCOMMANDS`, which are lines as well.
+//! The commands of the program. A command is a file here, with `ABOUT`, `Args` and `run`, and a line of [`commands!`]. A
+//! command of several is a directory, with `ABOUT` and a list of its own.
 
-use clap::Args as _;
+pub(crate) use crate::entry::print;
 
-mod augment;
-mod baseline;
-mod chat;
-mod classify;
-mod clean;
-mod drift;
-mod entry;
-mod eval;
-mod export;
-mod fewshot;
-mod info;
-mod leak;
-mod ngram;
-mod plan;
-mod report;
-mod sample;
-mod score;
-mod summarize;
-mod synth;
-mod train;
-mod translate;
+/// Declares the modules of commands, and lists them in `COMMANDS` in this order, which is that of `--help`. A line is the
+/// name of a module; `: group` is a directory with commands of its own, `: settings` a command that has a flag for every
+/// setting besides, whose `run` takes all matches, and `: renamed` one whose `OLD_NAME` still works, for scripts; the help
+/// does not show it.
+macro_rules! commands {
+    ($($module:ident $(: $kind:ident)?,)*) => {
+        $(pub(crate) mod $module;)*
 
-pub(crate) use entry::{Entry, parse, print, run_subcommand, with_subcommands};
-
-/// The entry of a command whose `run` takes its parsed `Args`.
-macro_rules! entry {
-    ($module:ident) => {
-        Entry {
+        /// The commands, in the order of `--help`.
+        pub(crate) const COMMANDS: &[$crate::entry::Entry] = &[$(commands!(@entry $module $($kind)?)),*];
+    };
+    (@entry $module:ident) => {
+        $crate::entry::Entry {
             name: stringify!($module),
-            arguments: |command| $module::Args::augment_args(command).about($module::ABOUT),
-            run: |matches| $module::run(&parse(matches)?),
+            arguments: |command| <$module::Args as clap::Args>::augment_args(command).about($module::ABOUT),
+            run: |matches| $module::run(&$crate::entry::parse(matches)?),
+        }
+    };
+    (@entry $module:ident group) => {
+        $crate::entry::Entry {
+            name: stringify!($module),
+            arguments: |command| {
+                $crate::entry::with_subcommands(command.about($module::ABOUT), $module::COMMANDS)
+            },
+            run: |matches| $crate::entry::run_subcommand($module::COMMANDS, matches),
+        }
+    };
+    (@entry $module:ident renamed) => {
+        $crate::entry::Entry {
+            name: stringify!($module),
+            arguments: |command| {
+                let command = <$module::Args as clap::Args>::augment_args(command);
+                command.about($module::ABOUT).alias($module::OLD_NAME)
+            },
+            run: |matches| $module::run(&$crate::entry::parse(matches)?),
+        }
+    };
+    (@entry $module:ident settings) => {
+        $crate::entry::Entry {
+            name: stringify!($module),
+            arguments: |command| {
+                let command = <$module::Args as clap::Args>::augment_args(command);
+                $crate::settings::augment(command).about($module::ABOUT)
+            },
+            run: |matches| $module::run(&$crate::entry::parse(matches)?, matches),
         }
     };
 }
 
-/// The entry of a command that has others below it.
-macro_rules! group {
-    ($module:ident) => {
-        Entry {
-            name: stringify!($module),
-            arguments: |command| with_subcommands(command.about($module::ABOUT), $module::SUBCOMMANDS),
-            run: |matches| run_subcommand($module::SUBCOMMANDS, matches),
-        }
-    };
+commands! {
+    train: settings,
+    plan,
+    sample,
+    eval,
+    info,
+    export,
+    finetune: group,
+    classify,
+    fewshot,
+    chat,
+    translate,
+    summarize,
+    peft: group,
+    report,
+    clean,
+    leak,
+    data: group,
+    augment,
+    tokenizer: group,
+    ngram,
+    baseline,
+    drift,
+    score,
+    synth: renamed,
+    embed: group,
 }
-
-mod data; // after the macros, which they use
-pub(crate) mod embed;
-mod finetune;
-mod peft;
-mod tokenizer;
-
-/// The commands, in the order of `newleaf --help`.
-pub(crate) const COMMANDS: &[Entry] = &[
-    Entry {
-        name: "train", // has a flag for every setting besides
-        arguments: |command| crate::settings::augment(train::Args::augment_args(command)).about(train::ABOUT),
-        run: |matches| train::run(&parse(matches)?, matches),
-    },
-    entry!(plan),
-    entry!(sample),
-    entry!(eval),
-    entry!(info),
-    entry!(export),
-    group!(finetune),
-    entry!(classify),
-    entry!(fewshot),
-    entry!(chat),
-    entry!(translate),
-    entry!(summarize),
-    group!(peft),
-    entry!(report),
-    entry!(clean),
-    entry!(leak),
-    group!(data),
-    entry!(augment),
-    group!(tokenizer),
-    entry!(ngram),
-    entry!(baseline),
-    entry!(drift),
-    entry!(score),
-    Entry {
-        name: "synth",
-        // Its old name still works, for scripts; the help does not show it.
-        arguments: |command| synth::Args::augment_args(command).about(synth::ABOUT).alias("generate"),
-        run: |matches| synth::run(&parse(matches)?),
-    },
-    group!(embed),
-];

@@ -14,6 +14,9 @@ use synth::{Document, Entry, Format, Generator, Params, Report, RunError, Spec, 
 
 mod describe;
 
+/// What the command was called before.
+pub(crate) const OLD_NAME: &str = "generate";
+
 pub(crate) const ABOUT: &str = "Write a text whose best possible loss is known
 
   newleaf synth --list

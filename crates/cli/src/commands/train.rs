@@ -5,6 +5,7 @@ use crate::corpus::Corpus;
 use crate::count_baseline::CountBaseline;
 use crate::failure::Failure;
 use crate::init_embedding::InitEmbedding;
+use crate::message::command_line;
 use crate::model::load_tokenizer;
 use crate::planning::{Budget, parse_memory, parse_time, propose};
 use crate::progress::Progress;
@@ -20,7 +21,7 @@ use gpt::config::{Config, Preset, Schedule};
 use gpt::machine::{Machine, now_utc};
 use gpt::plan::{MOST_EPOCHS, limit_updates};
 use gpt::run_dir::{DataInfo, RunDir, RunDirError, RunInfo, RunOutcome};
-use gpt::train::{Outcome, Run, Stopped, TrainError, Trainer, Unwritten};
+use gpt::train::{Outcome, Run, Stopped, TrainError, Trainer, Unwritten, ngram_rows};
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -91,6 +92,7 @@ pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure
     if args.stop_words.is_some() {
         return Err(Failure::input(STOP_WORDS));
     }
+    command_line()?;
     if cfg!(debug_assertions) {
         eprintln!("warning: this is a debug build, several times slower; use `cargo run --release -- train`");
     }
@@ -120,7 +122,7 @@ pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure
         bytes_per_token: text.bytes_per_token,
         dir,
         tokenizer: &tokenizer,
-        card: card(&text.info),
+        card: card(&text.info)?,
         stop: &stop,
         best_val_loss: *best_val_loss,
         evals_without_improvement: *evals_without_improvement,
@@ -190,7 +192,7 @@ fn begin(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
         );
         settings::apply(matches, &mut config)?;
     }
-    check_memory(&config)?;
+    check_memory(&config, &text)?;
     // The objective's special tokens come after those of the text.
     let train = &config.train;
     let specials = train.objective.specials(&train.objective_settings(), config.model.block_size);
@@ -210,15 +212,23 @@ fn begin(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
     }
     // Weights, two moments and the files of two checkpoints and two models, with room to spare.
     dir.require_space(trainer.params.count() as u64 * 4 * 16).map_err(run_dir_failure)?;
-    let info = RunInfo::new(std::env::args().collect(), trainer.config.clone(), text.info.clone());
+    let info = RunInfo::new(command_line()?, trainer.config.clone(), text.info.clone());
     dir.write_info(&RunInfo { plan, ..info }).map_err(run_dir_failure)?;
     let (best_val_loss, evals_without_improvement, elapsed_s) = (None, 0, 0.0);
     Ok(Session { text, trainer, dir, best_val_loss, evals_without_improvement, elapsed_s, counts })
 }
 
 /// Refuses a training that the machine has no memory for, before it is begun.
-fn check_memory(config: &Config) -> Result<(), Failure> {
-    let (needed, Some(free)) = (config.training_bytes(), Machine::available_bytes()) else { return Ok(()) };
+fn check_memory(config: &Config, text: &Corpus) -> Result<(), Failure> {
+    let (mut needed, Some(free)) = (config.training_bytes(), Machine::available_bytes()) else {
+        return Ok(());
+    };
+    if needed > free && config.model.ngram > 0 {
+        // The tables may be much smaller than they may be at most.
+        let mut counted = config.clone();
+        counted.model.ngram_rows = ngram_rows(config, &text.parts().0).map_err(train_failure)?;
+        needed = counted.training_bytes();
+    }
     if needed <= free {
         return Ok(());
     }
@@ -320,14 +330,14 @@ fn free_directory() -> Result<PathBuf, Failure> {
         .ok_or_else(|| Failure::input("runs/ is full: name a directory with --out"))
 }
 
-fn card(data: &DataInfo) -> ModelCard {
-    ModelCard {
+fn card(data: &DataInfo) -> Result<ModelCard, Failure> {
+    Ok(ModelCard {
         data: data.path.clone(),
         data_sha256: data.sha256.clone(),
-        command: std::env::args().collect(),
+        command: command_line()?,
         date: now_utc(),
         ..ModelCard::default()
-    }
+    })
 }
 
 /// Keeps the loss of counting with the run, for its report.

@@ -1,5 +1,6 @@
 //! Disks that fail, processes that die, and power that goes, for the tests of saving.
 
+use super::fs::WriteInto;
 use super::{Disk, Fs};
 use random::Rng;
 use std::cell::{Cell, RefCell};
@@ -60,8 +61,9 @@ impl Fs for FaultyFs {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         self.run(None, || Disk.create_dir(path))
     }
-    fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.run(Some((path, bytes)), || Disk.write_synced(path, bytes))
+    fn write_synced(&self, path: &Path, write: &mut WriteInto<'_>) -> io::Result<()> {
+        let bytes = written_by(write)?;
+        self.run(Some((path, &bytes)), || Disk.write_synced(path, &mut |out| out.write_all(&bytes)))
     }
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.run(None, || Disk.sync_dir(path))
@@ -75,6 +77,12 @@ impl Fs for FaultyFs {
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
         self.run(None, || Disk.remove_dir(path))
     }
+}
+
+fn written_by(write: &mut WriteInto<'_>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    write(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Calls `check` with a file a byte longer, with each bit flipped, and cut to each length; puts it
@@ -129,9 +137,11 @@ impl Fs for RecordingFs {
         self.log(Logged::CreateDir(path.into()));
         Disk.create_dir(path)
     }
-    fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.log(Logged::Write(path.into(), bytes.into()));
-        Disk.write_synced(path, bytes)
+    fn write_synced(&self, path: &Path, write: &mut WriteInto<'_>) -> io::Result<()> {
+        let bytes = written_by(write)?;
+        Disk.write_synced(path, &mut |out| out.write_all(&bytes))?;
+        self.log(Logged::Write(path.into(), bytes));
+        Ok(())
     }
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.log(Logged::SyncDir(path.into()));

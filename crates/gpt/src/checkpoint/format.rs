@@ -1,7 +1,7 @@
 //! Everything that training needs to go on as if it had never stopped, as five files, or six.
 
-use super::store::{read_dir, write_dir_on};
-use super::tensors::{self, Tensors};
+use super::store::{Contents, read_dir, write_contents};
+use super::tensors::{self, Encoded, Tensors};
 use super::{CheckpointError, Disk, Fs, TensorsError};
 use crate::config::Config;
 use crate::json;
@@ -10,6 +10,7 @@ use random::RngState;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::path::Path;
 
 const MODEL: &str = "model.safetensors";
@@ -22,17 +23,18 @@ const TOKENIZER: &str = "tokenizer.json";
 /// The version of `state.json`; another one is refused.
 const VERSION: u32 = 1;
 
-/// The state of a training run between two iterations.
+/// The state of a training run between two iterations. With `D = &[f32]` the numbers are still the training's: that is how
+/// one is written, without a copy of them.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Checkpoint {
+pub struct Checkpoint<D = Vec<f32>> {
     /// Iterations done. The next one has this number, counting from 0.
     pub iter: u64,
     /// The weights, by the parameters' names.
-    pub model: Tensors,
+    pub model: Tensors<D>,
     /// The optimizer's moments, by names that the optimizer chooses.
-    pub optimizer: Tensors,
+    pub optimizer: Tensors<D>,
     /// The average of the weights, by the parameters' names; empty where none is kept, and then without a file.
-    pub ema: Tensors,
+    pub ema: Tensors<D>,
     /// Updates the optimizer has made: Adam's bias correction depends on it.
     pub optimizer_steps: u64,
     /// Where each random stream stands, by purpose.
@@ -72,7 +74,7 @@ struct State {
     losses: LossStatistics,
 }
 
-impl Checkpoint {
+impl<D: Deref<Target = [f32]>> Checkpoint<D> {
     /// Writes a checkpoint directory durably ([`super::store::write_dir`]).
     ///
     /// # Errors
@@ -83,19 +85,11 @@ impl Checkpoint {
 
     pub(crate) fn write_on(&self, fs: &dyn Fs, path: &Path) -> Result<(), CheckpointError> {
         let files = self.to_files(path)?;
-        let files: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (*name, bytes.as_slice())).collect();
-        write_dir_on(fs, path, &files)
+        let files: Vec<(&str, &dyn Contents)> = files.iter().map(|(name, file)| (*name, &**file)).collect();
+        write_contents(fs, path, &files)
     }
 
-    /// Reads a checkpoint directory, every byte of it checked against its manifest.
-    ///
-    /// # Errors
-    /// A [`CheckpointError`] that names the damaged file.
-    pub fn read(path: &Path) -> Result<Self, CheckpointError> {
-        Self::from_files(path, read_dir(path)?)
-    }
-
-    fn to_files(&self, path: &Path) -> Result<Vec<(&'static str, Vec<u8>)>, CheckpointError> {
+    fn to_files(&self, path: &Path) -> Result<Vec<(&'static str, Box<dyn Contents + '_>)>, CheckpointError> {
         let state = State {
             version: VERSION,
             iter: self.iter,
@@ -116,17 +110,48 @@ impl Checkpoint {
         }
         let in_file = |name| move |source| CheckpointError::Tensors { path: path.join(name), source };
         let json = |name: &str, error: serde_json::Error| malformed(path, name, error.to_string());
-        let mut files = vec![
-            (MODEL, tensors::encode(&self.model).map_err(in_file(MODEL))?),
-            (OPTIMIZER, tensors::encode(&self.optimizer).map_err(in_file(OPTIMIZER))?),
-            (STATE, json::to_bytes(&state).map_err(|error| json(STATE, error))?),
-            (CONFIG, json::to_bytes(&self.config).map_err(|error| json(CONFIG, error))?),
-            (TOKENIZER, self.tokenizer.clone().into_bytes()),
+        let mut files: Vec<(_, Box<dyn Contents + '_>)> = vec![
+            (MODEL, Box::new(Encoded::new(&self.model).map_err(in_file(MODEL))?)),
+            (OPTIMIZER, Box::new(Encoded::new(&self.optimizer).map_err(in_file(OPTIMIZER))?)),
+            (STATE, Box::new(json::to_bytes(&state).map_err(|error| json(STATE, error))?)),
+            (CONFIG, Box::new(json::to_bytes(&self.config).map_err(|error| json(CONFIG, error))?)),
+            (TOKENIZER, Box::new(self.tokenizer.as_bytes())),
         ];
         if !self.ema.is_empty() {
-            files.push((EMA, tensors::encode(&self.ema).map_err(in_file(EMA))?));
+            files.push((EMA, Box::new(Encoded::new(&self.ema).map_err(in_file(EMA))?)));
         }
         Ok(files)
+    }
+
+    /// The same with numbers of its own.
+    #[must_use]
+    pub fn copied(&self) -> Checkpoint {
+        Checkpoint {
+            iter: self.iter,
+            model: tensors::copied(&self.model),
+            optimizer: tensors::copied(&self.optimizer),
+            ema: tensors::copied(&self.ema),
+            optimizer_steps: self.optimizer_steps,
+            rng: self.rng.clone(),
+            sampler: self.sampler.clone(),
+            best_val_loss: self.best_val_loss,
+            evals_without_improvement: self.evals_without_improvement,
+            losses: self.losses,
+            config: self.config.clone(),
+            tokenizer: self.tokenizer.clone(),
+            elapsed_s: self.elapsed_s,
+            tokens: self.tokens,
+        }
+    }
+}
+
+impl Checkpoint {
+    /// Reads a checkpoint directory, every byte of it checked against its manifest.
+    ///
+    /// # Errors
+    /// A [`CheckpointError`] that names the damaged file.
+    pub fn read(path: &Path) -> Result<Self, CheckpointError> {
+        Self::from_files(path, read_dir(path)?)
     }
 
     fn from_files(path: &Path, mut files: BTreeMap<String, Vec<u8>>) -> Result<Self, CheckpointError> {

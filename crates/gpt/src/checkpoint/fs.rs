@@ -10,12 +10,15 @@ use std::path::{Path, PathBuf};
 /// What the names of unfinished files and directories begin with.
 const LEFTOVER: &str = ".newleaf-";
 
+/// What writes a file's contents into it, once.
+pub(crate) type WriteInto<'a> = dyn FnMut(&mut dyn Write) -> io::Result<()> + 'a;
+
 /// What saving does to a disk.
 pub(crate) trait Fs {
     /// Makes a directory, mode 0777 less the umask. It must not exist.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// Makes a file, mode 0666 less the umask, writes it and waits until it is on disk. It must not exist.
-    fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    fn write_synced(&self, path: &Path, write: &mut WriteInto<'_>) -> io::Result<()>;
     /// Waits until the names in a directory are on disk.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
     /// Gives a file or directory another name in the same parent.
@@ -34,9 +37,9 @@ impl Fs for Disk {
         fs::create_dir(path)
     }
 
-    fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fn write_synced(&self, path: &Path, write: &mut WriteInto<'_>) -> io::Result<()> {
         let mut file = File::create_new(path)?;
-        file.write_all(bytes)?;
+        write(&mut file)?;
         // Once only: after a failed fsync the kernel may have dropped the data, and a second call
         // would report success.
         file.sync_all()
@@ -68,7 +71,9 @@ impl Fs for Disk {
 pub(crate) fn write_file(fs: &dyn Fs, path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
     let temporary = sibling(path, "tmp")?;
     let _ = fs.remove_file(&temporary); // of an earlier process with our number
-    let written = fs.write_synced(&temporary, bytes).and_then(|()| fs.rename(&temporary, path));
+    let written = fs
+        .write_synced(&temporary, &mut |out| out.write_all(bytes))
+        .and_then(|()| fs.rename(&temporary, path));
     if let Err(source) = written {
         let _ = fs.remove_file(&temporary);
         return Err(io_error("write", path, source));

@@ -4,6 +4,7 @@ use super::fs::{Disk, Fs, create_dirs};
 use super::store::{MANIFEST, names_in, recover, remove_tree, verify_dir};
 use super::{Checkpoint, CheckpointError};
 use std::collections::BTreeSet;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 /// The checkpoints in a directory. Whoever has it open is the only one to write there.
@@ -62,14 +63,17 @@ impl History {
     ///
     /// # Errors
     /// If it cannot be written or what was written does not verify; older checkpoints are then as before.
-    pub fn save(&mut self, checkpoint: &Checkpoint) -> Result<PathBuf, CheckpointError> {
+    pub fn save<D: Deref<Target = [f32]>>(
+        &mut self,
+        checkpoint: &Checkpoint<D>,
+    ) -> Result<PathBuf, CheckpointError> {
         self.save_on(&Disk, checkpoint)
     }
 
-    pub(crate) fn save_on(
+    pub(crate) fn save_on<D: Deref<Target = [f32]>>(
         &mut self,
         fs: &dyn Fs,
-        checkpoint: &Checkpoint,
+        checkpoint: &Checkpoint<D>,
     ) -> Result<PathBuf, CheckpointError> {
         let path = self.path_of(checkpoint.iter);
         // Half removed, or never ours: without a manifest nobody can load it.

@@ -13,6 +13,7 @@ mod faults;
 mod format;
 mod fs;
 mod history;
+pub(crate) mod memory;
 pub mod store;
 pub mod tensors;
 

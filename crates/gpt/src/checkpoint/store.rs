@@ -11,14 +11,14 @@
 //! One process at a time may write to a directory: a run holds a lock on its own.
 
 use super::fs::{parent_of, sibling, split_sibling};
+use super::memory::Memory;
 use super::{CheckpointError, Disk, Fs, io_error};
 use crate::json;
-use crate::machine::Machine;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// The file with sizes and checksums of the others.
@@ -66,6 +66,44 @@ fn hex(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// What a file is going to hold.
+pub(crate) trait Contents {
+    /// Writes all of it.
+    fn write_to(&self, out: &mut dyn Write) -> io::Result<()>;
+}
+
+impl Contents for &[u8] {
+    fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(self)
+    }
+}
+
+impl Contents for Vec<u8> {
+    fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(self)
+    }
+}
+
+/// Counts and hashes what it passes on.
+struct Hashing<'a> {
+    out: &'a mut dyn Write,
+    hasher: Sha256,
+    size: u64,
+}
+
+impl Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        self.size += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
 /// Writes a directory of files durably, replacing an older one of that name that was written in the
 /// same way. When it returns `Ok`, the directory survives a power failure; when it fails, what was
 /// there before is still there.
@@ -74,11 +112,18 @@ fn hex(digest: &[u8]) -> String {
 /// If the disk is full, read-only or broken, a name is not a plain file name, or the destination
 /// holds anything that is not ours.
 pub fn write_dir(path: &Path, files: &[(&str, &[u8])]) -> Result<(), CheckpointError> {
-    write_dir_on(&Disk, path, files)
+    let files: Vec<(&str, &dyn Contents)> =
+        files.iter().map(|(name, bytes)| (*name, bytes as &dyn Contents)).collect();
+    write_contents(&Disk, path, &files)
 }
 
-pub(crate) fn write_dir_on(fs: &dyn Fs, path: &Path, files: &[(&str, &[u8])]) -> Result<(), CheckpointError> {
-    let manifest = manifest_of(path, files)?;
+/// [`write_dir`] of files that need not be in memory as a whole.
+pub(crate) fn write_contents(
+    fs: &dyn Fs,
+    path: &Path,
+    files: &[(&str, &dyn Contents)],
+) -> Result<(), CheckpointError> {
+    check_names(path, files)?;
     let name = path.file_name().ok_or_else(|| CheckpointError::NoName { path: path.to_path_buf() })?;
     // Nobody has to hold a lock here: what a living process is writing is left to it.
     recover_those(fs, &parent_of(path), |pid, of| of == name && !is_alive(pid))?;
@@ -86,33 +131,23 @@ pub(crate) fn write_dir_on(fs: &dyn Fs, path: &Path, files: &[(&str, &[u8])]) ->
         refuse_foreign(path, files)?;
     }
     let temporary = sibling(path, "tmp")?;
-    let written =
-        write_files(fs, &temporary, files, &manifest).and_then(|()| put_in_place(fs, path, &temporary));
+    let written = write_files(fs, &temporary, files).and_then(|()| put_in_place(fs, path, &temporary));
     if written.is_err() {
         let _ = remove_tree(fs, &temporary); // the first error is the one to report
     }
     written
 }
 
-fn manifest_of(path: &Path, files: &[(&str, &[u8])]) -> Result<Vec<u8>, CheckpointError> {
-    let mut entries = BTreeMap::new();
-    for (name, bytes) in files {
-        let entry = FileEntry { size: bytes.len() as u64, sha256: sha256(bytes) };
-        let plain = is_plain_name(name) && *name != MANIFEST;
-        if !plain || entries.insert((*name).to_string(), entry).is_some() {
-            return Err(CheckpointError::Format {
-                path: path.join(MANIFEST),
-                problem: format!("cannot save a file named {name:?}"),
-                remedy: "names are made of A-Z a-z 0-9 . _ - and occur once",
-            });
-        }
+fn check_names(path: &Path, files: &[(&str, &dyn Contents)]) -> Result<(), CheckpointError> {
+    let mut names = BTreeSet::new();
+    match files.iter().find(|(name, _)| !is_plain_name(name) || *name == MANIFEST || !names.insert(*name)) {
+        None => Ok(()),
+        Some((name, _)) => Err(CheckpointError::Format {
+            path: path.join(MANIFEST),
+            problem: format!("cannot save a file named {name:?}"),
+            remedy: "names are made of A-Z a-z 0-9 . _ - and occur once",
+        }),
     }
-    let manifest = Manifest { format: FORMAT.into(), version: VERSION, files: entries };
-    json::to_bytes(&manifest).map_err(|error| CheckpointError::Format {
-        path: path.join(MANIFEST),
-        problem: error.to_string(),
-        remedy: "report this as a bug",
-    })
 }
 
 /// Whether a name is a file name and nothing else: no separators, no `..`, nothing invisible.
@@ -124,19 +159,38 @@ fn is_plain_name(name: &str) -> bool {
 fn write_files(
     fs: &dyn Fs,
     temporary: &Path,
-    files: &[(&str, &[u8])],
-    manifest: &[u8],
+    files: &[(&str, &dyn Contents)],
 ) -> Result<(), CheckpointError> {
     fs.create_dir(temporary).map_err(|source| io_error("make this directory", temporary, source))?;
     let list: String = files.iter().map(|(name, _)| format!("{name}\n")).collect();
-    let list = (UNFINISHED, list.as_bytes());
-    for (name, bytes) in [list].into_iter().chain(files.iter().copied()).chain([(MANIFEST, manifest)]) {
-        let file = temporary.join(name);
-        fs.write_synced(&file, bytes).map_err(|source| io_error("write", &file, source))?;
+    write_one(fs, &temporary.join(UNFINISHED), &list.as_bytes())?;
+    let mut manifest = Manifest { format: FORMAT.into(), version: VERSION, files: BTreeMap::new() };
+    for (name, contents) in files {
+        manifest.files.insert((*name).to_string(), write_one(fs, &temporary.join(name), *contents)?);
     }
+    let file = temporary.join(MANIFEST);
+    let bytes = json::to_bytes(&manifest).map_err(|error| CheckpointError::Format {
+        path: file.clone(),
+        problem: error.to_string(),
+        remedy: "report this as a bug",
+    })?;
+    write_one(fs, &file, &bytes)?;
     let list = temporary.join(UNFINISHED);
     fs.remove_file(&list).map_err(|source| io_error("remove", &list, source))?;
     fs.sync_dir(temporary).map_err(|source| io_error("write", temporary, source))
+}
+
+/// Writes one file, and returns what the manifest says of it.
+fn write_one(fs: &dyn Fs, file: &Path, contents: &dyn Contents) -> Result<FileEntry, CheckpointError> {
+    let mut entry = FileEntry { size: 0, sha256: String::new() };
+    let mut write = |out: &mut dyn Write| {
+        let mut hashing = Hashing { out, hasher: Sha256::new(), size: 0 };
+        contents.write_to(&mut hashing)?;
+        entry = FileEntry { size: hashing.size, sha256: hex(&hashing.hasher.finalize()) };
+        Ok(())
+    };
+    fs.write_synced(file, &mut write).map_err(|source| io_error("write", file, source))?;
+    Ok(entry)
 }
 
 /// Gives the finished temporary directory its name.
@@ -164,7 +218,7 @@ fn put_in_place(fs: &dyn Fs, path: &Path, temporary: &Path) -> Result<(), Checkp
 }
 
 /// An error if replacing the directory would delete anything that [`write_dir`] did not write.
-fn refuse_foreign(path: &Path, files: &[(&str, &[u8])]) -> Result<(), CheckpointError> {
+fn refuse_foreign(path: &Path, files: &[(&str, &dyn Contents)]) -> Result<(), CheckpointError> {
     let names = names_in(path)?;
     let ours = read_manifest(path).map(|manifest| manifest.files).unwrap_or_default();
     let known =
@@ -409,7 +463,7 @@ fn regular_size(file: &Path) -> Result<u64, CheckpointError> {
 pub(crate) fn read_file(file: &Path, limit: u64) -> Result<Vec<u8>, CheckpointError> {
     let found = regular_size(file)?;
     let too_large = |limit| CheckpointError::TooLarge { path: file.to_path_buf(), limit, found };
-    let limit = limit.min(Machine::memory_bytes().unwrap_or(u64::MAX));
+    let limit = limit.min(Memory::now().total.unwrap_or(u64::MAX));
     if found > limit {
         return Err(too_large(limit));
     }

@@ -12,6 +12,11 @@ fn contents(files: &[(&str, &[u8])]) -> BTreeMap<String, Vec<u8>> {
     files.iter().map(|(name, bytes)| ((*name).to_string(), bytes.to_vec())).collect()
 }
 
+fn write_on(fs: &dyn Fs, path: &Path, files: &[(&str, &[u8])]) -> Result<(), CheckpointError> {
+    let files: Vec<_> = files.iter().map(|(name, bytes)| (*name, bytes as &dyn Contents)).collect();
+    write_contents(fs, path, &files)
+}
+
 fn names(path: &Path) -> Vec<String> {
     names_in(path).unwrap()
 }
@@ -46,7 +51,7 @@ fn at_every_operation(
                 write_dir(&path, old).unwrap();
             }
             let fs = FaultyFs::new(at, fault);
-            let result = write_dir_on(&fs, &path, &NEW);
+            let result = write_on(&fs, &path, &NEW);
             if !fs.struck.get() {
                 assert!(result.is_ok());
                 assert!(at >= if old.is_some() { 11 } else { 7 }, "only {at} operations");
@@ -109,7 +114,7 @@ fn a_power_failure_anywhere_leaves_the_old_or_the_new() {
     let recording = RecordingFs::default();
     let versions: Vec<Vec<(&str, &[u8])>> = vec![OLD.to_vec(), NEW.to_vec(), OLD[..1].to_vec(), NEW.to_vec()];
     for (number, files) in (1..).zip(&versions) {
-        write_dir_on(&recording, &path, files).unwrap();
+        write_on(&recording, &path, files).unwrap();
         recording.log(Logged::Note(number));
     }
     let states = cut_power_everywhere(dir.path(), &recording.0.borrow(), |disk, saved| {

@@ -5,12 +5,14 @@
 //! `../../x`, a rank of 100,000, and NaN. Here all of these are errors, and so is every tensor that
 //! the caller does not expect. Everything is decided from the header, before any tensor is copied.
 
-use safetensors::{Dtype, SafeTensors, View};
+use super::store::Contents;
+use safetensors::SafeTensors;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::io::{self, Write};
+use std::ops::Deref;
 use tensor::Params;
 
 /// The longest header.
@@ -20,17 +22,21 @@ pub const MAX_TENSORS: usize = 4096;
 /// The most axes of a tensor in a file.
 pub const MAX_RANK: usize = 8;
 
-/// One tensor: `data` is row-major and as long as the product of `shape`.
+/// One tensor: `data` is row-major and as long as the product of `shape`. It has the numbers itself, or with
+/// `D = &[f32]` only looks at them: so a model is written without a copy of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Tensor {
+pub struct Tensor<D = Vec<f32>> {
     /// Sizes of the axes.
     pub shape: Vec<usize>,
     /// The numbers.
-    pub data: Vec<f32>,
+    pub data: D,
 }
 
 /// Tensors by name.
-pub type Tensors = BTreeMap<String, Tensor>;
+pub type Tensors<D = Vec<f32>> = BTreeMap<String, Tensor<D>>;
+
+/// Numbers that are converted at a time when a file is written.
+const CHUNK: usize = 1 << 14;
 
 /// Why bytes are not a file of tensors that can be used, or tensors cannot become one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -172,18 +178,70 @@ fn check_name(name: &str) -> Result<(), String> {
     }
 }
 
-impl View for &Tensor {
-    fn dtype(&self) -> Dtype {
-        Dtype::F32
+/// A safetensors file that is about to be written: its header, and where its numbers are.
+pub(crate) struct Encoded<'a> {
+    header: String,
+    data: Vec<&'a [f32]>,
+}
+
+impl<'a> Encoded<'a> {
+    /// See [`encode`].
+    pub(crate) fn new<D: Deref<Target = [f32]>>(tensors: &'a Tensors<D>) -> Result<Self, TensorsError> {
+        Self::of(tensors.iter().map(|(name, tensor)| (name, &tensor.shape, &*tensor.data)))
     }
-    fn shape(&self) -> &[usize] {
-        &self.shape
+
+    /// The same of views, which need not outlive this.
+    pub(crate) fn of_views(views: &Tensors<&'a [f32]>) -> Result<Self, TensorsError> {
+        Self::of(views.iter().map(|(name, tensor)| (name, &tensor.shape, tensor.data)))
     }
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Owned(self.data.iter().flat_map(|x| x.to_le_bytes()).collect())
+
+    fn of<'b>(
+        tensors: impl ExactSizeIterator<Item = (&'b String, &'b Vec<usize>, &'a [f32])>,
+    ) -> Result<Self, TensorsError> {
+        if tensors.len() > MAX_TENSORS {
+            return Err(TensorsError::Header(format!("more than {MAX_TENSORS} tensors")));
+        }
+        let mut all = Vec::with_capacity(tensors.len());
+        let mut header = String::from(r#"{"__metadata__":{"format":"pt"}"#);
+        let mut end = 0;
+        for (name, shape, data) in tensors {
+            check_name(name).map_err(TensorsError::Header)?;
+            if shape.len() > MAX_RANK {
+                return Err(TensorsError::Header(format!("tensor {name:?} has more than {MAX_RANK} axes")));
+            }
+            if elements(shape) != Some(data.len() as u64) {
+                return Err(TensorsError::Length {
+                    name: name.clone(),
+                    shape: shape.clone(),
+                    found: data.len(),
+                });
+            }
+            check_finite(name, data)?;
+            all.push(data);
+            let begin = end;
+            end += 4 * data.len();
+            let shape = shape.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
+            // The name needs no escapes: it is letters, digits, '.', '_' and '-'.
+            header +=
+                &format!(r#","{name}":{{"dtype":"F32","shape":[{shape}],"data_offsets":[{begin},{end}]}}"#);
+        }
+        header.push('}');
+        header += &" ".repeat(header.len().next_multiple_of(8) - header.len()); // the numbers begin at a multiple of 8
+        Ok(Self { header, data: all })
     }
-    fn data_len(&self) -> usize {
-        self.data.len() * 4
+}
+
+impl Contents for Encoded<'_> {
+    fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(&(self.header.len() as u64).to_le_bytes())?;
+        out.write_all(self.header.as_bytes())?;
+        let mut bytes = Vec::with_capacity(4 * CHUNK);
+        for chunk in self.data.iter().flat_map(|data| data.chunks(CHUNK)) {
+            bytes.clear();
+            bytes.extend(chunk.iter().flat_map(|x| x.to_le_bytes()));
+            out.write_all(&bytes)?;
+        }
+        Ok(())
     }
 }
 
@@ -200,23 +258,10 @@ impl View for &Tensor {
 /// assert_eq!(decode(&encode(&tensors)?)?, tensors);
 /// # Ok::<(), gpt::checkpoint::TensorsError>(())
 /// ```
-pub fn encode(tensors: &Tensors) -> Result<Vec<u8>, TensorsError> {
-    if tensors.len() > MAX_TENSORS {
-        return Err(TensorsError::Header(format!("more than {MAX_TENSORS} tensors")));
-    }
-    for (name, tensor) in tensors {
-        check_name(name).map_err(TensorsError::Header)?;
-        if tensor.shape.len() > MAX_RANK {
-            return Err(TensorsError::Header(format!("tensor {name:?} has more than {MAX_RANK} axes")));
-        }
-        if elements(&tensor.shape) != Some(tensor.data.len() as u64) {
-            let (name, shape, found) = (name.clone(), tensor.shape.clone(), tensor.data.len());
-            return Err(TensorsError::Length { name, shape, found });
-        }
-        check_finite(name, &tensor.data)?;
-    }
-    let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
-    safetensors::serialize(tensors, Some(metadata)).map_err(|error| TensorsError::Header(error.to_string()))
+pub fn encode<D: Deref<Target = [f32]>>(tensors: &Tensors<D>) -> Result<Vec<u8>, TensorsError> {
+    let mut bytes = Vec::new();
+    Encoded::new(tensors)?.write_to(&mut bytes).expect("memory does not fail as a disk does");
+    Ok(bytes)
 }
 
 /// The product of a shape, if it can be counted.
@@ -272,7 +317,7 @@ pub fn decode_expected(bytes: &[u8], expected: &[(String, Vec<usize>)]) -> Resul
 ///
 /// # Errors
 /// [`TensorsError::Mismatch`].
-pub fn check(tensors: &Tensors, expected: &[(String, Vec<usize>)]) -> Result<(), TensorsError> {
+pub fn check<D>(tensors: &Tensors<D>, expected: &[(String, Vec<usize>)]) -> Result<(), TensorsError> {
     compare(tensors.iter().map(|(name, t)| (name.as_str(), t.shape.as_slice())).collect(), expected)
 }
 
@@ -353,11 +398,23 @@ fn read(bytes: &[u8], header: &Header) -> Result<Tensors, TensorsError> {
     Ok(tensors)
 }
 
+/// A model's parameters, to look at.
+#[must_use]
+pub fn views_of(params: &Params) -> Tensors<&[f32]> {
+    let view = |id| Tensor { shape: params.shape(id).to_vec(), data: params.data(id) };
+    params.ids().map(|id| (params.name(id).to_string(), view(id))).collect()
+}
+
 /// A copy of a model's parameters.
 #[must_use]
 pub fn from_params(params: &Params) -> Tensors {
-    let copy = |id| Tensor { shape: params.shape(id).to_vec(), data: params.data(id).to_vec() };
-    params.ids().map(|id| (params.name(id).to_string(), copy(id))).collect()
+    copied(&views_of(params))
+}
+
+/// A copy of tensors.
+pub(crate) fn copied<D: Deref<Target = [f32]>>(tensors: &Tensors<D>) -> Tensors {
+    let copy = |tensor: &Tensor<D>| Tensor { shape: tensor.shape.clone(), data: tensor.data.to_vec() };
+    tensors.iter().map(|(name, tensor)| (name.clone(), copy(tensor))).collect()
 }
 
 /// Names and shapes of a model's parameters, for [`check`] and [`decode_expected`].

@@ -113,7 +113,7 @@ fn tensors_that_cannot_be_read_back_are_not_written() {
     }
     let many: Tensors = (0..=MAX_TENSORS).map(|i| (i.to_string(), tensor(&[0], 0))).collect();
     assert!(matches!(encode(&many), Err(TensorsError::Header(_))));
-    assert_eq!(decode(&encode(&Tensors::new()).unwrap()).unwrap(), Tensors::new());
+    assert_eq!(decode(&encode(&Tensors::<Vec<f32>>::new()).unwrap()).unwrap(), Tensors::new());
 }
 
 #[test]
@@ -189,5 +189,44 @@ proptest! {
         changes.iter().for_each(|&(at, byte)| bytes[at % n] = byte);
         bytes.truncate(n - cut.saturating_sub(100).min(n));
         let _ = decode(&bytes);
+    }
+}
+
+struct Whole<'a>(&'a Tensor);
+
+impl safetensors::View for Whole<'_> {
+    fn dtype(&self) -> safetensors::Dtype {
+        safetensors::Dtype::F32
+    }
+    fn shape(&self) -> &[usize] {
+        &self.0.shape
+    }
+    fn data(&self) -> std::borrow::Cow<'_, [u8]> {
+        self.0.data.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>().into()
+    }
+    fn data_len(&self) -> usize {
+        4 * self.0.data.len()
+    }
+}
+
+/// Byte by byte what the library writes, whatever the length of the header, and of tensors longer than a chunk.
+#[test]
+fn a_file_is_what_the_safetensors_library_writes() {
+    let tensor = |shape: &[usize]| {
+        let data = (0..shape.iter().product()).map(|i: usize| i as f32 * 0.37 - 1.0).collect();
+        Tensor { shape: shape.to_vec(), data }
+    };
+    let mut tensors = Tensors::new();
+    for (length, shape) in
+        [vec![], vec![0], vec![3, 0, 2], vec![5], vec![2, 3, 4], vec![CHUNK + 7], vec![1; 8]]
+            .iter()
+            .enumerate()
+    {
+        let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
+        let views = tensors.iter().map(|(name, tensor)| (name, Whole(tensor)));
+        let expected = safetensors::serialize(views, Some(metadata)).unwrap();
+        assert!(encode(&tensors).unwrap() == expected, "{:?}", tensors.keys());
+        tensors.insert("h.1.mlp-c_fc.weight"[..6 + length].to_string(), tensor(shape));
+        tensors.insert(format!("{}.B", "x".repeat(length + 1)), tensor(shape));
     }
 }

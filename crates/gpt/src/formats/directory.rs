@@ -1,9 +1,9 @@
 //! What every format of model directories has, and what it needs of a directory.
 
 use crate::card::ModelCard;
-use crate::checkpoint::store::{self, MANIFEST, Manifest};
+use crate::checkpoint::store::{self, Contents, MANIFEST, Manifest};
 use crate::checkpoint::tensors::{self, Tensors};
-use crate::checkpoint::{CheckpointError, TensorsError};
+use crate::checkpoint::{CheckpointError, Disk, TensorsError};
 use crate::config::GptConfig;
 use crate::json;
 use crate::machine::Machine;
@@ -39,14 +39,14 @@ pub struct Format {
     /// How to train a model that has none of them.
     pub(super) remedy: &'static str,
     /// The files of a model that nothing stands in the way of.
-    pub(super) files: fn(&Path, Parts<'_>, &ModelCard) -> Result<Files, CheckpointError>,
+    pub(super) files: for<'a> fn(&Path, Parts<'a>, &ModelCard) -> Result<Files<'a>, CheckpointError>,
 }
 
 /// What a format reads.
 pub(super) type Loaded = (GptConfig, Tensors, Tokenizer);
 
-/// Names and contents of files.
-pub(crate) type Files = Vec<(&'static str, Vec<u8>)>;
+/// Names of files and what they are going to hold, which need not be in memory as a whole.
+pub(crate) type Files<'a> = Vec<(&'static str, Box<dyn Contents + 'a>)>;
 
 /// What a format writes.
 #[derive(Clone, Copy)]
@@ -87,9 +87,15 @@ impl Format {
             return Err(CheckpointError::Format { path: path.to_path_buf(), problem, remedy: self.remedy });
         }
         let files = (self.files)(path, model, card)?;
-        let files = files.iter().map(|(name, bytes)| (*name, &bytes[..]));
-        store::write_dir(path, &files.chain(more.iter().copied()).collect::<Vec<_>>())
+        write(path, &files, more)
     }
+}
+
+/// Writes files and `more` of them as a directory ([`store::write_dir`]).
+pub(crate) fn write(path: &Path, files: &Files<'_>, more: &[(&str, &[u8])]) -> Result<(), CheckpointError> {
+    let files = files.iter().map(|(name, contents)| (*name, &**contents));
+    let more = more.iter().map(|(name, bytes)| (*name, bytes as &dyn Contents));
+    store::write_contents(&Disk, path, &files.chain(more).collect::<Vec<_>>())
 }
 
 /// The settings of a model that are not as usual and not among those that a format `keeps`. A setting that a format does
@@ -179,16 +185,16 @@ impl Directory {
     }
 
     /// The bytes of the parameters of a configuration that can be built and fits into memory: the file and its tensors are
-    /// there together for a moment.
+    /// there together for a moment, and tables of positions beside them.
     pub(super) fn admit(&self, config: &GptConfig) -> Result<u64, CheckpointError> {
         config.validate().map_err(|error| self.invalid_config(error.to_string()))?;
         let bytes = config.count_parameters().saturating_mul(4);
+        let needed = bytes.saturating_mul(2).saturating_add(config.position_table_bytes());
         match Machine::memory_bytes() {
-            Some(memory) if bytes.saturating_mul(2) > memory => Err(CheckpointError::Format {
+            Some(memory) if needed > memory => Err(CheckpointError::Format {
                 path: self.path.join(CONFIG),
                 problem: format!(
-                    "a model of this size needs {} bytes to load, this machine has {memory}",
-                    bytes * 2
+                    "a model of this size needs {needed} bytes to load, this machine has {memory}",
                 ),
                 remedy: "use a smaller model or a larger machine",
             }),
@@ -210,13 +216,13 @@ impl Directory {
     }
 }
 
-/// The bytes of `model.safetensors`, if the parameters are those of the configuration.
-pub(super) fn weights(
+/// The contents of `model.safetensors`, if the parameters are those of the configuration.
+pub(super) fn weights<'a, W>(
     path: &Path,
-    model: Parts<'_>,
-    encode: impl FnOnce(&Tensors) -> Result<Vec<u8>, TensorsError>,
-) -> Result<Vec<u8>, CheckpointError> {
-    let tensors = tensors::from_params(model.params);
+    model: Parts<'a>,
+    encode: impl FnOnce(&Tensors<&'a [f32]>) -> Result<W, TensorsError>,
+) -> Result<W, CheckpointError> {
+    let tensors = tensors::views_of(model.params);
     tensors::check(&tensors, &model.config.parameter_shapes())
         .and_then(|()| encode(&tensors))
         .map_err(|source| CheckpointError::Tensors { path: path.join(WEIGHTS), source })

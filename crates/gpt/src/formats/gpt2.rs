@@ -187,15 +187,16 @@ fn name_of(activation: Activation) -> Option<&'static str> {
     ACTIVATIONS.iter().find(|(_, ours)| *ours == activation).map(|(theirs, _)| *theirs)
 }
 
-fn files(path: &Path, model: Parts<'_>, _: &ModelCard) -> Result<Files, CheckpointError> {
+fn files<'a>(path: &Path, model: Parts<'a>, _: &ModelCard) -> Result<Files<'a>, CheckpointError> {
     let in_json = |error: serde_json::Error| malformed(path, CONFIG, error.to_string());
-    let bytes = weights(path, model, |tensors| tensors::encode(&encode(model.config, tensors)))?;
+    let bytes =
+        weights(path, model, |views| tensors::encode(&encode(model.config, &tensors::copied(views))))?;
     let generation = json!({ "do_sample": true });
     Ok(vec![
-        (CONFIG, json::to_bytes(&config_json(model.config)).map_err(in_json)?),
-        (WEIGHTS, bytes),
-        (TOKENIZER, model.tokenizer.as_bytes().to_vec()),
-        ("generation_config.json", json::to_bytes(&generation).map_err(in_json)?),
+        (CONFIG, Box::new(json::to_bytes(&config_json(model.config)).map_err(in_json)?)),
+        (WEIGHTS, Box::new(bytes)),
+        (TOKENIZER, Box::new(model.tokenizer.as_bytes())),
+        ("generation_config.json", Box::new(json::to_bytes(&generation).map_err(in_json)?)),
     ])
 }
 

@@ -5,7 +5,7 @@
 
 mod directory;
 
-pub(crate) use directory::TOKENIZER;
+pub(crate) use directory::{Files, TOKENIZER, write};
 pub use directory::{Format, Parts};
 
 use crate::checkpoint::CheckpointError;

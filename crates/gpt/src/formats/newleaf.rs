@@ -15,7 +15,7 @@ use super::directory::{
 };
 use crate::card::{self, ModelCard};
 use crate::checkpoint::CheckpointError;
-use crate::checkpoint::tensors::{self, MAX_HEADER_BYTES};
+use crate::checkpoint::tensors::{self, Encoded, MAX_HEADER_BYTES};
 use crate::config::GptConfig;
 use crate::json;
 use serde::Serialize;
@@ -61,20 +61,24 @@ fn load(directory: &Directory) -> Result<Loaded, CheckpointError> {
     Ok((config, tensors, directory.tokenizer()?))
 }
 
-fn all_files(path: &Path, model: Parts<'_>, card: &ModelCard) -> Result<Files, CheckpointError> {
+fn all_files<'a>(path: &Path, model: Parts<'a>, card: &ModelCard) -> Result<Files<'a>, CheckpointError> {
     let generation = json!({ "do_sample": true, "temperature": 1.0 });
     let generation =
         json::to_bytes(&generation).map_err(|error| malformed(path, CONFIG, error.to_string()))?;
     let mut files = files(path, model)?;
-    files.push(("generation_config.json", generation));
-    files.push(("README.md", card::render(model.config, card).into_bytes()));
+    files.push(("generation_config.json", Box::new(generation)));
+    files.push(("README.md", Box::new(card::render(model.config, card).into_bytes())));
     Ok(files)
 }
 
 /// The files of configuration, weights and tokenizer.
-pub(crate) fn files(path: &Path, model: Parts<'_>) -> Result<Files, CheckpointError> {
+pub(crate) fn files<'a>(path: &Path, model: Parts<'a>) -> Result<Files<'a>, CheckpointError> {
     let file = ConfigFile { architectures: [ARCHITECTURE], model_type: MODEL_TYPE, config: model.config };
     let config = json::to_bytes(&file).map_err(|error| malformed(path, CONFIG, error.to_string()))?;
-    let bytes = weights(path, model, tensors::encode)?;
-    Ok(vec![(CONFIG, config), (WEIGHTS, bytes), (TOKENIZER, model.tokenizer.as_bytes().to_vec())])
+    let weights = weights(path, model, Encoded::of_views)?;
+    Ok(vec![
+        (CONFIG, Box::new(config)),
+        (WEIGHTS, Box::new(weights)),
+        (TOKENIZER, Box::new(model.tokenizer.as_bytes())),
+    ])
 }

@@ -10,7 +10,7 @@ use crate::checkpoint::store;
 use crate::checkpoint::tensors;
 use crate::checkpoint::{CheckpointError, TensorsError};
 use crate::config::GptConfig;
-use crate::formats::{Parts, newleaf};
+use crate::formats::{Parts, newleaf, write};
 use crate::parameters::parameters_of;
 use std::path::Path;
 
@@ -43,8 +43,7 @@ pub fn save_merged(path: &Path, base: &Model, adapter: &SavedAdapter) -> Result<
         .map_err(|source| CheckpointError::Tensors { path: path.to_path_buf(), source })?;
     let tokenizer = base.tokenizer.to_json();
     let files = newleaf::files(path, Parts { config, params: &merged, tokenizer: &tokenizer })?;
-    let files = files.iter().map(|(name, bytes)| (*name, &bytes[..]));
-    store::write_dir(path, &files.chain([(UNMERGED, &unmerged[..])]).collect::<Vec<_>>())?;
+    write(path, &files, &[(UNMERGED, &unmerged)])?;
     Ok(changed.values().map(|tensor| tensor.data.len()).sum())
 }
 

@@ -30,6 +30,24 @@ impl GptConfig {
         6.0 * self.matrix_parameters() as f64 + 14.0 * (self.n_layer * self.n_embd) as f64 * seen
     }
 
+    /// Bytes of the tables of positions that are calculated and not trained: sines and cosines.
+    #[must_use]
+    pub fn position_table_bytes(&self) -> u64 {
+        let width = match self.position {
+            Position::Rope => self.head_size(), // half of it cosines, half sines
+            Position::Sinusoidal => self.n_embd,
+            _ => 0,
+        };
+        (self.block_size as u64).saturating_mul(width as u64 * FLOAT)
+    }
+
+    /// Bytes of the keys and values that writing keeps of so many tokens.
+    #[must_use]
+    pub fn cache_bytes(&self, tokens: usize) -> u64 {
+        let kept = 2 * self.n_layer * self.heads().n_kv_head * self.head_size();
+        (tokens as u64).saturating_mul(kept as u64 * FLOAT)
+    }
+
     /// Bytes that the tape of a training step keeps for so many tokens, and a quarter more for adjoints. Without `logits` no
     /// position predicts a token.
     pub(crate) fn tape_bytes(&self, tokens: u64, recompute: bool, logits: bool) -> u64 {
@@ -61,7 +79,8 @@ impl GptConfig {
 
 impl Config {
     /// Bytes that training needs at its peak, without the program and the text: weights, gradients and what the optimizer
-    /// remembers; beside them, by turns, the values of a micro-batch or a copy of all that goes into a checkpoint.
+    /// remembers; the values of a micro-batch, tables of positions, and the cache of the samples on the way. A checkpoint is
+    /// written from where the numbers are, and takes nothing.
     #[must_use]
     pub fn training_bytes(&self) -> u64 {
         let remembered = match self.train.optimizer {
@@ -79,7 +98,8 @@ impl Config {
         let gradients = self.model.count_parameters().saturating_mul(FLOAT * lanes);
         let tokens = lanes * (rows * block) as u64;
         let values = self.model.tape_bytes(tokens, self.train.recompute, true);
-        saved.saturating_add(gradients).saturating_add(saved.max(values))
+        let others = self.model.position_table_bytes().saturating_add(self.model.cache_bytes(block));
+        [gradients, values, others].into_iter().fold(saved, u64::saturating_add)
     }
 }
 
@@ -88,6 +108,19 @@ mod tests {
     use super::*;
     use crate::config::Preset;
     use crate::train::Trainer;
+
+    #[test]
+    fn tables_and_caches_are_counted() {
+        let mut model = Preset::NanoCpu.config(65).model; // 4 layers, 4 heads, C 128, T 64
+        assert_eq!((model.position_table_bytes(), model.cache_bytes(64)), (0, 4 * 64 * 2 * 4 * 128));
+        model.n_kv_head = Some(1);
+        assert_eq!(model.cache_bytes(1), 4 * 2 * 4 * 32);
+        model.position = Position::Rope;
+        assert_eq!(model.position_table_bytes(), 4 * 64 * 32);
+        model.position = Position::Sinusoidal;
+        model.block_size = 1_000_000;
+        assert_eq!(model.position_table_bytes(), 4 * 1_000_000 * 128);
+    }
 
     #[test]
     fn operations_are_six_a_parameter_and_those_of_attention() {

@@ -54,7 +54,7 @@ fn text() -> Vec<u32> {
 fn begun(optimizer: &str) -> Checkpoint {
     let mut trainer = Trainer::new(&config(optimizer), &text()[..]).expect("a valid configuration");
     (0..3).for_each(|_| _ = trainer.step(&text()).expect("finite"));
-    trainer.checkpoint("{}")
+    trainer.checkpoint("{}").copied()
 }
 
 fn resumed(checkpoint: &Checkpoint) -> Trainer {
@@ -145,7 +145,7 @@ fn in_the_moments_and_the_average() {
 fn in_the_gradients() {
     for_each_case(|begun, rng| {
         let mut trainer = resumed(begun);
-        let before = trainer.checkpoint("");
+        let before = trainer.checkpoint("").copied();
         let batch = trainer.sampler.read_batch(&text()).unwrap();
         let windows = Windows::new(&trainer.model, &trainer.config, &batch);
         let loss = trainer.engine.gradients(&trainer.params, 3, &windows);
@@ -161,7 +161,7 @@ fn in_the_gradients() {
 }
 
 fn assert_unchanged(trainer: &Trainer, before: &Checkpoint) {
-    let after = Checkpoint { sampler: before.sampler.clone(), ..trainer.checkpoint("") };
+    let after = Checkpoint { sampler: before.sampler.clone(), ..trainer.checkpoint("").copied() };
     assert!(after == *before, "an update was made");
 }
 
@@ -227,7 +227,7 @@ fn loss_with_a_fault<'t>(model: &Gpt, tape: &'t Tape<'_>, batch: &Batch, rng: &m
 fn in_the_activations_and_their_gradients() {
     for_each_case(|begun, rng| {
         let mut trainer = resumed(begun);
-        let before = trainer.checkpoint("");
+        let before = trainer.checkpoint("").copied();
         let batch = trainer.sampler.read_batch(&text()).unwrap();
         let lane = &mut trainer.engine.lanes[0];
         lane.grads.clear();

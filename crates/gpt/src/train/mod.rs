@@ -20,4 +20,4 @@ pub use error::TrainError;
 pub use evaluate::{evaluate, evaluate_objective};
 pub use run::{Evaluation, Observer, Outcome, Run, Stopped, Unwritten};
 pub use spike::LossStatistics;
-pub use step::{StepReport, Trainer};
+pub use step::{StepReport, Trainer, ngram_rows};

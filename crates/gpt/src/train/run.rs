@@ -132,7 +132,7 @@ struct Saves {
 impl Saves {
     /// The first is due after a minute at the latest: until then everything can be lost.
     fn new(at: Option<u64>, minutes: f64) -> Self {
-        let interval = Duration::from_secs_f64(60.0 * minutes);
+        let interval = Duration::from_secs_f64(60.0 * minutes.min(1e6));
         Self { at, interval, next: Instant::now() + interval.min(Duration::from_secs(60)) }
     }
 
@@ -383,7 +383,7 @@ impl Run<'_> {
             ..self.card.clone()
         };
         let (config, params) = (&self.trainer.config.model, self.trainer.averaged());
-        Ok(NEWLEAF.save(path, Parts { config, params, tokenizer: self.tokenizer }, &card, &[])?)
+        NEWLEAF.save(path, Parts { config, params, tokenizer: self.tokenizer }, &card, &[])
     }
 
     fn outcome(&self, stopped: Stopped, start: Instant) -> Outcome {

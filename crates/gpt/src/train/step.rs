@@ -180,22 +180,22 @@ impl Trainer {
         &self.engine.lanes[0].workspace
     }
 
-    /// Everything that the next update depends on.
+    /// Everything that the next update depends on; the numbers stay where they are.
     #[must_use]
-    pub fn checkpoint(&self, tokenizer: &str) -> Checkpoint {
-        let state = self.engine.optimizer.state();
-        let tensor = |data: &[f32]| tensors::Tensor { shape: vec![data.len()], data: data.to_vec() };
-        let optimizer = state.into_iter().map(|(name, data)| (name, tensor(data))).collect();
+    pub fn checkpoint(&self, tokenizer: &str) -> Checkpoint<&[f32]> {
+        let state = self.engine.optimizer.state().into_iter();
+        let optimizer =
+            state.map(|(name, data)| (name, tensors::Tensor { shape: vec![data.len()], data })).collect();
         Checkpoint {
             iter: self.iter,
             tokens: self.tokens,
-            model: tensors::from_params(&self.params),
+            model: tensors::views_of(&self.params),
             optimizer,
             ema: self
                 .engine
                 .ema
                 .as_ref()
-                .map_or_else(Default::default, |ema| tensors::from_params(ema.params())),
+                .map_or_else(Default::default, |ema| tensors::views_of(ema.params())),
             optimizer_steps: self.engine.optimizer.step_count(),
             // Initial values are drawn once, dropout is a function of the step, and the sampler holds the
             // position of the data stream: no generator has a state of its own between updates.
@@ -278,6 +278,15 @@ impl BatchLoss for Windows<'_> {
     fn loss<'t>(&self, tape: &'t Tape<'_>, part: &Batch) -> Var<'t> {
         self.model.loss_of_part(tape, part, self.total_weight, self.regularizer)
     }
+}
+
+/// Rows that the n-gram tables of a model will have on a text: of its n-grams, those that are frequent. The
+/// configuration says how many they are at most; 0, if the model has none.
+///
+/// # Errors
+/// If the text cannot be read.
+pub fn ngram_rows<S: TokenSource + ?Sized>(config: &Config, train: &S) -> Result<usize, TrainError> {
+    Ok(counted_ngrams(config, train)?.iter().map(|ngrams| ngrams.len().max(1)).max().unwrap_or(0))
 }
 
 /// The frequent n-grams of a text, for each order that the model has embeddings of.

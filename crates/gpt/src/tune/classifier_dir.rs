@@ -15,7 +15,7 @@ use crate::Model;
 use crate::checkpoint::store;
 use crate::checkpoint::tensors::{self, Tensor, Tensors};
 use crate::checkpoint::{CheckpointError, TensorsError};
-use crate::formats::{Parts, TOKENIZER, newleaf};
+use crate::formats::{Files, Parts, TOKENIZER, newleaf, write};
 use crate::json;
 use crate::parameters::parameters_of;
 use crate::peft::{Method, adapter_files, is_adapter, load_adapter};
@@ -63,24 +63,24 @@ pub fn save_classifier(
     more: &[(&str, &[u8])],
 ) -> Result<(), CheckpointError> {
     let tokenizer = tokenizer.to_json();
-    let mut files = match is_whole(method) {
-        true => {
-            let config = &classifier.gpt.config;
-            let params = &parameters_of(config, params);
-            newleaf::files(path, Parts { config, params, tokenizer: &tokenizer })?
+    let gpt_config = &classifier.gpt.config;
+    let whole = is_whole(method).then(|| parameters_of(gpt_config, params));
+    let mut files: Files<'_> = match &whole {
+        Some(whole) => {
+            newleaf::files(path, Parts { config: gpt_config, params: whole, tokenizer: &tokenizer })?
         }
-        false => {
+        None => {
             let adapter = adapter_files(path, &classifier.gpt, params, method, base)?.into_iter();
-            adapter.chain([(TOKENIZER, tokenizer.into_bytes())]).collect()
+            let tokenizer = (TOKENIZER, tokenizer.into_bytes());
+            adapter.chain([tokenizer]).map(|(name, bytes)| (name, Box::new(bytes) as _)).collect()
         }
     };
     let config = ConfigFile { classifier: classifier.config.clone(), method: method.to_string() };
     let config = json::to_bytes(&config).map_err(|error| malformed(path, error.to_string()))?;
-    files.push((CONFIG, config));
+    files.push((CONFIG, Box::new(config)));
     let head = head_bytes(classifier, params).map_err(|source| in_weights(path, source))?;
-    files.extend(head.map(|head| (WEIGHTS, head)));
-    let files = files.iter().map(|(name, bytes)| (*name, &bytes[..]));
-    store::write_dir(path, &files.chain(more.iter().copied()).collect::<Vec<_>>())
+    files.extend(head.map(|head| (WEIGHTS, Box::new(head) as _)));
+    write(path, &files, more)
 }
 
 /// The layer for labels, if there is one.

@@ -101,7 +101,7 @@ fn a_spike_is_skipped() {
         assert!(report.skipped.is_none_or(|limit| limit < report.loss));
         assert_eq!((report.iter, report.tokens), (iter, tokens + 96), "time goes on");
         if [30, 79, 80, 81, 90].contains(&iter) {
-            at.insert(iter, whole.checkpoint("{}"));
+            at.insert(iter, whole.checkpoint("{}").copied());
         }
     }
     for (iter, checkpoint) in at {

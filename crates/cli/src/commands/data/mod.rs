@@ -1,13 +1,6 @@
 //! `newleaf data`: public files, splits, and token files.
 
-use super::{Entry, parse, print};
-use clap::Args as _;
-
-mod fetch;
-mod list;
-mod pack;
-mod split;
-mod verify;
+use super::print;
 
 pub(super) const ABOUT: &str = "Public files, splits by document, and tokens larger than memory
 
@@ -17,6 +10,10 @@ pub(super) const ABOUT: &str = "Public files, splits by document, and tokens lar
   newleaf data pack --in parts/train.txt --out train.bin
   newleaf train --data train.bin --out my               trains without loading it whole";
 
-/// The subcommands, in the order of `newleaf data --help`.
-pub(super) const SUBCOMMANDS: &[Entry] =
-    &[entry!(list), entry!(fetch), entry!(verify), entry!(split), entry!(pack)];
+commands! {
+    list,
+    fetch,
+    verify,
+    split,
+    pack,
+}

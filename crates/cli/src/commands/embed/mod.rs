@@ -1,11 +1,7 @@
 //! `newleaf embed`: word vectors, trained and asked.
 
-use super::{Entry, parse, print};
-use clap::Args as _;
+use super::print;
 
-mod analogy;
-mod near;
-mod train;
 mod vectors;
 
 use vectors::{Space, VectorsArgs, bar};
@@ -19,5 +15,8 @@ pub(crate) const ABOUT: &str = "Word vectors: a point for every word, words used
 
 They can be the start of a model's embedding: newleaf train --init-emb vectors.txt";
 
-/// The subcommands, in the order of `newleaf embed --help`.
-pub(super) const SUBCOMMANDS: &[Entry] = &[entry!(train), entry!(near), entry!(analogy)];
+commands! {
+    train,
+    near,
+    analogy,
+}

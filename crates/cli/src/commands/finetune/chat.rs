@@ -1,8 +1,8 @@
 //! `newleaf finetune chat`: a model learns to answer.
 
-use super::super::print;
 use super::completing::Completing;
 use super::fitting::FitArgs;
+use crate::commands::print;
 use crate::failure::Failure;
 use crate::model::Model;
 use data::Example;

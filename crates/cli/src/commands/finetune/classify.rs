@@ -1,7 +1,7 @@
 //! `newleaf finetune classify`: labels for texts.
 
-use super::super::print;
 use super::tuning::{Goal, Part, TuneArgs, Tuning};
+use crate::commands::print;
 use crate::failure::Failure;
 use data::baseline::{Labelled, likeliest};
 use data::metrics::{Calibration, Confusion};

@@ -2,6 +2,7 @@
 
 use super::fitting::{FitArgs, Fitted, sha256_of, watched};
 use crate::failure::Failure;
+use crate::message::command_line;
 use crate::model::Model;
 use data::{Example, Tokenizer};
 use gpt::formats::{NEWLEAF, Parts};
@@ -49,7 +50,7 @@ impl<'a> Completing<'a> {
         let (mut gpt, mut params) = (self.model.gpt.clone(), std::mem::take(&mut self.model.params));
         let before = mean_loss(&gpt, &params, dev);
         let (method, mut rng) = (&self.fit.peft, Rng::new(self.fit.seed, Stream::Init));
-        gpt.tune(method, &mut params, &mut rng).map_err(|error| Failure::input(error.to_string()))?;
+        gpt.tune(method, &mut params, &mut rng)?;
         if !gpt.is_mergeable() {
             return Err(Failure::input(format!(
                 "--peft {method}: this cannot be put into the weights, and writing needs that: take full, lora, ia3 or bitfit"
@@ -67,7 +68,7 @@ impl<'a> Completing<'a> {
     /// says of itself. Answers the record.
     pub(super) fn save(&self, completed: &Completed, data: &Path, more: Value) -> Result<Value, Failure> {
         let (fit, fitted, [before, after]) = (self.fit, &completed.fitted, completed.loss);
-        let mut result = fit.record(&self.settings, fitted, &self.base_sha256);
+        let mut result = fit.record(&self.settings, fitted, &self.base_sha256)?;
         result["validation"] = json!({ "loss": after, "loss_before": before });
         if let (Some(result), Value::Object(more)) = (result.as_object_mut(), more) {
             result.extend(more);
@@ -80,7 +81,7 @@ impl<'a> Completing<'a> {
                 data: data.display().to_string(),
                 val_loss: Some(after),
                 iter: fitted.outcome.best_update as u64,
-                command: std::env::args().collect(),
+                command: command_line()?,
                 ..ModelCard::default()
             };
             let tokenizer = self.model.tokenizer.to_json();

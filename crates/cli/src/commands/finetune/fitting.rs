@@ -1,6 +1,7 @@
 //! The loop of a fine-tuning: its flags, its progress, and what a record says of it.
 
 use crate::failure::Failure;
+use crate::message::command_line;
 use crate::model::{self, Model};
 use crate::progress::update_bar;
 use gpt::Gpt;
@@ -83,6 +84,7 @@ pub(super) struct FitArgs {
 
 impl FitArgs {
     pub(super) fn config(&self) -> Result<TuneConfig, Failure> {
+        command_line()?;
         let learning_rate = self.learning_rate.unwrap_or_else(|| self.peft.learning_rate());
         let in_range = [
             (
@@ -191,9 +193,14 @@ impl FitArgs {
     }
 
     /// What a record says of any task.
-    pub(super) fn record(&self, settings: &TuneConfig, fitted: &Fitted, base_sha256: &str) -> Value {
+    pub(super) fn record(
+        &self,
+        settings: &TuneConfig,
+        fitted: &Fitted,
+        base_sha256: &str,
+    ) -> Result<Value, Failure> {
         let outcome = &fitted.outcome;
-        json!({
+        Ok(json!({
             "trainable_parameters": outcome.trainable_parameters,
             "optimizer_bytes": outcome.optimizer_bytes,
             "seconds": outcome.seconds,
@@ -204,10 +211,10 @@ impl FitArgs {
             "method": self.peft.to_string(),
             "settings": settings,
             "base": { "path": self.model, "sha256": base_sha256 },
-            "command": std::env::args().collect::<Vec<_>>(),
+            "command": command_line()?,
             "version": env!("CARGO_PKG_VERSION"),
             "threads": rayon::current_num_threads(),
-        })
+        }))
     }
 
     /// The end of what is said to people.

@@ -1,7 +1,7 @@
 //! `newleaf finetune regress`: numbers for texts.
 
-use super::super::print;
 use super::tuning::{Goal, Part, TuneArgs, Tuning};
+use crate::commands::print;
 use crate::failure::Failure;
 use data::metrics::{pearson, spearman};
 use gpt::tune::{Metric, Target, Targets};

@@ -1,9 +1,9 @@
 //! `newleaf finetune seq2seq`: texts from texts.
 
-use super::super::print;
 use super::completing::{Completed, Completing};
 use super::fitting::FitArgs;
 use crate::answering::{Answerer, BeamArgs, How};
+use crate::commands::print;
 use crate::failure::Failure;
 use crate::labelled::{Parts, Rows, beside, malformed, open};
 use crate::model::{self, Model};

@@ -164,8 +164,7 @@ impl<'a> Tuning<'a> {
     pub(super) fn train(&mut self, goal: &Goal) -> Result<Tuned, Failure> {
         let (mut gpt, mut params) = (self.model.gpt.clone(), std::mem::take(&mut self.model.params));
         let mut rng = Rng::new(self.args.fit.seed, Stream::Init);
-        gpt.tune(&self.args.fit.peft, &mut params, &mut rng)
-            .map_err(|error| Failure::input(error.to_string()))?;
+        gpt.tune(&self.args.fit.peft, &mut params, &mut rng)?;
         let config = ClassifierConfig { target: goal.target.clone(), head: goal.head.clone() };
         let classifier = Classifier::new(gpt, config, &self.model.tokenizer, &mut params, &mut rng)?;
         self.tell_of_cut(classifier.max_tokens(&params));
@@ -210,7 +209,7 @@ impl<'a> Tuning<'a> {
     /// record.
     pub(super) fn save(&self, tuned: &Tuned, test: &Value, more: Value) -> Result<Value, Failure> {
         let (args, fitted) = (self.args, &tuned.fitted);
-        let mut result = args.fit.record(&self.settings, fitted, &self.base_sha256);
+        let mut result = args.fit.record(&self.settings, fitted, &self.base_sha256)?;
         let ours = json!({
             "test": test,
             "validation": { "score": fitted.outcome.best_score, "texts": self.validation.texts.len() },

@@ -1,6 +1,6 @@
 //! `newleaf peft info`: what is in an adapter.
 
-use super::super::print;
+use crate::commands::print;
 use crate::failure::Failure;
 use gpt::peft::load_adapter;
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! `newleaf peft merge`: an adapter into the weights of its base.
 
-use super::super::print;
+use crate::commands::print;
 use crate::failure::Failure;
 use crate::model::locate;
 use gpt::Model;

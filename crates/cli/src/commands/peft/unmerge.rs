@@ -1,7 +1,8 @@
 //! `newleaf peft unmerge`: the base of a merged model.
 
-use super::super::print;
+use crate::commands::print;
 use crate::failure::Failure;
+use crate::message::command_line;
 use gpt::ModelCard;
 use gpt::formats::NEWLEAF;
 use gpt::peft::load_unmerged;
@@ -24,9 +25,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let command = command_line()?;
     Failure::if_same(&args.out, &args.model)?;
     let model = load_unmerged(&args.model)?;
-    let card = ModelCard { command: std::env::args().collect(), ..ModelCard::default() };
+    let card = ModelCard { command, ..ModelCard::default() };
     model.save(&args.out, &NEWLEAF, &card)?;
     print(&format!("{}: the model before merging\n", args.out.display()))
 }

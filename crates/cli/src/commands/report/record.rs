@@ -30,7 +30,7 @@ impl Record {
                 path.display()
             )));
         }
-        let info = RunInfo::read(path).map_err(|e| Failure::input(e.to_string()))?;
+        let info = RunInfo::read(path)?;
         let lines = metrics(&path.join("metrics.jsonl"))?;
         let (evaluations, steps) = lines.into_iter().partition(|line| line.val_loss.is_some());
         let samples = match fs::read(path.join("samples.txt")) {

@@ -1,13 +1,5 @@
 //! `newleaf tokenizer`: make a tokenizer, and use it on its own.
 
-use super::{Entry, parse};
-use clap::Args as _;
-
-mod decode;
-mod encode;
-mod segment;
-mod train;
-
 pub(super) const ABOUT: &str = "Make a tokenizer, and use it on its own
 
   newleaf tokenizer train --kind bpe --vocab-size 2000 --data my.txt --out tok
@@ -16,5 +8,9 @@ pub(super) const ABOUT: &str = "Make a tokenizer, and use it on its own
   newleaf tokenizer segment < chinese.txt > words.txt
   newleaf train --data my.txt --tokenizer tok";
 
-/// The subcommands, in the order of `newleaf tokenizer --help`.
-pub(super) const SUBCOMMANDS: &[Entry] = &[entry!(train), entry!(encode), entry!(decode), entry!(segment)];
+commands! {
+    train,
+    encode,
+    decode,
+    segment,
+}
