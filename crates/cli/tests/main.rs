@@ -11,6 +11,7 @@ mod embed;
 mod fetch;
 mod few_shot;
 mod finetune;
+mod house;
 mod layout;
 mod malformed;
 mod ngram;

@@ -11,6 +11,7 @@
 //! complete when its own turn comes.
 
 mod adjoints;
+mod dropout;
 mod dropout_seeds;
 pub(crate) mod node;
 mod recompute;

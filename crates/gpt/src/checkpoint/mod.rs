@@ -7,6 +7,7 @@
 //! 3. [`Checkpoint`]: everything that training needs to go on as if it had never stopped.
 //! 4. [`History`]: the checkpoints of a run; the newest that verifies, and never fewer than two.
 
+mod contents;
 mod error;
 #[cfg(test)]
 mod faults;

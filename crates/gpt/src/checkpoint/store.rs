@@ -10,6 +10,7 @@
 //!
 //! One process at a time may write to a directory: a run holds a lock on its own.
 
+pub(crate) use super::contents::Contents;
 use super::fs::{parent_of, sibling, split_sibling};
 use super::memory::Memory;
 use super::{CheckpointError, Disk, Fs, io_error};
@@ -64,24 +65,6 @@ pub fn sha256(bytes: &[u8]) -> String {
 
 fn hex(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// What a file is going to hold.
-pub(crate) trait Contents {
-    /// Writes all of it.
-    fn write_to(&self, out: &mut dyn Write) -> io::Result<()>;
-}
-
-impl Contents for &[u8] {
-    fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
-        out.write_all(self)
-    }
-}
-
-impl Contents for Vec<u8> {
-    fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
-        out.write_all(self)
-    }
 }
 
 /// Counts and hashes what it passes on.

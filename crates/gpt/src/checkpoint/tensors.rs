@@ -5,7 +5,7 @@
 //! `../../x`, a rank of 100,000, and NaN. Here all of these are errors, and so is every tensor that
 //! the caller does not expect. Everything is decided from the header, before any tensor is copied.
 
-use super::store::Contents;
+use super::contents::Contents;
 use safetensors::SafeTensors;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};

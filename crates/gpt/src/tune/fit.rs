@@ -1,6 +1,7 @@
 //! The loop of a fine-tuning.
 
-use super::{Keep, Task, TuneConfig};
+use super::keep::Keep;
+use super::{Task, TuneConfig};
 use crate::train::{BatchLoss, Engine, EngineConfig, UpdateError, rows_at_a_time};
 use nn::Schedule;
 use nn::optim::{AdamW, AdamWConfig, Group, MissingGradient, SparseSgd, SparseSgdConfig, usual_group};

@@ -13,6 +13,7 @@ mod config;
 mod fit;
 mod head;
 mod in_context;
+mod keep;
 mod rows;
 mod state;
 mod target;
@@ -26,8 +27,8 @@ pub use config::TuneConfig;
 pub use fit::{Event, Outcome, TuneError, fit, fit_keeping};
 pub use head::{Head, HeadConfig, LinearConfig, LinearHead, Pool};
 pub use in_context::{InContext, Told};
+pub use keep::Keep;
 pub use rows::Rows;
-pub use state::Keep;
 pub use target::{Metric, Target, Targets};
 pub use words::Words;
 

@@ -11,6 +11,7 @@
 //! The order of the examples is not among them: it is a function of the seed, and the epochs before are drawn again.
 
 use super::fit::{Best, Fitting, Progress};
+use super::keep::Keep;
 use super::{Task, TuneConfig, TuneError};
 use crate::checkpoint::store::Contents;
 use crate::checkpoint::tensors::{self, Encoded, Tensor, Tensors};
@@ -20,7 +21,6 @@ use crate::train::LossStatistics;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 use tensor::{ParamId, Params};
 
 const STATE: &str = "state.json";
@@ -31,40 +31,6 @@ const EMA: &str = "ema.safetensors";
 
 /// The version of `state.json`; another one is refused.
 const VERSION: u32 = 1;
-
-/// Where a fine-tuning keeps its state.
-#[derive(Clone, Copy, Debug)]
-pub struct Keep<'a> {
-    /// A directory for nothing else, which is replaced as a whole.
-    pub dir: &'a Path,
-    /// Time between two saves. The first is after a minute, if that is sooner.
-    pub every: Duration,
-    /// What is fine-tuned, by which method and on which data, in any words: a state of something else is refused.
-    pub of: &'a str,
-    /// Whether to go on from the state in the directory.
-    pub resume: bool,
-}
-
-impl Keep<'_> {
-    /// Whether there is a state.
-    #[must_use]
-    pub fn exists(&self) -> bool {
-        store::resolve(self.dir).exists()
-    }
-
-    /// Removes the state, if there is one: when what came out of the fine-tuning is safe.
-    ///
-    /// # Errors
-    /// If it cannot be removed.
-    pub fn remove(&self) -> Result<(), CheckpointError> {
-        if self.exists() { store::remove_tree(&Disk, &store::resolve(self.dir)) } else { Ok(()) }
-    }
-
-    /// The time before the first save.
-    pub(super) fn first(&self) -> Duration {
-        self.every.min(Duration::from_secs(60))
-    }
-}
 
 /// `state.json`.
 #[derive(Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! The keys and values that were computed already, while generating.
 
-use super::context::Growing;
+use super::visibility::Visibility;
 use std::ops::Range;
 use tensor::kernels::attention::{self, Heads, Intervals, Problem};
 use tensor::kernels::parallel;
@@ -100,7 +100,29 @@ impl Cache {
     }
 }
 
+/// Sequences that grow by new positions, right-padded to those of the one with the most.
+pub struct Growing<'c> {
+    /// What each sequence has behind it.
+    pub caches: Vec<&'c mut Cache>,
+    /// New positions of each.
+    pub new: Vec<usize>,
+    /// How far a position sees.
+    pub visibility: Visibility,
+    /// Whether the new positions of a sequence all see each other: the prefix of a prefix language model.
+    pub both_sides: bool,
+    /// Number of the block at work: which keys and values of the caches are its.
+    pub layer: usize,
+}
+
 impl Growing<'_> {
+    /// The places of the new positions, (B T): how many positions of its sequence stand before each. Those of padding are 0.
+    pub fn places(&self, time: usize) -> impl Iterator<Item = usize> {
+        self.caches.iter().zip(&self.new).flat_map(move |(cache, &new)| {
+            let before = cache.positions() - new;
+            (0..time).map(move |i| if i < new { before + i } else { 0 })
+        })
+    }
+
     /// The attention of new positions: y (B, T, C) from their queries, keys and values `qkv` (B, T, C + 2 NKV hs), which are
     /// normalised and turned here, since each sequence is at a position of its own. The first `before` positions of a cache
     /// stand nowhere and do not count (prefix tuning).

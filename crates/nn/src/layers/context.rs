@@ -1,7 +1,6 @@
 //! What the layers of one forward pass share.
 
-use super::cache::Cache;
-use super::visibility::Visibility;
+use super::cache::Growing;
 use std::sync::Arc;
 use tensor::kernels::attention::Intervals;
 use tensor::{Tape, Var};
@@ -26,20 +25,6 @@ pub struct Context<'t, 'c> {
     pub growing: Option<Growing<'c>>,
 }
 
-/// Sequences that grow by new positions, right-padded to those of the one with the most.
-pub struct Growing<'c> {
-    /// What each sequence has behind it.
-    pub caches: Vec<&'c mut Cache>,
-    /// New positions of each.
-    pub new: Vec<usize>,
-    /// How far a position sees.
-    pub visibility: Visibility,
-    /// Whether the new positions of a sequence all see each other: the prefix of a prefix language model.
-    pub both_sides: bool,
-    /// Number of the block at work: which keys and values of the caches are its.
-    pub layer: usize,
-}
-
 impl<'t, 'c> Context<'t, 'c> {
     /// All positions of ids of `shape` (B, T) at once.
     #[must_use]
@@ -54,15 +39,5 @@ impl<'t, 'c> Context<'t, 'c> {
         let shape = [growing.new.len(), time];
         let nobody = Arc::new(Intervals::new(Vec::new(), Vec::new(), 1));
         Self { growing: Some(growing), ..Self::new(tape, shape, nobody) }
-    }
-}
-
-impl Growing<'_> {
-    /// The places of the new positions, (B T): how many positions of its sequence stand before each. Those of padding are 0.
-    pub fn places(&self, time: usize) -> impl Iterator<Item = usize> {
-        self.caches.iter().zip(&self.new).flat_map(move |(cache, &new)| {
-            let before = cache.positions() - new;
-            (0..time).map(move |i| if i < new { before + i } else { 0 })
-        })
     }
 }

@@ -18,8 +18,8 @@ mod self_attention;
 mod sinusoids;
 mod visibility;
 
-pub use cache::Cache;
-pub use context::{Context, Growing};
+pub use cache::{Cache, Growing};
+pub use context::Context;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use feed_forward::{FeedForward, FeedForwardConfig, hidden_width};

@@ -1,6 +1,7 @@
 //! Embeddings of the last few tokens together.
 
-use super::context::{Context, Growing};
+use super::cache::Growing;
+use super::context::Context;
 use super::dropout::Dropout;
 use super::ngram_table::NgramTable;
 use crate::ParamBuilder;

@@ -1,11 +1,10 @@
 //! Where the masks of dropout come from.
 
-use super::Tape;
 use random::{Rng, RngState, Stream};
 use std::cell::Cell;
 
 /// A seed for every dropout mask of one forward pass. Make one for each pass and give it to the pass' tape
-/// ([`Tape::with_dropout`]).
+/// ([`Tape::with_dropout`](super::Tape::with_dropout)).
 ///
 /// Masks are not stored: a mask is a function of its seed, and the backward computes it again. The seed in
 /// turn is a function of the run's seed, the number of the forward pass, and how many masks the pass had
@@ -42,22 +41,6 @@ impl DropoutSeeds {
         let site = self.site.get();
         self.site.set(site + 1);
         mix(self.pass, site)
-    }
-}
-
-impl Tape<'_> {
-    /// The same tape with dropout: its layers draw the seeds of their masks from `seeds`.
-    #[must_use]
-    pub fn with_dropout(mut self, seeds: DropoutSeeds) -> Self {
-        self.dropout = Some(seeds);
-        self
-    }
-
-    /// The seed of the next dropout mask of this forward pass; `None` where nothing is dropped: on a tape without seeds, or
-    /// one that does not record.
-    #[must_use]
-    pub fn next_dropout_seed(&self) -> Option<u64> {
-        self.dropout.as_ref().filter(|_| self.recording).map(DropoutSeeds::next)
     }
 }
 

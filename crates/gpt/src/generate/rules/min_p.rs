@@ -1,6 +1,7 @@
 //! Those likely enough beside the likeliest.
 
-use super::{Candidates, Check, Rule, RuleKind, number};
+use super::rule::{Candidates, Rule, RuleKind, number};
+use crate::config::Check;
 
 /// Only those at least p times as likely as the likeliest are left (Nguyen et al. 2024, arXiv 2407.01082). 0 removes none.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,6 +1,7 @@
 //! Tokens that are never chosen.
 
-use super::{Candidates, Check, Rule, RuleKind};
+use super::rule::{Candidates, Rule, RuleKind};
+use crate::config::Check;
 use std::sync::Arc;
 
 /// These tokens are never chosen: the special ones of a tokenizer, which are no text.

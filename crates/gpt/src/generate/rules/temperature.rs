@@ -1,6 +1,7 @@
 //! Weights from scores.
 
-use super::{Candidate, Candidates, Check, Rule, RuleKind, number};
+use super::rule::{Candidate, Candidates, Rule, RuleKind, number};
+use crate::config::Check;
 use tensor::Accum;
 use tensor::kernels::vmath;
 

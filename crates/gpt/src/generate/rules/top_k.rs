@@ -1,6 +1,7 @@
 //! The k likeliest.
 
-use super::{Candidates, Check, Rule, RuleKind, by_rank, number};
+use super::rule::{Candidates, Rule, RuleKind, by_rank, number};
+use crate::config::Check;
 
 /// Only the k likeliest are left (of equals, the lower id). 0 removes none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

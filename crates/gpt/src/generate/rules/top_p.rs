@@ -1,6 +1,7 @@
 //! The likeliest that reach a probability together.
 
-use super::{Candidates, Check, Rule, RuleKind, number};
+use super::rule::{Candidates, Rule, RuleKind, number};
+use crate::config::Check;
 
 /// Only the likeliest are left whose probabilities reach p together, the one that crosses p included (nucleus sampling:
 /// Holtzman et al. 2019, arXiv 1904.09751). 1 removes none.
