@@ -312,21 +312,19 @@ fn refuse_used(path: &Path) -> Result<(), RunDirError> {
         RunInfo::read(path)?; // or it is not ours to replace
     }
     let foreign = |found: String| RunDirError::Foreign { path: path.to_path_buf(), found };
+    if names.iter().any(|name| name == CHECKPOINTS) {
+        let steps = store::names_in(&path.join(CHECKPOINTS))?;
+        if let Some(found) = steps.into_iter().find(|name| !is_unfinished(name)) {
+            return Err(match found.starts_with("step-") || split_sibling(&found).is_some() {
+                true => RunDirError::AnotherRun { path: path.to_path_buf() },
+                false => foreign(format!("{CHECKPOINTS}/{found}")),
+            });
+        }
+    }
     for name in names {
         match name.as_str() {
-            LOCK | INFO => {}
+            LOCK | INFO | CHECKPOINTS => {}
             METRICS | SAMPLES | REPORT if begun => {}
-            CHECKPOINTS => {
-                for step in store::names_in(&path.join(CHECKPOINTS))? {
-                    if !is_unfinished(&step) {
-                        let is_step = step.starts_with("step-") || split_sibling(&step).is_some();
-                        return Err(match is_step {
-                            true => RunDirError::AnotherRun { path: path.to_path_buf() },
-                            false => foreign(format!("{CHECKPOINTS}/{step}")),
-                        });
-                    }
-                }
-            }
             "best" | "last" if begun => {
                 return Err(RunDirError::OnlyModel { path: path.to_path_buf(), found: name });
             }

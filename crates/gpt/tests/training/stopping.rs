@@ -2,10 +2,10 @@
 
 use super::*;
 use data::dataset::TokenSource;
+use gpt::ModelCard;
 use gpt::checkpoint::{Tensors, tensors};
 use gpt::run_dir::RunDir;
 use gpt::train::{Evaluation, Observer, Outcome, Run, StepReport, Stopped, Unwritten};
-use gpt::{Model, ModelCard};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -159,7 +159,7 @@ pub(super) fn weights_after(config: &Config, updates: u64) -> Tensors {
 }
 
 pub(super) fn saved(path: &Path, name: &str) -> Tensors {
-    tensors::from_params(&Model::load(&path.join(name)).unwrap().params)
+    tensors::decode(&std::fs::read(path.join(name).join("model.safetensors")).unwrap()).unwrap()
 }
 
 /// The bits: 0 and -0 are equal as numbers.
