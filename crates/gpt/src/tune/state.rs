@@ -12,9 +12,9 @@
 
 use super::fit::{Best, Fitting, Progress};
 use super::{Task, TuneConfig, TuneError};
-use crate::checkpoint::tensors::{self, Tensor, Tensors};
-use crate::checkpoint::{CheckpointError, Disk, store};
-use crate::json;
+use crate::files::json;
+use crate::files::tensors::{self, Tensor, Tensors};
+use crate::files::{CheckpointError, Disk, store};
 use crate::train::LossStatistics;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
