@@ -96,10 +96,10 @@ impl From<data::DataError> for Failure {
     }
 }
 
-impl From<gpt::checkpoint::CheckpointError> for Failure {
-    fn from(error: gpt::checkpoint::CheckpointError) -> Self {
+impl From<gpt::files::CheckpointError> for Failure {
+    fn from(error: gpt::files::CheckpointError) -> Self {
         match &error {
-            gpt::checkpoint::CheckpointError::Io { source, .. } if !is_wrong_path(source) => {
+            gpt::files::CheckpointError::Io { source, .. } if !is_wrong_path(source) => {
                 Self::other(error.to_string())
             }
             _ => Self::input(error.to_string()),

@@ -5,13 +5,13 @@
 //! | see the model | [`Gpt`], side by side with nanoGPT's `model.py` |
 //! | train it | [`train::Trainer`] for one update at a time, [`train::Run`] for a whole run |
 //! | generate with it | [`generate`]: a [`Decoder`] has the logits, a [`generate::Sampler`] chooses |
-//! | save and load it | [`Model`] for a finished model, in one of the [`formats`]; [`checkpoint`] to resume, [`run_dir`] for a run |
+//! | save and load it | [`Model`] for a finished model, in one of the [`formats`]; [`train::Checkpoint`] to resume, [`run_dir`] for a run |
 //! | teach it a task | [`tune`], and [`peft`] to train a few numbers instead of all |
 //! | set it up | [`config`] |
 
 pub mod card;
-pub mod checkpoint;
 pub mod config;
+pub mod files;
 pub mod formats;
 pub mod generate;
 pub mod machine;
@@ -21,7 +21,6 @@ pub mod run_dir;
 pub mod train;
 pub mod tune;
 
-mod json;
 mod model;
 mod model_dir;
 mod parameters;

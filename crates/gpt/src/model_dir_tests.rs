@@ -1,9 +1,10 @@
 use super::*;
 use crate::card::sha256_of_file;
-use crate::checkpoint::store::{self, MANIFEST};
-use crate::checkpoint::{Tensors, small_checkpoint};
 use crate::config::GptConfig;
+use crate::files::Tensors;
+use crate::files::store::{self, MANIFEST};
 use crate::formats::NEWLEAF;
+use crate::train::small_checkpoint;
 use data::CharTokenizer;
 use serde_json::Value;
 use std::fs;

@@ -4,8 +4,8 @@
 use data::dataset::ObjectiveBatches;
 use data::objective::{Corruptor, Vocabulary};
 use gpt::Gpt;
-use gpt::checkpoint::Checkpoint;
 use gpt::config::{Config, Preset};
+use gpt::train::Checkpoint;
 use gpt::train::{Trainer, evaluate_objective};
 use synth::{Measure, find};
 use tensor::{Params, Tape, Workspace};

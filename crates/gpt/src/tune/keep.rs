@@ -1,6 +1,6 @@
 //! Where a fine-tuning keeps its state, and how often.
 
-use crate::checkpoint::{CheckpointError, Disk, store};
+use crate::files::{CheckpointError, Disk, store};
 use std::path::Path;
 use std::time::Duration;
 

@@ -8,6 +8,9 @@ pub(crate) trait Contents {
     fn write_to(&self, out: &mut dyn Write) -> io::Result<()>;
 }
 
+/// Names of files and what they are going to hold, which need not be in memory as a whole.
+pub(crate) type Files<'a> = Vec<(&'static str, Box<dyn Contents + 'a>)>;
+
 impl Contents for &[u8] {
     fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
         out.write_all(self)

@@ -10,11 +10,11 @@
 //!
 //! One process at a time may write to a directory: a run holds a lock on its own.
 
-pub(crate) use super::contents::Contents;
+pub(crate) use super::contents::{Contents, Files};
 use super::fs::{parent_of, sibling, split_sibling};
+use super::json;
 use super::memory::Memory;
 use super::{CheckpointError, Disk, Fs, io_error};
-use crate::json;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,7 +56,7 @@ pub struct FileEntry {
 /// The sha256 of some bytes in lower-case hexadecimal digits.
 ///
 /// ```
-/// assert!(gpt::checkpoint::store::sha256(b"abc").starts_with("ba7816bf8f01cfea"));
+/// assert!(gpt::files::store::sha256(b"abc").starts_with("ba7816bf8f01cfea"));
 /// ```
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
