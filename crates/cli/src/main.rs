@@ -12,7 +12,6 @@ mod commands;
 mod corpus;
 mod count_baseline;
 mod download;
-mod entry;
 mod failure;
 mod init_embedding;
 mod labelled;
@@ -25,8 +24,7 @@ mod settings;
 mod signals;
 
 use clap::Command;
-use commands::COMMANDS;
-use entry::{run_subcommand, with_subcommands};
+use commands::{COMMANDS, run_subcommand, with_subcommands};
 use failure::Failure;
 use std::process::ExitCode;
 

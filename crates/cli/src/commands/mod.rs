@@ -1,7 +1,9 @@
 //! The commands of the program. A command is a file here, with `ABOUT`, `Args` and `run`, and a line of [`commands!`]. A
 //! command of several is a directory, with `ABOUT` and a list of its own.
 
-pub(crate) use crate::entry::print;
+mod entry;
+
+pub(crate) use entry::{Entry, command_line, parse, print, run_subcommand, with_subcommands};
 
 /// Declares the modules of commands, and lists them in `COMMANDS` in this order, which is that of `--help`. A line is the
 /// name of a module; `: group` is a directory with commands of its own, `: settings` a command that has a flag for every
@@ -12,42 +14,42 @@ macro_rules! commands {
         $(pub(crate) mod $module;)*
 
         /// The commands, in the order of `--help`.
-        pub(crate) const COMMANDS: &[$crate::entry::Entry] = &[$(commands!(@entry $module $($kind)?)),*];
+        pub(crate) const COMMANDS: &[$crate::commands::Entry] = &[$(commands!(@entry $module $($kind)?)),*];
     };
     (@entry $module:ident) => {
-        $crate::entry::Entry {
+        $crate::commands::Entry {
             name: stringify!($module),
             arguments: |command| <$module::Args as clap::Args>::augment_args(command).about($module::ABOUT),
-            run: |matches| $module::run(&$crate::entry::parse(matches)?),
+            run: |matches| $module::run(&$crate::commands::parse(matches)?),
         }
     };
     (@entry $module:ident group) => {
-        $crate::entry::Entry {
+        $crate::commands::Entry {
             name: stringify!($module),
             arguments: |command| {
-                $crate::entry::with_subcommands(command.about($module::ABOUT), $module::COMMANDS)
+                $crate::commands::with_subcommands(command.about($module::ABOUT), $module::COMMANDS)
             },
-            run: |matches| $crate::entry::run_subcommand($module::COMMANDS, matches),
+            run: |matches| $crate::commands::run_subcommand($module::COMMANDS, matches),
         }
     };
     (@entry $module:ident renamed) => {
-        $crate::entry::Entry {
+        $crate::commands::Entry {
             name: stringify!($module),
             arguments: |command| {
                 let command = <$module::Args as clap::Args>::augment_args(command);
                 command.about($module::ABOUT).alias($module::OLD_NAME)
             },
-            run: |matches| $module::run(&$crate::entry::parse(matches)?),
+            run: |matches| $module::run(&$crate::commands::parse(matches)?),
         }
     };
     (@entry $module:ident settings) => {
-        $crate::entry::Entry {
+        $crate::commands::Entry {
             name: stringify!($module),
             arguments: |command| {
                 let command = <$module::Args as clap::Args>::augment_args(command);
                 $crate::settings::augment(command).about($module::ABOUT)
             },
-            run: |matches| $module::run(&$crate::entry::parse(matches)?, matches),
+            run: |matches| $module::run(&$crate::commands::parse(matches)?, matches),
         }
     };
 }

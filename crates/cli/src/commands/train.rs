@@ -1,11 +1,10 @@
 //! `newleaf train`: from a text to a model that writes.
 
-use super::print;
+use super::{command_line, print};
 use crate::corpus::Corpus;
 use crate::count_baseline::CountBaseline;
 use crate::failure::Failure;
 use crate::init_embedding::InitEmbedding;
-use crate::message::command_line;
 use crate::model::load_tokenizer;
 use crate::planning::{Budget, parse_memory, parse_time, propose};
 use crate::progress::Progress;

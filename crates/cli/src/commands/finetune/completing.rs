@@ -1,8 +1,8 @@
 //! What tasks answered in words have in common: a vocabulary with their markers, the loop, and the directory.
 
 use super::fitting::{FitArgs, Fitted, sha256_of, watched};
+use crate::commands::command_line;
 use crate::failure::Failure;
-use crate::message::command_line;
 use crate::model::Model;
 use data::{Example, Tokenizer};
 use gpt::formats::{NEWLEAF, Parts};

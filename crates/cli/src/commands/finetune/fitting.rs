@@ -1,7 +1,7 @@
 //! The loop of a fine-tuning: its flags, its progress, and what a record says of it.
 
+use crate::commands::command_line;
 use crate::failure::Failure;
-use crate::message::command_line;
 use crate::model::{self, Model};
 use crate::progress::update_bar;
 use gpt::Gpt;

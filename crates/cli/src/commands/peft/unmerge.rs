@@ -1,8 +1,7 @@
 //! `newleaf peft unmerge`: the base of a merged model.
 
-use crate::commands::print;
+use crate::commands::{command_line, print};
 use crate::failure::Failure;
-use crate::message::command_line;
 use gpt::ModelCard;
 use gpt::formats::NEWLEAF;
 use gpt::peft::load_unmerged;

@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use clap::{ArgMatches, Command, FromArgMatches};
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -35,4 +36,20 @@ pub(crate) fn print(text: &str) -> Result<ExitCode, Failure> {
 
 pub(crate) fn parse<A: FromArgMatches>(matches: &ArgMatches) -> Result<A, Failure> {
     A::from_arg_matches(matches).map_err(|e| Failure::input(e.to_string()))
+}
+
+/// The command line, for the record of what it made. Records are text: an argument that is not UTF-8 is refused, so
+/// commands that keep a record call this before any work.
+pub(crate) fn command_line() -> Result<Vec<String>, Failure> {
+    let mut arguments = std::env::args_os();
+    let program = arguments.next().unwrap_or_default().to_string_lossy().into_owned();
+    let text = |argument: OsString| {
+        argument.into_string().map_err(|argument| {
+            Failure::input(format!(
+                "{argument:?} is not UTF-8, expected UTF-8: this command records its command line as text\n  rename the \
+                 file or directory"
+            ))
+        })
+    };
+    std::iter::once(Ok(program)).chain(arguments.map(text)).collect()
 }
