@@ -1,8 +1,8 @@
 //! `newleaf chat`: talk with a model.
 
-use crate::failure::Failure;
-use crate::model;
-use crate::sampling::{SamplerArgs, print_at_once};
+use crate::flags::sampling::{SamplerArgs, print_at_once};
+use crate::screen::failure::Failure;
+use crate::work::model;
 use data::chat::{Message, Role};
 use gpt::generate::Session;
 use random::{Rng, Stream};

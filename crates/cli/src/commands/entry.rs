@@ -1,6 +1,6 @@
 //! What a command is to the program, and how commands find each other and print.
 
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
 use clap::{ArgMatches, Command, FromArgMatches};
 use std::ffi::OsString;
 use std::io::Write;

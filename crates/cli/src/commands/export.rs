@@ -1,8 +1,8 @@
 //! `newleaf export`: a model in another format, such as Hugging Face's.
 
 use super::print;
-use crate::failure::Failure;
-use crate::model;
+use crate::screen::failure::Failure;
+use crate::work::model;
 use gpt::ModelCard;
 use gpt::formats::{FORMATS, format_named};
 use std::path::PathBuf;

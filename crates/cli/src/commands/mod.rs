@@ -47,7 +47,7 @@ macro_rules! commands {
             name: stringify!($module),
             arguments: |command| {
                 let command = <$module::Args as clap::Args>::augment_args(command);
-                $crate::settings::augment(command).about($module::ABOUT)
+                $crate::flags::settings::augment(command).about($module::ABOUT)
             },
             run: |matches| $module::run(&$crate::commands::parse(matches)?, matches),
         }

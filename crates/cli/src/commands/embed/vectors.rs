@@ -1,6 +1,6 @@
 //! A file of vectors to ask, and how it is read.
 
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
 use data::DataError;
 use data::word_vectors::{Format, WordVectors};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

@@ -3,7 +3,7 @@
 use super::completing::Completing;
 use super::fitting::FitArgs;
 use crate::commands::print;
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
 use data::Example;
 use data::chat::{ChatTemplate, Dialogue};
 use serde_json::json;

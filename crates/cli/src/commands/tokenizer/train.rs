@@ -1,7 +1,7 @@
 //! `newleaf tokenizer train`: a vocabulary from a text.
 
 use crate::commands::print;
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use data::tokenizer::{KINDS, Kind, Tokenizer, Training};
 use indicatif::{ProgressBar, ProgressStyle};

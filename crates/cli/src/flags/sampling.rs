@@ -1,7 +1,7 @@
 //! How a token is chosen, and what a model writes while it is trained: a short text now and then, and a longer one at the end.
 
-use crate::failure::Failure;
-use crate::progress::Progress;
+use crate::screen::failure::Failure;
+use crate::screen::progress::Progress;
 use clap::{Arg, ArgMatches, Command};
 use data::{DataError, Tokenizer};
 use gpt::generate::{Generator, Never, RULES, RuleKind, Sampler, Temperature};
