@@ -3,29 +3,15 @@
 #![forbid(unsafe_code)]
 
 #[macro_use]
-mod message; // first: its `eprintln!` is that of all others
+mod screen; // first: its `eprintln!` is that of all others
 
-mod answering;
-mod byte_progress;
-mod chart;
 mod commands;
-mod corpus;
-mod count_baseline;
-mod download;
-mod failure;
-mod init_embedding;
-mod labelled;
-mod model;
-mod planning;
-mod progress;
-mod reading;
-mod sampling;
-mod settings;
-mod signals;
+mod flags;
+mod work;
 
 use clap::Command;
 use commands::{COMMANDS, run_subcommand, with_subcommands};
-use failure::Failure;
+use screen::failure::Failure;
 use std::process::ExitCode;
 
 const ABOUT: &str = "Train your own small GPT on an ordinary computer.

@@ -1,9 +1,9 @@
 //! `newleaf augment`: more labelled examples from few.
 
 use super::print;
-use crate::answering::Answerer;
-use crate::failure::Failure;
-use crate::model;
+use crate::flags::answering::Answerer;
+use crate::screen::failure::Failure;
+use crate::work::model;
 use data::NewFile;
 use data::augment::{BackTranslation, Eda, Paraphrase, Protection, Rows, Synonyms};
 use data::segment::{Dict, Segmenter};

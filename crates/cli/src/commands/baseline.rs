@@ -1,8 +1,8 @@
 //! `newleaf baseline`: how well simple classifiers tell the labels of texts.
 
 use super::print;
-use crate::failure::Failure;
-use crate::labelled::{LabelledArgs, Rows};
+use crate::flags::labelled::{LabelledArgs, Rows};
+use crate::screen::failure::Failure;
 use data::baseline::{Classifier, Labelled, LogisticRegression, Majority, NaiveBayes};
 use data::metrics::LabelScores;
 use serde_json::{Value, json};

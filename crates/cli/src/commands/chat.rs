@@ -1,8 +1,8 @@
 //! `newleaf chat`: talk with a model.
 
-use crate::failure::Failure;
-use crate::model::{self, Model};
-use crate::sampling::{SamplerArgs, print_at_once};
+use crate::flags::sampling::{SamplerArgs, print_at_once};
+use crate::screen::failure::Failure;
+use crate::work::model::{self, Model};
 use data::chat::{ChatTemplate, Message, Role};
 use gpt::Generator;
 use gpt::sampling::Sampler;

@@ -1,7 +1,7 @@
 //! `newleaf classify`: the labels of texts, by a fine-tuned model.
 
-use crate::failure::Failure;
-use crate::model;
+use crate::screen::failure::Failure;
+use crate::work::model;
 use data::baseline::likeliest;
 use gpt::tune::{SavedClassifier, Target, load_classifier};
 use std::io::{BufRead, IsTerminal, Write};

@@ -1,8 +1,8 @@
 //! `newleaf clean`: from a messy file to clean documents.
 
 use super::print;
-use crate::failure::Failure;
-use crate::reading::{ReadArgs, Reading, nothing_in};
+use crate::flags::reading::{ReadArgs, Reading, nothing_in};
+use crate::screen::failure::Failure;
 use data::clean::{Cleaner, RULES, Report, When};
 use data::read::{Document, DocumentWriter, Options, OutFormat};
 use data::{DataError, NewFile};

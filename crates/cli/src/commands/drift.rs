@@ -3,7 +3,7 @@
 mod picture;
 
 use super::print;
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
 use data::NewFile;
 use data::drift::{Options, Report, compare};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

@@ -1,8 +1,8 @@
 //! `newleaf eval`: the loss of a model on a text.
 
 use super::print;
-use crate::failure::Failure;
-use crate::model::{self, Model};
+use crate::screen::failure::Failure;
+use crate::work::model::{self, Model};
 use data::DataError;
 use data::objective::{Corruptor, Objective, Vocabulary};
 use gpt::train::evaluate_objective;

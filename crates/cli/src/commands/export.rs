@@ -1,8 +1,8 @@
 //! `newleaf export`: a model for Hugging Face's transformers.
 
 use super::print;
-use crate::failure::Failure;
-use crate::model;
+use crate::screen::failure::Failure;
+use crate::work::model;
 use gpt::checkpoint::tensors::from_params;
 use gpt::gpt2_dir::save_gpt2_dir;
 use std::path::PathBuf;

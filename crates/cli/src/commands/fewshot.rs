@@ -1,9 +1,9 @@
 //! `newleaf fewshot`: what a model learns from a few examples that stand before the question.
 
 use super::print;
-use crate::failure::Failure;
-use crate::labelled::{ColumnArgs, Rows};
-use crate::model::{self, Model};
+use crate::flags::labelled::{ColumnArgs, Rows};
+use crate::screen::failure::Failure;
+use crate::work::model::{self, Model};
 use data::baseline::{Labelled, likeliest};
 use data::dataset::k_shot;
 use data::pattern::{Cloze, Pattern, Verbalizer};

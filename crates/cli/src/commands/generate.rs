@@ -1,7 +1,7 @@
 //! `newleaf generate`: texts whose best possible loss is known.
 
 use super::print;
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
 use data::NewFile;
 use data::generate::{Document, Entry, Format, Generator, Params, Report, RunError, Spec, find};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -187,7 +187,7 @@ struct Waiting {
 
 impl Waiting {
     fn begin(tokens: u64, has_files: bool) -> Result<Waiting, Failure> {
-        let signal = has_files.then(crate::signals::watch).transpose();
+        let signal = has_files.then(crate::work::signals::watch).transpose();
         let signal = signal.map_err(|e| Failure::other(format!("cannot watch for signals: {e}")))?;
         let terminal = io::stderr().is_terminal();
         let target =

@@ -1,8 +1,8 @@
 //! `newleaf info`: this machine, and what is in a model.
 
 use super::print;
-use crate::failure::Failure;
-use crate::model;
+use crate::screen::failure::Failure;
+use crate::work::model;
 use data::Tokenizer;
 use serde_json::{Value, json};
 use std::path::PathBuf;

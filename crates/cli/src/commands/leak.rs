@@ -1,8 +1,8 @@
 //! `newleaf leak`: is the test text among what a model was trained on?
 
 use super::print;
-use crate::failure::Failure;
-use crate::reading::{ReadArgs, Reading, nothing_in};
+use crate::flags::reading::{ReadArgs, Reading, nothing_in};
+use crate::screen::failure::Failure;
 use data::clean::{LeakCheck, LeakReport};
 use std::fmt::Write as _;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! The commands of the program. A command is a file here, with `ABOUT`, `Args` and `run`, and a line of [`commands!`]. A
 //! command of several is a directory, with `ABOUT` and a list of its own.
 
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
 use clap::{ArgMatches, Command, FromArgMatches};
 use std::ffi::OsString;
 use std::io::Write;
@@ -45,7 +45,7 @@ macro_rules! commands {
             name: stringify!($module),
             arguments: |command| {
                 let command = <$module::Args as clap::Args>::augment_args(command);
-                $crate::settings::augment(command).about($module::ABOUT)
+                $crate::flags::settings::augment(command).about($module::ABOUT)
             },
             run: |matches| $module::run(&$crate::commands::parse(matches)?, matches),
         }

@@ -1,6 +1,6 @@
 //! `newleaf ngram`: what counting alone reaches on a text.
 
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
 use data::CharTokenizer;
 use data::ngram::KneserNey;
 use random::{Rng, Stream};

@@ -1,11 +1,11 @@
 //! `newleaf plan`: what to train in a given time, and what it will take.
 
 use super::print;
-use crate::corpus::Corpus;
-use crate::count_baseline::CountBaseline;
-use crate::failure::Failure;
-use crate::model::load_tokenizer;
-use crate::planning::{Budget, Proposal, parse_memory, parse_time, propose};
+use crate::screen::failure::Failure;
+use crate::work::corpus::Corpus;
+use crate::work::count_baseline::CountBaseline;
+use crate::work::model::load_tokenizer;
+use crate::work::planning::{Budget, Proposal, parse_memory, parse_time, propose};
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;

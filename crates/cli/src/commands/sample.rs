@@ -1,8 +1,8 @@
 //! `newleaf sample`: write with a model.
 
-use crate::failure::Failure;
-use crate::model::{self, Model};
-use crate::sampling::{SamplerArgs, print_at_once as print};
+use crate::flags::sampling::{SamplerArgs, print_at_once as print};
+use crate::screen::failure::Failure;
+use crate::work::model::{self, Model};
 use gpt::{Decoder, Generator, Int8Weights};
 use random::{Rng, Stream};
 use serde_json::json;

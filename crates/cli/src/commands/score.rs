@@ -1,7 +1,7 @@
 //! `newleaf score`: answers against the right ones.
 
 use super::print;
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
 use data::metrics::{
     Bleu, Chrf, Confusion, Rouge, TextMetric, Tokenization, paired_bootstrap, pearson, spearman,
 };

@@ -1,8 +1,8 @@
 //! `newleaf summarize`: a short text for each document.
 
-use crate::answering::{AnswerArgs, LeftOut};
-use crate::failure::Failure;
-use crate::reading::{ReadArgs, Reading, nothing_in};
+use crate::flags::answering::{AnswerArgs, LeftOut};
+use crate::flags::reading::{ReadArgs, Reading, nothing_in};
+use crate::screen::failure::Failure;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,15 +1,16 @@
 //! `newleaf train`: from a text to a model that writes.
 
 use super::{command_line, print};
-use crate::corpus::Corpus;
-use crate::count_baseline::CountBaseline;
-use crate::failure::Failure;
-use crate::init_embedding::InitEmbedding;
-use crate::model::load_tokenizer;
-use crate::planning::{Budget, parse_memory, parse_time, propose};
-use crate::progress::Progress;
-use crate::sampling::{SampleWriter, Sampled};
-use crate::{settings, signals};
+use crate::flags::init_embedding::InitEmbedding;
+use crate::flags::sampling::{SampleWriter, Sampled};
+use crate::flags::settings;
+use crate::screen::failure::Failure;
+use crate::screen::progress::Progress;
+use crate::work::corpus::Corpus;
+use crate::work::count_baseline::CountBaseline;
+use crate::work::model::load_tokenizer;
+use crate::work::planning::{Budget, parse_memory, parse_time, propose};
+use crate::work::signals;
 use clap::ArgMatches;
 use data::Tokenizer;
 use data::dataset::TokenSource;
@@ -383,7 +384,7 @@ fn finish(
 
 /// A sample of the best model.
 fn write_sample(session: &Session, length: usize) -> Result<String, Failure> {
-    let best = crate::model::load(session.dir.path())?;
+    let best = crate::work::model::load(session.dir.path())?;
     let writer = SampleWriter::new(&best.tokenizer, session.trainer.config.train.seed)?;
     Ok(writer.write(&best.gpt, &best.params, length)?)
 }

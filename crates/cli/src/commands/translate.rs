@@ -1,7 +1,7 @@
 //! `newleaf translate`: a line of text for each line.
 
-use crate::answering::{AnswerArgs, Answerer, LeftOut};
-use crate::failure::Failure;
+use crate::flags::answering::{AnswerArgs, Answerer, LeftOut};
+use crate::screen::failure::Failure;
 use serde_json::json;
 use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;

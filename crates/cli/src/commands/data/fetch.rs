@@ -1,8 +1,8 @@
 //! `newleaf data fetch`: downloads public files.
 
 use super::list::ManifestArg;
-use crate::download::{self, Patience};
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
+use crate::work::download::{self, Patience};
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;

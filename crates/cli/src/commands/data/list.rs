@@ -1,7 +1,7 @@
 //! `newleaf data list`: the public files that can be fetched.
 
-use crate::byte_progress::megabytes;
-use crate::failure::Failure;
+use crate::screen::byte_progress::megabytes;
+use crate::screen::failure::Failure;
 use data::dataset::{Manifest, PublicFile};
 use std::path::PathBuf;
 use std::process::ExitCode;

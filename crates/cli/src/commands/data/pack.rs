@@ -1,9 +1,9 @@
 //! `newleaf data pack`: a text of any size as a file of token ids.
 
 use super::split::{By, DocumentArgs};
-use crate::byte_progress::{ByteProgress, megabytes};
-use crate::failure::Failure;
-use crate::model::load_tokenizer;
+use crate::screen::byte_progress::{ByteProgress, megabytes};
+use crate::screen::failure::Failure;
+use crate::work::model::load_tokenizer;
 use data::Tokenizer;
 use data::dataset::{PackReport, TokenFile, char_tokenizer_of, pack_documents, pack_plain_ids, pack_text};
 use data::read::TextReader;

@@ -1,7 +1,7 @@
 //! `newleaf data split`: train, validation and test parts by document.
 
-use crate::byte_progress::{ByteProgress, megabytes};
-use crate::failure::Failure;
+use crate::screen::byte_progress::{ByteProgress, megabytes};
+use crate::screen::failure::Failure;
 use data::dataset::{PartReport, SplitRule, split_file};
 use data::read::{RecordEnd, Records, usual_record_end};
 use serde_json::json;

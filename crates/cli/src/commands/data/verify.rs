@@ -1,9 +1,9 @@
 //! `newleaf data verify`: are the files what they should be?
 
 use super::list::ManifestArg;
-use crate::byte_progress::ByteProgress;
-use crate::download;
-use crate::failure::Failure;
+use crate::screen::byte_progress::ByteProgress;
+use crate::screen::failure::Failure;
+use crate::work::download;
 use data::dataset::{PublicFile, TokenFile, sha256_of};
 use serde_json::{Value, json};
 use std::fs::File;

@@ -1,6 +1,6 @@
 //! The report as one picture, and as a page with it.
 
-use crate::chart::{Svg, escaped, page, shortened};
+use crate::screen::chart::{Svg, escaped, page, shortened};
 use data::drift::Report;
 
 const WIDTH: f64 = 760.0;

@@ -1,7 +1,7 @@
 //! `newleaf embed analogy`: a - b + c.
 
 use super::{Space, VectorsArgs, bar, print};
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
 use data::DataError;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! `newleaf embed`: word vectors, trained and asked.
 
 use super::print;
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
 use data::DataError;
 use data::word_vectors::{Format, WordVectors};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

@@ -1,7 +1,7 @@
 //! `newleaf embed near`: the words nearest to a word.
 
 use super::{VectorsArgs, print};
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
 use serde_json::json;
 use std::process::ExitCode;
 

@@ -1,7 +1,7 @@
 //! `newleaf embed train`: word vectors of a text.
 
 use super::{bar, parse_format, print};
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
 use data::word_vectors::{Format, Split, Vocabulary, WordVectors};
 use data::{NewFile, StopWords};
 use nn::embed::{Cooccurrence, Corpus, Glove, GloveConfig, Sgns, SgnsConfig};

@@ -3,8 +3,8 @@
 use super::completing::Completing;
 use super::fitting::FitArgs;
 use crate::commands::print;
-use crate::failure::Failure;
-use crate::model::Model;
+use crate::screen::failure::Failure;
+use crate::work::model::Model;
 use data::Example;
 use data::chat::{ChatTemplate, Dialogue};
 use serde_json::json;

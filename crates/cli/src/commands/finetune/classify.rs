@@ -2,7 +2,7 @@
 
 use super::tuning::{Goal, Part, TuneArgs, Tuning};
 use crate::commands::print;
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
 use data::baseline::{Labelled, likeliest};
 use data::metrics::{Calibration, Confusion};
 use data::pattern::{Cloze, Pattern, Verbalizer};

@@ -2,8 +2,8 @@
 
 use super::fitting::{FitArgs, watched};
 use crate::commands::command_line;
-use crate::failure::Failure;
-use crate::model::Model;
+use crate::screen::failure::Failure;
+use crate::work::model::Model;
 use data::{Example, Tokenizer};
 use gpt::Gpt;
 use gpt::checkpoint::tensors::from_params;

@@ -1,9 +1,9 @@
 //! The loop of a fine-tuning: its flags, its progress, and what a record says of it.
 
 use crate::commands::command_line;
-use crate::failure::Failure;
-use crate::model::{self, Model};
-use crate::progress::update_bar;
+use crate::screen::failure::Failure;
+use crate::screen::progress::update_bar;
+use crate::work::model::{self, Model};
 use gpt::Gpt;
 use gpt::peft::Method;
 use gpt::tune::{Event, Outcome, Task, TuneConfig, TuneError, fit};
@@ -157,7 +157,7 @@ pub(super) fn watched(
     settings: &TuneConfig,
     gpt: &Gpt,
 ) -> Result<Outcome, Failure> {
-    let signal = crate::signals::watch();
+    let signal = crate::work::signals::watch();
     let signal = signal.map_err(|e| Failure::other(format!("cannot watch for signals: {e}")))?;
     let bar = update_bar(None);
     let tell = |event: Event| {

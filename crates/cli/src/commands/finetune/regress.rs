@@ -2,7 +2,7 @@
 
 use super::tuning::{Goal, Part, TuneArgs, Tuning};
 use crate::commands::print;
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
 use data::metrics::{pearson, spearman};
 use gpt::tune::{Metric, Target, Targets};
 use serde_json::{Value, json};

@@ -2,12 +2,12 @@
 
 use super::completing::{Completed, Completing};
 use super::fitting::FitArgs;
-use crate::answering::{Answerer, BeamArgs, How};
 use crate::commands::print;
-use crate::failure::Failure;
-use crate::labelled::{Parts, Rows, beside, malformed, open};
-use crate::model::{self, Model};
-use crate::progress::update_bar;
+use crate::flags::answering::{Answerer, BeamArgs, How};
+use crate::flags::labelled::{Parts, Rows, beside, malformed, open};
+use crate::screen::failure::Failure;
+use crate::screen::progress::update_bar;
+use crate::work::model::{self, Model};
 use data::metrics::{AnswerScores, first_sentence};
 use data::read::Options;
 use data::seq2seq::PairTemplate;

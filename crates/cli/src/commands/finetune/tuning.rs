@@ -1,9 +1,9 @@
 //! What tasks of texts with an answer each have in common: flags, tokens, the loop, and the record.
 
 use super::fitting::{FitArgs, watched};
-use crate::failure::Failure;
-use crate::labelled::{LabelledArgs, Rows};
-use crate::model::{self, Model};
+use crate::flags::labelled::{LabelledArgs, Rows};
+use crate::screen::failure::Failure;
+use crate::work::model::{self, Model};
 use data::dataset::k_shot as k_shot_of;
 use data::pattern::Pattern;
 use gpt::peft::fingerprint;

@@ -1,7 +1,7 @@
 //! `newleaf peft info`: what is in an adapter.
 
 use crate::commands::print;
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
 use gpt::peft::load_adapter;
 use serde_json::json;
 use std::fmt::Write as _;

@@ -1,8 +1,8 @@
 //! `newleaf peft merge`: an adapter into the weights of its base.
 
 use crate::commands::print;
-use crate::failure::Failure;
-use crate::model::locate;
+use crate::screen::failure::Failure;
+use crate::work::model::locate;
 use gpt::model_dir::load_model_dir;
 use gpt::peft::{load_adapter, save_merged};
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! `newleaf peft unmerge`: the base of a merged model.
 
 use crate::commands::{command_line, print};
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
 use gpt::model_dir::{ModelCard, save_model_dir};
 use gpt::peft::load_unmerged;
 use std::path::PathBuf;

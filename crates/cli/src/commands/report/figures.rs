@@ -2,7 +2,7 @@
 
 use super::record::Record;
 use super::words::{letter, loss};
-use crate::chart::{Chart, Curve, Level, Look, Point, median, shortened, smoothed, thinned};
+use crate::screen::chart::{Chart, Curve, Level, Look, Point, median, shortened, smoothed, thinned};
 use gpt::run_dir::Metrics;
 
 /// Points of a curve beyond which single ones could not be told apart.

@@ -9,7 +9,7 @@ mod summary;
 mod words;
 
 use super::print;
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
 use data::NewFile;
 use figures::Figure;
 use record::Record;

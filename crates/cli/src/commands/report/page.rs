@@ -5,7 +5,7 @@ use super::figures::Figure;
 use super::record::Record;
 use super::summary::rows;
 use super::words::{grouped, letter};
-use crate::chart::{self, escaped};
+use crate::screen::chart::{self, escaped};
 use gpt::run_dir::Sample;
 use std::fmt::Write;
 

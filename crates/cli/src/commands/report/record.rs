@@ -1,6 +1,6 @@
 //! Reading what a run has written so far. The run may still be going on: it is not locked, and nothing is written.
 
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
 use data::DataError;
 use gpt::config::{Config, Preset};
 use gpt::run_dir::{Metrics, RunInfo, Sample};

@@ -4,7 +4,7 @@ use super::figures::{objectives, reach, short};
 use super::planned::{self, NAMES, Planned};
 use super::record::Record;
 use super::words::{duration, grouped, loss};
-use crate::chart::median;
+use crate::screen::chart::median;
 use serde_json::{Value, json};
 
 /// The loss of the last batches that were logged: as many as the last point of the smoothed curve stands for.

@@ -1,7 +1,7 @@
 //! `newleaf tokenizer decode`: token ids in, text out.
 
-use crate::failure::Failure;
-use crate::model;
+use crate::screen::failure::Failure;
+use crate::work::model;
 use data::DataError;
 use std::io::{self, BufRead, BufWriter, Write};
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! `newleaf tokenizer encode`: text in, token ids out.
 
-use crate::failure::Failure;
-use crate::model;
+use crate::screen::failure::Failure;
+use crate::work::model;
 use data::DataError;
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! `newleaf tokenizer segment`: Chinese text into words, and how well that goes.
 
 use crate::commands::print;
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
 use data::DataError;
 use data::segment::{Dict, Gold, Method, Score, Segmenter, cross_validate};
 use serde_json::{Map, Value, json};

@@ -1,7 +1,7 @@
 //! `newleaf tokenizer train`: a vocabulary from a text.
 
 use crate::commands::print;
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
 use data::CharTokenizer;
 use data::tokenizer::{BpeTrainer, PieceCounts, Tokenizer, WordTokenizer};
 use indicatif::{ProgressBar, ProgressStyle};

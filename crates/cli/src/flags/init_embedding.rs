@@ -1,7 +1,7 @@
 //! `newleaf train --init-emb`: a token embedding that begins with word vectors.
 
 use crate::commands::embed::{parse_format, read_vectors};
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
 use data::word_vectors::Format;
 use gpt::config::Config;
 use gpt::train::Trainer;

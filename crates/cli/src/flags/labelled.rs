@@ -1,8 +1,8 @@
 //! Labelled texts from CSV, TSV or JSONL files, and their division into texts to train, to validate and to test: the same
 //! for simple classifiers and for fine-tuned models, so that their numbers can be compared.
 
-use crate::failure::Failure;
-use crate::reading::ReadArgs;
+use crate::flags::reading::ReadArgs;
+use crate::screen::failure::Failure;
 use data::DataError;
 use data::dataset::HashPart;
 use data::read::{Document, Documents, Options, format_of};

@@ -5,8 +5,8 @@
 
 mod curl;
 
-use crate::byte_progress::ByteProgress;
-use crate::failure::Failure;
+use crate::screen::byte_progress::ByteProgress;
+use crate::screen::failure::Failure;
 use curl::{CurlError, Request, Response};
 use data::NewFile;
 use data::dataset::{PublicFile, sha256_of};
@@ -228,7 +228,7 @@ impl Transfer<'_> {
         }
         let resumed = self.part.bytes > 0;
         if resumed {
-            let done = crate::byte_progress::megabytes(self.part.bytes);
+            let done = crate::screen::byte_progress::megabytes(self.part.bytes);
             eprintln!("{}: going on after {done}", self.file.name);
         }
         self.complete()?;

@@ -4,7 +4,7 @@
 //! the validation part, so that its loss stands beside the model's: nats a token. It takes a second or two. A model
 //! that stays above it has learned less of the text than a table of what followed what.
 
-use crate::corpus::Corpus;
+use crate::work::corpus::Corpus;
 use data::DataError;
 use data::dataset::TokenSource;
 use data::ngram::KneserNey;

@@ -1,6 +1,6 @@
 //! The flags of commands that read documents, and the bar that they show meanwhile.
 
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
 use data::read::{Document, Documents, Options};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::path::{Path, PathBuf};
@@ -80,7 +80,7 @@ const STEP: u64 = 1 << 20;
 impl Reading {
     /// Sees that the files are there, and opens the first.
     pub(crate) fn open(paths: &[PathBuf], options: &Options) -> Result<Self, Failure> {
-        let stop = crate::signals::watch();
+        let stop = crate::work::signals::watch();
         let stop = stop.map_err(|e| Failure::other(format!("cannot watch for signals: {e}")))?;
         let mut bytes = 0;
         for path in paths {

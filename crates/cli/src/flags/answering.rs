@@ -1,8 +1,8 @@
 //! Answers of a model that learned pairs of texts: translations, summaries.
 
-use crate::failure::Failure;
-use crate::model::{self, Model};
-use crate::sampling::SamplerArgs;
+use crate::flags::sampling::SamplerArgs;
+use crate::screen::failure::Failure;
+use crate::work::model::{self, Model};
 use data::augment::Translate;
 use data::seq2seq::PairTemplate;
 use data::{DataError, Tokenizer};

@@ -1,6 +1,6 @@
 //! Loading a model from a directory: one that holds a model, or a run whose best model is meant.
 
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
 use data::Tokenizer;
 use data::pattern::Pattern;
 use gpt::config::GptConfig;

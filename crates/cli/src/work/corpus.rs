@@ -1,6 +1,6 @@
 //! What a model is trained on: a text or a token file, with its tokenizer, in two parts.
 
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
 use data::dataset::{SourcePart, TokenFile, TokenSource, cut, train_val_split_text};
 use data::{CharTokenizer, Tokenizer};
 use gpt::checkpoint::store::sha256;
@@ -9,7 +9,7 @@ use gpt::run_dir::DataInfo;
 use std::path::{Path, PathBuf};
 
 /// The text that ships inside, and its name.
-const STORIES: (&str, &str) = ("stories-en", include_str!("../../../datasets/stories-en.txt"));
+const STORIES: (&str, &str) = ("stories-en", include_str!("../../../../datasets/stories-en.txt"));
 
 /// Tokens of a token file's validation part that are decoded to know how long its tokens are.
 const MEASURED: usize = 1 << 20;

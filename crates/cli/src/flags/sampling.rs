@@ -1,8 +1,8 @@
 //! How a token is chosen, and what a model writes while it is trained: a short text now and then, and a longer one at the end.
 
-use crate::failure::Failure;
-use crate::model::{first_prompt, never_written};
-use crate::progress::Progress;
+use crate::screen::failure::Failure;
+use crate::screen::progress::Progress;
+use crate::work::model::{first_prompt, never_written};
 use data::{DataError, Tokenizer};
 use gpt::sampling::Sampler;
 use gpt::train::{Evaluation, Observer, StepReport, TrainError};

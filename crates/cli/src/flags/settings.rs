@@ -1,6 +1,6 @@
 //! Every field of the configuration as a flag, with dashes or underscores: `--n-layer 6` or `--n_layer 6`.
 
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 use gpt::config::{Config, FIELDS, Group};

@@ -1,8 +1,8 @@
 //! Which model a given time is best spent on, measured on this machine and this text: for `newleaf plan` and
 //! `newleaf train --time`.
 
-use crate::corpus::Corpus;
-use crate::failure::Failure;
+use crate::screen::failure::Failure;
+use crate::work::corpus::Corpus;
 use data::dataset::{SequentialBatches, SourcePart, TokenSource};
 use gpt::checkpoint::Checkpoint;
 use gpt::config::Config;

@@ -1,0 +1,8 @@
+//! What commands work with: texts and models, downloads, plans, signals.
+
+pub(crate) mod corpus;
+pub(crate) mod count_baseline;
+pub(crate) mod download;
+pub(crate) mod model;
+pub(crate) mod planning;
+pub(crate) mod signals;
