@@ -1,5 +1,6 @@
 //! The integration tests of this crate, one program: linking it is what takes the time. A new file is a line here
 //! (`crates/cli/tests/layout.rs` holds that).
+//! Apart from it are those that measure the machine.
 
 mod bad_input;
 mod baseline;
@@ -15,7 +16,6 @@ mod generate;
 mod layout;
 mod malformed;
 mod ngram;
-mod plan;
 mod report;
 mod runs;
 mod score;

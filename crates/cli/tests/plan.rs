@@ -1,6 +1,9 @@
-//! `newleaf plan`, and trainings that follow a plan.
+//! `newleaf plan`, and trainings that follow a plan. They measure the machine, so no other test runs beside them.
 
-use crate::common::{json, json_file, newleaf, newleaf_in, refuses};
+#[allow(dead_code, reason = "the other tests need the rest")]
+mod common;
+
+use common::{json, json_file, newleaf, newleaf_in, refuses};
 
 #[test]
 fn a_plan_names_a_model_and_what_it_takes() {

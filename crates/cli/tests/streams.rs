@@ -40,7 +40,7 @@ fn a_full_standard_error_costs_no_work() {
         ("tokenizer train --kind bpe --vocab-size 300 --data text.txt --out tokens", "tokens/tokenizer.json"),
         ("embed train --data text.txt --dim 8 --epochs 1 --out vectors.txt", "vectors.txt"),
         ("generate markov-k --tokens 1000 --out markov.txt", "markov.txt"),
-        ("plan --data text.txt --time 20s", ""),
+        ("plan --data text.txt --time 2h", ""),
         ("leak --train text.txt --test text.txt", ""),
         ("baseline --train train.csv --text-column review", ""),
         ("ngram --train text.txt", ""),
