@@ -1,4 +1,4 @@
-//! The commands of the program. A command is a file here, with `ABOUT`, `Args` and `run`, and a line of [`commands!`]. A
+//! The commands of the program. A command is a file here, with `ABOUT`, `Args` and `run`, and a line of `commands!`. A
 //! command of several is a directory, with `ABOUT` and a list of its own.
 
 use crate::screen::failure::Failure;
