@@ -9,24 +9,21 @@ fn main() {
     let all = machine::in_pool(rayon::current_num_threads);
     let counts = if all == 1 { vec![1] } else { vec![1, all] };
     for threads in counts {
-        machine::pool(threads).install(|| {
-            let mut criterion = measure::criterion(); // which stays on its thread
-            ladder(&mut criterion, threads);
-            criterion.final_summary();
-        });
+        machine::pool(threads).install(|| ladder(threads));
     }
 }
 
 /// Times all rungs on the threads of the current pool, and prints their table.
-fn ladder(criterion: &mut Criterion, threads: usize) {
+fn ladder(threads: usize) {
     machine::describe();
+    let mut criterion = measure::criterion();
     let rate = machine::sgemm_rate(measure::budget(1.0));
     println!("Matrix products of 1024 by 1024: {:.1} GFLOP/s", rate / 1e9);
     let mut rows = Vec::new();
     for shape in SHAPES {
         for rung in RUNGS.into_iter().filter(|rung| rung.is_fast || shape.time <= 256) {
             check(rung, shape);
-            rows.extend(climb(criterion, rung, shape, rate, threads));
+            rows.extend(climb(&mut criterion, rung, shape, rate, threads));
         }
     }
     let header = ["(B, NH, T, hs) rung", "forward", "GFLOP/s", "of sgemm", "backward", "GFLOP/s", "of sgemm"];
@@ -34,6 +31,7 @@ fn ladder(criterion: &mut Criterion, threads: usize) {
         "Causal attention on {threads} threads. FLOPs: 2 B NH T^2 hs forward, 5 B NH T^2 hs backward; sgemm on as many."
     );
     table::print(&title, &header, &rows);
+    criterion.final_summary();
 }
 
 /// Times one rung; returns its row of the table.
