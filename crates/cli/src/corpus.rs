@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use data::dataset::{SourcePart, TokenFile, TokenSource, cut, train_val_split_text};
 use data::{CharTokenizer, Tokenizer};
 use gpt::card::sha256_of_file;
-use gpt::checkpoint::store::sha256;
+use gpt::files::store::sha256;
 use gpt::run_dir::DataInfo;
 use std::path::{Path, PathBuf};
 

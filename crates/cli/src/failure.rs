@@ -84,9 +84,9 @@ impl From<data::DataError> for Failure {
     }
 }
 
-impl From<gpt::checkpoint::CheckpointError> for Failure {
-    fn from(error: gpt::checkpoint::CheckpointError) -> Self {
-        use gpt::checkpoint::CheckpointError::Io;
+impl From<gpt::files::CheckpointError> for Failure {
+    fn from(error: gpt::files::CheckpointError) -> Self {
+        use gpt::files::CheckpointError::Io;
         use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
         match &error {
             // The disk is full or broken, and not the path wrong.

@@ -4,11 +4,11 @@
 use crate::corpus::Corpus;
 use crate::failure::Failure;
 use data::dataset::{SequentialBatches, SourcePart, TokenSource};
-use gpt::checkpoint::Checkpoint;
 use gpt::config::Config;
 use gpt::machine::Machine;
 use gpt::plan::{Plan, Refusal, Resources, candidates, choose, set_updates};
 use gpt::run_dir::Estimate;
+use gpt::train::Checkpoint;
 use gpt::train::{Trainer, evaluate, ngram_rows};
 use std::time::Instant;
 

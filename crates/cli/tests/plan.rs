@@ -33,6 +33,28 @@ fn what_cannot_be_is_refused_with_advice() {
     }
 }
 
+/// The n-gram tables are as large as the text makes them, not as the settings allow at most: then a model fits into little
+/// memory.
+#[test]
+fn a_small_model_fits_into_little_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = ["plan", "--json", "--time", "10m", "--memory", "150MB"];
+    let plan = common::json(&mut newleaf_in(folder.path(), &plan));
+    assert!(plan["bytes"].as_f64().unwrap() < 165e6, "{plan}");
+}
+
+/// A limit on the process counts as the machine's memory does.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_training_that_ulimit_forbids_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut shell = assert_cmd::Command::new("sh");
+    let train = "ulimit -v 2000000; exec \"$0\" train --threads 2 --preset nano-cpu --block-size 9000 --batch-size 8 \
+                 --micro-batch 8 --max-iters 1";
+    shell.current_dir(folder.path()).args(["-c", train]).arg(assert_cmd::cargo::cargo_bin("newleaf"));
+    refuses(folder.path(), &mut shell, &["this training needs about", "are free"]);
+}
+
 #[test]
 fn a_training_follows_its_plan_and_says_how_wrong_it_was() {
     let folder = tempfile::tempdir().unwrap();

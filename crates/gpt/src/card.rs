@@ -1,7 +1,7 @@
 //! The card of a model: what it was trained on, and what came of it.
 
-use crate::checkpoint::{CheckpointError, io_error, store};
 use crate::config::GptConfig;
+use crate::files::{CheckpointError, io_error, store};
 use std::fmt::Write as _;
 use std::path::Path;
 

@@ -6,14 +6,14 @@
 //! | train it | [`train::Trainer`] for one update at a time, [`train::Run`] for a whole run |
 //! | write with it | [`Generator`], which feeds a [`Decoder`] and chooses by a [`sampling::Sampler`] |
 //! | find the likeliest answer | [`beam`] |
-//! | save and load it | [`Model`] for a finished model, in any of the [`formats`], Hugging Face's GPT-2 among them; [`checkpoint`] to resume, [`run_dir`] for a run |
+//! | save and load it | [`Model`] for a finished model, in any of the [`formats`], Hugging Face's GPT-2 among them; [`train::Checkpoint`] to resume, [`run_dir`] for a run |
 //! | teach it a task | [`tune`], and [`peft`] to train a few numbers instead of all |
 //! | set it up | [`config`] |
 
 pub mod beam;
 pub mod card;
-pub mod checkpoint;
 pub mod config;
+pub mod files;
 pub mod formats;
 pub mod machine;
 pub mod peft;
@@ -25,7 +25,6 @@ pub mod tune;
 
 mod decode;
 mod generate;
-mod json;
 mod model;
 mod model_dir;
 mod parameters;

@@ -1,6 +1,6 @@
 //! What a run was run on, and when.
 
-use crate::checkpoint::memory::{self, Memory};
+use crate::files::memory::{self, Memory};
 use serde::{Deserialize, Serialize};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tensor::kernels::simd;

@@ -2,8 +2,8 @@
 
 use crate::Gpt;
 use crate::card::ModelCard;
-use crate::checkpoint::CheckpointError;
-use crate::checkpoint::tensors;
+use crate::files::CheckpointError;
+use crate::files::tensors;
 use crate::formats::{self, Format, Parts, TOKENIZER};
 use data::dataset::END_OF_DOCUMENT;
 use data::{DataError, Tokenizer};

@@ -1,9 +1,10 @@
 use super::*;
 use crate::card::sha256_of_file;
-use crate::checkpoint::store::{self, MANIFEST};
-use crate::checkpoint::{Tensors, small_checkpoint};
 use crate::config::GptConfig;
+use crate::files::Tensors;
+use crate::files::store::{self, MANIFEST};
 use crate::formats::NEWLEAF;
+use crate::train::small_checkpoint;
 use data::CharTokenizer;
 use serde_json::Value;
 use std::fs;
@@ -44,7 +45,7 @@ fn saved() -> (TempDir, PathBuf, Model) {
 
 /// Why a directory cannot be loaded.
 fn refusal(path: &Path) -> String {
-    Model::load(path).err().expect("it is damaged").to_string()
+    Model::load(path).expect_err("it is damaged").to_string()
 }
 
 #[test]

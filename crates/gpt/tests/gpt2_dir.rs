@@ -6,9 +6,9 @@
 //!   cd crates/gpt/exported && python ../tests/fixtures/make_gpt2.py check base lora lora-all ia3 prefix prompt
 
 use data::{CharTokenizer, Tokenizer};
-use gpt::checkpoint::CheckpointError;
-use gpt::checkpoint::tensors::{decode, from_params};
 use gpt::config::{GptConfig, Position, Preset};
+use gpt::files::CheckpointError;
+use gpt::files::tensors::{decode, from_params};
 use gpt::formats::GPT2;
 use gpt::peft::{Method, fingerprint, load_adapter, load_unmerged, save_adapter, save_merged};
 use gpt::{Gpt, Model, ModelCard};

@@ -1,10 +1,10 @@
 //! The memory of a training, measured: in a process of its own, since it is the process that is measured.
 
 use gpt::ModelCard;
-use gpt::checkpoint::History;
 use gpt::config::Preset;
 use gpt::formats::{NEWLEAF, Parts};
 use gpt::machine::Machine;
+use gpt::train::History;
 use gpt::train::Trainer;
 
 /// Updates, a checkpoint and a model that is saved take together what is calculated: nothing is copied to be written.

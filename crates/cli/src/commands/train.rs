@@ -15,12 +15,12 @@ use data::Tokenizer;
 use data::dataset::TokenSource;
 use data::objective::Vocabulary;
 use gpt::ModelCard;
-use gpt::checkpoint::Checkpoint;
 use gpt::config::{Config, Preset, Schedule};
 use gpt::machine::{Machine, now_utc};
 use gpt::plan::{MOST_EPOCHS, limit_updates};
 use gpt::run_dir::{DataInfo, RunDir, RunDirError, RunInfo, RunOutcome};
-use gpt::train::{Outcome, Run, Stopped, TrainError, Trainer, Unwritten, ngram_rows};
+use gpt::train::Checkpoint;
+use gpt::train::{History, Outcome, Run, Stopped, TrainError, Trainer, Unwritten, ngram_rows};
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -112,7 +112,7 @@ pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure
     let tokenizer = text.tokenizer.to_json();
     let keep = trainer.config.train.keep_checkpoints;
     let outcome = Run {
-        history: dir.history(keep).map_err(|e| Failure::other(e.to_string()))?,
+        history: History::open(&dir.checkpoints(), keep).map_err(|e| Failure::other(e.to_string()))?,
         trainer,
         train: &train,
         val: &val,
@@ -140,7 +140,8 @@ pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure
 /// What can be done after a training that did not come to its end.
 fn how_to_go_on(dir: &RunDir) -> String {
     let path = dir.path().display();
-    match dir.history(2).and_then(|history| history.steps()).unwrap_or_default().first() {
+    match History::open(&dir.checkpoints(), 2).and_then(|history| history.steps()).unwrap_or_default().first()
+    {
         Some(step) => {
             format!("there is a checkpoint of update {step}; go on with: newleaf train --resume --out {path}")
         }
@@ -249,7 +250,8 @@ fn resume(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
     let mut dir =
         RunDir::open_for_resume(args.out.as_deref().expect("clap requires it")).map_err(run_dir_failure)?;
     let info = dir.read_info().map_err(run_dir_failure)?;
-    let restored = dir.history(info.config.train.keep_checkpoints).and_then(|h| h.latest_verified());
+    let restored = History::open(&dir.checkpoints(), info.config.train.keep_checkpoints)
+        .and_then(|h| h.latest_verified());
     let restored = restored?;
     dir.recovered().iter().chain(&restored.warnings).for_each(|line| eprintln!("warning: {line}"));
     let mut checkpoint: Checkpoint = restored.checkpoint;

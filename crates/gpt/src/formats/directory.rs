@@ -1,11 +1,11 @@
 //! What every format of model directories has, and what it needs of a directory.
 
 use crate::card::ModelCard;
-use crate::checkpoint::store::{self, Contents, MANIFEST, Manifest};
-use crate::checkpoint::tensors::{self, Tensors};
-use crate::checkpoint::{CheckpointError, Disk, TensorsError};
 use crate::config::GptConfig;
-use crate::json;
+use crate::files::json;
+use crate::files::store::{self, Contents, Files, MANIFEST, Manifest};
+use crate::files::tensors::{self, Tensors};
+use crate::files::{CheckpointError, Disk, TensorsError};
 use crate::machine::Machine;
 use data::Tokenizer;
 use serde_json::{Map, Value};
@@ -44,9 +44,6 @@ pub struct Format {
 
 /// What a format reads.
 pub(super) type Loaded = (GptConfig, Tensors, Tokenizer);
-
-/// Names of files and what they are going to hold, which need not be in memory as a whole.
-pub(crate) type Files<'a> = Vec<(&'static str, Box<dyn Contents + 'a>)>;
 
 /// What a format writes.
 #[derive(Clone, Copy)]

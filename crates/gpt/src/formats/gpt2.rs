@@ -10,13 +10,14 @@
 //! | a bias of every linear layer and norm | zeros, where the model has none |
 
 use super::directory::{
-    CONFIG, Directory, Files, Format, Loaded, Parts, TOKENIZER, WEIGHTS, differences, malformed, weights,
+    CONFIG, Directory, Format, Loaded, Parts, TOKENIZER, WEIGHTS, differences, malformed, weights,
 };
 use crate::card::ModelCard;
-use crate::checkpoint::CheckpointError;
-use crate::checkpoint::tensors::{self, MAX_HEADER_BYTES, Tensor, Tensors, TensorsError};
 use crate::config::{Activation, GptConfig};
-use crate::json;
+use crate::files::CheckpointError;
+use crate::files::json;
+use crate::files::store::Files;
+use crate::files::tensors::{self, MAX_HEADER_BYTES, Tensor, Tensors, TensorsError};
 use data::Tokenizer;
 use serde_json::{Map, Value, json};
 use std::path::Path;

@@ -5,10 +5,10 @@
 
 mod directory;
 
-pub(crate) use directory::{Files, TOKENIZER, write};
 pub use directory::{Format, Parts};
+pub(crate) use directory::{TOKENIZER, write};
 
-use crate::checkpoint::CheckpointError;
+use crate::files::CheckpointError;
 use directory::{CONFIG, Directory, Loaded, WEIGHTS};
 use serde_json::Value;
 use std::path::Path;

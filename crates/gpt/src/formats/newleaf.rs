@@ -10,14 +10,13 @@
 //! | `README.md` | the model card |
 //! | `manifest.json` | sizes and sha256 of the others |
 
-use super::directory::{
-    CONFIG, Directory, Files, Format, Loaded, Parts, TOKENIZER, WEIGHTS, malformed, weights,
-};
+use super::directory::{CONFIG, Directory, Format, Loaded, Parts, TOKENIZER, WEIGHTS, malformed, weights};
 use crate::card::{self, ModelCard};
-use crate::checkpoint::CheckpointError;
-use crate::checkpoint::tensors::{self, Encoded, MAX_HEADER_BYTES};
 use crate::config::GptConfig;
-use crate::json;
+use crate::files::CheckpointError;
+use crate::files::json;
+use crate::files::store::Files;
+use crate::files::tensors::{self, Encoded, MAX_HEADER_BYTES};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::Path;

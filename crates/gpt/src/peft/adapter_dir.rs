@@ -14,11 +14,11 @@
 
 use super::{Method, MethodError};
 use crate::Gpt;
-use crate::checkpoint::store;
-use crate::checkpoint::tensors::{self, Tensor, Tensors};
-use crate::checkpoint::{CheckpointError, TensorsError};
 use crate::config::GptConfig;
-use crate::json;
+use crate::files::json;
+use crate::files::store;
+use crate::files::tensors::{self, Tensor, Tensors};
+use crate::files::{CheckpointError, TensorsError};
 use random::{Rng, Stream};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};

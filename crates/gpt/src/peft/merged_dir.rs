@@ -6,10 +6,10 @@
 
 use super::SavedAdapter;
 use crate::Model;
-use crate::checkpoint::store;
-use crate::checkpoint::tensors;
-use crate::checkpoint::{CheckpointError, TensorsError};
 use crate::config::GptConfig;
+use crate::files::store;
+use crate::files::tensors;
+use crate::files::{CheckpointError, TensorsError};
 use crate::formats::{Parts, newleaf, write};
 use crate::parameters::parameters_of;
 use std::path::Path;

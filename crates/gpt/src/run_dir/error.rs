@@ -1,6 +1,6 @@
 //! What can be wrong with the directory of a run.
 
-use crate::checkpoint::CheckpointError;
+use crate::files::CheckpointError;
 use std::path::PathBuf;
 
 /// Why a run cannot begin or go on in a directory.

@@ -1,7 +1,7 @@
 //! `metrics.jsonl`: how training went, one JSON object a line.
 
 use super::{METRICS, RunDir, RunDirError, read_log};
-use crate::checkpoint::{Disk, io_error, write_file};
+use crate::files::{Disk, io_error, write_file};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@
 //! | `run.json` | [`RunInfo`]: what was run, on what data, on which machine |
 //! | `metrics.jsonl` | [`Metrics`], one object a line |
 //! | `samples.txt` | texts written along the way ([`Sample`]) |
-//! | `checkpoints/step-N/` | [`crate::checkpoint::History`] |
+//! | `checkpoints/step-N/` | [`crate::train::History`] |
 //! | `best/`, `last/` | model directories ([`crate::formats`]) |
 //! | `report.html` | a page about all this, if `newleaf report` was asked for it |
 //! | `run.lock` | locked by the process that trains |
@@ -18,11 +18,9 @@ pub use error::RunDirError;
 pub use metrics::{Dropped, Metrics};
 pub use samples::Sample;
 
-use crate::checkpoint::{
-    CheckpointError, Disk, Fs, History, create_dirs, io_error, split_sibling, store, write_file,
-};
 use crate::config::Config;
-use crate::json;
+use crate::files::json;
+use crate::files::{CheckpointError, Disk, Fs, create_dirs, io_error, split_sibling, store, write_file};
 use crate::machine::{Machine, now_utc};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
@@ -232,12 +230,10 @@ impl RunDir {
         self.path.join("last")
     }
 
-    /// The run's checkpoints, of which the newest `keep` are kept.
-    ///
-    /// # Errors
-    /// As [`History::open`].
-    pub fn history(&self, keep: usize) -> Result<History, CheckpointError> {
-        History::open(&self.path.join(CHECKPOINTS), keep)
+    /// `checkpoints/`: what the run can go on from.
+    #[must_use]
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join(CHECKPOINTS)
     }
 
     /// An error if the disk has less free space than `bytes`: better before the first iteration than
@@ -246,8 +242,8 @@ impl RunDir {
     /// # Errors
     /// [`RunDirError::NoSpace`].
     pub fn require_space(&self, bytes: u64) -> Result<(), RunDirError> {
-        match fs4::available_space(&self.path) {
-            Ok(found) if found < bytes => {
+        match free_space(&self.path) {
+            Some(found) if found < bytes => {
                 Err(RunDirError::NoSpace { path: self.path.clone(), expected: bytes, found })
             }
             _ => Ok(()), // a system that does not tell is no reason to refuse
@@ -301,6 +297,17 @@ fn invalid(path: &Path, error: &serde_json::Error) -> CheckpointError {
     CheckpointError::Format { path: path.to_path_buf(), problem: error.to_string(), remedy }
 }
 
+/// Bytes that are free on the disk of a directory, where the system tells it.
+#[cfg(feature = "files")]
+fn free_space(path: &Path) -> Option<u64> {
+    fs4::available_space(path).ok()
+}
+
+#[cfg(not(feature = "files"))]
+fn free_space(_: &Path) -> Option<u64> {
+    None
+}
+
 /// An error if a directory holds anything but an unused lock and what a run left that died before its first checkpoint.
 fn refuse_used(path: &Path) -> Result<(), RunDirError> {
     if path.symlink_metadata().is_err() {
@@ -312,21 +319,19 @@ fn refuse_used(path: &Path) -> Result<(), RunDirError> {
         RunInfo::read(path)?; // or it is not ours to replace
     }
     let foreign = |found: String| RunDirError::Foreign { path: path.to_path_buf(), found };
+    if names.iter().any(|name| name == CHECKPOINTS) {
+        let steps = store::names_in(&path.join(CHECKPOINTS))?;
+        if let Some(found) = steps.into_iter().find(|name| !is_unfinished(name)) {
+            return Err(match found.starts_with("step-") || split_sibling(&found).is_some() {
+                true => RunDirError::AnotherRun { path: path.to_path_buf() },
+                false => foreign(format!("{CHECKPOINTS}/{found}")),
+            });
+        }
+    }
     for name in names {
         match name.as_str() {
-            LOCK | INFO => {}
+            LOCK | INFO | CHECKPOINTS => {}
             METRICS | SAMPLES | REPORT if begun => {}
-            CHECKPOINTS => {
-                for step in store::names_in(&path.join(CHECKPOINTS))? {
-                    if !is_unfinished(&step) {
-                        let is_step = step.starts_with("step-") || split_sibling(&step).is_some();
-                        return Err(match is_step {
-                            true => RunDirError::AnotherRun { path: path.to_path_buf() },
-                            false => foreign(format!("{CHECKPOINTS}/{step}")),
-                        });
-                    }
-                }
-            }
             "best" | "last" if begun => {
                 return Err(RunDirError::OnlyModel { path: path.to_path_buf(), found: name });
             }
@@ -402,4 +407,5 @@ fn lock(path: &Path) -> Result<File, RunDirError> {
 }
 
 #[cfg(test)]
+#[path = "run_dir_tests.rs"]
 mod tests;

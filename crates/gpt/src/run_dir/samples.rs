@@ -1,7 +1,7 @@
 //! `samples.txt`: what the model wrote along the way, each text under the number of its iteration.
 
 use super::{RunDir, RunDirError, SAMPLES, read_log};
-use crate::checkpoint::{Disk, io_error, write_file};
+use crate::files::{Disk, io_error, write_file};
 use std::fs::File;
 use std::io::Write;
 

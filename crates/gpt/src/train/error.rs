@@ -1,7 +1,7 @@
 //! What can go wrong in training.
 
 use super::UpdateError;
-use crate::checkpoint::CheckpointError;
+use crate::files::CheckpointError;
 use crate::run_dir::RunDirError;
 use data::DataError;
 use nn::optim::{MissingGradient, StateError};

@@ -4,9 +4,10 @@
 
 use super::step::Windows;
 use super::{TrainError, Trainer, UpdateError};
-use crate::checkpoint::{Checkpoint, Tensors};
 use crate::config::{Config, Preset};
+use crate::files::Tensors;
 use crate::model::Gpt;
+use crate::train::Checkpoint;
 use data::Batch;
 use nn::DropoutSeeds;
 use random::{Rng, Stream};

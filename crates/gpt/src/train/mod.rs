@@ -4,20 +4,26 @@
 //! [`Run`] is a whole training with evaluations, checkpoints and a log, on top of it. [`crate::tune::fit`] is fine-tuning on
 //! the same engine.
 
+mod checkpoint;
 mod diagnose;
 mod engine;
 mod error;
 mod evaluate;
 #[cfg(test)]
 mod faults_tests;
+mod history;
 mod run;
 mod spike;
 mod step;
 
+pub use checkpoint::Checkpoint;
+#[cfg(test)]
+pub(crate) use checkpoint::small_checkpoint;
 pub(crate) use engine::rows_at_a_time;
 pub use engine::{BatchLoss, Engine, EngineConfig, Update, UpdateError};
 pub use error::TrainError;
 pub use evaluate::{evaluate, evaluate_objective};
-pub use run::{Evaluation, Observer, Outcome, Run, Stopped, Unwritten};
+pub use history::{History, Restored};
+pub use run::{Evaluation, Losses, Observer, Outcome, Run, Stopped, Unwritten};
 pub use spike::LossStatistics;
 pub use step::{StepReport, Trainer, ngram_rows};

@@ -3,15 +3,19 @@
 use super::{StepReport, TrainError, Trainer, evaluate_objective};
 use crate::Gpt;
 use crate::card::ModelCard;
-use crate::checkpoint::{Checkpoint, CheckpointError, History};
+use crate::files::CheckpointError;
 use crate::formats::{NEWLEAF, Parts};
 use crate::run_dir::{Metrics, RunDir, RunDirError};
+use crate::train::{Checkpoint, History};
 use data::dataset::TokenSource;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tensor::Params;
+
+/// The loss of each objective, by its name.
+pub type Losses = Vec<(&'static str, f64)>;
 
 /// One evaluation.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,7 +26,7 @@ pub struct Evaluation {
     /// losses by their shares.
     pub val_loss: f64,
     /// The loss of each objective.
-    pub val_losses: Vec<(&'static str, f64)>,
+    pub val_losses: Losses,
     /// The loss of `clm`, if it is among them, in bits a character, which does not depend on the tokenizer.
     pub val_bits_per_char: Option<f64>,
     /// The same in bits a byte of UTF-8, which does not depend on the script either.
@@ -69,7 +73,7 @@ pub struct Outcome {
     /// The best validation loss, if there was an evaluation.
     pub best_val_loss: Option<f64>,
     /// The losses of each objective at the last evaluation of this session.
-    pub val_losses: Vec<(&'static str, f64)>,
+    pub val_losses: Losses,
     /// Seconds of training, evaluations and checkpoints, of earlier sessions too.
     pub elapsed_s: f64,
     /// What is not on disk.
@@ -116,7 +120,7 @@ pub struct Run<'a> {
     /// The loss of the latest batch, for the model card.
     pub last_train_loss: Option<f64>,
     /// The losses of the latest evaluation.
-    pub last_val_losses: Vec<(&'static str, f64)>,
+    pub last_val_losses: Losses,
     /// What could not be written so far.
     pub unwritten: Unwritten,
 }
@@ -289,7 +293,7 @@ impl Run<'_> {
     }
 
     /// The validation loss over so many batches, 0 for all, and that of each objective.
-    fn measure(&self, batches: usize) -> Result<(f64, Vec<(&'static str, f64)>), TrainError> {
+    fn measure(&self, batches: usize) -> Result<(f64, Losses), TrainError> {
         let trainer = &*self.trainer;
         let corruptor = trainer.corruptor();
         let (mut val_loss, mut val_losses) = (0.0, Vec::new());

@@ -2,9 +2,10 @@
 
 use super::TrainError;
 use super::engine::{BatchLoss, Engine, EngineConfig, Update, rows_at_a_time};
-use crate::checkpoint::{Checkpoint, tensors};
 use crate::config::{self, Config, GptConfig, TrainConfig};
+use crate::files::tensors;
 use crate::model::Gpt;
+use crate::train::Checkpoint;
 use data::dataset::{ExampleSampler, ExampleSamplerState, TokenSource};
 use data::objective::{Corruptor, Vocabulary};
 use data::{Batch, Tokenizer};

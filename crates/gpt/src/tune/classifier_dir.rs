@@ -12,11 +12,11 @@
 
 use super::{Classifier, ClassifierConfig, Head, HeadConfig};
 use crate::Model;
-use crate::checkpoint::store;
-use crate::checkpoint::tensors::{self, Tensor, Tensors};
-use crate::checkpoint::{CheckpointError, TensorsError};
-use crate::formats::{Files, Parts, TOKENIZER, newleaf, write};
-use crate::json;
+use crate::files::json;
+use crate::files::store::{self, Files};
+use crate::files::tensors::{self, Tensor, Tensors};
+use crate::files::{CheckpointError, TensorsError};
+use crate::formats::{Parts, TOKENIZER, newleaf, write};
 use crate::parameters::parameters_of;
 use crate::peft::{Method, adapter_files, is_adapter, load_adapter};
 use data::Tokenizer;

@@ -12,10 +12,10 @@
 
 use super::fit::{Best, Fitting, Progress};
 use super::{Task, TuneConfig, TuneError};
-use crate::checkpoint::store::Contents;
-use crate::checkpoint::tensors::{self, Encoded, Tensor, Tensors};
-use crate::checkpoint::{CheckpointError, Disk, store};
-use crate::json;
+use crate::files::json;
+use crate::files::store::Contents;
+use crate::files::tensors::{self, Encoded, Tensor, Tensors};
+use crate::files::{CheckpointError, Disk, store};
 use crate::train::LossStatistics;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

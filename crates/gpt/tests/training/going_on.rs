@@ -3,7 +3,7 @@
 use super::stopping::{Session, bits, saved, train_text, val_text, weights_after};
 use super::*;
 use gpt::run_dir::RunDir;
-use gpt::train::Stopped;
+use gpt::train::{History, Stopped};
 use std::fs;
 use std::path::Path;
 
@@ -16,7 +16,7 @@ fn config(settings: &[(&str, &str)]) -> Config {
 }
 
 fn steps(path: &Path) -> Vec<u64> {
-    RunDir::open_for_resume(path).unwrap().history(2).unwrap().steps().unwrap()
+    History::open(&RunDir::open_for_resume(path).unwrap().checkpoints(), 2).unwrap().steps().unwrap()
 }
 
 #[test]
@@ -106,7 +106,10 @@ fn the_state_before_a_failed_update_is_saved() {
     let TrainError::NonFinite { iter, .. } = error else { panic!("{error}") };
     assert!(iter > 0, "not at once");
     assert_eq!(steps(&path)[0], iter);
-    let saved = RunDir::open_for_resume(&path).unwrap().history(2).unwrap().latest_verified().unwrap();
+    let saved = History::open(&RunDir::open_for_resume(&path).unwrap().checkpoints(), 2)
+        .unwrap()
+        .latest_verified()
+        .unwrap();
     assert!(bits(&saved.checkpoint.model) == bits(&weights_after(&config, iter)));
 }
 

@@ -1,8 +1,8 @@
 //! What a training promises: the same bits when it is resumed and on any number of threads, no allocation
 //! after the first steps, no update from a number that is not finite, and gradients that are right.
 
-use gpt::checkpoint::Checkpoint;
 use gpt::config::{Activation, Config, Norm, Preset};
+use gpt::train::Checkpoint;
 use gpt::train::{TrainError, Trainer, evaluate};
 use gpt::{Decoder, Gpt, Int8Weights};
 use nn::DropoutSeeds;

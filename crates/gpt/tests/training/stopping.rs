@@ -2,10 +2,10 @@
 
 use super::*;
 use data::dataset::TokenSource;
-use gpt::checkpoint::{Tensors, tensors};
+use gpt::ModelCard;
+use gpt::files::{Tensors, tensors};
 use gpt::run_dir::RunDir;
-use gpt::train::{Evaluation, Observer, Outcome, Run, StepReport, Stopped, Unwritten};
-use gpt::{Model, ModelCard};
+use gpt::train::{Evaluation, History, Observer, Outcome, Run, StepReport, Stopped, Unwritten};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -105,7 +105,7 @@ impl Session {
             dir.write_info(&gpt::run_dir::RunInfo::new(Vec::new(), config.clone(), data)).unwrap();
         }
         happens();
-        let history = dir.history(2).unwrap();
+        let history = History::open(&dir.checkpoints(), 2).unwrap();
         let (mut trainer, best_val_loss, evals_without_improvement) = if goes_on {
             let checkpoint = history.latest_verified().unwrap().checkpoint;
             let trainer = Trainer::from_checkpoint(&checkpoint, train.len()).unwrap();
@@ -159,7 +159,7 @@ pub(super) fn weights_after(config: &Config, updates: u64) -> Tensors {
 }
 
 pub(super) fn saved(path: &Path, name: &str) -> Tensors {
-    tensors::from_params(&Model::load(&path.join(name)).unwrap().params)
+    tensors::decode(&std::fs::read(path.join(name).join("model.safetensors")).unwrap()).unwrap()
 }
 
 /// The bits: 0 and -0 are equal as numbers.

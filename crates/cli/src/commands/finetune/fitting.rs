@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use crate::model::{self, Model};
 use crate::progress::update_bar;
 use gpt::Gpt;
-use gpt::checkpoint::store;
+use gpt::files::store;
 use gpt::machine::Machine;
 use gpt::peft::Method;
 use gpt::tune::{Event, Keep, Outcome, Task, TuneConfig, TuneError, fit_keeping};

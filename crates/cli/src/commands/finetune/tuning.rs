@@ -6,7 +6,7 @@ use crate::labelled::{LabelledArgs, Rows};
 use crate::model::{self, Model};
 use data::dataset::k_shot as k_shot_of;
 use data::pattern::Pattern;
-use gpt::checkpoint::store;
+use gpt::files::store;
 use gpt::peft::fingerprint;
 use gpt::tune::{
     Classifier, ClassifierConfig, Classify, HeadConfig, LinearConfig, Metric, Pool, Target, Targets,

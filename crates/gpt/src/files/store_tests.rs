@@ -1,8 +1,6 @@
 use super::*;
-use crate::checkpoint::create_dirs;
-use crate::checkpoint::faults::{
-    Fault, FaultyFs, Logged, RecordingFs, cut_power_everywhere, damage_everywhere,
-};
+use crate::files::create_dirs;
+use crate::files::faults::{Fault, FaultyFs, Logged, RecordingFs, cut_power_everywhere, damage_everywhere};
 use tempfile::tempdir;
 
 const OLD: [(&str, &[u8]); 2] = [("a.json", b"old a"), ("b.bin", b"old b, somewhat longer")];

@@ -253,10 +253,10 @@ impl Contents for Encoded<'_> {
 /// tensors is not what [`decode`] would accept.
 ///
 /// ```
-/// use gpt::checkpoint::tensors::{Tensor, Tensors, decode, encode};
+/// use gpt::files::tensors::{Tensor, Tensors, decode, encode};
 /// let tensors = Tensors::from([("wte.weight".to_string(), Tensor { shape: vec![1, 2], data: vec![0.5, -2.0] })]);
 /// assert_eq!(decode(&encode(&tensors)?)?, tensors);
-/// # Ok::<(), gpt::checkpoint::TensorsError>(())
+/// # Ok::<(), gpt::files::TensorsError>(())
 /// ```
 pub fn encode<D: Deref<Target = [f32]>>(tensors: &Tensors<D>) -> Result<Vec<u8>, TensorsError> {
     let mut bytes = Vec::new();

@@ -1,6 +1,6 @@
 use super::*;
-use crate::checkpoint::small_checkpoint;
 use crate::config::Preset;
+use crate::train::{History, small_checkpoint};
 use std::process::Command;
 use std::sync::Mutex;
 use tempfile::tempdir;
@@ -14,7 +14,7 @@ fn info() -> RunInfo {
 fn begun(path: &Path) {
     let run = RunDir::create(path).unwrap();
     run.write_info(&info()).unwrap();
-    run.history(2).unwrap().save(&small_checkpoint(1)).unwrap();
+    History::open(&run.checkpoints(), 2).unwrap().save(&small_checkpoint(1)).unwrap();
 }
 
 #[test]
@@ -25,7 +25,10 @@ fn a_run_begins_and_goes_on() {
     let run = RunDir::open_for_resume(&path).unwrap();
     assert_eq!(run.read_info().unwrap().config, info().config);
     assert_eq!(run.read_info().unwrap().data, info().data);
-    assert_eq!(run.history(2).unwrap().latest_verified().unwrap().checkpoint, small_checkpoint(1));
+    assert_eq!(
+        History::open(&run.checkpoints(), 2).unwrap().latest_verified().unwrap().checkpoint,
+        small_checkpoint(1)
+    );
     assert!(run.recovered().is_empty());
     run.append_sample(100, "Once upon\n").unwrap();
     run.append_sample(200, "a time").unwrap();
@@ -68,7 +71,7 @@ fn a_run_without_a_checkpoint_begins_again() {
     let path = dir.path().join("run");
     let mut run = RunDir::create(&path).unwrap();
     run.write_info(&info()).unwrap();
-    run.history(2).unwrap();
+    History::open(&run.checkpoints(), 2).unwrap();
     run.append_metrics(&Metrics::default()).unwrap();
     run.append_sample(0, "text").unwrap();
     drop(run);
@@ -76,7 +79,10 @@ fn a_run_without_a_checkpoint_begins_again() {
         fs::write(path.join(name), "").unwrap();
     }
     fs::create_dir(path.join("checkpoints/.newleaf-tmp-1-step-7")).unwrap();
-    let message = RunDir::open_for_resume(&path).unwrap().history(2).unwrap().latest_verified().unwrap_err();
+    let message = History::open(&RunDir::open_for_resume(&path).unwrap().checkpoints(), 2)
+        .unwrap()
+        .latest_verified()
+        .unwrap_err();
     assert!(message.to_string().contains("leaving out --resume"), "{message}");
     drop(RunDir::create(&path).unwrap());
     assert_eq!(store::names_in(&path).unwrap(), [CHECKPOINTS, REPORT, INFO, "run.json.tmp.99999", LOCK]);

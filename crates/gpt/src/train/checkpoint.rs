@@ -1,11 +1,11 @@
 //! Everything that training needs to go on as if it had never stopped, as five files, or six.
 
-use super::store::{Contents, read_dir, write_contents};
-use super::tensors::{self, Encoded, Tensors};
-use super::{CheckpointError, Disk, Fs, TensorsError};
+use super::LossStatistics;
 use crate::config::Config;
-use crate::json;
-use crate::train::LossStatistics;
+use crate::files::json;
+use crate::files::store::{Contents, Files, read_dir, write_contents};
+use crate::files::tensors::{self, Encoded, Tensors};
+use crate::files::{CheckpointError, Disk, Fs, TensorsError};
 use random::RngState;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -75,7 +75,7 @@ struct State {
 }
 
 impl<D: Deref<Target = [f32]>> Checkpoint<D> {
-    /// Writes a checkpoint directory durably ([`super::store::write_dir`]).
+    /// Writes a checkpoint directory durably ([`crate::files::store::write_dir`]).
     ///
     /// # Errors
     /// If a weight or moment is not finite (nothing is written then), or the disk fails.
@@ -89,7 +89,7 @@ impl<D: Deref<Target = [f32]>> Checkpoint<D> {
         write_contents(fs, path, &files)
     }
 
-    fn to_files(&self, path: &Path) -> Result<Vec<(&'static str, Box<dyn Contents + '_>)>, CheckpointError> {
+    fn to_files(&self, path: &Path) -> Result<Files<'_>, CheckpointError> {
         let state = State {
             version: VERSION,
             iter: self.iter,
@@ -110,7 +110,7 @@ impl<D: Deref<Target = [f32]>> Checkpoint<D> {
         }
         let in_file = |name| move |source| CheckpointError::Tensors { path: path.join(name), source };
         let json = |name: &str, error: serde_json::Error| malformed(path, name, error.to_string());
-        let mut files: Vec<(_, Box<dyn Contents + '_>)> = vec![
+        let mut files: Files<'_> = vec![
             (MODEL, Box::new(Encoded::new(&self.model).map_err(in_file(MODEL))?)),
             (OPTIMIZER, Box::new(Encoded::new(&self.optimizer).map_err(in_file(OPTIMIZER))?)),
             (STATE, Box::new(json::to_bytes(&state).map_err(|error| json(STATE, error))?)),
@@ -209,7 +209,7 @@ fn malformed(path: &Path, name: &str, problem: String) -> CheckpointError {
 }
 
 #[cfg(test)]
-#[path = "format_tests.rs"]
+#[path = "checkpoint_tests.rs"]
 mod tests;
 #[cfg(test)]
 pub(crate) use tests::small_checkpoint;

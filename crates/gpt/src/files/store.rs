@@ -11,9 +11,9 @@
 //! One process at a time may write to a directory: a run holds a lock on its own.
 
 use super::fs::{parent_of, sibling, split_sibling};
+use super::json;
 use super::memory::Memory;
 use super::{CheckpointError, Disk, Fs, io_error};
-use crate::json;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,7 +55,7 @@ pub struct FileEntry {
 /// The sha256 of some bytes in lower-case hexadecimal digits.
 ///
 /// ```
-/// assert!(gpt::checkpoint::store::sha256(b"abc").starts_with("ba7816bf8f01cfea"));
+/// assert!(gpt::files::store::sha256(b"abc").starts_with("ba7816bf8f01cfea"));
 /// ```
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
@@ -71,6 +71,9 @@ pub(crate) trait Contents {
     /// Writes all of it.
     fn write_to(&self, out: &mut dyn Write) -> io::Result<()>;
 }
+
+/// Names of files and what they are going to hold, which need not be in memory as a whole.
+pub(crate) type Files<'a> = Vec<(&'static str, Box<dyn Contents + 'a>)>;
 
 impl Contents for &[u8] {
     fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {

@@ -1,8 +1,8 @@
 use super::*;
-use crate::checkpoint::faults::damage_everywhere;
-use crate::checkpoint::store::{self, MANIFEST, names_in};
-use crate::checkpoint::tensors::Tensor;
 use crate::config::Preset;
+use crate::files::faults::damage_everywhere;
+use crate::files::store::{self, MANIFEST, names_in};
+use crate::files::tensors::Tensor;
 use random::{Rng, Stream};
 use std::fs;
 use tempfile::tempdir;

@@ -1,6 +1,6 @@
 use super::*;
-use crate::checkpoint::faults::{Fault, FaultyFs, Logged, RecordingFs, cut_power_everywhere};
-use crate::checkpoint::small_checkpoint;
+use crate::files::faults::{Fault, FaultyFs, Logged, RecordingFs, cut_power_everywhere};
+use crate::train::small_checkpoint;
 use std::fs;
 use tempfile::tempdir;
 

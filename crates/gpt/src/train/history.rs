@@ -1,8 +1,9 @@
 //! The checkpoints of a run: `checkpoints/step-N/`.
 
-use super::fs::{Disk, Fs, create_dirs};
-use super::store::{MANIFEST, names_in, recover, remove_tree, verify_dir};
-use super::{Checkpoint, CheckpointError};
+use super::Checkpoint;
+use crate::files::CheckpointError;
+use crate::files::store::{MANIFEST, names_in, recover, remove_tree, verify_dir};
+use crate::files::{Disk, Fs, create_dirs};
 use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
