@@ -92,7 +92,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for sample in 0..2 {
         let rng = Rng::new(SEED + sample, Stream::Sampling);
         // One character at a time: keys and values of those before it are kept, so each costs one pass.
-        let written: Vec<u32> = Generator::new(&model, &params, &prompt, likely.clone(), rng).take(400).collect();
+        let written: Vec<u32> =
+            Generator::new(&model, &params, &prompt, likely.clone(), rng).take(400).collect();
         println!("\n---- sample {} ----\n{}", sample + 1, tokenizer.decode(&written)?);
     }
     Ok(())

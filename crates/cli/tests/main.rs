@@ -21,6 +21,6 @@ mod runs;
 mod score;
 mod segment_and_augment;
 mod seq2seq;
-mod synth;
 #[cfg(target_os = "linux")]
 mod streams;
+mod synth;

@@ -40,7 +40,7 @@ fn what_cannot_be_is_refused_with_advice() {
 fn a_small_model_fits_into_little_memory() {
     let folder = tempfile::tempdir().unwrap();
     let plan = ["plan", "--json", "--time", "10m", "--memory", "150MB"];
-    let plan = super::common::json(&mut newleaf_in(folder.path(), &plan));
+    let plan = json(&mut newleaf_in(folder.path(), &plan));
     assert!(plan["bytes"].as_f64().unwrap() < 165e6, "{plan}");
 }
 

@@ -3,9 +3,9 @@
 use crate::config::{GptConfig, Position};
 use data::Batch;
 use nn::{
-    Cache, Context, Dropout, Embedding, FeedForward, FeedForwardConfig, Growing, Init, Linear, NgramEmbedding,
-    NgramEmbeddingConfig, Norm, ParamBuilder, SelfAttention, SelfAttentionConfig, Sinusoids, ValueResidual,
-    Visibility,
+    Cache, Context, Dropout, Embedding, FeedForward, FeedForwardConfig, Growing, Init, Linear,
+    NgramEmbedding, NgramEmbeddingConfig, Norm, ParamBuilder, SelfAttention, SelfAttentionConfig, Sinusoids,
+    ValueResidual, Visibility,
 };
 use random::Rng;
 use std::sync::Arc;
@@ -362,7 +362,8 @@ impl Gpt {
     ) -> Var<'t> {
         let time = sequences.iter().map(|(_, tokens)| tokens.len()).max().expect("a sequence");
         let mut ids = vec![0; sequences.len() * time]; // (B, T)
-        let (mut caches, mut new) = (Vec::with_capacity(sequences.len()), Vec::with_capacity(sequences.len()));
+        let (mut caches, mut new) =
+            (Vec::with_capacity(sequences.len()), Vec::with_capacity(sequences.len()));
         for ((cache, tokens), ids) in sequences.into_iter().zip(ids.chunks_mut(time)) {
             assert!(!tokens.is_empty(), "a sequence goes on by at least one token");
             cache.push_tokens(tokens);

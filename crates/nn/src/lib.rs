@@ -31,8 +31,8 @@ mod schedule;
 pub use builder::ParamBuilder;
 pub use init::Init;
 pub use layers::{
-    Cache, Context, Dropout, Embedding, FeedForward, FeedForwardConfig, Growing, LayerNorm, Linear, NgramEmbedding,
-    NgramEmbeddingConfig, NgramTable, Norm, NormKind, RmsNorm, SelfAttention, SelfAttentionConfig, Sinusoids,
-    ValueResidual, Visibility, frequent_ngrams, hidden_width,
+    Cache, Context, Dropout, Embedding, FeedForward, FeedForwardConfig, Growing, LayerNorm, Linear,
+    NgramEmbedding, NgramEmbeddingConfig, NgramTable, Norm, NormKind, RmsNorm, SelfAttention,
+    SelfAttentionConfig, Sinusoids, ValueResidual, Visibility, frequent_ngrams, hidden_width,
 };
 pub use schedule::Schedule;

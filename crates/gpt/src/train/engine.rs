@@ -20,8 +20,8 @@
 //! result has the same bits on any number of threads.
 
 use super::{LossStatistics, diagnose};
-use nn::optim::{Ema, MissingGradient, Optimizer, StepError, clip_factor};
 use nn::Schedule;
+use nn::optim::{Ema, MissingGradient, Optimizer, StepError, clip_factor};
 use tensor::kernels::parallel;
 use tensor::kernels::vmath::sum_of_squares;
 use tensor::{DropoutSeeds, Grads, Params, Tape, Var, Workspace};

@@ -1,9 +1,9 @@
 //! A label, or a number, for a text.
 
+use super::Task;
 use super::head::{Head, HeadConfig};
 use super::rows::in_batches;
 use super::target::{Metric, Target, Targets, softmax};
-use super::Task;
 use crate::Gpt;
 use data::{DataError, Tokenizer};
 use random::Rng;

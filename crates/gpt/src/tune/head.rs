@@ -126,12 +126,7 @@ impl LinearHead {
     }
 
     /// Scores (B, outputs).
-    pub(super) fn scores<'t>(
-        &self,
-        gpt: &Gpt,
-        tape: &'t Tape<'_>,
-        texts: &[&[u32]],
-    ) -> Var<'t> {
+    pub(super) fn scores<'t>(&self, gpt: &Gpt, tape: &'t Tape<'_>, texts: &[&[u32]]) -> Var<'t> {
         let rows = Rows::new(&cut(texts, gpt.max_tokens(tape.params())));
         let intervals = gpt.visibility().texts(&rows.lens, rows.time, self.config.both_sides);
         let x = gpt.hidden(&rows.ids, &mut Context::new(tape, rows.shape(), intervals)); // (B, T, C)

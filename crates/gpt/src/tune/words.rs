@@ -91,12 +91,7 @@ impl Words {
     }
 
     /// Scores (B, labels).
-    pub(super) fn scores<'t>(
-        &self,
-        gpt: &Gpt,
-        tape: &'t Tape<'_>,
-        texts: &[&[u32]],
-    ) -> Var<'t> {
+    pub(super) fn scores<'t>(&self, gpt: &Gpt, tape: &'t Tape<'_>, texts: &[&[u32]]) -> Var<'t> {
         let texts = cut(texts, self.room(gpt.max_tokens(tape.params())));
         let rows = texts.iter().flat_map(|text| self.frames.iter().map(|frame| frame.around(text)));
         let rows: Vec<(Vec<u32>, usize)> = rows.collect(); // a row a text and label

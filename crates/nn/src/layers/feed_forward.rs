@@ -92,6 +92,7 @@ impl FeedForward {
     fn activate<'t>(&self, h: Var<'t>) -> Var<'t> {
         let shape = h.shape();
         let hidden = shape[shape.len() - 1] / self.activation.fan();
-        h.tape().compute(&[h], shape.with_last(hidden), |h, a| activate(self.activation, h[0].data, hidden, a))
+        h.tape()
+            .compute(&[h], shape.with_last(hidden), |h, a| activate(self.activation, h[0].data, hidden, a))
     }
 }

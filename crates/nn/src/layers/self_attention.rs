@@ -131,7 +131,8 @@ impl SelfAttention {
         let y = match &mut cx.growing {
             Some(growing) => {
                 let before = self.prefix.map_or(0, |prefix| prefix.tokens);
-                x.tape().compute(&[qkv], x.shape(), |qkv, y| growing.attend(&self.rotary, before, qkv[0].data, y))
+                x.tape()
+                    .compute(&[qkv], x.shape(), |qkv, y| growing.attend(&self.rotary, before, qkv[0].data, y))
             }
             None => self.attend(qkv, cx),
         };

@@ -232,8 +232,16 @@ fn settings_are_read_by_name() {
     let sampler = Sampler::parse([("top_k", "2"), ("temperature", "0.5")]).unwrap();
     assert_eq!(sampler.distribution(&[], &[1.0, 2.0, 3.0]).len(), 2);
     let message = Sampler::parse([("top_k", "two")]).unwrap_err().to_string();
-    assert!(message.contains("top_k") && message.contains("two") && message.contains("whole number"), "{message}");
-    assert!(Sampler::parse([("temperature", "-1"), ("top_p", "2")]).unwrap_err().to_string().contains("top_p is 2"));
+    assert!(
+        message.contains("top_k") && message.contains("two") && message.contains("whole number"),
+        "{message}"
+    );
+    assert!(
+        Sampler::parse([("temperature", "-1"), ("top_p", "2")])
+            .unwrap_err()
+            .to_string()
+            .contains("top_p is 2")
+    );
 }
 
 fn any_f32() -> impl Strategy<Value = f32> {

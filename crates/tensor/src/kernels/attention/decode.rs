@@ -2,9 +2,9 @@
 
 use super::problem::Heads;
 use crate::kernels::dot::{dot, dots};
-use crate::kernels::{parallel, scratch};
 use crate::kernels::simd::{Kernel, LANES, Simd, dispatch};
 use crate::kernels::softmax::exponentials;
+use crate::kernels::{parallel, scratch};
 
 /// Floats of keys and values below which all heads stay on one thread: they are read faster than a fork takes.
 const SERIAL_BELOW: usize = 1 << 18;
@@ -29,7 +29,16 @@ pub fn decode(q: &[f32], k: &[f32], v: &[f32], heads: Heads, y: &mut [f32]) {
     parallel::for_each_chunk(y, heads_at_once * hs, |i, y| {
         scratch::with([len.next_multiple_of(LANES)], |[weights]| {
             let q = &q[i * heads_at_once * hs..][..y.len()];
-            dispatch(Decode { q, first: i * heads_at_once, hs, k, v, heads, y, weights: &mut weights[..len] });
+            dispatch(Decode {
+                q,
+                first: i * heads_at_once,
+                hs,
+                k,
+                v,
+                heads,
+                y,
+                weights: &mut weights[..len],
+            });
         });
     });
 }
