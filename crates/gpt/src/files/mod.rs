@@ -3,7 +3,8 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`store`] | a directory written all or nothing, with sizes and checksums in `manifest.json` |
+//! | [`store`] | a directory written all or nothing |
+//! | `manifest` | sizes and checksums of its files, and whether they are true |
 //! | `fs` | the operations on disk that this is made of, and a file written all or nothing |
 //! | [`tensors`] | named f32 tensors as safetensors bytes, read more strictly than the format asks |
 //! | `json` | strict JSON |
@@ -15,6 +16,7 @@ mod error;
 pub(crate) mod faults;
 mod fs;
 pub(crate) mod json;
+mod manifest;
 pub(crate) mod memory;
 pub mod store;
 pub mod tensors;

@@ -17,7 +17,5 @@ mod session;
 pub use beam::{Beam, Hypothesis, Limits};
 pub use decoder::Decoder;
 pub use generator::Generator;
-pub use rules::{
-    Candidate, Candidates, MinP, Never, RULES, Rule, RuleKind, Sampler, Temperature, TopK, TopP,
-};
+pub use rules::*;
 pub use session::Session;

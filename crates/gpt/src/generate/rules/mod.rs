@@ -2,33 +2,34 @@
 //!
 //! A rule sees the tokens so far and the candidates for the next, and removes some or changes their scores. The registered
 //! ones work in the order of [`RULES`], which is that of transformers. To add one: a file here with its [`Rule`] and its
-//! `KIND`, and its name in `rules!` below. The program then has a flag for it.
+//! `KIND`, and a line of `rules!` below. The program then has a flag for it.
 
-mod min_p;
-mod never;
 mod rule;
 mod sampler;
-mod temperature;
-mod top_k;
-mod top_p;
 
-pub use min_p::MinP;
-pub use never::Never;
 pub use rule::{Candidate, Candidates, Rule, RuleKind};
 pub use sampler::Sampler;
-pub use temperature::Temperature;
-pub use top_k::TopK;
-pub use top_p::TopP;
 
-/// Declares the registry.
+/// Declares the modules, their rules and [`RULES`], a line a rule: file and type.
 macro_rules! rules {
-    ($($name:ident),* $(,)?) => {
+    ($($file:ident $Rule:ident;)*) => {
+        $(
+            mod $file;
+            pub use $file::$Rule;
+        )*
+
         /// All rules, in the order in which they work.
-        pub const RULES: &[RuleKind] = &[$($name::KIND),*];
+        pub const RULES: &[RuleKind] = &[$($file::KIND),*];
     };
 }
 
-rules!(never, temperature, top_k, top_p, min_p);
+rules! {
+    never Never;
+    temperature Temperature;
+    top_k TopK;
+    top_p TopP;
+    min_p MinP;
+}
 
 #[cfg(test)]
 mod tests {
