@@ -123,6 +123,23 @@ fn from_pairs_to_answers() {
     assert!(right(&answers) >= 40, "{answers}");
 }
 
+/// What cannot be put into the weights translates, too: with its test part, and from its adapter.
+#[test]
+fn every_small_method_translates() {
+    let place = place();
+    teach(&place, "base", "fr", &["--epochs=1", "--max-new-tokens=8"]).assert().success();
+    for method in ["prefix:tokens=4", "prompt:tokens=4", "adapter:width=4", "ia3"] {
+        let out = method.split(':').next().unwrap();
+        let more = [&format!("--peft={method}")[..], "--epochs=1", "--max-new-tokens=8", "--json"];
+        let result = json(&mut teach(&place, "fr", out, &more));
+        assert!(result["test"]["chrf"].is_number(), "{method}: {result}");
+        let adapter = place.path(out);
+        let translated =
+            stdout(&mut translate(&place, "fr", "cat\n", &["--adapter", adapter.to_str().unwrap()]));
+        assert_eq!(translated.lines().count(), 1, "{method}: {translated}");
+    }
+}
+
 #[test]
 fn mistakes_are_explained() {
     let place = place();
@@ -150,10 +167,6 @@ fn mistakes_are_explained() {
         &["base", "<|sep|>", "newleaf finetune seq2seq"],
     );
     teach(&place, "base", "fr", &["--epochs=1", "--max-new-tokens=8"]).assert().success();
-    for method in ["prefix", "prompt", "adapter"] {
-        let peft = format!("--peft={method}");
-        place.refuses(&mut teach(&place, "fr", "out", &[&peft]), &["writing needs that"]);
-    }
     let mut command = newleaf();
     command.args(["augment", "--in", "x.txt", "--out", "y.txt", "--there"]).arg(place.path("fr"));
     place.refuses(&mut command, &["--back"]);

@@ -2,6 +2,7 @@
 
 use crate::config::{Activation, Config, GptConfig, Optimizer, Position};
 use crate::train::rows_at_a_time;
+use tensor::ops::linear_cross_entropy::rows_at_a_time as logits_at_a_time;
 
 const FLOAT: u64 = 4;
 
@@ -48,20 +49,29 @@ impl GptConfig {
         (tokens as u64).saturating_mul(kept as u64 * FLOAT)
     }
 
-    /// Bytes that the tape of a training step keeps for so many tokens, and a quarter more for adjoints. Without `logits` no
-    /// position predicts a token.
-    pub(crate) fn tape_bytes(&self, tokens: u64, recompute: bool, logits: bool) -> u64 {
-        let (block, outside) = self.tape_floats_per_token(logits);
+    /// Bytes that a micro-batch of so many tokens takes: what its tape keeps, a quarter more for adjoints, and the logits,
+    /// unless no position predicts a token.
+    pub(crate) fn micro_batch_bytes(&self, tokens: u64, recompute: bool, logits: bool) -> u64 {
+        let (block, outside) = self.tape_floats_per_token();
         let layers = self.n_layer as u64;
         // Of blocks that are computed again one is there at a time, and the inputs of all.
         let blocks = if recompute { block + layers * self.n_embd as u64 } else { layers * block };
-        tokens.saturating_mul(blocks + outside).saturating_mul(FLOAT) / 4 * 5
+        let tape = tokens.saturating_mul(blocks + outside) / 4 * 5;
+        let logits = if logits { self.logit_floats(tokens) } else { 0 };
+        tape.saturating_add(logits).saturating_mul(FLOAT)
+    }
+
+    /// Floats of logits and of their gradient: all of both, if they are one chunk of rows, else one chunk.
+    fn logit_floats(&self, tokens: u64) -> u64 {
+        let chunk = logits_at_a_time(self.vocab_size) as u64;
+        let rows = if tokens <= chunk { 2 * tokens } else { chunk };
+        rows.saturating_mul(self.vocab_size as u64)
     }
 
     /// Floats that the tape keeps for each token of a block, and outside of the blocks: docs/architecture.md has the list
     /// for `nano-cpu`.
-    fn tape_floats_per_token(&self, logits: bool) -> (u64, u64) {
-        let (c, v, hidden) = (self.n_embd as u64, self.vocab_size as u64, self.feed_forward_width() as u64);
+    fn tape_floats_per_token(&self) -> (u64, u64) {
+        let (c, hidden) = (self.n_embd as u64, self.feed_forward_width() as u64);
         let qkv = (self.head_size() * self.heads().in_row()) as u64;
         let switched = |on: bool, floats: u64| if on { floats } else { 0 };
         // Two norms, attention, its projection, two sums and the feed-forward layer's output; queries, keys and values; h.
@@ -72,8 +82,7 @@ impl GptConfig {
             + switched(self.embedding_skip, c)
             + switched(self.value_residual, qkv);
         let tables = self.ngram.saturating_sub(1) as u64; // a value and a sum each
-        let scores = switched(logits, if self.soft_cap > 0.0 { 3 * v } else { v });
-        (block, c * (3 + 2 * tables) + scores)
+        (block, c * (3 + 2 * tables))
     }
 }
 
@@ -96,8 +105,8 @@ impl Config {
         let rows = rows_at_a_time(batch, block, self.train.micro_batch);
         let lanes = batch.div_ceil(rows).min(self.train.lanes) as u64; // micro-batches at a time, each with gradients of its own
         let gradients = self.model.count_parameters().saturating_mul(FLOAT * lanes);
-        let tokens = lanes * (rows * block) as u64;
-        let values = self.model.tape_bytes(tokens, self.train.recompute, true);
+        let tokens = (rows * block) as u64;
+        let values = lanes.saturating_mul(self.model.micro_batch_bytes(tokens, self.train.recompute, true));
         let others = self.model.position_table_bytes().saturating_add(self.model.cache_bytes(block));
         [gradients, values, others].into_iter().fold(saved, u64::saturating_add)
     }
@@ -119,7 +128,7 @@ mod tests {
             config.training_bytes()
         };
         let [one, two, three, four, five] = [1, 2, 3, 4, 5].map(&mut bytes);
-        let lane = 4 * config.model.count_parameters() + config.model.tape_bytes(3 * 64, false, true);
+        let lane = 4 * config.model.count_parameters() + config.model.micro_batch_bytes(3 * 64, false, true);
         assert_eq!([two - one, three - two, four - three, five - four], [lane, lane, lane, 0]);
     }
 
@@ -165,7 +174,7 @@ mod tests {
             trainer.step(&text).unwrap();
             let found = trainer.workspace().stats().peak_bytes as f64;
             let tokens = (config.train.batch_size * config.model.block_size) as u64;
-            let expected = config.model.tape_bytes(tokens, false, true) as f64;
+            let expected = config.model.micro_batch_bytes(tokens, false, true) as f64;
             assert!(
                 (found / expected - 1.0).abs() < 0.15,
                 "{switches:?}: {found} bytes, expected {expected}"

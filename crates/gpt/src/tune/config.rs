@@ -93,7 +93,8 @@ impl TuneConfig {
         let lanes = batch_size.div_ceil(rows).min(self.lanes) as u64;
         let averages = u64::from(self.ema > 0.0);
         let kept = params.count() as u64 * (1 + averages) + trained * (1 + 2 + lanes);
-        let tokens = lanes * (rows * longest) as u64;
-        4 * kept + gpt.tape_bytes(tokens, self.recompute, task.predicts_tokens()) + gpt.position_table_bytes()
+        let tokens = (rows * longest) as u64;
+        let values = lanes * gpt.micro_batch_bytes(tokens, self.recompute, task.predicts_tokens());
+        4 * kept + values + gpt.position_table_bytes()
     }
 }
