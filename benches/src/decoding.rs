@@ -3,7 +3,8 @@
 use gpt::config::GptConfig;
 use gpt::{Decoder, Gpt};
 use random::{Rng, Stream};
-use tensor::Params;
+use std::time::Instant;
+use tensor::{Params, Tape, Workspace};
 
 /// A model with random weights.
 pub struct Writer {
@@ -35,6 +36,47 @@ impl Writer {
         let mut next = || {
             last = likeliest(decoder.push(last));
             last
+        };
+        (0..tokens).map(|_| next()).collect()
+    }
+}
+
+impl Writer {
+    /// A prompt of so many tokens, up to the logits of the next one.
+    pub fn prefill(&self, tokens: usize) {
+        let ids: Vec<u32> = (0..tokens as u32).map(|i| i % self.model.config.vocab_size as u32).collect();
+        std::hint::black_box(Decoder::new(&self.model, &self.params).push_all(&ids));
+    }
+
+    /// What the prefill is compared with: one forward pass of as many tokens without a cache, up to what the head reads.
+    pub fn forward(&self, tokens: usize) {
+        let ids: Vec<u32> = (0..tokens as u32).map(|i| i % self.model.config.vocab_size as u32).collect();
+        let workspace = Workspace::new();
+        let tape = Tape::no_grad(&self.params, &workspace);
+        let hidden = self.model.hidden(&ids, &mut self.model.causal(&tape, [1, tokens]));
+        std::hint::black_box(hidden.shape());
+    }
+
+    /// So many texts of `tokens` side by side, a token each in one pass over the weights.
+    pub fn write_side_by_side(&self, texts: usize, tokens: usize) {
+        let mut decoders: Vec<_> = (0..texts).map(|_| Decoder::new(&self.model, &self.params)).collect();
+        let mut last = vec![0; texts];
+        for _ in 0..tokens {
+            Decoder::push_each(&mut decoders.iter_mut().collect::<Vec<_>>(), &last);
+            last.iter_mut().zip(&decoders).for_each(|(last, decoder)| *last = likeliest(decoder.logits()));
+        }
+        std::hint::black_box(last);
+    }
+
+    /// The seconds of each token of a text longer than the context, by a decoder that slides.
+    #[must_use]
+    pub fn seconds_of_tokens(&self, tokens: usize) -> Vec<f64> {
+        let mut decoder = Decoder::new(&self.model, &self.params).sliding();
+        let mut last = 0;
+        let mut next = || {
+            let start = Instant::now();
+            last = likeliest(decoder.push(last));
+            start.elapsed().as_secs_f64()
         };
         (0..tokens).map(|_| next()).collect()
     }

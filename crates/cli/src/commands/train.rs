@@ -6,6 +6,7 @@ use crate::flags::sampling::{SampleWriter, Sampled};
 use crate::flags::settings;
 use crate::screen::failure::Failure;
 use crate::screen::progress::Progress;
+use crate::work::checks::{check_length, check_memory, check_vocabulary};
 use crate::work::corpus::Corpus;
 use crate::work::count_baseline::CountBaseline;
 use crate::work::model::load_tokenizer;
@@ -16,12 +17,12 @@ use data::Tokenizer;
 use data::dataset::TokenSource;
 use data::objective::Vocabulary;
 use gpt::ModelCard;
-use gpt::config::{Config, Preset, Schedule};
+use gpt::config::{Preset, Schedule};
 use gpt::machine::{Machine, now_utc};
 use gpt::plan::{MOST_EPOCHS, limit_updates};
 use gpt::run_dir::{DataInfo, RunDir, RunDirError, RunInfo, RunOutcome};
 use gpt::train::Checkpoint;
-use gpt::train::{History, Outcome, Run, Stopped, TrainError, Trainer, Unwritten, ngram_rows};
+use gpt::train::{History, Outcome, Run, Stopped, Trainer, Unwritten};
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -104,7 +105,7 @@ pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure
     describe(text, trainer, dir);
     let counts = counts.take().map_or_else(|| CountBaseline::of(text), Ok)?;
     eprintln!("count: {counts}");
-    record(dir, &counts).map_err(run_dir_failure)?;
+    record(dir, &counts)?;
     let settings = &trainer.config.train;
     let mut watcher = Sampled {
         progress: Progress::new(settings.max_iters as u64, trainer.iter),
@@ -135,7 +136,7 @@ pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure
     watcher.progress.finish();
     match outcome {
         Ok(outcome) => finish(args, &session, &counts, &outcome),
-        Err(error) => Err(failure(&format!("{error}\n  {}", how_to_go_on(&session.dir)), &error)),
+        Err(error) => Err(Failure::from(error).and(&how_to_go_on(&session.dir))),
     }
 }
 
@@ -204,41 +205,18 @@ fn begin(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
     let token = |id: u32| String::from_utf8_lossy(&bytes(id)).into_owned();
     let start = args.embedding.prepare(&config, token)?;
     let path = args.out.clone().map_or_else(free_directory, Ok)?;
-    let dir = RunDir::create(&path).map_err(run_dir_failure)?;
+    let dir = RunDir::create(&path)?;
     let vocabulary = Vocabulary::of(&text.tokenizer);
-    let mut trainer =
-        Trainer::with_vocabulary(&config, &vocabulary, &text.parts().0).map_err(train_failure)?;
+    let mut trainer = Trainer::with_vocabulary(&config, &vocabulary, &text.parts().0)?;
     if let Some(start) = start {
         start.put(&mut trainer);
     }
     // Weights, two moments and the files of two checkpoints and two models, with room to spare.
-    dir.require_space(trainer.params.count() as u64 * 4 * 16).map_err(run_dir_failure)?;
+    dir.require_space(trainer.params.count() as u64 * 4 * 16)?;
     let info = RunInfo::new(command_line()?, trainer.config.clone(), text.info.clone());
-    dir.write_info(&RunInfo { plan, ..info }).map_err(run_dir_failure)?;
+    dir.write_info(&RunInfo { plan, ..info })?;
     let (best_val_loss, evals_without_improvement, elapsed_s) = (None, 0, 0.0);
     Ok(Session { text, trainer, dir, best_val_loss, evals_without_improvement, elapsed_s, counts })
-}
-
-/// Refuses a training that the machine has no memory for, before it is begun.
-fn check_memory(config: &Config, text: &Corpus) -> Result<(), Failure> {
-    let (mut needed, Some(free)) = (config.training_bytes(), Machine::available_bytes()) else {
-        return Ok(());
-    };
-    if needed > free && config.model.ngram > 0 {
-        // The tables may be much smaller than they may be at most.
-        let mut counted = config.clone();
-        counted.model.ngram_rows = ngram_rows(config, &text.parts().0).map_err(train_failure)?;
-        needed = counted.training_bytes();
-    }
-    if needed <= free {
-        return Ok(());
-    }
-    Err(Failure::input(format!(
-        "this training needs about {} MB of memory, and {} MB are free\n  use --micro-batch 1 or --recompute true, a smaller \
-         --n-embd, --n-layer, --block-size or --ngram-rows, or let newleaf plan choose",
-        needed.div_ceil(1_000_000),
-        free / 1_000_000
-    )))
 }
 
 fn resume(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
@@ -249,9 +227,8 @@ fn resume(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
             name.replace('_', "-")
         )));
     }
-    let mut dir =
-        RunDir::open_for_resume(args.out.as_deref().expect("clap requires it")).map_err(run_dir_failure)?;
-    let info = dir.read_info().map_err(run_dir_failure)?;
+    let mut dir = RunDir::open_for_resume(args.out.as_deref().expect("clap requires it"))?;
+    let info = dir.read_info()?;
     let restored = History::open(&dir.checkpoints(), info.config.train.keep_checkpoints)
         .and_then(|h| h.latest_verified());
     let restored = restored?;
@@ -265,7 +242,7 @@ fn resume(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
     }
     checkpoint.config.validate()?;
     let train_tokens = check_length(&checkpoint.config, &text)?;
-    let trainer = Trainer::from_checkpoint(&checkpoint, train_tokens).map_err(train_failure)?;
+    let trainer = Trainer::from_checkpoint(&checkpoint, train_tokens)?;
     let settings = &checkpoint.config.train;
     let stretched = settings.decay_iters() != decay_iters && settings.schedule != Schedule::Constant;
     if stretched {
@@ -292,36 +269,6 @@ fn resume(args: &Args, matches: &ArgMatches) -> Result<Session, Failure> {
         elapsed_s: checkpoint.elapsed_s,
         counts: None,
     })
-}
-
-fn check_vocabulary(config: &Config, text: &Corpus) -> Result<(), Failure> {
-    let (asked, found) = (config.model.vocab_size, text.tokenizer.vocab_size());
-    if asked == found {
-        return Ok(());
-    }
-    Err(Failure::input(format!(
-        "--vocab-size {asked}: the tokenizer has {found} tokens; leave it out (a tokenizer of another size is made \
-         with newleaf tokenizer train)"
-    )))
-}
-
-/// Both parts of the text must hold at least one block. Answers the length of the training part.
-fn check_length(config: &Config, text: &Corpus) -> Result<usize, Failure> {
-    let (train, val) = text.parts();
-    let block_size = config.model.block_size;
-    for (part, len) in
-        [("training part (the first 90 %)", train.len()), ("validation part (the last 10 %)", val.len())]
-    {
-        if len <= block_size {
-            return Err(Failure::input(format!(
-                "{}: the {part} of the text has {len} tokens, expected more than block_size {block_size}\n  \
-                 give a longer text, or a smaller --block-size (at most {})",
-                text.info.path,
-                val.len().min(train.len()).saturating_sub(1)
-            )));
-        }
-    }
-    Ok(train.len())
 }
 
 /// The first of runs/1, runs/2, ... that is not there.
@@ -447,25 +394,4 @@ fn write_sample(session: &Session, length: usize) -> Result<String, Failure> {
     let best = crate::work::model::load(session.dir.path())?;
     let writer = SampleWriter::new(&best.tokenizer, session.trainer.config.train.seed)?;
     Ok(writer.write(&best.gpt, &best.params, length)?)
-}
-
-/// Texts, settings and checkpoints are input; what happens while training is not.
-fn failure(message: &str, error: &TrainError) -> Failure {
-    match error {
-        TrainError::Data(_) | TrainError::OptimizerState(_) | TrainError::Resume { .. } => {
-            Failure::input(message)
-        }
-        _ => Failure::other(message),
-    }
-}
-
-fn train_failure(error: TrainError) -> Failure {
-    failure(&error.to_string(), &error)
-}
-
-fn run_dir_failure(error: RunDirError) -> Failure {
-    match error {
-        RunDirError::NoSpace { .. } => Failure::other(error.to_string()),
-        _ => Failure::input(error.to_string()),
-    }
 }

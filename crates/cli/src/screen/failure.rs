@@ -42,6 +42,11 @@ impl Failure {
         Self { message, ..self }
     }
 
+    /// The same failure, with a line more of what to do.
+    pub(crate) fn and(self, more: &str) -> Self {
+        Self { message: format!("{}\n  {more}", self.message), ..self }
+    }
+
     /// A signal asked for the end, and what was begun is removed.
     pub(crate) fn stopped(signal: u8) -> Self {
         Self::interrupted(signal, "nothing was written")
@@ -113,6 +118,17 @@ impl From<gpt::run_dir::RunDirError> for Failure {
             gpt::run_dir::RunDirError::NoSpace { .. } => Self::other(error.to_string()),
             gpt::run_dir::RunDirError::File(error) => error.into(),
             _ => Self::input(error.to_string()),
+        }
+    }
+}
+
+/// Texts, settings and checkpoints are input; what happens while training is not.
+impl From<gpt::train::TrainError> for Failure {
+    fn from(error: gpt::train::TrainError) -> Self {
+        use gpt::train::TrainError::{Data, OptimizerState, Resume};
+        match error {
+            Data(_) | OptimizerState(_) | Resume { .. } => Self::input(error.to_string()),
+            _ => Self::other(error.to_string()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What commands work with: texts and models, downloads, plans, signals.
 
+pub(crate) mod checks;
 pub(crate) mod corpus;
 pub(crate) mod count_baseline;
 pub(crate) mod download;

@@ -64,11 +64,8 @@ impl Sampler {
         let mut sampler = Self::default();
         for (name, text) in settings {
             let kind = RULES.iter().find(|kind| kind.name == name).expect("the name of a rule");
-            let unreadable = |expected| ConfigError::UnreadableValue {
-                name: name.into(),
-                found: text.into(),
-                expected: expected,
-            };
+            let unreadable =
+                |expected| ConfigError::UnreadableValue { name: name.into(), found: text.into(), expected };
             sampler = sampler.with_rule((kind.parse)(text).map_err(unreadable)?);
         }
         sampler.validate()?;
