@@ -49,7 +49,7 @@ impl<'p> Tape<'p> {
     /// A tape that records, for training.
     #[must_use]
     pub fn new(params: &'p Params, workspace: &'p Workspace) -> Self {
-        let nodes = RefCell::default();
+        let nodes = RefCell::new(Vec::with_capacity(128));
         Self { params, workspace, nodes, recording: true, recompute: false, dropout: None }
     }
 
@@ -124,11 +124,7 @@ impl<'p> Tape<'p> {
         assert!(!self.recording, "compute: expected a tape that does not record (Tape::no_grad)");
         let mut value = self.workspace.take(shape.elements());
         self.expect_own("compute", inputs);
-        let nodes = self.nodes.borrow();
-        let views: Vec<View<'_>> = inputs.iter().map(|x| nodes[x.index as usize].view(self.params)).collect();
-        fill(&views, &mut value);
-        drop(views);
-        drop(nodes);
+        self.read_all(inputs, |views, _| fill(views, &mut value));
         self.push(Node::leaf(shape, Value::Here(value), false))
     }
 
@@ -139,26 +135,43 @@ impl<'p> Tape<'p> {
     #[track_caller]
     pub fn apply<'t>(&'t self, op: impl Op + 'static, inputs: &[Var<'t>]) -> Var<'t> {
         self.expect_own(op.name(), inputs);
-        let nodes = self.nodes.borrow();
-        let views: Vec<View<'_>> = inputs.iter().map(|x| nodes[x.index as usize].view(self.params)).collect();
-        let shapes: Vec<Shape> = views.iter().map(|x| x.shape).collect();
-        let shape = match op.output_shape(&shapes) {
-            Ok(shape) => shape,
-            Err(error) => self.shape_panic(&op, &error, inputs),
-        };
-        let mut value = self.workspace.take(shape.elements());
         let mut saved = Saved::new(self.workspace);
-        op.forward(&views, &mut value, &mut saved);
-
-        let wants_grad = inputs.iter().any(|x| nodes[x.index as usize].wants_grad);
-        let value = Value::Here(value);
-        drop(nodes);
+        let (shape, value) = self.read_all(inputs, |views, shapes| {
+            let shape = match op.output_shape(shapes) {
+                Ok(shape) => shape,
+                Err(error) => self.shape_panic(&op, &error, inputs),
+            };
+            let mut value = self.workspace.take(shape.elements());
+            op.forward(views, &mut value, &mut saved);
+            (shape, Value::Here(value))
+        });
+        let wants_grad = inputs.iter().any(|x| self.nodes.borrow()[x.index as usize].wants_grad);
         self.push(if self.recording {
             let inputs = inputs.iter().map(|x| x.index).collect();
             Node { op: Some(Box::new(op)), inputs, shape, value, saved: Some(saved), wants_grad }
         } else {
             Node::leaf(shape, value, false)
         })
+    }
+
+    /// Reads several values in place. Few of them, as nearly every operation has, take no memory from the heap: generating a
+    /// token is some fifty operations on small values.
+    #[track_caller]
+    fn read_all<R>(&self, vars: &[Var<'_>], reader: impl FnOnce(&[View<'_>], &[Shape]) -> R) -> R {
+        const FEW: usize = 6;
+        let nodes = self.nodes.borrow();
+        let view = |x: &Var<'_>| nodes[x.index as usize].view(self.params);
+        if vars.len() > FEW {
+            let views: Vec<View<'_>> = vars.iter().map(view).collect();
+            return reader(&views, &views.iter().map(|x| x.shape).collect::<Vec<_>>());
+        }
+        let none = View { data: &[], shape: Shape::scalar() };
+        let (mut views, mut shapes) = ([none; FEW], [none.shape; FEW]);
+        for (i, x) in vars.iter().enumerate() {
+            views[i] = view(x);
+            shapes[i] = views[i].shape;
+        }
+        reader(&views[..vars.len()], &shapes[..vars.len()])
     }
 
     /// How many values there are so far: a mark for [`Tape::free_since`].
@@ -264,8 +277,12 @@ impl<'t> Var<'t> {
     /// As [`Tape::apply`].
     #[track_caller]
     pub fn apply(self, op: impl Op + 'static, others: &[Var<'t>]) -> Var<'t> {
-        let inputs: Vec<Var<'t>> = std::iter::once(self).chain(others.iter().copied()).collect();
-        self.tape.apply(op, &inputs)
+        match others {
+            [] => self.tape.apply(op, &[self]),
+            [a] => self.tape.apply(op, &[self, *a]),
+            [a, b] => self.tape.apply(op, &[self, *a, *b]),
+            _ => self.tape.apply(op, &[&[self], others].concat()),
+        }
     }
 
     /// The reverse sweep from this scalar: adds dL/dp to `grads` for every trainable parameter p that it

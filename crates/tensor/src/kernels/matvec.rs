@@ -12,7 +12,7 @@ use super::simd::{Kernel, LANES, Simd, dispatch};
 const SERIAL_BELOW: usize = 1 << 20;
 
 /// Floats of W that are multiplied by all vectors before the next: they stay in the caches.
-const BLOCK: usize = 1 << 14;
+const BLOCK: usize = 1 << 12;
 
 /// y (M, N) = x W^T + b, for W (N, K) row-major and M vectors x (M, K). The result of a vector has the same bits, however
 /// many others there are.
@@ -84,7 +84,7 @@ impl Kernel for Rows<'_> {
     fn run<S: Simd>(self, s: S) {
         let Self { w, x, m, y } = self;
         let (k, n) = (x.len() / m, y.len() / m);
-        let block = (BLOCK / k.max(1)).next_multiple_of(LANES);
+        let block = if m == 1 { n.max(1) } else { (BLOCK / k.max(1)).next_multiple_of(LANES) };
         for first in (0..n).step_by(block) {
             let rows = first..n.min(first + block);
             for i in 0..m {
