@@ -5,7 +5,7 @@ use crate::config::{Check, ConfigError};
 use random::Rng;
 use std::sync::Arc;
 
-/// How the next token is chosen: by [rules](super), each of which is applied to what the ones before left, and a draw from
+/// How the next token is chosen: by [rules](super::RULES), each of which is applied to what the ones before left, and a draw from
 /// the rest by probability.
 ///
 /// [`Sampler::sample`] is defined for any logits and any settings; [`Sampler::validate`] says whether settings make sense.
