@@ -8,7 +8,7 @@ pub const LANES: usize = 16;
 pub trait Simd: Copy + Send + Sync + 'static {
     /// Sixteen floats.
     type V: Copy;
-    /// The token. Only [`dispatch`] calls this, after asking the processor.
+    /// The token. Only [`dispatch`](super::dispatch) calls this, after asking the processor.
     ///
     /// # Safety
     /// The processor has the instructions of this path.
