@@ -376,10 +376,11 @@ impl Gpt {
         let last: Vec<u32> = (0..n).map(|b| (b * time + new[b] - 1) as u32).collect();
         let mut cx = self.growing(tape, caches, new, both_sides);
         let x = self.hidden(&ids, &mut cx); // (B, T, C)
-        let shape = [x.shape()[0] * time, x.shape()[2]];
-        let x = x.reshape(shape);
-        let x = if n == shape[0] { x } else { x.embedding(&last, &[n]) }; // (n, C)
-        self.unembed(x)
+        let [b, t, c] = x.shape()[..] else { unreachable!("rows of positions") };
+        if n == b * t {
+            return self.unembed(x); // (B, 1, V)
+        }
+        self.unembed(x.reshape([b * t, c]).embedding(&last, &[n]))
     }
 
     /// Positions that a learned prompt or prefix takes from the block: texts begin behind them.

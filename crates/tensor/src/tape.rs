@@ -49,7 +49,7 @@ impl<'p> Tape<'p> {
     /// A tape that records, for training.
     #[must_use]
     pub fn new(params: &'p Params, workspace: &'p Workspace) -> Self {
-        let nodes = RefCell::new(Vec::with_capacity(128));
+        let nodes = RefCell::new(node::take_spare());
         Self { params, workspace, nodes, recording: true, recompute: false, dropout: None }
     }
 
@@ -232,6 +232,7 @@ impl Drop for Tape<'_> {
         // Last first, so that the pool hands the next tape the same buffers in the same places.
         let nodes = self.nodes.get_mut();
         while nodes.pop().is_some() {}
+        node::keep_spare(std::mem::take(nodes));
     }
 }
 

@@ -9,6 +9,8 @@
 use crate::model::Gpt;
 use nn::Cache;
 use tensor::kernels::cross_entropy::{Regularizer, Targets, cross_entropy_forward};
+use tensor::kernels::matvec::SERIAL_BELOW;
+use tensor::kernels::parallel;
 use tensor::{Params, Tape, Workspace};
 
 /// Feeds a model tokens, one or many at a time, and has the logits of the next one.
@@ -35,6 +37,7 @@ pub struct Decoder<'m> {
     /// The newer half of the context at its later positions, as far as it is computed, if the context slides.
     next: Option<Cache>,
     empty: Cache,     // of this model: a learned prompt or prefix
+    serial: bool,     // whether each product of this model stays on one thread
     logits: Vec<f32>, // (V)
 }
 
@@ -44,7 +47,8 @@ impl<'m> Decoder<'m> {
     pub fn new(model: &'m Gpt, params: &'m Params) -> Self {
         let (empty, workspace) = (model.new_cache(params), Workspace::new());
         let logits = vec![0.0; model.config.vocab_size];
-        Self { model, params, workspace, cache: empty.clone(), next: None, empty, logits }
+        let serial = params.ids().all(|id| params.data(id).len() < SERIAL_BELOW);
+        Self { model, params, workspace, cache: empty.clone(), next: None, empty, serial, logits }
     }
 
     /// Prepares for a text longer than the context: from the middle of the context on, each token is computed at its later
@@ -74,9 +78,20 @@ impl<'m> Decoder<'m> {
     pub fn push_each(decoders: &mut [&mut Self], tokens: &[u32]) {
         assert_eq!(decoders.len(), tokens.len(), "a token for each sequence");
         let Some(first) = decoders.first() else { return };
-        let (model, params, workspace) = (first.model, first.params, first.workspace.clone());
+        let (model, serial) = (first.model, first.serial);
         assert!(decoders.iter().all(|other| std::ptr::eq(other.model, model)), "sequences of one model");
         decoders.iter_mut().for_each(|decoder| decoder.make_room(1));
+        // Weights that a kernel reads on one thread are read by each thread for some of the sequences.
+        let parts = if serial { parallel::threads().min(decoders.len()) } else { 1 };
+        let size = decoders.len().div_ceil(parts);
+        let parts = decoders.chunks_mut(size).zip(tokens.chunks(size)).collect();
+        parallel::side_by_side(parts, |(decoders, tokens)| Self::push_together(decoders, tokens));
+    }
+
+    /// The sequences that one forward pass takes.
+    fn push_together(decoders: &mut [&mut Self], tokens: &[u32]) {
+        let (model, params, workspace) =
+            (decoders[0].model, decoders[0].params, decoders[0].workspace.clone());
         let halfway = model.max_tokens(params).div_ceil(2);
         let mut later = Vec::new();
         let mut sequences: Vec<(&mut Cache, &[u32])> = Vec::with_capacity(decoders.len());

@@ -132,15 +132,21 @@ impl Growing<'_> {
         let c = y.len() / (self.new.len() * time);
         let hs = c / n_head;
         let (row, kv) = (hs * rotary.heads.in_row(), hs * n_kv_head);
-        let mut turned = vec![0.0; qkv.len()]; // (B, T, C + 2 NKV hs)
-        let mut rstd = vec![0.0; rotary.statistics(time)];
-        let sequences = qkv.chunks(time * row).zip(turned.chunks_mut(time * row));
-        for ((cache, &new), (qkv, turned)) in self.caches.iter_mut().zip(&self.new).zip(sequences) {
+        let changes = rotary.norm_eps.is_some() || rotary.rotations.is_some();
+        let mut turned = vec![0.0; if changes { qkv.len() } else { 0 }]; // (B, T, C + 2 NKV hs)
+        if changes {
+            let mut rstd = vec![0.0; rotary.statistics(time)];
+            let sequences = qkv.chunks(time * row).zip(turned.chunks_mut(time * row));
+            for ((cache, &new), (qkv, turned)) in self.caches.iter().zip(&self.new).zip(sequences) {
+                let start = cache.layers[self.layer].k.len() / kv - before;
+                let (rows, rstd) = (..new * row, &mut rstd[..rotary.statistics(new)]);
+                rotary_forward(rotary, (start, new.max(1)), &qkv[rows], &mut turned[rows], rstd, hs);
+            }
+        }
+        let turned = if changes { &turned[..] } else { qkv };
+        for ((cache, &new), turned) in self.caches.iter_mut().zip(&self.new).zip(turned.chunks(time * row)) {
             let layer = &mut cache.layers[self.layer];
-            let (start, turned) = (layer.k.len() / kv - before, &mut turned[..new * row]);
-            let rstd = &mut rstd[..rotary.statistics(new)];
-            rotary_forward(rotary, (start, new.max(1)), &qkv[..new * row], turned, rstd, hs);
-            for row in turned.chunks_exact(row) {
+            for row in turned[..new * row].chunks_exact(row) {
                 layer.k.extend_from_slice(&row[c..c + kv]);
                 layer.v.extend_from_slice(&row[c + kv..]);
             }

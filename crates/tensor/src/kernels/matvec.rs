@@ -9,7 +9,7 @@ use super::parallel;
 use super::simd::{Kernel, LANES, Simd, dispatch};
 
 /// Weights below this many stay on one thread: they come from the cache faster than a fork takes.
-const SERIAL_BELOW: usize = 1 << 20;
+pub const SERIAL_BELOW: usize = 1 << 20;
 
 /// Floats of W that are multiplied by all vectors before the next: they stay in the caches.
 const BLOCK: usize = 1 << 12;

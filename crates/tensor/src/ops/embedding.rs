@@ -82,8 +82,9 @@ impl Op for Embedding {
             return Err(ShapeError::new(format!("a table [V, C] with V > {id}, which is id number {wrong}")));
         }
         let shape = self.shape;
-        let fits = shape.elements() == self.ids.len() && shape.len() < MAX_RANK;
-        ShapeError::unless(fits, &format!("ids of shape {shape}, not {} of them", self.ids.len()))?;
+        if shape.elements() != self.ids.len() || shape.len() >= MAX_RANK {
+            return Err(ShapeError::new(format!("ids of shape {shape}, not {} of them", self.ids.len())));
+        }
         for positions in positions {
             let fits = positions.len() == 2 && positions[1] == width && positions[0] >= self.period();
             ShapeError::unless(fits, &format!("positions [P, {width}] with P >= {}", self.period()))?;

@@ -4,6 +4,7 @@ use crate::op::{Op, Saved};
 use crate::params::{ParamId, Params};
 use crate::shape::{Shape, View};
 use crate::workspace::Buffer;
+use std::cell::Cell;
 
 /// A value, and how it came about.
 pub(crate) struct Node {
@@ -40,6 +41,23 @@ impl Node {
     pub(crate) fn param(&self) -> Option<ParamId> {
         if let Value::Param(id) = self.value { Some(id) } else { None }
     }
+}
+
+thread_local! {
+    /// The list of nodes of the last tape on this thread, empty: the next one need not allocate it. A generated token is a
+    /// tape of its own.
+    static SPARE: Cell<Vec<Node>> = const { Cell::new(Vec::new()) };
+}
+
+/// An empty list, with room for as many nodes as the last one had.
+pub(super) fn take_spare() -> Vec<Node> {
+    SPARE.take()
+}
+
+/// Keeps an empty list for the next tape.
+pub(super) fn keep_spare(nodes: Vec<Node>) {
+    debug_assert!(nodes.is_empty());
+    SPARE.set(nodes);
 }
 
 /// The values of a node's inputs.
