@@ -65,13 +65,13 @@ fn prompts_and_sequences(shapes: &[(&'static str, GptConfig, usize, usize)]) {
         let prefill = alternate(measure::budget(4.0), || writer.prefill(*prompt), || writer.forward(*prompt));
         let one = || (0..TEXTS).for_each(|_| writer.write_side_by_side(1, 16));
         let together = alternate(measure::budget(4.0), || writer.write_side_by_side(TEXTS, 16), one);
-        let seconds = writer.seconds_of_tokens(if measure::is_bench() { *tokens } else { 2 });
-        let slowest = seconds.iter().copied().fold(0.0, f64::max) / median(&seconds);
+        let seconds = writer.seconds_of_tokens(if measure::is_bench() { *tokens } else { (*tokens).min(2) });
+        let slowest = seconds.iter().copied().reduce(f64::max).map(|slowest| slowest / median(&seconds));
         rows.push(vec![
             (*name).to_string(),
             format!("{prompt} tokens, {:.2}", prefill.ratio()),
             format!("{:.2}", 1.0 / together.ratio()),
-            if *tokens == 0 { "-".into() } else { format!("{slowest:.2}") },
+            slowest.map_or("-".into(), |slowest| format!("{slowest:.2}")),
         ]);
     }
     table::print(
