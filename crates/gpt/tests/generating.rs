@@ -84,6 +84,39 @@ fn sequences_side_by_side_have_the_bits_of_each_alone() {
     }
 }
 
+/// Many sequences, some of them sliding, have the same bits on any number of threads.
+#[test]
+fn many_sequences_have_the_same_bits_on_any_number_of_threads() {
+    let (model, params) = model(&variants()[0]);
+    let logits = |threads: usize| {
+        let mut decoders: Vec<Decoder<'_>> = (0..21)
+            .map(|i| {
+                let decoder = Decoder::new(&model, &params);
+                if i % 2 == 0 { decoder } else { decoder.sliding() }
+            })
+            .collect();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            for step in 0..12 {
+                let tokens: Vec<u32> = (0..21).map(|i| (i + step) % VOCAB as u32).collect();
+                Decoder::push_each(&mut decoders.iter_mut().collect::<Vec<_>>(), &tokens);
+            }
+        });
+        decoders.iter().flat_map(|decoder| bits(decoder.logits())).collect::<Vec<_>>()
+    };
+    let one = logits(1);
+    assert!([2, 3, 16].iter().all(|&threads| logits(threads) == one));
+}
+
+#[test]
+#[should_panic(expected = "one model and its parameters")]
+fn sequences_of_other_parameters_are_refused() {
+    let (model, params) = model(&variants()[0]);
+    let others = params.clone();
+    let (mut a, mut b) = (Decoder::new(&model, &params), Decoder::new(&model, &others));
+    Decoder::push_each(&mut [&mut a, &mut b], &[1, 2]);
+}
+
 /// Prompts of unequal lengths in one forward pass: each is computed as by itself, and padding is nowhere.
 #[test]
 fn prompts_of_unequal_lengths_go_through_together() {

@@ -13,6 +13,10 @@ use tensor::kernels::matvec::SERIAL_BELOW;
 use tensor::kernels::parallel;
 use tensor::{Params, Tape, Workspace};
 
+/// Sequences of a pass that one thread computes. With their later positions they are sixteen rows, which linear layers
+/// multiply one by one.
+const TOGETHER: usize = 8;
+
 /// Feeds a model tokens, one or many at a time, and has the logits of the next one.
 ///
 /// ```
@@ -73,17 +77,21 @@ impl<'m> Decoder<'m> {
     /// are blocked).
     ///
     /// # Panics
-    /// If there are not as many tokens as sequences, the models differ, or a token is not in the vocabulary.
+    /// If there are not as many tokens as sequences, the models or parameters differ, or a token is not in the vocabulary.
     #[track_caller]
     pub fn push_each(decoders: &mut [&mut Self], tokens: &[u32]) {
         assert_eq!(decoders.len(), tokens.len(), "a token for each sequence");
         let Some(first) = decoders.first() else { return };
-        let (model, serial) = (first.model, first.serial);
-        assert!(decoders.iter().all(|other| std::ptr::eq(other.model, model)), "sequences of one model");
+        let (model, params, serial) = (first.model, first.params, first.serial);
+        let same = |other: &&mut Self| std::ptr::eq(other.model, model) && std::ptr::eq(other.params, params);
+        assert!(decoders.iter().all(same), "sequences of one model and its parameters");
         decoders.iter_mut().for_each(|decoder| decoder.make_room(1));
-        // Weights that a kernel reads on one thread are read by each thread for some of the sequences.
-        let parts = if serial { parallel::threads().min(decoders.len()) } else { 1 };
-        let size = decoders.len().div_ceil(parts);
+        // Weights that a kernel reads on one thread are read by each thread for some of the sequences: for so few that their
+        // bits do not depend on how many threads there are.
+        let size = match serial {
+            true => decoders.len().div_ceil(parallel::threads()).min(TOGETHER),
+            false => decoders.len(),
+        };
         let parts = decoders.chunks_mut(size).zip(tokens.chunks(size)).collect();
         parallel::side_by_side(parts, |(decoders, tokens)| Self::push_together(decoders, tokens));
     }
