@@ -373,13 +373,14 @@ impl Gpt {
             caches.push(cache);
             new.push(tokens.len());
         }
-        let last: Vec<u32> = (0..n).map(|b| (b * time + new[b] - 1) as u32).collect();
         let mut cx = self.growing(tape, caches, new, both_sides);
         let x = self.hidden(&ids, &mut cx); // (B, T, C)
         let [b, t, c] = x.shape()[..] else { unreachable!("rows of positions") };
         if n == b * t {
             return self.unembed(x); // (B, 1, V)
         }
+        let new = cx.growing.map(|growing| growing.new).unwrap_or_default();
+        let last: Vec<u32> = new[..n].iter().enumerate().map(|(b, new)| (b * t + new - 1) as u32).collect();
         self.unembed(x.reshape([b * t, c]).embedding(&last, &[n]))
     }
 

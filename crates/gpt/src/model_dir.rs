@@ -5,8 +5,8 @@ use crate::card::ModelCard;
 use crate::files::CheckpointError;
 use crate::files::tensors;
 use crate::formats::{self, Format, Parts, TOKENIZER};
+use data::Tokenizer;
 use data::dataset::END_OF_DOCUMENT;
-use data::{DataError, Tokenizer};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use tensor::Params;
@@ -16,7 +16,7 @@ use tensor::Params;
 /// ```no_run
 /// use gpt::{Model, ModelCard, formats::GPT2};
 /// let model = Model::load("my/best".as_ref())?;
-/// let (ids, unknown) = model.encode_known("Once upon a time")?;
+/// let (ids, unknown) = model.encode_known("Once upon a time");
 /// model.save("exported".as_ref(), &GPT2, &ModelCard::default())?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -97,10 +97,8 @@ impl Model {
     }
 
     /// [`encode_known`] with this model's tokenizer.
-    ///
-    /// # Errors
-    /// As [`encode_known`].
-    pub fn encode_known(&self, text: &str) -> Result<(Vec<u32>, usize), DataError> {
+    #[must_use]
+    pub fn encode_known(&self, text: &str) -> (Vec<u32>, usize) {
         encode_known(&self.tokenizer, text)
     }
 
@@ -119,15 +117,13 @@ impl Model {
 
 /// Encodes a text and skips the characters that the tokenizer does not know. Returns at least one id, and the number of
 /// characters skipped.
-///
-/// # Errors
-/// If the tokenizer cannot encode the text for another reason.
-pub fn encode_known(tokenizer: &Tokenizer, text: &str) -> Result<(Vec<u32>, usize), DataError> {
+#[must_use]
+pub fn encode_known(tokenizer: &Tokenizer, text: &str) -> (Vec<u32>, usize) {
     let (mut ids, unknown) = tokenizer.encode_known(text);
     if ids.is_empty() {
         ids.push(0);
     }
-    Ok((ids, unknown))
+    (ids, unknown)
 }
 
 /// Where a text begins if nobody says so: with a new line, or with a tokenizer that has none, with its first token that is

@@ -1,9 +1,10 @@
 //! A tape that shows itself: as equations, as a Graphviz graph, as a table of its memory, and where its first
 //! non-finite value is.
 
-use crate::tape::node::Value;
+use crate::ParamId;
+use crate::tape::node::{Node, Place, Value};
 use crate::tape::{Tape, Var};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 
 impl Tape<'_> {
@@ -15,13 +16,11 @@ impl Tape<'_> {
     pub fn equation(&self, index: u32) -> String {
         let nodes = self.nodes.borrow();
         let node = &nodes[index as usize];
-        let inputs: Vec<String> = node.inputs.iter().map(|&i| self.label(i)).collect();
-        let right = match (&node.op, &node.value) {
-            (Some(op), _) => format!("{} {}", op.name(), inputs.join(" ")),
-            (None, Value::Param(_)) => "parameter".to_string(),
-            (None, _) => "constant".to_string(),
-        };
-        format!("{}: {} = {right}", self.label(index), node.shape)
+        let right = node.record.as_ref().map_or("constant".to_string(), |record| {
+            let inputs: Vec<String> = record.inputs.iter().map(|&place| self.label(place)).collect();
+            format!("{} {}", record.op.name(), inputs.join(" "))
+        });
+        format!("%{index}: {} = {right}", node.shape)
     }
 
     /// The graph in the language of Graphviz: `dot -Tsvg tape.dot -o tape.svg`. Parameters are boxes,
@@ -30,22 +29,20 @@ impl Tape<'_> {
     pub fn to_dot(&self) -> String {
         let nodes = self.nodes.borrow();
         let mut dot = String::from("digraph tape {\n  rankdir=BT;\n  node [fontname=\"monospace\"];\n");
-        let id = |index: u32| match nodes[index as usize].value {
-            // Several nodes may refer to one parameter: they are drawn as one box.
-            Value::Param(param) => format!("p{}", param.index()),
-            _ => format!("n{index}"),
-        };
+        let mut drawn = BTreeSet::new(); // parameters are drawn where they are used first
         for (index, node) in nodes.iter().enumerate() {
-            let index = index as u32;
-            let (shape, what) = match (&node.op, &node.value) {
-                (_, Value::Param(param)) => ("box", self.params.name(*param).to_string()),
-                (Some(op), _) => ("ellipse", op.name().to_string()),
-                (None, _) => ("note", "constant".to_string()),
-            };
-            let label = format!("{what}\\n{}", node.shape);
-            let _ = writeln!(dot, "  {} [shape={shape}, label=\"{label}\"];", id(index));
-            for &input in &node.inputs {
-                let _ = writeln!(dot, "  {} -> {};", id(input), id(index));
+            for id in params_of(node).filter(|&id| drawn.insert(id)) {
+                let label = format!("{}\\n{}", self.params.name(id), self.params.shape(id));
+                let _ = writeln!(dot, "  p{} [shape=box, label=\"{label}\"];", id.index());
+            }
+            let (shape, what) =
+                node.record.as_ref().map_or(("note", "constant"), |r| ("ellipse", r.op.name()));
+            let _ = writeln!(dot, "  n{index} [shape={shape}, label=\"{what}\\n{}\"];", node.shape);
+            for input in node.record.iter().flat_map(|record| &record.inputs) {
+                let _ = match input {
+                    Place::Param(id) => writeln!(dot, "  p{} -> n{index};", id.index()),
+                    Place::Node(from) => writeln!(dot, "  n{from} -> n{index};"),
+                };
             }
         }
         dot.push_str("}\n");
@@ -58,38 +55,56 @@ impl Tape<'_> {
         let mut rows: BTreeMap<&'static str, MemoryRow> = BTreeMap::new();
         for node in self.nodes.borrow().iter() {
             let Value::Here(buffer) = &node.value else { continue };
-            let row = rows.entry(node.op.as_ref().map_or("constant", |op| op.name())).or_default();
+            let record = node.record.as_ref();
+            let row = rows.entry(record.map_or("constant", |record| record.op.name())).or_default();
             row.nodes += 1;
             row.output_bytes += size_of_val(&buffer[..]);
-            row.saved_bytes += node.saved.as_ref().map_or(0, |saved| saved.bytes());
+            let saved = record.and_then(|record| record.saved.as_ref());
+            row.saved_bytes += saved.map_or(0, |saved| saved.bytes());
         }
         MemoryReport { rows: rows.into_iter().collect() }
     }
 }
 
 impl Var<'_> {
-    /// The first value on the tape, up to this one, that holds a NaN or an infinity, as a printed equation.
+    /// The first value on the tape, up to this one, that holds a NaN or an infinity, as a printed equation; of parameters,
+    /// those that this value or an earlier one is computed from.
     #[must_use]
     pub fn first_non_finite(self) -> Option<String> {
-        let nodes = self.tape.nodes.borrow();
-        (0..=self.index).find_map(|index| {
+        let (tape, params) = (self.tape, self.tape.params);
+        let bad = |data: &[f32]| {
+            let at = data.iter().position(|x| !x.is_finite())?;
+            Some(format!("holds {} at element {at}", data[at]))
+        };
+        let bad_param = |id: ParamId| {
+            let what = bad(params.data(id))?;
+            Some(format!("{}: {} = parameter {what}", params.name(id), params.shape(id)))
+        };
+        let last = match self.place {
+            Place::Param(id) => return bad_param(id),
+            Place::Node(index) => index,
+        };
+        let nodes = tape.nodes.borrow();
+        (0..=last).find_map(|index| {
             let node = &nodes[index as usize];
-            let view = (!matches!(node.value, Value::Freed)).then(|| node.view(self.tape.params))?;
-            let at = view.data.iter().position(|x| !x.is_finite())?;
-            Some(format!("{} holds {} at element {at}", self.tape.equation(index), view.data[at]))
+            params_of(node).find_map(bad_param).or_else(|| {
+                let computed = (!matches!(node.value, Value::Freed)).then(|| node.view())?;
+                Some(format!("{} {}", tape.equation(index), bad(computed.data)?))
+            })
         })
     }
+}
+
+/// The parameters among the inputs of an operation.
+fn params_of(node: &Node) -> impl Iterator<Item = ParamId> {
+    let inputs = node.record.iter().flat_map(|record| &record.inputs);
+    inputs.filter_map(|&place| if let Place::Param(id) = place { Some(id) } else { None })
 }
 
 /// Prints every computed value as an equation, in order. Parameters appear by name on the right.
 impl fmt::Display for Tape<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for index in 0..self.mark() as u32 {
-            if !matches!(self.nodes.borrow()[index as usize].value, Value::Param(_)) {
-                writeln!(f, "{}", self.equation(index))?;
-            }
-        }
-        Ok(())
+        (0..self.mark() as u32).try_for_each(|index| writeln!(f, "{}", self.equation(index)))
     }
 }
 

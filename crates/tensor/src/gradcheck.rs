@@ -11,11 +11,12 @@
 //! so that NaN fails.
 
 use crate::grad::{Accum, Grad};
-use crate::op::{Op, Saved};
+use crate::op::Op;
 use crate::params::{Grads, Params};
+use crate::saved::Saved;
 use crate::shape::View;
 use crate::tape::Var;
-use crate::tape::node::Value;
+use crate::tape::node::Place;
 use crate::{Shape, Workspace};
 use ndarray::ArrayD;
 use std::fmt;
@@ -141,17 +142,24 @@ fn check_accumulation(
 pub fn replay(var: Var<'_>, params: &[ArrayD<f64>]) -> ArrayD<f64> {
     let nodes = var.tape.nodes.borrow();
     let mut values: Vec<ArrayD<f64>> = Vec::with_capacity(nodes.len());
-    for node in &nodes[..=var.index as usize] {
-        values.push(match (&node.op, &node.value) {
-            (Some(op), _) => {
-                let inputs: Vec<_> = node.inputs.iter().map(|&i| values[i as usize].clone()).collect();
-                op.definition(&inputs)
+    let value = |place: Place, values: &[ArrayD<f64>]| match place {
+        Place::Param(id) => params[id.index()].clone(),
+        Place::Node(index) => values[index as usize].clone(),
+    };
+    let needed = match var.place {
+        Place::Param(_) => 0,
+        Place::Node(index) => index as usize + 1,
+    };
+    for node in &nodes[..needed] {
+        values.push(match &node.record {
+            Some(record) => {
+                let inputs: Vec<_> = record.inputs.iter().map(|&place| value(place, &values)).collect();
+                record.op.definition(&inputs)
             }
-            (None, Value::Param(id)) => params[id.index()].clone(),
-            (None, _) => node.view(var.tape.params).array().mapv(f64::from),
+            None => node.view().array().mapv(f64::from),
         });
     }
-    values.pop().expect("a tape that holds a Var is not empty")
+    value(var.place, &values)
 }
 
 /// Checks the gradients of a whole graph: `grads` (from `loss.backward`) against central differences of

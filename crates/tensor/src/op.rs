@@ -29,52 +29,11 @@
 //! ```
 
 use crate::grad::Grad;
+use crate::saved::Saved;
 use crate::shape::View;
-use crate::workspace::{Buffer, Workspace};
 use crate::{Shape, ShapeError};
 use ndarray::ArrayD;
 use std::fmt::Debug;
-
-/// What a forward keeps for its backward beside inputs and output, and scratch memory for both.
-pub struct Saved {
-    buffers: Vec<Buffer>,
-    workspace: Workspace,
-}
-
-impl Saved {
-    pub(crate) fn new(workspace: &Workspace) -> Self {
-        Self { buffers: Vec::new(), workspace: workspace.clone() }
-    }
-
-    /// Keeps `N` buffers of these lengths until the backward, to be filled now.
-    /// The backward finds them by position: `saved.get(0)` is the first.
-    pub fn keep<const N: usize>(&mut self, lengths: [usize; N]) -> [&mut [f32]; N] {
-        let start = self.buffers.len();
-        self.buffers.extend(lengths.map(|len| self.workspace.take(len)));
-        let mut new = self.buffers[start..].iter_mut();
-        std::array::from_fn(|_| &mut new.next().expect("N buffers were just added")[..])
-    }
-
-    /// What `keep` kept, by position.
-    ///
-    /// # Panics
-    /// If the forward kept fewer.
-    #[must_use]
-    pub fn get(&self, position: usize) -> &[f32] {
-        &self.buffers[position]
-    }
-
-    /// Scratch memory with unspecified contents, returned to the pool when dropped.
-    #[must_use]
-    pub fn scratch(&self, len: usize) -> Buffer {
-        self.workspace.take(len)
-    }
-
-    /// Bytes kept.
-    pub(crate) fn bytes(&self) -> usize {
-        self.buffers.iter().map(|b| size_of_val(&b[..])).sum()
-    }
-}
 
 /// A differentiable operation. Hyper-parameters are fields of the struct that implements it.
 pub trait Op: Debug + Send {

@@ -27,7 +27,7 @@ struct Param {
     data: AlignedVec, // row-major
     trainable: bool,
     sparse: bool,
-    int8: Option<Int8Matrix>, // the same numbers in eight bits, for passes that do not record
+    int8: Option<Box<Int8Matrix>>, // the same numbers in eight bits, for passes that do not record
 }
 
 /// Named tensors, in the order in which they were added.
@@ -148,13 +148,13 @@ impl Params {
     pub fn round_to_int8(&mut self, id: ParamId) {
         let param = &mut self.all[id.index()];
         assert!(param.shape.len() == 2, "only a matrix has rows to round; {} is {}", param.name, param.shape);
-        param.int8 = Some(Int8Matrix::new(&param.data, param.shape[1]));
+        param.int8 = Some(Box::new(Int8Matrix::new(&param.data, param.shape[1])));
     }
 
     /// A matrix in eight bits, if it was rounded.
     #[must_use]
     pub fn int8(&self, id: ParamId) -> Option<&Int8Matrix> {
-        self.all[id.index()].int8.as_ref()
+        self.all[id.index()].int8.as_deref()
     }
 
     /// All the numbers of all parameters, each to be changed: for an optimizer that works on several at once.

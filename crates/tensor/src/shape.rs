@@ -84,6 +84,9 @@ impl Shape {
     /// ```
     #[must_use]
     pub fn broadcast(&self, other: &Self) -> Option<Self> {
+        if self == other {
+            return Some(*self);
+        }
         let rank = self.rank.max(other.rank);
         let mut sizes = [1; MAX_RANK];
         for axis_from_right in 1..=rank {

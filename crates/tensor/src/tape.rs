@@ -16,14 +16,15 @@ mod dropout_seeds;
 pub(crate) mod node;
 mod recompute;
 
-use crate::op::{Op, Saved};
+use crate::op::Op;
 use crate::params::{Grads, ParamId, Params};
+use crate::saved::Saved;
 use crate::workspace::Workspace;
 use crate::{Shape, ShapeError, View};
 use adjoints::Adjoints;
 pub use dropout_seeds::DropoutSeeds;
 use ndarray::ArrayD;
-use node::{Node, Value};
+use node::{Graph, Node, Place, Record};
 use std::cell::RefCell;
 
 /// One forward pass. It lives for one micro-batch and borrows the parameters read-only, so stepping
@@ -37,12 +38,12 @@ pub struct Tape<'p> {
     dropout: Option<DropoutSeeds>,
 }
 
-/// A value on a tape: a reference and an index. It is `Copy`, so formulas nest:
+/// A value on a tape: a reference, and where the value is. It is `Copy`, so formulas nest:
 /// `x + mlp.forward(norm.forward(x))`.
 #[derive(Clone, Copy)]
 pub struct Var<'t> {
     pub(crate) tape: &'t Tape<'t>,
-    pub(crate) index: u32,
+    pub(crate) place: Place,
 }
 
 impl<'p> Tape<'p> {
@@ -98,15 +99,14 @@ impl<'p> Tape<'p> {
 
     /// A parameter as a value. Nothing is copied; its gradient will arrive in [`Grads`].
     pub fn param(&self, id: ParamId) -> Var<'_> {
-        let wants_grad = self.recording && self.params.is_trainable(id);
-        self.push(Node::leaf(self.params.shape(id), Value::Param(id), wants_grad))
+        Var { tape: self, place: Place::Param(id) }
     }
 
     /// A value that needs no gradient: inputs, constants.
     pub fn constant(&self, array: &ArrayD<f32>) -> Var<'_> {
         let mut buffer = self.workspace.take(array.len());
         buffer.iter_mut().zip(array).for_each(|(to, from)| *to = *from);
-        self.push(Node::leaf(array.shape().into(), Value::Here(buffer), false))
+        self.push(Node::leaf(array.shape().into(), buffer))
     }
 
     /// A value of `shape` that `fill` computes from others and writes in full, outside of the operations: what generating
@@ -125,7 +125,7 @@ impl<'p> Tape<'p> {
         let mut value = self.workspace.take(shape.elements());
         self.expect_own("compute", inputs);
         self.read_all(inputs, |views, _| fill(views, &mut value));
-        self.push(Node::leaf(shape, Value::Here(value), false))
+        self.push(Node::leaf(shape, value))
     }
 
     /// Applies an operation to values of this tape. The methods of [`Var`] are this call with names.
@@ -143,35 +143,37 @@ impl<'p> Tape<'p> {
             };
             let mut value = self.workspace.take(shape.elements());
             op.forward(views, &mut value, &mut saved);
-            (shape, Value::Here(value))
+            (shape, value)
         });
-        let wants_grad = inputs.iter().any(|x| self.nodes.borrow()[x.index as usize].wants_grad);
-        self.push(if self.recording {
-            let inputs = inputs.iter().map(|x| x.index).collect();
-            Node { op: Some(Box::new(op)), inputs, shape, value, saved: Some(saved), wants_grad }
-        } else {
-            Node::leaf(shape, value, false)
-        })
+        let mut node = Node::leaf(shape, value);
+        if self.recording {
+            let inputs: Box<[Place]> = inputs.iter().map(|x| x.place).collect();
+            node.wants_grad = inputs.iter().any(|&place| self.graph(|graph| graph.wants_grad(place)));
+            node.record = Some(Box::new(Record { op: Box::new(op), inputs, saved: Some(saved) }));
+        }
+        self.push(node)
     }
 
-    /// Reads several values in place. Few of them, as nearly every operation has, take no memory from the heap: generating a
+    fn graph<R>(&self, reader: impl FnOnce(Graph<'_>) -> R) -> R {
+        reader(Graph { nodes: &self.nodes.borrow(), params: self.params })
+    }
+
+    /// Reads several values in place. Up to three, as nearly every operation has, take no memory from the heap: generating a
     /// token is some fifty operations on small values.
     #[track_caller]
     fn read_all<R>(&self, vars: &[Var<'_>], reader: impl FnOnce(&[View<'_>], &[Shape]) -> R) -> R {
-        const FEW: usize = 6;
-        let nodes = self.nodes.borrow();
-        let view = |x: &Var<'_>| nodes[x.index as usize].view(self.params);
-        if vars.len() > FEW {
-            let views: Vec<View<'_>> = vars.iter().map(view).collect();
-            return reader(&views, &views.iter().map(|x| x.shape).collect::<Vec<_>>());
-        }
-        let none = View { data: &[], shape: Shape::scalar() };
-        let (mut views, mut shapes) = ([none; FEW], [none.shape; FEW]);
-        for (i, x) in vars.iter().enumerate() {
-            views[i] = view(x);
-            shapes[i] = views[i].shape;
-        }
-        reader(&views[..vars.len()], &shapes[..vars.len()])
+        self.graph(|graph| {
+            let view = |x: &Var<'_>| graph.view(x.place);
+            match vars {
+                [a] => read([view(a)], reader),
+                [a, b] => read([view(a), view(b)], reader),
+                [a, b, c] => read([view(a), view(b), view(c)], reader),
+                _ => {
+                    let views: Vec<View<'_>> = vars.iter().map(view).collect();
+                    reader(&views, &views.iter().map(|x| x.shape).collect::<Vec<_>>())
+                }
+            }
+        })
     }
 
     /// How many values there are so far: a mark for [`Tape::free_since`].
@@ -190,22 +192,24 @@ impl<'p> Tape<'p> {
     pub fn free_since(&self, mark: usize, keep: &[Var<'_>]) {
         self.expect_own("free_since", keep);
         if self.recompute || !self.recording {
-            let kept: Vec<usize> = keep.iter().map(|x| x.index as usize).collect();
-            recompute::forget(&mut self.nodes.borrow_mut(), mark, &kept, self.recording);
+            let is_kept = |place| keep.iter().any(|x| x.place == place);
+            recompute::forget(&mut self.nodes.borrow_mut(), mark, is_kept, self.recording);
         }
     }
 
     /// How a value is called in messages: `%7`, or the name of a parameter.
-    pub(crate) fn label(&self, index: u32) -> String {
-        let param = self.nodes.borrow()[index as usize].param();
-        param.map_or_else(|| format!("%{index}"), |id| self.params.name(id).to_string())
+    pub(crate) fn label(&self, place: Place) -> String {
+        match place {
+            Place::Param(id) => self.params.name(id).to_string(),
+            Place::Node(index) => format!("%{index}"),
+        }
     }
 
-    /// A `Var` is an index, and every tape has a node of that index: what the index means is its own tape's affair.
+    /// A `Var` is an index, and every tape has a value of that index: what the index means is its own tape's affair.
     #[track_caller]
     fn expect_own(&self, what: &str, vars: &[Var<'_>]) {
         if let Some(at) = vars.iter().position(|x| !std::ptr::eq(x.tape, self)) {
-            let (name, shape) = (vars[at].tape.label(vars[at].index), vars[at].shape());
+            let (name, shape) = (vars[at].tape.label(vars[at].place), vars[at].shape());
             panic!(
                 "{what}: expected values of one tape; found input {at}, {name} {shape}, of another. \
                  Compute it again on this tape, or carry its numbers over: tape.constant(&x.value())"
@@ -216,13 +220,13 @@ impl<'p> Tape<'p> {
     fn push(&self, node: Node) -> Var<'_> {
         let mut nodes = self.nodes.borrow_mut();
         nodes.push(node);
-        Var { tape: self, index: nodes.len() as u32 - 1 }
+        Var { tape: self, place: Place::Node(nodes.len() as u32 - 1) }
     }
 
     #[track_caller]
     #[cold]
     fn shape_panic(&self, op: &dyn Op, error: &ShapeError, inputs: &[Var<'_>]) -> ! {
-        let named: Vec<_> = inputs.iter().map(|x| (self.label(x.index), x.shape())).collect();
+        let named: Vec<_> = inputs.iter().map(|x| (self.label(x.place), x.shape())).collect();
         panic!("{}", error.message(op.name(), &named))
     }
 }
@@ -231,7 +235,9 @@ impl Drop for Tape<'_> {
     fn drop(&mut self) {
         // Last first, so that the pool hands the next tape the same buffers in the same places.
         let nodes = self.nodes.get_mut();
-        while nodes.pop().is_some() {}
+        while let Some(last) = nodes.len().checked_sub(1) {
+            nodes.truncate(last);
+        }
         node::keep_spare(std::mem::take(nodes));
     }
 }
@@ -240,7 +246,7 @@ impl<'t> Var<'t> {
     /// The sizes of the axes.
     #[must_use]
     pub fn shape(self) -> Shape {
-        self.tape.nodes.borrow()[self.index as usize].shape
+        self.tape.graph(|graph| graph.shape(self.place))
     }
 
     /// The tape that this value is on.
@@ -251,7 +257,7 @@ impl<'t> Var<'t> {
 
     /// Reads the value in place.
     pub fn read<R>(self, reader: impl FnOnce(View<'_>) -> R) -> R {
-        reader(self.tape.nodes.borrow()[self.index as usize].view(self.tape.params))
+        self.tape.graph(|graph| reader(graph.view(self.place)))
     }
 
     /// A copy of the value.
@@ -308,30 +314,36 @@ impl<'t> Var<'t> {
     pub fn backward_from(self, cotangent: &[f32], grads: &mut Grads, mut visit: impl FnMut(u32, &[f32])) {
         let Tape { params, workspace, .. } = *self.tape;
         assert!(self.tape.recording, "backward: this tape was made by Tape::no_grad and recorded nothing");
-        let mut adjoints = Adjoints::new(self.index, cotangent, self.shape().elements(), grads, workspace);
-        for index in (0..=self.index).rev() {
-            let Some(dy) = adjoints.take(index) else { continue }; // the loss does not depend on it
+        let (found, expected) = (cotangent.len(), self.shape());
+        assert!(
+            found == expected.elements(),
+            "backward: {found} numbers as the adjoint of a value {expected}"
+        );
+        let mut adjoints = Adjoints::new(self.place, cotangent, params, grads, workspace);
+        while let Some((index, dy)) = adjoints.newest() {
             visit(index, &dy);
             if self.tape.recompute {
                 recompute::restore(&mut self.tape.nodes.borrow_mut(), index, params, workspace);
             }
-            let nodes = self.tape.nodes.borrow();
-            let node = &nodes[index as usize];
-            match &node.op {
-                Some(op) if node.wants_grad => {
-                    let (x, y) = (node::inputs(&nodes, node, params), node.view(params).data);
-                    let saved = node.saved.as_ref().expect("a recorded node keeps what its forward saved");
-                    let mut parts = adjoints.parts_of(&nodes, node, dy.len());
-                    op.backward(&x, y, &dy, saved, &mut parts.grads());
-                    adjoints.put_back(parts, &nodes, node, dy);
-                }
-                Some(_) => {}
-                None => adjoints.arrive(node, &dy),
-            }
-            drop(nodes);
+            self.tape.graph(|graph| {
+                let node = &graph.nodes[index as usize];
+                let Some(Record { op, inputs, saved }) = node.record.as_deref().filter(|_| node.wants_grad)
+                else {
+                    return; // a constant, or no parameter behind it learns
+                };
+                let saved = saved.as_ref().expect("a recorded node keeps what its forward saved");
+                let mut parts = adjoints.parts_of(graph, &**op, inputs, dy.len());
+                op.backward(&graph.views(inputs), node.view().data, &dy, saved, &mut parts.grads());
+                adjoints.put_back(parts, &**op, inputs, dy);
+            });
             if self.tape.recompute {
                 recompute::forget_again(&mut self.tape.nodes.borrow_mut()[index as usize]);
             }
         }
     }
+}
+
+/// Hands an operation the views of its inputs, and their shapes.
+fn read<R, const N: usize>(views: [View<'_>; N], reader: impl FnOnce(&[View<'_>], &[Shape]) -> R) -> R {
+    reader(&views, &views.map(|x| x.shape))
 }

@@ -6,18 +6,17 @@
 //! a little larger does: a pool of exact sizes would keep a set of buffers for every length there is.
 
 use std::collections::BTreeMap;
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Cache lines, and one AVX-512 register, are 64 bytes: 16 floats.
 const ALIGN_BYTES: usize = 64;
-const ALIGN_FLOATS: usize = ALIGN_BYTES / size_of::<f32>();
+pub(crate) const ALIGN_FLOATS: usize = ALIGN_BYTES / size_of::<f32>();
 
 /// A slice of floats that begins on a cache line, so that no vector load straddles two.
 #[derive(Default)]
 pub struct AlignedVec {
     data: Vec<f32>, // a few floats longer than the capacity
-    start: usize,
     len: usize,
 }
 
@@ -28,10 +27,13 @@ impl AlignedVec {
     /// `len` zeros.
     #[must_use]
     pub fn zeros(len: usize) -> Self {
-        let data = vec![0.0; len + ALIGN_FLOATS - 1];
-        // A Vec's heap block does not move when the Vec does, so the offset stays right.
-        let start = data.as_ptr().align_offset(ALIGN_BYTES).min(ALIGN_FLOATS - 1);
-        Self { data, start, len }
+        Self { data: vec![0.0; len + ALIGN_FLOATS - 1], len }
+    }
+
+    /// Where the slice is in the block: from its first cache line on.
+    fn range(&self) -> Range<usize> {
+        let start = self.data.as_ptr().align_offset(ALIGN_BYTES).min(self.data.len() - self.len);
+        start..start + self.len
     }
 
     /// Floats that it has room for.
@@ -51,13 +53,14 @@ impl Clone for AlignedVec {
 impl Deref for AlignedVec {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
-        &self.data[self.start..self.start + self.len]
+        &self.data[self.range()]
     }
 }
 
 impl DerefMut for AlignedVec {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.data[self.start..self.start + self.len]
+        let range = self.range();
+        &mut self.data[range]
     }
 }
 
@@ -80,7 +83,6 @@ pub struct PoolStats {
 struct Pool {
     free: BTreeMap<usize, Vec<AlignedVec>>, // by capacity
     stats: PoolStats,
-    poison: bool,
 }
 
 impl Pool {
@@ -106,6 +108,7 @@ impl Pool {
 #[derive(Clone, Default)]
 pub struct Workspace {
     pool: Arc<Mutex<Pool>>,
+    poison: bool,
 }
 
 impl Workspace {
@@ -119,9 +122,7 @@ impl Workspace {
     /// of its output, or reads before it writes, cannot go unnoticed. For tests.
     #[must_use]
     pub fn poisoned() -> Self {
-        let workspace = Self::new();
-        workspace.lock().poison = true;
-        workspace
+        Self { poison: true, ..Self::default() }
     }
 
     /// A buffer of `len` floats with unspecified contents: whoever takes it writes all of it.
@@ -138,10 +139,9 @@ impl Workspace {
         }
         pool.stats.live_bytes += bytes;
         pool.stats.peak_bytes = pool.stats.peak_bytes.max(pool.stats.live_bytes);
-        let poison = pool.poison;
         drop(pool);
         let mut data = reused.unwrap_or_else(|| AlignedVec::zeros(len));
-        if poison {
+        if self.poison {
             data.fill(f32::NAN);
         }
         Buffer { data: Some(data), home: self.clone() }

@@ -100,10 +100,8 @@ fn steps(base: &Model, reviews: &Reviews, method: &str) -> Result<Vec<f64>> {
     let method: Method = method.parse()?;
     let (classifier, mut params) = RECIPE.classifier(base, reviews.train.names(), &method, 1)?;
     let count = STEPS * RECIPE.batch_size;
-    let texts = reviews.train.texts()[..count]
-        .iter()
-        .map(|text| Ok(base.encode_known(text)?.0))
-        .collect::<Result<Vec<_>>>()?;
+    let texts: Vec<Vec<u32>> =
+        reviews.train.texts()[..count].iter().map(|text| base.encode_known(text).0).collect();
     let targets = Targets::Labels(reviews.train.labels()[..count].to_vec(), vec![1.0; 2]);
     let task = Classify {
         classifier: &classifier,

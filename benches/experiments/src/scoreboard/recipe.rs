@@ -235,11 +235,11 @@ impl Recipe {
     /// The tokens of texts, as they stand in the pattern if there is one.
     ///
     /// # Errors
-    /// If the tokenizer cannot read one.
+    /// If the pattern has no place for the text.
     pub fn encode(&self, model: &Model, texts: &[String]) -> Result<Vec<Vec<u32>>> {
         let pattern: Option<Pattern> = self.words.map(|(pattern, _)| pattern.parse()).transpose()?;
         let piece = |text: &String| pattern.as_ref().map_or_else(|| text.clone(), |p| p.text_piece(text));
-        texts.iter().map(|text| Ok(model.encode_known(&piece(text))?.0)).collect()
+        Ok(texts.iter().map(|text| model.encode_known(&piece(text)).0).collect())
     }
 
     /// The classifier that [`Recipe::tune`] measures.

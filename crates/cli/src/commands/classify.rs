@@ -56,8 +56,8 @@ fn answer(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let pattern = saved.classifier.config.head.pattern();
-    let ids = |line: &String| model::encode_text(&saved.tokenizer, pattern, line).map(|(ids, _)| ids);
-    let texts: Vec<Vec<u32>> = lines.iter().map(ids).collect::<Result<_, _>>()?;
+    let ids = |line: &String| model::encode_text(&saved.tokenizer, pattern, line).0;
+    let texts: Vec<Vec<u32>> = lines.iter().map(ids).collect();
     let Target::Label { names } = &saved.classifier.config.target else {
         for number in saved.classifier.numbers(&saved.params, &texts).into_iter().flatten() {
             let written = match args.json {

@@ -104,20 +104,20 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let cloze = Cloze::new(args.pattern.clone(), args.verbalizer.as_ref(), &names)?;
     let mut words = Words::new(cloze, &model.tokenizer, model.gpt.max_tokens(&model.params))?;
     words.per_token = args.normalize;
-    let encode =
-        |text: &str| model::encode_text(&model.tokenizer, Some(&args.pattern), text).map(|(ids, _)| ids);
-    let part = |(texts, labels): (Vec<String>, Vec<usize>)| -> Result<Part, Failure> {
-        Ok(Part { texts: texts.iter().map(|text| encode(text)).collect::<Result<_, _>>()?, labels })
+    let encode = |text: &str| model::encode_text(&model.tokenizer, Some(&args.pattern), text).0;
+    let part = |(texts, labels): (Vec<String>, Vec<usize>)| Part {
+        texts: texts.iter().map(|text| encode(text)).collect(),
+        labels,
     };
     let content_free = args.content_free.iter().filter(|_| args.calibrate);
     let asking = Asking {
         args,
         model: &model,
         names: &names,
-        train: part(train)?,
-        test: part(test)?,
+        train: part(train),
+        test: part(test),
         separator: model.tokenizer.encode(&args.separator.replace("\\n", "\n"))?,
-        content_free: content_free.map(|text| encode(text)).collect::<Result<_, _>>()?,
+        content_free: content_free.map(|text| encode(text)).collect(),
         words,
     };
     let rows = args.k.iter().map(|&k| asking.row(k)).collect::<Result<Vec<Value>, _>>()?;

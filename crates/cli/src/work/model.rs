@@ -62,11 +62,7 @@ pub(crate) fn load(path: &Path) -> Result<Model, Failure> {
 }
 
 /// [`encode_known`] of a text that is put into a pattern, or stands by itself.
-pub(crate) fn encode_text(
-    tokenizer: &Tokenizer,
-    pattern: Option<&Pattern>,
-    text: &str,
-) -> Result<(Vec<u32>, usize), data::DataError> {
+pub(crate) fn encode_text(tokenizer: &Tokenizer, pattern: Option<&Pattern>, text: &str) -> (Vec<u32>, usize) {
     match pattern {
         Some(pattern) => encode_known(tokenizer, &pattern.text_piece(text)),
         None => encode_known(tokenizer, text),

@@ -86,6 +86,9 @@ impl<'m> Decoder<'m> {
         let same = |other: &&mut Self| std::ptr::eq(other.model, model) && std::ptr::eq(other.params, params);
         assert!(decoders.iter().all(same), "sequences of one model and its parameters");
         decoders.iter_mut().for_each(|decoder| decoder.make_room(1));
+        if decoders.len() == 1 {
+            return Self::push_together(decoders, tokens);
+        }
         // Weights that a kernel reads on one thread are read by each thread for some of the sequences: for so few that their
         // bits do not depend on how many threads there are.
         let size = match serial {
@@ -103,7 +106,6 @@ impl<'m> Decoder<'m> {
         let halfway = model.max_tokens(params).div_ceil(2);
         let mut later = Vec::new();
         let mut sequences: Vec<(&mut Cache, &[u32])> = Vec::with_capacity(decoders.len());
-        let mut logits = Vec::with_capacity(decoders.len());
         for (decoder, token) in decoders.iter_mut().zip(tokens) {
             if decoder.cache.len() >= halfway
                 && let Some(next) = &mut decoder.next
@@ -111,14 +113,13 @@ impl<'m> Decoder<'m> {
                 later.push((next, std::slice::from_ref(token)));
             }
             sequences.push((&mut decoder.cache, std::slice::from_ref(token)));
-            logits.push(&mut decoder.logits);
         }
         let n = sequences.len();
         sequences.extend(later);
         let tape = Tape::no_grad(params, &workspace);
         model.extend(&tape, sequences, n, false).read(|found| {
-            for (to, from) in logits.into_iter().zip(found.data.chunks(model.config.vocab_size)) {
-                to.copy_from_slice(from);
+            for (decoder, logits) in decoders.iter_mut().zip(found.data.chunks(model.config.vocab_size)) {
+                decoder.logits.copy_from_slice(logits);
             }
         });
     }

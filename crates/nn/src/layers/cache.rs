@@ -146,6 +146,7 @@ impl Growing<'_> {
         let turned = if changes { &turned[..] } else { qkv };
         for ((cache, &new), turned) in self.caches.iter_mut().zip(&self.new).zip(turned.chunks(time * row)) {
             let layer = &mut cache.layers[self.layer];
+            layer.make_room(new * kv);
             for row in turned[..new * row].chunks_exact(row) {
                 layer.k.extend_from_slice(&row[c..c + kv]);
                 layer.v.extend_from_slice(&row[c + kv..]);
@@ -172,6 +173,15 @@ impl Growing<'_> {
 }
 
 impl Layer {
+    /// Room for so many more floats: for a good deal more at first, twice as much each time.
+    fn make_room(&mut self, floats: usize) {
+        for list in [&mut self.k, &mut self.v] {
+            if list.capacity() - list.len() < floats {
+                list.reserve(floats.max(list.len()).max(1 << 13));
+            }
+        }
+    }
+
     /// y (N, C), what the last N positions receive, whose queries, keys and values `qkv` (N, C + 2 NKV hs) are; their keys and
     /// values are in the cache already. Position i of `end` sees `seen(i, end)`.
     fn attend(

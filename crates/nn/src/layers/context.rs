@@ -1,9 +1,13 @@
 //! What the layers of one forward pass share.
 
 use super::cache::Growing;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use tensor::kernels::attention::Intervals;
 use tensor::{Tape, Var};
+
+/// What is seen without caches, of a pass that has some.
+static NOBODY: LazyLock<Arc<Intervals>> =
+    LazyLock::new(|| Arc::new(Intervals::new(Vec::new(), Vec::new(), 1)));
 
 /// One forward pass: its tape, the shape of its ids, who sees whom and, while generating, the caches of its sequences. A
 /// model makes it, hands it through its layers, and drops it with the tape.
@@ -37,7 +41,6 @@ impl<'t, 'c> Context<'t, 'c> {
     pub fn with_caches(tape: &'t Tape<'t>, growing: Growing<'c>) -> Self {
         let time = growing.new.iter().copied().max().unwrap_or(0);
         let shape = [growing.new.len(), time];
-        let nobody = Arc::new(Intervals::new(Vec::new(), Vec::new(), 1));
-        Self { growing: Some(growing), ..Self::new(tape, shape, nobody) }
+        Self { growing: Some(growing), ..Self::new(tape, shape, Arc::clone(&NOBODY)) }
     }
 }

@@ -3,7 +3,7 @@
 use crate::peft::Tuning;
 use crate::{Init, ParamBuilder};
 use tensor::kernels::cross_entropy::Regularizer;
-use tensor::kernels::int8::{Int8Matrix, Int16Vector, matvec_int8};
+use tensor::kernels::int8::{Int8Matrix, matvec_int8};
 use tensor::kernels::matvec::matvec;
 use tensor::{ParamId, Var};
 
@@ -39,8 +39,11 @@ impl Linear {
     #[track_caller]
     #[must_use]
     pub fn forward<'t>(&self, x: Var<'t>) -> Var<'t> {
+        if self.reads_weight_once(x) {
+            return self.forward_rows(x);
+        }
         let (weight, bias) = self.on_tape(x);
-        if self.reads_weight_once(x) { self.forward_rows(x, weight, bias) } else { x.linear(weight, bias) }
+        x.linear(weight, bias)
     }
 
     /// Whether the weight is multiplied by the rows of x one by one: see [`FEW_ROWS`].
@@ -53,23 +56,25 @@ impl Linear {
         x.tape().params().int8(self.weight).filter(|_| self.tuning.is_none())
     }
 
-    fn forward_rows<'t>(&self, x: Var<'t>, weight: Var<'t>, bias: Option<Var<'t>>) -> Var<'t> {
-        let (shape, n_out) = (x.shape(), weight.shape()[0]);
-        let (rows, width) = shape.rows_and_width();
-        let int8 = self.int8(x);
-        let inputs = [x, weight, bias.unwrap_or(x)];
-        x.tape().compute(&inputs, shape.with_last(n_out), |inputs, y| {
-            let (x, bias) = (inputs[0].data, bias.map(|_| inputs[2].data));
-            match int8 {
-                _ if rows == 0 => {}
-                None => matvec(inputs[1].data, x, rows, bias, y),
-                Some(weight) => {
-                    let mut rounded = vec![Int16Vector::default(); rows];
-                    rounded.iter_mut().zip(x.chunks(width)).for_each(|(rounded, x)| rounded.set(x));
-                    matvec_int8(weight, &rounded, bias, y);
-                }
-            }
-        })
+    fn forward_rows<'t>(&self, x: Var<'t>) -> Var<'t> {
+        let (tape, params, shape) = (x.tape(), x.tape().params(), x.shape());
+        let (rows, int8) = (shape.rows_and_width().0, self.int8(x));
+        let tuned = (!self.tuning.is_none()).then(|| self.on_tape(x));
+        let shape = shape.with_last(params.shape(self.weight)[0]);
+        let product = |x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]| match int8 {
+            _ if rows == 0 => {}
+            None => matvec(weight, x, rows, bias, y),
+            Some(weight) => matvec_int8(weight, x, rows, bias, y),
+        };
+        match tuned {
+            None => tape.compute(&[x], shape, |x, y| {
+                let bias = self.bias.map(|bias| params.data(bias));
+                product(x[0].data, params.data(self.weight), bias, y);
+            }),
+            Some((weight, bias)) => tape.compute(&[x, weight, bias.unwrap_or(x)], shape, |x, y| {
+                product(x[0].data, x[1].data, bias.map(|_| x[2].data), y);
+            }),
+        }
     }
 
     /// The cross-entropy of this layer's outputs as logits, bounded by a soft cap if there is one, for x (.., n_in):
@@ -93,7 +98,10 @@ impl Linear {
     /// The parameters as values on the tape of `x`, for operations that fuse this layer with others.
     pub(crate) fn on_tape<'t>(&self, x: Var<'t>) -> (Var<'t>, Option<Var<'t>>) {
         let tape = x.tape();
-        let weight = self.tuning.weight(tape.param(self.weight));
-        (weight, self.bias.map(|bias| self.tuning.bias(tape.param(bias))))
+        let (weight, bias) = (tape.param(self.weight), self.bias.map(|bias| tape.param(bias)));
+        match &self.tuning {
+            none if none.is_none() => (weight, bias),
+            tuning => (tuning.weight(weight), bias.map(|bias| tuning.bias(bias))),
+        }
     }
 }

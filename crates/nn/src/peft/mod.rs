@@ -43,7 +43,7 @@ impl Tuning {
     /// Whether this changes nothing.
     #[must_use]
     pub fn is_none(&self) -> bool {
-        *self == Self::default()
+        self.lora.iter().all(Option::is_none) && self.ia3.is_none()
     }
 
     /// The weight (n_out, n_in) as it is used.

@@ -15,6 +15,7 @@ use super::matvec::in_parts;
 use super::simd::int8::{STEP, dots};
 use super::simd::{Kernel, LANES, Simd, dispatch};
 use super::vmath::padded;
+use std::cell::Cell;
 
 /// The largest magnitude of a weight.
 const LARGEST_WEIGHT: f32 = 127.0;
@@ -75,22 +76,25 @@ impl Int8Matrix {
     }
 }
 
-/// A vector in fifteen bits, to be multiplied by the rows of an [`Int8Matrix`]. Its memory is used again.
-#[derive(Clone, Debug, Default)]
-pub struct Int16Vector {
+/// A vector in fifteen bits, to be multiplied by the rows of an [`Int8Matrix`].
+#[derive(Default)]
+struct Int16Vector {
     q: Vec<i16>, // K rounded up to whole vectors, zeros at the end
     scale: f32,
-    len: usize, // K
 }
 
 impl Int16Vector {
     /// Takes the numbers of `x`. If it holds a NaN or an infinity, the products will be NaN.
-    pub fn set(&mut self, x: &[f32]) {
-        self.len = x.len();
+    fn set(&mut self, x: &[f32]) {
         self.q.clear();
         self.q.resize(x.len().next_multiple_of(STEP), 0);
         self.scale = dispatch(Round { x, largest: LARGEST_INPUT, q: &mut self.q });
     }
+}
+
+thread_local! {
+    /// The vectors of the last product on this thread: their memory is used again.
+    static ROUNDED: Cell<Vec<Int16Vector>> = const { Cell::new(Vec::new()) };
 }
 
 /// Writes the integers next to x / scale and answers the scale: the largest magnitude in x divided by `largest`;
@@ -128,44 +132,48 @@ impl Kernel for Round<'_> {
     }
 }
 
-/// y (M, N) = x W^T + b, for M vectors x. The result of a vector has the same bits, however many others there are.
+/// y (M, N) = x W^T + b, for M vectors x (M, K). The result of a vector has the same bits, however many others there are.
 ///
 /// ```
-/// use tensor::kernels::int8::{Int8Matrix, Int16Vector, matvec_int8};
-/// let w = Int8Matrix::new(&[1.0, 2.0, 3.0, 4.0], 2);
-/// let (mut x, mut y) = (Int16Vector::default(), [0.0; 2]);
-/// x.set(&[1.0, 1.0]);
-/// matvec_int8(&w, &[x], Some(&[0.5, 0.5]), &mut y);
+/// use tensor::kernels::int8::{Int8Matrix, matvec_int8};
+/// let (w, mut y) = (Int8Matrix::new(&[1.0, 2.0, 3.0, 4.0], 2), [0.0; 2]);
+/// matvec_int8(&w, &[1.0, 1.0], 1, Some(&[0.5, 0.5]), &mut y);
 /// assert!((y[0] - 3.5).abs() < 0.02 && (y[1] - 7.5).abs() < 0.02);
 /// ```
 ///
 /// # Panics
 /// If the lengths do not fit.
 #[track_caller]
-pub fn matvec_int8(w: &Int8Matrix, x: &[Int16Vector], bias: Option<&[f32]>, y: &mut [f32]) {
-    let (m, n) = (x.len(), w.rows());
+pub fn matvec_int8(w: &Int8Matrix, x: &[f32], m: usize, bias: Option<&[f32]>, y: &mut [f32]) {
+    let n = w.rows();
     assert_eq!(m * n, y.len(), "int8: the rows of W");
-    assert!(x.iter().all(|x| x.len == w.columns), "int8: the columns of W");
+    assert_eq!(m * w.columns, x.len(), "int8: the columns of W");
     assert!(bias.is_none_or(|b| b.len() == n), "int8: one bias a row");
+    let mut vectors = ROUNDED.take();
+    vectors.resize_with(vectors.len().max(m), Int16Vector::default);
+    vectors.iter_mut().zip(x.chunks_exact(w.columns)).for_each(|(rounded, x)| rounded.set(x));
+    let rounded = &vectors[..m];
     let rows = if w.q.len() < SERIAL_BELOW { n } else { (SERIAL_BELOW / 4).div_ceil(w.width) };
     in_parts(m, n, rows, y, |start, part| {
         let width = part.len() / m;
         let mut sums = [0; ROWS];
         for first in (0..width).step_by(ROWS) {
             let sums = &mut sums[..ROWS.min(width - first)];
-            let row = start + first;
-            let q = &w.q[row * w.width..][..sums.len() * w.width];
-            for (x, y) in x.iter().zip(part.chunks_mut(width)) {
+            let rows = start + first..start + first + sums.len();
+            let q = &w.q[rows.start * w.width..rows.end * w.width];
+            for (x, y) in rounded.iter().zip(part.chunks_mut(width)) {
                 dots(&x.q, q, sums);
-                for (r, (y, sum)) in y[first..].iter_mut().zip(&*sums).enumerate() {
-                    *y = *sum as f32 * (w.scales[row + r] * x.scale);
-                    if let Some(bias) = bias {
-                        *y += bias[row + r];
-                    }
+                let y = &mut y[first..][..sums.len()];
+                for ((y, sum), scale) in y.iter_mut().zip(&*sums).zip(&w.scales[rows.clone()]) {
+                    *y = *sum as f32 * (scale * x.scale);
+                }
+                if let Some(bias) = bias {
+                    y.iter_mut().zip(&bias[rows.clone()]).for_each(|(y, b)| *y += b);
                 }
             }
         }
     });
+    ROUNDED.set(vectors);
 }
 
 #[cfg(test)]
@@ -185,9 +193,8 @@ mod tests {
     }
 
     fn product(w: &Int8Matrix, x: &[f32]) -> Vec<f32> {
-        let (mut rounded, mut y) = (Int16Vector::default(), vec![0.0; w.rows()]);
-        rounded.set(x);
-        matvec_int8(w, &[rounded], None, &mut y);
+        let mut y = vec![0.0; w.rows()];
+        matvec_int8(w, x, 1, None, &mut y);
         y
     }
 
@@ -231,12 +238,10 @@ mod tests {
     fn several_vectors_have_the_bits_of_each_alone() {
         for (rows, columns) in [(1, 33), (70, 40), (3000, 257)] {
             let w = Int8Matrix::new(&normal(rows * columns, 5), columns);
-            let x: Vec<Vec<f32>> = (6..11).map(|seed| normal(columns, seed)).collect();
-            let mut rounded = vec![Int16Vector::default(); x.len()];
-            rounded.iter_mut().zip(&x).for_each(|(rounded, x)| rounded.set(x));
-            let mut y = vec![f32::NAN; x.len() * rows];
-            matvec_int8(&w, &rounded, None, &mut y);
-            let alone: Vec<f32> = x.iter().flat_map(|x| product(&w, x)).collect();
+            let x = normal(5 * columns, 6);
+            let mut y = vec![f32::NAN; 5 * rows];
+            matvec_int8(&w, &x, 5, None, &mut y);
+            let alone: Vec<f32> = x.chunks(columns).flat_map(|x| product(&w, x)).collect();
             assert_eq!(y, alone);
         }
     }

@@ -3,9 +3,10 @@
 //! Destinations are moved out of their stores one by one, so that an operation can write to all its inputs' gradients
 //! at once and no two of them alias.
 
-use super::node::{Node, Value};
+use super::node::{Graph, Place};
 use crate::grad::{Accum, Grad};
-use crate::params::Grads;
+use crate::op::Op;
+use crate::params::{Grads, Params};
 use crate::workspace::{AlignedVec, Buffer, Workspace};
 
 /// The adjoints of values, by index, and the gradients of parameters.
@@ -35,69 +36,79 @@ pub(super) struct Parts {
 }
 
 impl<'a> Adjoints<'a> {
-    /// Of a sweep that begins at value `last`, with this adjoint.
-    #[track_caller]
+    /// Of a sweep that begins at the value in this place, with this adjoint.
     pub(super) fn new(
-        last: u32,
+        last: Place,
         cotangent: &[f32],
-        elements: usize,
+        params: &Params,
         grads: &'a mut Grads,
         workspace: &'a Workspace,
     ) -> Self {
-        let mut of_nodes: Vec<Option<Buffer>> = (0..=last).map(|_| None).collect();
-        let mut seed = workspace.take(elements);
-        seed.copy_from_slice(cotangent);
-        of_nodes[last as usize] = Some(seed);
+        let mut of_nodes = Vec::new();
+        match last {
+            Place::Node(index) => {
+                let mut seed = workspace.take(cotangent.len());
+                seed.copy_from_slice(cotangent);
+                of_nodes.resize_with(index as usize, || None);
+                of_nodes.push(Some(seed));
+            }
+            Place::Param(id) if params.is_trainable(id) => add_to(grads.arrive(id), cotangent),
+            Place::Param(_) => {}
+        }
         Self { of_nodes, grads, workspace }
     }
 
-    /// A value's adjoint, complete when its turn comes; `None`: nothing depends on it.
-    pub(super) fn take(&mut self, index: u32) -> Option<Buffer> {
-        self.of_nodes[index as usize].take()
-    }
-
-    /// The adjoint of a leaf, at which the sweep began: otherwise its users send to the gradients directly.
-    pub(super) fn arrive(&mut self, leaf: &Node, dy: &[f32]) {
-        if let (Some(id), true) = (leaf.param(), leaf.wants_grad) {
-            add_to(self.grads.arrive(id), dy);
+    /// The newest value that has an adjoint, which is complete; the loss does not depend on those without. `None`: the
+    /// sweep is at its end.
+    pub(super) fn newest(&mut self) -> Option<(u32, Buffer)> {
+        while let Some(adjoint) = self.of_nodes.pop() {
+            if let Some(dy) = adjoint {
+                return Some((self.of_nodes.len() as u32, dy));
+            }
         }
+        None
     }
 
-    /// Moves out what the backward of `node` writes to. `dy_len` is the length of its adjoint.
-    pub(super) fn parts_of(&mut self, nodes: &[Node], node: &Node, dy_len: usize) -> Parts {
+    /// Moves out what the backward of an operation writes to. `dy_len` is the length of its adjoint.
+    pub(super) fn parts_of(
+        &mut self,
+        graph: Graph<'_>,
+        op: &dyn Op,
+        inputs: &[Place],
+        dy_len: usize,
+    ) -> Parts {
         // The last input that is given once, and nothing yet.
-        let passes_on = node.op.as_ref().is_some_and(|op| op.passes_on());
-        let heir = node.inputs.iter().rposition(|&i| {
-            let input = &nodes[i as usize];
-            let once =
-                node.inputs.iter().filter(|&&j| j == i).count() == 1 && self.of_nodes[i as usize].is_none();
-            let computed = input.wants_grad && input.param().is_none();
-            passes_on && once && computed && input.shape.elements() == dy_len
+        let heir = inputs.iter().rposition(|&input| {
+            let Place::Node(i) = input else { return false };
+            let once = inputs.iter().filter(|&&other| other == input).count() == 1
+                && self.of_nodes[i as usize].is_none();
+            op.passes_on() && once && graph.wants_grad(input) && graph.shape(input).elements() == dy_len
         });
-        let mut places = Vec::with_capacity(node.inputs.len());
-        for (position, &i) in node.inputs.iter().enumerate() {
-            let input = &nodes[i as usize];
-            let elements = input.shape.elements();
-            let same =
-                |&j: &u32| j == i || input.param().is_some_and(|id| nodes[j as usize].param() == Some(id));
-            places.push(if !input.wants_grad || heir == Some(position) {
+        let mut places = Vec::with_capacity(inputs.len());
+        for (position, &input) in inputs.iter().enumerate() {
+            let elements = graph.shape(input).elements();
+            places.push(if !graph.wants_grad(input) || heir == Some(position) {
                 (Destination::Nowhere, Accum::Replace)
-            } else if let Some(first) = node.inputs[..position].iter().position(same) {
+            } else if let Some(first) = inputs[..position].iter().position(|&other| other == input) {
                 (Destination::Again { first, part: self.workspace.take(elements) }, Accum::Replace)
-            } else if let Value::Param(id) = input.value {
-                let (data, accum) = self.grads.take(id);
-                (Destination::Param(data), accum)
-            } else if let Some(buffer) = self.of_nodes[i as usize].take() {
-                (Destination::Node(buffer), Accum::Add)
             } else {
-                (Destination::Node(self.workspace.take(elements)), Accum::Replace)
+                match input {
+                    Place::Param(id) => {
+                        let (data, accum) = self.grads.take(id);
+                        (Destination::Param(data), accum)
+                    }
+                    Place::Node(i) => match self.of_nodes[i as usize].take() {
+                        Some(buffer) => (Destination::Node(buffer), Accum::Add),
+                        None => (Destination::Node(self.workspace.take(elements)), Accum::Replace),
+                    },
+                }
             });
         }
         Parts { places, heir }
     }
 
     /// Puts back what [`Adjoints::parts_of`] moved out, and hands `dy` on if an input takes it.
-    pub(super) fn put_back(&mut self, mut parts: Parts, nodes: &[Node], node: &Node, dy: Buffer) {
+    pub(super) fn put_back(&mut self, mut parts: Parts, op: &dyn Op, inputs: &[Place], dy: Buffer) {
         for position in 1..parts.places.len() {
             let (before, this) = parts.places.split_at_mut(position);
             if let Destination::Again { first, part } = &this[0].0 {
@@ -105,20 +116,21 @@ impl<'a> Adjoints<'a> {
                 add_to(Grad { to, accum: Accum::Add }, part);
             }
         }
-        for (position, ((place, _), &i)) in parts.places.into_iter().zip(&node.inputs).enumerate() {
-            let rows = || node.op.as_ref().and_then(|op| op.rows_reached(position));
-            match (place, nodes[i as usize].param()) {
-                (Destination::Node(buffer), _) => self.of_nodes[i as usize] = Some(buffer),
-                (Destination::Param(data), Some(id)) => {
+        for (position, ((destination, _), &input)) in parts.places.into_iter().zip(inputs).enumerate() {
+            match (destination, input) {
+                (Destination::Node(buffer), Place::Node(i)) => self.of_nodes[i as usize] = Some(buffer),
+                (Destination::Param(data), Place::Param(id)) => {
                     self.grads.put_back(id, data);
-                    self.grads.reach_rows(id, rows());
+                    self.grads.reach_rows(id, op.rows_reached(position));
                 }
-                (Destination::Again { .. }, Some(id)) => self.grads.reach_rows(id, rows()),
+                (Destination::Again { .. }, Place::Param(id)) => {
+                    self.grads.reach_rows(id, op.rows_reached(position));
+                }
                 _ => {}
             }
         }
-        if let Some(position) = parts.heir {
-            self.of_nodes[node.inputs[position] as usize] = Some(dy);
+        if let Some(Place::Node(i)) = parts.heir.map(|position| inputs[position]) {
+            self.of_nodes[i as usize] = Some(dy);
         }
     }
 }

@@ -1,45 +1,96 @@
-//! What a tape records of one value.
+//! What a tape records of one value, and the values as a graph.
 
-use crate::op::{Op, Saved};
+use crate::op::Op;
 use crate::params::{ParamId, Params};
+use crate::saved::Saved;
 use crate::shape::{Shape, View};
 use crate::workspace::Buffer;
 use std::cell::Cell;
 
-/// A value, and how it came about.
+/// A computed value, and how it came about.
 pub(crate) struct Node {
-    pub(crate) op: Option<Box<dyn Op>>, // None: a leaf, or computed without recording
-    pub(crate) inputs: Box<[u32]>,      // indices of older nodes
     pub(crate) shape: Shape,
     pub(crate) value: Value,
-    pub(crate) saved: Option<Saved>,
-    pub(crate) wants_grad: bool, // a trainable parameter is among its ancestors
+    pub(crate) record: Option<Box<Record>>, // None: a constant, or computed without recording
+    pub(crate) wants_grad: bool,            // a trainable parameter is among its ancestors
+}
+
+/// How a value was computed.
+pub(crate) struct Record {
+    pub(crate) op: Box<dyn Op>,
+    pub(crate) inputs: Box<[Place]>, // parameters, and nodes older than this one
+    pub(crate) saved: Option<Saved>, // None: freed with the value
 }
 
 /// Where a node's numbers are.
 pub(crate) enum Value {
     Here(Buffer),
     Again(Buffer), // freed before, and computed again for the backward
-    Param(ParamId),
     Freed,
 }
 
-impl Node {
-    /// A node that nothing was recorded of.
-    pub(crate) fn leaf(shape: Shape, value: Value, wants_grad: bool) -> Self {
-        Self { op: None, inputs: Box::default(), shape, value, saved: None, wants_grad }
+/// Where a value is: among the parameters, which no tape copies, or among the nodes of its tape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Param(ParamId),
+    Node(u32),
+}
+
+/// The values that an operation can have as inputs.
+#[derive(Clone, Copy)]
+pub(crate) struct Graph<'a> {
+    pub(crate) nodes: &'a [Node],
+    pub(crate) params: &'a Params,
+}
+
+impl<'a> Graph<'a> {
+    pub(crate) fn shape(self, place: Place) -> Shape {
+        match place {
+            Place::Param(id) => self.params.shape(id),
+            Place::Node(index) => self.nodes[index as usize].shape,
+        }
     }
 
-    pub(crate) fn view<'a>(&'a self, params: &'a Params) -> View<'a> {
+    pub(crate) fn view(self, place: Place) -> View<'a> {
+        match place {
+            Place::Param(id) => self.params.view(id),
+            Place::Node(index) => self.nodes[index as usize].view(),
+        }
+    }
+
+    /// Whether a backward sends anything to this value.
+    pub(crate) fn wants_grad(self, place: Place) -> bool {
+        match place {
+            Place::Param(id) => self.params.is_trainable(id),
+            Place::Node(index) => self.nodes[index as usize].wants_grad,
+        }
+    }
+
+    /// The values of an operation's inputs.
+    pub(crate) fn views(self, inputs: &[Place]) -> Vec<View<'a>> {
+        inputs.iter().map(|&place| self.view(place)).collect()
+    }
+}
+
+impl Node {
+    /// A node that nothing is recorded of.
+    pub(crate) fn leaf(shape: Shape, value: Buffer) -> Self {
+        Self { shape, value: Value::Here(value), record: None, wants_grad: false }
+    }
+
+    pub(crate) fn view(&self) -> View<'_> {
         match &self.value {
             Value::Here(buffer) | Value::Again(buffer) => View { data: buffer, shape: self.shape },
-            Value::Param(id) => params.view(*id),
             Value::Freed => panic!("this value was freed by Tape::free_since"),
         }
     }
 
-    pub(crate) fn param(&self) -> Option<ParamId> {
-        if let Value::Param(id) = self.value { Some(id) } else { None }
+    /// Gives back its buffers.
+    pub(super) fn free(&mut self) {
+        self.value = Value::Freed;
+        if let Some(record) = &mut self.record {
+            record.saved = None;
+        }
     }
 }
 
@@ -58,9 +109,4 @@ pub(super) fn take_spare() -> Vec<Node> {
 pub(super) fn keep_spare(nodes: Vec<Node>) {
     debug_assert!(nodes.is_empty());
     SPARE.set(nodes);
-}
-
-/// The values of a node's inputs.
-pub(crate) fn inputs<'a>(nodes: &'a [Node], node: &Node, params: &'a Params) -> Vec<View<'a>> {
-    node.inputs.iter().map(|&i| nodes[i as usize].view(params)).collect()
 }

@@ -132,9 +132,7 @@ fn examples(
     let tokens = |text: &str| model::encode_known(&completing.model.tokenizer, text);
     let (mut examples, mut unknown, mut characters) = (Vec::with_capacity(rows.len()), 0, 0);
     for (source, target) in rows {
-        let about = |e: DataError| Failure::from(e).about(path.display());
-        let ((source_ids, left_out), (target_ids, missing)) =
-            (tokens(source).map_err(about)?, tokens(target).map_err(about)?);
+        let ((source_ids, left_out), (target_ids, missing)) = (tokens(source), tokens(target));
         unknown += left_out + missing;
         characters += source.chars().count() + target.chars().count();
         examples.extend(template.example(&source_ids, &target_ids, max));

@@ -125,21 +125,20 @@ impl<'a> Tuning<'a> {
             (parts.train, parts.validation) = (train, validation);
         }
         let (mut unknown, mut characters) = (0, 0);
-        let mut tokens = |rows: Rows, part: &str| -> Result<Part, Failure> {
-            let about = |e: data::DataError| Failure::from(e).about(args.labelled.file(part).display());
+        let mut tokens = |rows: Rows| -> Part {
             let (mut texts, mut answers) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
             for (text, answer) in rows {
-                let (ids, left_out) = model::encode_text(&model.tokenizer, pattern, &text).map_err(about)?;
+                let (ids, left_out) = model::encode_text(&model.tokenizer, pattern, &text);
                 unknown += left_out;
                 characters += text.chars().count();
                 texts.push(ids);
                 answers.push(answer);
             }
-            Ok(Part { texts, answers })
+            Part { texts, answers }
         };
-        let train = tokens(parts.train, "training")?;
-        let validation = tokens(parts.validation, "validation")?;
-        let test = tokens(parts.test, "test")?;
+        let train = tokens(parts.train);
+        let validation = tokens(parts.validation);
+        let test = tokens(parts.test);
         let counts = [&train, &validation, &test].map(|part| part.texts.len());
         eprintln!("{} texts to train, {} to validate, {} to test", counts[0], counts[1], counts[2]);
         if unknown > 0 {

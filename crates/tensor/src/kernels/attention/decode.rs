@@ -3,7 +3,7 @@
 use super::problem::Heads;
 use crate::kernels::dot::{dot, dots};
 use crate::kernels::simd::{Kernel, LANES, Simd, dispatch};
-use crate::kernels::softmax::exponentials;
+use crate::kernels::softmax::{exponentials, largest};
 use crate::kernels::{parallel, scratch};
 
 /// Floats of keys and values below which all heads stay on one thread: they are read faster than a fork takes.
@@ -75,7 +75,7 @@ impl Kernel for Decode<'_> {
             for (j, score) in rest.iter_mut().enumerate() {
                 *score = dot(s, &q[head.clone()], &k[(seen + j) * row + kv..][..hs]) * scale;
             }
-            let max = weights.iter().fold(f32::NEG_INFINITY, |max, &x| if x > max { x } else { max });
+            let max = largest(s, weights);
             let sum = exponentials(s, weights, 1.0, max);
             weights.iter_mut().for_each(|weight| *weight /= sum);
             weighted_sum(s, weights, &v[kv..], row, &mut y[head]);
@@ -90,6 +90,10 @@ fn weighted_sum<S: Simd>(s: S, weights: &[f32], rows: &[f32], stride: usize, y: 
     while at + 4 * LANES <= y.len() {
         lanes_of_sum::<S, 4>(s, weights, &rows[at..], stride, &mut y[at..]);
         at += 4 * LANES;
+    }
+    while at + 2 * LANES <= y.len() {
+        lanes_of_sum::<S, 2>(s, weights, &rows[at..], stride, &mut y[at..]);
+        at += 2 * LANES;
     }
     while at + LANES <= y.len() {
         lanes_of_sum::<S, 1>(s, weights, &rows[at..], stride, &mut y[at..]);

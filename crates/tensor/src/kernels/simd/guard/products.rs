@@ -6,7 +6,7 @@ use crate::kernels::feed_forward::{
     Activation, WeightGrads, Weights, activate, feed_forward_backward, feed_forward_forward,
 };
 use crate::kernels::gemm::{Init, Mat, gemm};
-use crate::kernels::int8::{Int8Matrix, Int16Vector, matvec_int8};
+use crate::kernels::int8::{Int8Matrix, matvec_int8};
 use crate::kernels::matvec;
 use crate::kernels::simd::product::{Left, Product, Right};
 use crate::kernels::simd::{Kernel, Simd, dispatch, int8};
@@ -140,9 +140,7 @@ pub(super) fn int8_products(bench: &mut Bench) {
             let w = Int8Matrix::new(&bench.normals(rows * k), k);
             let [x, bias, y] = [k, rows, rows].map(|len| bench.normals(len));
             bench.check([x, bias], &[], [y], |[x, bias], _, [y]| {
-                let mut rounded = Int16Vector::default();
-                rounded.set(x);
-                matvec_int8(&w, &[rounded], Some(bias), y);
+                matvec_int8(&w, x, 1, Some(bias), y);
             });
         }
         // The integers themselves, which otherwise lie in memory that nobody guards.
