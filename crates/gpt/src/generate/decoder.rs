@@ -40,7 +40,6 @@ pub struct Decoder<'m> {
     cache: Cache,
     /// The newer half of the context at its later positions, as far as it is computed, if the context slides.
     next: Option<Cache>,
-    empty: Cache,     // of this model: a learned prompt or prefix
     serial: bool,     // whether each product of this model stays on one thread
     logits: Vec<f32>, // (V)
 }
@@ -49,17 +48,19 @@ impl<'m> Decoder<'m> {
     /// A decoder that has seen nothing. A model that is tuned, merged or not, generates like any other.
     #[must_use]
     pub fn new(model: &'m Gpt, params: &'m Params) -> Self {
-        let (empty, workspace) = (model.new_cache(params), Workspace::new());
+        let (cache, workspace) = (model.new_cache(params), Workspace::new());
         let logits = vec![0.0; model.config.vocab_size];
         let serial = params.ids().all(|id| params.data(id).len() < SERIAL_BELOW);
-        Self { model, params, workspace, cache: empty.clone(), next: None, empty, serial, logits }
+        Self { model, params, workspace, cache, next: None, serial, logits }
     }
 
     /// Prepares for a text longer than the context: from the middle of the context on, each token is computed at its later
     /// position, too, in the same pass over the weights, so that no token has to wait for the whole newer half.
     #[must_use]
     pub fn sliding(mut self) -> Self {
-        self.next = Some(self.empty.clone());
+        let mut next = self.cache.clone();
+        next.truncate(0);
+        self.next = Some(next);
         self
     }
 
@@ -159,8 +160,8 @@ impl<'m> Decoder<'m> {
     /// beginning. The logits are those of before, until a token is pushed.
     pub fn truncate(&mut self, len: usize) {
         self.cache.truncate(len);
-        if self.next.is_some() {
-            self.next = Some(self.empty.clone());
+        if let Some(next) = &mut self.next {
+            next.truncate(0);
             self.catch_up();
         }
     }
@@ -181,10 +182,12 @@ impl<'m> Decoder<'m> {
             return;
         }
         let newer = self.cache.tokens()[self.cache.len().div_ceil(2)..].to_vec();
-        self.cache = match &mut self.next {
-            Some(next) => std::mem::replace(next, self.empty.clone()),
-            None => self.empty.clone(),
-        };
+        if let Some(next) = &mut self.next {
+            std::mem::swap(&mut self.cache, next);
+            next.truncate(0); // its memory is used again
+        } else {
+            self.cache.truncate(0);
+        }
         if self.cache.len() < newer.len() {
             let tape = Tape::no_grad(self.params, &self.workspace);
             let missing = newer[self.cache.len()..].to_vec();

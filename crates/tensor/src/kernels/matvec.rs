@@ -4,7 +4,7 @@
 //! Every weight is read from memory once, so the time is that of reading the matrix (2 floating point operations for 4
 //! bytes and one vector). Several rows at a time keep enough loads under way.
 
-use super::dot::{dot, dots};
+use super::dot::{dot, dots, dots_of_two};
 use super::parallel;
 use super::simd::{Kernel, LANES, Simd, dispatch};
 
@@ -99,11 +99,36 @@ impl Kernel for Rows<'_> {
         let block = (BLOCK / k.max(1)).next_multiple_of(LANES);
         for first in (0..n).step_by(block) {
             let rows = first..n.min(first + block);
-            for i in 0..m {
-                let (x, y) = (&x[i * k..(i + 1) * k], &mut y[i * n..(i + 1) * n][rows.clone()]);
-                one(s, &w[rows.start * k..rows.end * k], x, y);
+            let w = &w[rows.start * k..rows.end * k];
+            for i in (0..m - 1).step_by(2) {
+                let x = x[i * k..(i + 2) * k].split_at(k);
+                let (y, z) = y[i * n..(i + 2) * n].split_at_mut(n);
+                two(s, w, x, (&mut y[rows.clone()], &mut z[rows.clone()]));
+            }
+            if m % 2 == 1 {
+                one(s, w, &x[(m - 1) * k..], &mut y[(m - 1) * n..][rows]);
             }
         }
+    }
+}
+
+/// W times two vectors: while one row comes from memory, another is multiplied.
+#[inline(always)]
+fn two<S: Simd>(s: S, w: &[f32], (x0, x1): (&[f32], &[f32]), (y0, y1): (&mut [f32], &mut [f32])) {
+    const HALF: usize = LANES / 2;
+    let k = x0.len();
+    let (eights0, rest0) = y0.as_chunks_mut::<HALF>();
+    let (eights1, rest1) = y1.as_chunks_mut::<HALF>();
+    let (w, w_rest) = w.split_at(eights0.len() * HALF * k);
+    for (i, (y0, y1)) in eights0.iter_mut().zip(eights1).enumerate() {
+        let mut lanes = [0.0; LANES];
+        s.store(dots_of_two(s, &w[i * HALF * k..][..HALF * k], k, x0, x1), &mut lanes);
+        y0.copy_from_slice(&lanes[..HALF]);
+        y1.copy_from_slice(&lanes[HALF..]);
+    }
+    for (r, (y0, y1)) in rest0.iter_mut().zip(rest1).enumerate() {
+        let w = &w_rest[r * k..(r + 1) * k];
+        (*y0, *y1) = (dot(s, w, x0), dot(s, w, x1));
     }
 }
 
