@@ -214,6 +214,32 @@ fn models_that_are_damaged() {
     newleaf().args(["sample", "--max-new-tokens=5", "--model"]).arg(&run).assert().success();
 }
 
+/// Weights that are numbers, and scores that are none.
+#[test]
+fn models_whose_scores_are_no_numbers() {
+    let place = place();
+    let gpt2 = ["--preset=nano-cpu", "--activation=gelu_tanh"];
+    train(&place, &place.path("text.txt"), &gpt2).assert().success();
+    let (run, out) = (place.path("run"), place.path("out"));
+    newleaf().args(["export", "--model"]).arg(&run).arg("--out").arg(&out).assert().success();
+    let _ = fs::remove_file(out.join("manifest.json")); // as one that another tool wrote
+    let path = out.join("model.safetensors");
+    let mut bytes = fs::read(&path).unwrap();
+    let start = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    bytes[start..].chunks_exact_mut(4).for_each(|float| float.copy_from_slice(&1e20_f32.to_le_bytes()));
+    fs::write(&path, &bytes).unwrap();
+    let words = ["out", "not numbers", "diverged"];
+    for more in [&[][..], &["--json"], &["--temperature=0"], &["--int8"]] {
+        let mut command = newleaf();
+        place.refuses(command.args(["sample", "--max-new-tokens=5", "--model"]).arg(&out).args(more), &words);
+    }
+    for more in [&[][..], &["--json"], &["--int8"]] {
+        let mut command = newleaf();
+        command.args(["eval", "--data"]).arg(place.path("text.txt")).arg("--model").arg(&out).args(more);
+        place.refuses(&mut command, &words);
+    }
+}
+
 /// A damaged checkpoint is named, and the one before it is used.
 #[test]
 fn a_damaged_checkpoint_is_passed_over() {

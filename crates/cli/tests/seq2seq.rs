@@ -170,10 +170,14 @@ fn mistakes_are_explained() {
     let mut command = newleaf();
     command.args(["augment", "--in", "x.txt", "--out", "y.txt", "--there"]).arg(place.path("fr"));
     place.refuses(&mut command, &["--back"]);
-    place.refuses(&mut translate(&place, "fr", "\ncat\n", &[]), &["line 1", "nothing to translate"]);
-    // What was translated before is there.
-    let output = translate(&place, "fr", "cat\n\ndog\n", &[]).assert().code(2).get_output().clone();
-    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 1);
+    // Line n of the answer belongs to line n of the text.
+    let lines = |input: &str, more: &[&str]| -> Vec<String> {
+        let output = translate(&place, "fr", input, more).assert().success().get_output().clone();
+        String::from_utf8(output.stdout).unwrap().lines().map(String::from).collect()
+    };
+    let (dense, sparse) = (lines("cat\ndog\n", &[]), lines("\ncat\n \n\ndog\n", &[]));
+    assert_eq!(sparse, ["", &dense[0], "", "", &dense[1]]);
+    assert_eq!(lines("\ncat\n\n", &["--pairs"]).len(), 1);
     place.write("nothing.txt", "\n\n");
     let mut command = newleaf();
     command.args(["summarize", "--model"]).arg(place.path("fr")).arg(place.path("nothing.txt"));

@@ -88,10 +88,13 @@ pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
     let ids = model.tokenizer.encode(text).map_err(|e| about(e.into()))?;
     let part = Part { text, ids };
     let answer = match other {
-        None => clm(args, &model, &part).map_err(|e| about(e.into()))?,
+        None => clm(args, &model, &part)?,
         Some(objective) => {
             let corruptor = corruptor(objective, &model)?;
             let losses = losses(&model, &corruptor, &part).map_err(|e| about(e.into()))?;
+            if losses.iter().any(|(.., loss)| !loss.is_finite()) {
+                return Err(model::without_numbers(&args.model));
+            }
             of_objectives(args, &losses, &part)
         }
     };
@@ -99,9 +102,10 @@ pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
 }
 
 /// The loss of going on with the text.
-fn clm(args: &Args, model: &Model, part: &Part<'_>) -> Result<String, DataError> {
+fn clm(args: &Args, model: &Model, part: &Part<'_>) -> Result<String, Failure> {
     let ids = &part.ids[..];
-    let f32_loss = gpt::train::evaluate(&model.gpt, &model.params, ids, 0)?;
+    let f32_loss = gpt::train::evaluate(&model.gpt, &model.params, ids, 0)
+        .map_err(|e| Failure::from(e).about(args.data.display()))?;
     let loss = if args.int8 {
         let mut params = model.params.clone();
         model.gpt.round_to_int8(&mut params);
@@ -109,6 +113,9 @@ fn clm(args: &Args, model: &Model, part: &Part<'_>) -> Result<String, DataError>
     } else {
         f32_loss
     };
+    if !loss.is_finite() {
+        return Err(model::without_numbers(&args.model));
+    }
     let (per_char, per_byte) = part.bits(loss);
     let targets = ids.len() - 1;
     let unknown = model.tokenizer.unknown_id().map(|unknown| ids.iter().filter(|&&id| id == unknown).count());

@@ -54,7 +54,9 @@ pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
     if ids.len().saturating_add(args.max_new_tokens) > model.gpt.max_tokens(&model.params) {
         decoder = decoder.sliding();
     }
-    decoder.push_all(&ids);
+    if !decoder.push_all(&ids).iter().any(|score| score.is_finite()) {
+        return Err(model::without_numbers(&args.model));
+    }
     let mut rng = Rng::new(args.sampling.seed, Stream::Sampling);
     for n in 0..args.num_samples {
         // Each sample continues the stream of the one before it: sample n does not depend on the number asked for.
@@ -72,15 +74,28 @@ pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
 fn write_sample(args: &Args, model: &Model, prompt: &str, generator: Generator<'_>) -> Result<(), Failure> {
     let tokens = generator.take(args.max_new_tokens);
     if args.json {
-        let text = model.tokenizer.decode(&tokens.collect::<Vec<_>>())?;
+        let ids: Vec<u32> = tokens.collect();
+        complete(args, ids.len())?;
+        let text = model.tokenizer.decode(&ids)?;
         return print(&format!("{}\n", json!({ "prompt": prompt, "text": text })));
     }
     print(prompt.trim_start_matches('\n'))?;
     let mut decoder = model.tokenizer.decoder(); // a token may be a part of a character: only whole ones are shown
+    let mut written = 0;
     for token in tokens {
         print(&decoder.push(token)?)?;
+        written += 1;
     }
-    print(&(decoder.finish() + "\n"))
+    print(&(decoder.finish() + "\n"))?;
+    complete(args, written)
+}
+
+/// A sample ends early only where the model's scores are no numbers.
+fn complete(args: &Args, written: usize) -> Result<(), Failure> {
+    match written == args.max_new_tokens {
+        true => Ok(()),
+        false => Err(model::without_numbers(&args.model)),
+    }
 }
 
 /// The text to continue, and its ids.

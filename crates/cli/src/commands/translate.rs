@@ -13,7 +13,7 @@ pub(crate) const ABOUT: &str = "Translate lines from standard input, by a model 
   newleaf translate --model zh-en < zh.txt | newleaf translate --model en-zh --sample     the same in other words
   newleaf translate --model en-zh --pairs < en.txt > more.jsonl    more pairs to learn zh-en from (--synthetic)
 
-The likeliest translation is looked for with a beam; with --sample one is drawn at random.";
+The likeliest translation is looked for with a beam; with --sample one is drawn at random. An empty line stays one.";
 
 /// What `newleaf translate` takes.
 #[derive(Debug, clap::Args)]
@@ -32,18 +32,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let model = args.answers.load()?;
     let mut answerer = args.answers.answerer(&model)?;
     let together = if std::io::stdin().is_terminal() { 1 } else { LINES };
-    let (mut lines, mut number) = (Vec::new(), 0);
+    let mut lines = Vec::new();
     let mut left_out = LeftOut::default();
     for line in std::io::stdin().lock().lines() {
-        number += 1;
         let line =
             line.map_err(|e| Failure::input(format!("standard input: {e}: expected lines of UTF-8")))?;
-        if line.trim().is_empty() {
-            write(args, &mut answerer, &std::mem::take(&mut lines), &mut left_out)?;
-            return Err(Failure::input(format!(
-                "standard input, line {number}: found nothing to translate, expected a text: remove empty lines"
-            )));
-        }
         lines.push(line.trim().to_string());
         if lines.len() == together {
             write(args, &mut answerer, &std::mem::take(&mut lines), &mut left_out)?;
@@ -61,11 +54,19 @@ fn write(
     left_out: &mut LeftOut,
 ) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    for (line, answer) in lines.iter().zip(answerer.answers(lines)?) {
-        left_out.add(&answer);
-        let written = match args.pairs {
-            true => writeln!(out, "{}", json!({ "source": answer.line(), "target": line })),
-            false => writeln!(out, "{}", answer.line()),
+    let texts: Vec<&String> = lines.iter().filter(|line| !line.is_empty()).collect();
+    let mut answers = answerer.answers(&texts)?.into_iter();
+    for line in lines {
+        // Line n of the answer belongs to line n of the text: an empty one stays empty. It is no pair.
+        let written = if line.is_empty() {
+            if args.pairs { Ok(()) } else { writeln!(out) }
+        } else {
+            let answer = answers.next().expect("an answer for each text");
+            left_out.add(&answer);
+            match args.pairs {
+                true => writeln!(out, "{}", json!({ "source": answer.line(), "target": line })),
+                false => writeln!(out, "{}", answer.line()),
+            }
         };
         written.map_err(|e| Failure::output(&e))?;
     }

@@ -61,6 +61,15 @@ pub(crate) fn load(path: &Path) -> Result<Model, Failure> {
     Model::load(&locate(path)?).map_err(|e| Failure::input(e.to_string()))
 }
 
+/// What is said of a model whose scores are no numbers.
+pub(crate) fn without_numbers(path: &Path) -> Failure {
+    Failure::input(format!(
+        "{}: the model's scores are not numbers, though its weights are: they are too large, as after a training that \
+         diverged: use an earlier checkpoint, or an undamaged copy",
+        path.display()
+    ))
+}
+
 /// [`encode_known`] of a text that is put into a pattern, or stands by itself.
 pub(crate) fn encode_text(tokenizer: &Tokenizer, pattern: Option<&Pattern>, text: &str) -> (Vec<u32>, usize) {
     match pattern {

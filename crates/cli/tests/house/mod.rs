@@ -5,6 +5,9 @@
 //!
 //! Two rules: the nevers ([`NEVERS`]), and no circle between files. Nothing breaks them.
 
+mod source;
+
+use source::{File, collect, module, resolve, tokens, uses, without_tests};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;

@@ -6,16 +6,16 @@ use std::path::Path;
 
 /// A source file: where its module is, and what it says.
 #[derive(Debug)]
-struct File {
+pub(super) struct File {
     /// Crate and modules, such as `["gpt", "train", "step"]`.
-    module: Vec<String>,
-    tokens: Vec<String>,
+    pub(super) module: Vec<String>,
+    pub(super) tokens: Vec<String>,
     /// What `use` brings into it: the name here, and the path. The name `*` stands for everything.
-    uses: Vec<Use>,
+    pub(super) uses: Vec<Use>,
 }
 
 #[derive(Clone, Debug)]
-struct Use {
+pub(super) struct Use {
     name: String,
     path: Vec<String>,
     /// Whether others see the name here, too.
@@ -23,7 +23,7 @@ struct Use {
 }
 
 /// The source files below a folder, by name such as `gpt/train/step.rs`.
-fn collect(folder: &Path, name: &str, texts: &mut BTreeMap<String, String>) {
+pub(super) fn collect(folder: &Path, name: &str, texts: &mut BTreeMap<String, String>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for path in entries.map(|entry| entry.unwrap().path()) {
         let name = format!("{name}/{}", path.file_name().unwrap().to_str().unwrap());
@@ -36,7 +36,7 @@ fn collect(folder: &Path, name: &str, texts: &mut BTreeMap<String, String>) {
 }
 
 /// `gpt/train/step.rs` is the module `gpt::train::step`, `gpt/train/mod.rs` is `gpt::train`.
-fn module(name: &str) -> Vec<String> {
+pub(super) fn module(name: &str) -> Vec<String> {
     let mut module: Vec<String> = name.trim_end_matches(".rs").split('/').map(String::from).collect();
     if matches!(module.last().map(String::as_str), Some("mod" | "lib" | "main")) {
         module.pop();
@@ -45,7 +45,7 @@ fn module(name: &str) -> Vec<String> {
 }
 
 /// Words and signs of a text, `::` being one; no comments, texts, numbers with signs.
-fn tokens(text: &str) -> Vec<String> {
+pub(super) fn tokens(text: &str) -> Vec<String> {
     let chars: Vec<char> = text.chars().collect();
     let at = |i: usize| chars.get(i).copied().unwrap_or('\0');
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
@@ -113,7 +113,7 @@ fn after_string(chars: &[char], start: usize) -> usize {
 }
 
 /// The tokens without the items behind `#[cfg(test)]`, and the modules in other files among those.
-fn without_tests(tokens: Vec<String>) -> (Vec<String>, Vec<String>) {
+pub(super) fn without_tests(tokens: Vec<String>) -> (Vec<String>, Vec<String>) {
     const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let (mut kept, mut modules, mut i) = (Vec::new(), Vec::new(), 0);
     while i < tokens.len() {
@@ -154,7 +154,7 @@ fn after_group(tokens: &[String], start: usize) -> usize {
 }
 
 /// What the `use` declarations bring in.
-fn uses(tokens: &[String]) -> Vec<Use> {
+pub(super) fn uses(tokens: &[String]) -> Vec<Use> {
     let mut uses = Vec::new();
     for (i, _) in tokens.iter().enumerate().filter(|(_, token)| *token == "use") {
         let passed_on =
@@ -218,14 +218,18 @@ impl File {
     }
 
     /// The macros that it defines.
-    fn macros(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn macros(&self) -> impl Iterator<Item = &str> {
         let is_definition = |three: &&[String]| three[0] == "macro_rules" && three[1] == "!";
         self.tokens.windows(3).filter(is_definition).map(|three| &three[2][..])
     }
 
     /// The paths that it names: in `use`, in its code, and in registries, where a word that is given to a macro of
     /// ours is a module.
-    fn paths(&self, by_module: &BTreeMap<&[String], &String>, macros: &BTreeSet<&str>) -> Vec<Vec<String>> {
+    pub(super) fn paths(
+        &self,
+        by_module: &BTreeMap<&[String], &String>,
+        macros: &BTreeSet<&str>,
+    ) -> Vec<Vec<String>> {
         let (tokens, mut paths, mut words) = (&self.tokens, Vec::new(), BTreeSet::new());
         let is = |i: usize, sign: &str| tokens.get(i).is_some_and(|token| token == sign);
         let is_word = |token: &str| token.starts_with(|c: char| c.is_alphabetic() || c == '_');
@@ -263,7 +267,7 @@ impl File {
 }
 
 /// The file that defines what a path leads to, as seen from a module; none if it is not of this workspace.
-fn resolve(
+pub(super) fn resolve(
     files: &BTreeMap<String, File>,
     by_module: &BTreeMap<&[String], &String>,
     from: &[String],

@@ -6,7 +6,8 @@
 //! F1 = 2 P R / (P + R)
 //!
 //! The number is the mean of the segments' F1. Of several references, each segment takes the one with the highest.
-//! Tokens are words in lower case without stemming, as in Google's `rouge-score`, and single characters of Chinese.
+//! Tokens are words in lower case without stemming, as in Google's `rouge-score`, whose words are of a-z and 0-9, here of
+//! the letters of any script; and single characters where words are written without spaces.
 //!
 //! Lin, ROUGE: a package for automatic evaluation of summaries (2004).
 

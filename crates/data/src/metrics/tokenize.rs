@@ -1,5 +1,8 @@
 //! What BLEU and ROUGE take for words.
 
+use unicode_general_category::{GeneralCategory, get_general_category};
+use unicode_normalization::UnicodeNormalization;
+
 /// How a segment is cut into tokens for [`Bleu`](super::Bleu). The names are sacrebleu's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tokenization {
@@ -122,14 +125,41 @@ fn chinese(c: char) -> bool {
     in_blocks(c) || matches!(c, '\u{20000}'..='\u{2a6d6}' | '\u{2f800}'..='\u{2fa1d}')
 }
 
-/// The tokens of ROUGE: runs of a-z and 0-9 in lower case, as `rouge-score` has them; and, which it has not, each
-/// character of writing without spaces (Chinese, Japanese) by itself.
+/// The tokens of ROUGE: runs of letters and digits in lower case, as `rouge-score` has them for a-z and 0-9, here of any
+/// script, composed (NFC), with the marks that belong to them; and each character of writing without spaces (Chinese,
+/// Japanese, Thai, Lao, Burmese, Khmer) by itself.
 pub(super) fn words_and_characters(text: &str) -> Vec<String> {
-    let lower = text.to_lowercase();
-    let alone = |c: char| chinese(c) && c.is_alphanumeric() || matches!(c, '\u{3041}'..='\u{30ff}');
-    let words = separate(&lower, alone);
-    let keep = |c: char| c.is_ascii_alphanumeric() || alone(c);
-    words.split(|c| !keep(c)).filter(|token| !token.is_empty()).map(str::to_string).collect()
+    let without_spaces = |c: char| {
+        chinese(c) || matches!(c, '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}')
+    };
+    let alone = |c: char| without_spaces(c) && c.is_alphanumeric() || matches!(c, '\u{3041}'..='\u{30ff}');
+    let mut tokens = Vec::new();
+    let mut word = String::new();
+    let mut ends = true; // whether a letter begins the next token
+    for c in text.nfc().flat_map(char::to_lowercase) {
+        if is_mark(c) {
+            if !word.is_empty() {
+                word.push(c);
+            }
+            continue;
+        }
+        let letter = c.is_alphanumeric() || alone(c);
+        if (ends || !letter || alone(c)) && !word.is_empty() {
+            tokens.push(std::mem::take(&mut word));
+        }
+        if letter {
+            word.push(c);
+        }
+        ends = alone(c);
+    }
+    tokens.extend(Some(word).filter(|word| !word.is_empty()));
+    tokens
+}
+
+/// A vowel sign, an accent: what is written on the letter before it.
+fn is_mark(c: char) -> bool {
+    use GeneralCategory::{EnclosingMark, NonspacingMark, SpacingMark};
+    !c.is_ascii() && matches!(get_general_category(c), NonspacingMark | SpacingMark | EnclosingMark)
 }
 
 #[cfg(test)]
@@ -165,5 +195,22 @@ mod tests {
             words_and_characters("The dog's No. 7, 我们！"),
             ["the", "dog", "s", "no", "7", "我", "们"]
         );
+    }
+
+    /// Letters of any script make words, with their marks; composed or not, they are the same.
+    #[test]
+    fn rouge_has_words_of_every_script() {
+        for (text, words) in [
+            ("Frau Müller, Straße", &["frau", "müller", "straße"][..]),
+            ("Мама мыла раму.", &["мама", "мыла", "раму"]),
+            ("मैं घर जाता हूँ।", &["मैं", "घर", "जाता", "हूँ"]),
+            ("나는 집에 간다", &["나는", "집에", "간다"]),
+            ("กินข้าว", &["กิ", "น", "ข้", "า", "ว"]),
+            ("カタカナ1つ", &["カ", "タ", "カ", "ナ", "1", "つ"]),
+        ] {
+            assert_eq!(words_and_characters(text), words, "{text}");
+            let taken_apart: String = text.nfd().collect();
+            assert_eq!(words_and_characters(&taken_apart), words, "{text}");
+        }
     }
 }

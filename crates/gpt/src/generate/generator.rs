@@ -5,7 +5,8 @@ use crate::model::Gpt;
 use random::Rng;
 use tensor::Params;
 
-/// An endless sequence of tokens that continue a prompt.
+/// A sequence of tokens that continue a prompt. It has no end, unless the model's weights are such that no score of the next
+/// token is a finite number.
 ///
 /// ```
 /// use gpt::{Gpt, config::Preset, generate::{Generator, Sampler}};
@@ -59,6 +60,9 @@ impl Iterator for Generator<'_> {
     fn next(&mut self) -> Option<u32> {
         if let Some(token) = self.pending.take() {
             self.decoder.push(token);
+        }
+        if !self.decoder.logits().iter().any(|score| score.is_finite()) {
+            return None;
         }
         let token = self.sampler.sample(&self.history, self.decoder.logits(), &mut self.rng);
         self.history.push(token);

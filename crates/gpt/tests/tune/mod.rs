@@ -106,3 +106,30 @@ fn trained(
     let outcome = fit(&mut params, &task, settings, |name| classifier.gpt.depth(name), quietly).unwrap();
     (classifier, params, outcome)
 }
+
+/// A task of which every measurement is better than the one before, so that the last weights are kept.
+struct Last<'a>(Classify<'a>, Mutex<f64>);
+
+impl Task for Last<'_> {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn tokens(&self, i: usize) -> usize {
+        self.0.tokens(i)
+    }
+
+    fn total_weight(&self, examples: &[usize]) -> f32 {
+        self.0.total_weight(examples)
+    }
+
+    fn loss<'t>(&self, tape: &'t Tape<'_>, examples: &[usize], weight: f32) -> Var<'t> {
+        self.0.loss(tape, examples, weight)
+    }
+
+    fn validate(&self, _: &Params) -> f64 {
+        let mut score = self.1.lock().unwrap();
+        *score += 1.0;
+        *score
+    }
+}

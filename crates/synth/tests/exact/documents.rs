@@ -1,6 +1,6 @@
 //! What generated documents say about themselves is so: labels, answers, translations, dialogues, episodes.
 
-use synth::{Document, Field, Format, Generator, find, run, sample};
+use super::*;
 
 /// The documents as fields.
 fn documents(name: &str, set: &[(&str, &str)], count: usize) -> Vec<Vec<(Field, String)>> {

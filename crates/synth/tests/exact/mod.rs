@@ -1,5 +1,7 @@
 //! Floors worked out by hand, and what the generated texts say.
 
+mod documents;
+
 use random::{Rng, Stream};
 use synth::kinds::sentiment;
 use synth::process::chain::MarkovChain;
