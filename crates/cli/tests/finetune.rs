@@ -42,6 +42,11 @@ fn from_a_table_to_labels() {
         assert!((float(&one["p"]["pos"]) + float(&one["p"]["neg"]) - 1.0).abs() < 1e-9, "{one}");
         assert_eq!(stdout(&mut classify(&place, out, "")), "");
     }
+    // What is not read is counted.
+    let long = format!("{}\n雪\n", "the soup was good today ".repeat(200));
+    let output = classify(&place, "small", &long).assert().success().get_output().clone();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("1 texts are longer") && told.contains("1 characters are not"), "{told}");
     // An adapter is small, and lies beside no copy of the model.
     assert!(place.path("whole").join("model.safetensors").exists());
     assert!(!place.path("small").join("model.safetensors").exists());

@@ -138,6 +138,10 @@ fn exported_models_compute_the_same() {
         .map(|name| format!("transformer.{name}"))
         .collect();
     assert_eq!(written.keys().cloned().collect::<BTreeSet<_>>(), expected);
+    let tokenizer = fs::read(out.join("tokenizer_config.json")).unwrap();
+    let tokenizer: serde_json::Value = serde_json::from_slice(&tokenizer).unwrap();
+    assert_eq!(tokenizer["tokenizer_class"], "PreTrainedTokenizerFast", "AutoTokenizer takes another one");
+    assert_eq!(tokenizer["model_max_length"], config.block_size);
     let ours = logits(&model, &params);
     let again = Model::load(&out).unwrap();
     assert!(again.gpt.config.bias && !config.bias);

@@ -1,5 +1,6 @@
 //! `newleaf classify`: the labels of texts, by a fine-tuned model.
 
+use crate::flags::answering::LeftOut;
 use crate::screen::failure::Failure;
 use crate::work::model;
 use data::baseline::likeliest;
@@ -37,15 +38,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let saved = load_classifier(&args.model, args.base.as_deref())?;
     let (stdin, mut out) = (std::io::stdin().lock(), std::io::stdout().lock());
     let together = if stdin.is_terminal() { 1 } else { LINES };
-    let mut lines = Vec::new();
+    let (mut lines, mut left_out) = (Vec::new(), LeftOut::default());
     for line in stdin.lines() {
         lines
             .push(line.map_err(|e| Failure::input(format!("standard input: {e}: expected lines of UTF-8")))?);
         if lines.len() == together {
-            answer(args, &saved, &std::mem::take(&mut lines), &mut out)?;
+            answer(args, &saved, &std::mem::take(&mut lines), &mut left_out, &mut out)?;
         }
     }
-    answer(args, &saved, &lines, &mut out)?;
+    answer(args, &saved, &lines, &mut left_out, &mut out)?;
+    left_out.tell();
     Ok(ExitCode::SUCCESS)
 }
 
@@ -53,11 +55,17 @@ fn answer(
     args: &Args,
     saved: &SavedClassifier,
     lines: &[String],
+    left_out: &mut LeftOut,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let pattern = saved.classifier.config.head.pattern();
-    let ids = |line: &String| model::encode_text(&saved.tokenizer, pattern, line).0;
-    let texts: Vec<Vec<u32>> = lines.iter().map(ids).collect();
+    let most = saved.classifier.max_tokens(&saved.params);
+    let mut ids = |line: &String| {
+        let (ids, unknown) = model::encode_text(&saved.tokenizer, pattern, line);
+        left_out.count(ids.len() > most, unknown);
+        ids
+    };
+    let texts: Vec<Vec<u32>> = lines.iter().map(&mut ids).collect();
     let Target::Label { names } = &saved.classifier.config.target else {
         for number in saved.classifier.numbers(&saved.params, &texts).into_iter().flatten() {
             let written = match args.json {

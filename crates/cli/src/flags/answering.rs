@@ -164,8 +164,13 @@ pub(crate) struct LeftOut {
 
 impl LeftOut {
     pub(crate) fn add(&mut self, answer: &Answer) {
-        self.cut += usize::from(answer.cut);
-        self.unknown += answer.unknown;
+        self.count(answer.cut, answer.unknown);
+    }
+
+    /// One text more: whether only its beginning was read, and how many of its characters were not.
+    pub(crate) fn count(&mut self, cut: bool, unknown: usize) {
+        self.cut += usize::from(cut);
+        self.unknown += unknown;
     }
 
     /// Says so on stderr, if there is anything to say.

@@ -193,10 +193,17 @@ fn files<'a>(path: &Path, model: Parts<'a>, _: &ModelCard) -> Result<Files<'a>, 
     let bytes =
         weights(path, model, |views| tensors::encode(&encode(model.config, &tensors::copied(views))))?;
     let generation = json!({ "do_sample": true });
+    // Without this AutoTokenizer takes every GPT-2 for one with GPT-2's own tokenizer, and cuts texts into other tokens.
+    let tokenizer = json!({
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": model.config.block_size,
+        "clean_up_tokenization_spaces": false,
+    });
     Ok(vec![
         (CONFIG, Box::new(json::to_bytes(&config_json(model.config)).map_err(in_json)?)),
         (WEIGHTS, Box::new(bytes)),
         (TOKENIZER, Box::new(model.tokenizer.as_bytes())),
+        ("tokenizer_config.json", Box::new(json::to_bytes(&tokenizer).map_err(in_json)?)),
         ("generation_config.json", Box::new(json::to_bytes(&generation).map_err(in_json)?)),
     ])
 }
