@@ -56,6 +56,32 @@ fn training_from_tokens_is_training_from_text() {
     refuses(&place, "train --resume --out run2", &["a.bin", "another text"]);
 }
 
+/// A model that was trained on documents ends one, and goes on only where it is asked to.
+#[test]
+fn a_sample_ends_with_its_document() {
+    let place = Place::new();
+    place.write("docs.jsonl", "{\"text\":\"abcdef\"}\n".repeat(400));
+    let tokenizer =
+        "tokenizer train --kind bpe --vocab-size 257 --data docs.jsonl --out tok --special <|endoftext|>";
+    newleaf(&place, tokenizer).assert().success();
+    json(&place, "data pack --in docs.jsonl --by doc --field text --tokenizer tok --out docs.bin");
+    let tiny = "--preset=nano-cpu --n-layer=1 --n-head=2 --n-embd=16 --block-size=16 --batch-size=8 --eval-iters=1 \
+                --max-iters=150 --eval-interval=150 --learning-rate=1e-2 --sample-length=0";
+    let tiny = tiny.split_whitespace().collect::<Vec<_>>().join(" ");
+    newleaf(&place, &format!("train --data docs.bin --out run {tiny}")).assert().success();
+    let sample = |more: &str| {
+        stdout(&mut newleaf(&place, &format!("sample --model run --prompt ab --temperature 0 {more}")))
+    };
+    let limit = "--max-new-tokens 12";
+    assert_eq!(sample(limit), "abcdef\n");
+    assert_eq!(sample(&format!("{limit} --ignore-eos")), "abcdef<|endoftext|>abcdef<|endoftext|>\n");
+    assert_eq!(sample(&format!("{limit} --stop ef --stop zz")), "abcd\n");
+    let text =
+        json(&place, &format!("sample --model run --prompt ab --temperature 0 {limit}"))["text"].clone();
+    assert_eq!(text, "cdef");
+    refuses(&place, "sample --model run --stop=", &["--stop"]);
+}
+
 #[test]
 fn token_files_that_are_damaged_train_nothing() {
     let place = Place::new();

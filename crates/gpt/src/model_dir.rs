@@ -108,6 +108,12 @@ impl Model {
         first_prompt(&self.tokenizer)
     }
 
+    /// The token that ends a document, if the tokenizer has one.
+    #[must_use]
+    pub fn end_of_document(&self) -> Option<u32> {
+        self.tokenizer.special(END_OF_DOCUMENT)
+    }
+
     /// [`never_generated`] of this model's tokenizer.
     #[must_use]
     pub fn never_generated(&self) -> Vec<u32> {

@@ -13,7 +13,10 @@ pub(crate) const ABOUT: &str = "Write with a model
   newleaf sample --model my --prompt \"Once \"
   newleaf sample --model my --temperature 0 --max-new-tokens 200
   newleaf sample --model my --num-samples 3 --seed 7 --json
-  newleaf sample --model my --int8";
+  newleaf sample --model my --prompt \"Q: \" --stop \"\n\"     end before the next line
+  newleaf sample --model my --int8
+
+A text ends after --max-new-tokens, or where the model ends its document (<|endoftext|>), if it was trained on documents.";
 
 /// What `newleaf sample` takes.
 #[derive(Debug, clap::Args)]
@@ -33,6 +36,12 @@ pub(crate) struct Args {
     /// Samples to write
     #[arg(long, alias = "num_samples", value_name = "N", default_value_t = 1)]
     num_samples: usize,
+    /// End before this text; may be given several times
+    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    stop: Vec<String>,
+    /// Go on behind the end of a document, and show it
+    #[arg(long)]
+    ignore_eos: bool,
     #[command(flatten)]
     sampling: SamplerArgs,
     /// Read the weights in eight bits: faster, and a little less exact (`newleaf eval --int8` says by how much)
@@ -72,29 +81,75 @@ pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
 }
 
 fn write_sample(args: &Args, model: &Model, prompt: &str, generator: Generator<'_>) -> Result<(), Failure> {
-    let tokens = generator.take(args.max_new_tokens);
     if args.json {
-        let ids: Vec<u32> = tokens.collect();
-        complete(args, ids.len())?;
-        let text = model.tokenizer.decode(&ids)?;
+        let mut text = String::new();
+        write_text(args, model, generator, |piece| {
+            text += piece;
+            Ok(())
+        })?;
         return print(&format!("{}\n", json!({ "prompt": prompt, "text": text })));
     }
     print(prompt.trim_start_matches('\n'))?;
-    let mut decoder = model.tokenizer.decoder(); // a token may be a part of a character: only whole ones are shown
-    let mut written = 0;
-    for token in tokens {
-        print(&decoder.push(token)?)?;
-        written += 1;
-    }
-    print(&(decoder.finish() + "\n"))?;
-    complete(args, written)
+    write_text(args, model, generator, print)?;
+    print("\n")
 }
 
-/// A sample ends early only where the model's scores are no numbers.
-fn complete(args: &Args, written: usize) -> Result<(), Failure> {
-    match written == args.max_new_tokens {
-        true => Ok(()),
-        false => Err(model::without_numbers(&args.model)),
+/// Hands the text to `show`, piece by piece, up to its end.
+fn write_text(
+    args: &Args,
+    model: &Model,
+    generator: Generator<'_>,
+    mut show: impl FnMut(&str) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let end = model.end_of_document().filter(|_| !args.ignore_eos);
+    let mut characters = model.tokenizer.decoder(); // a token may be a part of a character: only whole ones are shown
+    let mut held = Held::new(&args.stop);
+    let (mut written, mut ended) = (0, false);
+    for token in generator.take(args.max_new_tokens) {
+        ended = Some(token) == end;
+        if ended {
+            break;
+        }
+        written += 1;
+        let (piece, stops) = held.push(&characters.push(token)?);
+        show(&piece)?;
+        if stops {
+            return Ok(());
+        }
+    }
+    if !ended && written < args.max_new_tokens {
+        return Err(model::without_numbers(&args.model));
+    }
+    let (piece, stops) = held.push(&characters.finish());
+    show(&piece)?;
+    if stops { Ok(()) } else { show(&held.text) }
+}
+
+/// Text of which the end is held back while it may be the beginning of a text to stop before.
+struct Held<'a> {
+    stops: &'a [String],
+    text: String,
+}
+
+impl<'a> Held<'a> {
+    fn new(stops: &'a [String]) -> Self {
+        Self { stops, text: String::new() }
+    }
+
+    /// Takes a piece. Returns what can be shown, and whether that is the end.
+    fn push(&mut self, piece: &str) -> (String, bool) {
+        self.text += piece;
+        if let Some(at) = self.stops.iter().filter_map(|stop| self.text.find(stop)).min() {
+            self.text.truncate(at);
+            return (std::mem::take(&mut self.text), true);
+        }
+        let begins = |stop: &String| {
+            let lengths = (1..stop.len()).rev().filter(|&len| stop.is_char_boundary(len));
+            lengths.into_iter().find(|&len| self.text.ends_with(&stop[..len])).unwrap_or(0)
+        };
+        let keep = self.stops.iter().map(begins).max().unwrap_or(0);
+        let rest = self.text.split_off(self.text.len() - keep);
+        (std::mem::replace(&mut self.text, rest), false)
     }
 }
 
@@ -116,4 +171,37 @@ fn prompt(args: &Args, model: &Model) -> Result<(String, Vec<u32>), Failure> {
         if let Some(path) = file { failure.about(path) } else { failure }
     })?;
     Ok((text, ids))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However a text comes in pieces, what is shown ends before the first stop.
+    #[test]
+    fn what_may_be_a_stop_is_held_back() {
+        let stops = ["\n\n".to_string(), "。完".to_string(), "aab".to_string()];
+        for (text, shown) in [
+            ("one\ntwo\n\nthree", "one\ntwo"),
+            ("好。完了", "好"),
+            ("aaaab", "aa"),
+            ("no stop at all\n", "no stop at all\n"),
+            ("\n\n", ""),
+        ] {
+            for size in 1..=text.chars().count() {
+                let mut held = Held::new(&stops);
+                let (mut found, mut stopped) = (String::new(), false);
+                for piece in text.chars().collect::<Vec<_>>().chunks(size) {
+                    let (more, stops) = held.push(&piece.iter().collect::<String>());
+                    found += &more;
+                    stopped = stops;
+                    if stops {
+                        break;
+                    }
+                }
+                let rest = if stopped { "" } else { &held.text };
+                assert_eq!(found + rest, shown, "{text:?} in pieces of {size}");
+            }
+        }
+    }
 }
