@@ -20,7 +20,7 @@ pub fn evaluate<S: TokenSource + ?Sized>(
 ) -> Result<f64, DataError> {
     let all =
         SequentialBatches::new(tokens, model.config.block_size, rows_of_tokens(model.config.block_size))?;
-    mean_loss(model, params, all.len(), batches, |i| all.get(i))
+    Ok(mean_losses(model, params, all.len(), batches, false, |i| all.get(i))?.0)
 }
 
 /// The same for one objective, part number `part` of a mixture: the mean loss of what it asks. What is hidden is the
@@ -35,27 +35,41 @@ pub fn evaluate<S: TokenSource + ?Sized>(
 pub fn evaluate_objective<S: TokenSource + ?Sized>(
     model: &Gpt,
     params: &Params,
-    (corruptor, part, documents): (&Corruptor, usize, bool),
+    task: (&Corruptor, usize, bool),
     tokens: &S,
     batches: usize,
 ) -> Result<f64, DataError> {
-    let all =
-        ObjectiveBatches::new(tokens, corruptor, part, rows_of_tokens(model.config.block_size), documents)?;
-    mean_loss(model, params, all.len(), batches, |i| all.get(i))
+    Ok(losses_of_objective(model, params, task, tokens, batches, false)?.0)
 }
 
-/// The mean over all batches, or over about `batches` of them.
-fn mean_loss(
+/// [`evaluate_objective`] over about `batches` batches and, if `whole`, over all of them in the same pass (otherwise the same
+/// again).
+pub(super) fn losses_of_objective<S: TokenSource + ?Sized>(
+    model: &Gpt,
+    params: &Params,
+    (corruptor, part, documents): (&Corruptor, usize, bool),
+    tokens: &S,
+    batches: usize,
+    whole: bool,
+) -> Result<(f64, f64), DataError> {
+    let all =
+        ObjectiveBatches::new(tokens, corruptor, part, rows_of_tokens(model.config.block_size), documents)?;
+    mean_losses(model, params, all.len(), batches, whole, |i| all.get(i))
+}
+
+/// The mean over about `batches` batches, 0 for all, and over those that were computed: all of them, if `whole`.
+fn mean_losses(
     model: &Gpt,
     params: &Params,
     len: usize,
     batches: usize,
+    whole: bool,
     get: impl Fn(usize) -> Result<Batch, DataError>,
-) -> Result<f64, DataError> {
+) -> Result<(f64, f64), DataError> {
     let step = len.checked_div(batches).map_or(1, |step| step.max(1));
     let (mut workspace, mut size) = (Workspace::new(), 0);
-    let (mut sum, mut weight) = (0.0, 0.0);
-    for i in (0..len).step_by(step) {
+    let (mut some, mut all) = (Mean::default(), Mean::default());
+    for i in (0..len).step_by(if whole { 1 } else { step }) {
         let batch = get(i)?;
         if batch.ids.len() != size {
             // The last batch is often a smaller one: its buffers do not come beside those of the others.
@@ -63,11 +77,32 @@ fn mean_loss(
         }
         let tape = Tape::no_grad(params, &workspace);
         let loss = model.loss(&tape, &batch);
-        sum += f64::from(loss.item()) * batch.total_weight();
-        weight += batch.total_weight();
+        let (loss, weight) = (f64::from(loss.item()), batch.total_weight());
+        all.add(loss, weight);
+        if i % step == 0 {
+            some.add(loss, weight);
+        }
     }
-    match weight {
-        0.0 => Err(DataError::TextTooShort { tokens: 0, block_size: 1 }), // every document shorter than the task needs
-        _ => Ok(sum / weight),
+    Ok((some.get()?, all.get()?))
+}
+
+/// A mean by weight.
+#[derive(Default)]
+struct Mean {
+    sum: f64,
+    weight: f64,
+}
+
+impl Mean {
+    fn add(&mut self, value: f64, weight: f64) {
+        self.sum += value * weight;
+        self.weight += weight;
+    }
+
+    fn get(&self) -> Result<f64, DataError> {
+        match self.weight {
+            0.0 => Err(DataError::TextTooShort { tokens: 0, block_size: 1 }), // every document shorter than the task needs
+            _ => Ok(self.sum / self.weight),
+        }
     }
 }

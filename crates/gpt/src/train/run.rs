@@ -1,6 +1,7 @@
 //! A whole training: updates, evaluations, checkpoints, and a log of it all.
 
-use super::{StepReport, TrainError, Trainer, evaluate_objective};
+use super::evaluate::losses_of_objective;
+use super::{StepReport, TrainError, Trainer};
 use crate::Gpt;
 use crate::card::ModelCard;
 use crate::files::CheckpointError;
@@ -249,12 +250,7 @@ impl Run<'_> {
         start: Instant,
         observer: &mut dyn Observer,
     ) -> Result<f64, TrainError> {
-        let eval_iters = self.trainer.config.train.eval_iters;
-        let (mut val_loss, mut val_losses) = self.measure(eval_iters)?;
-        let compared = val_loss;
-        if finished && eval_iters > 0 {
-            (val_loss, val_losses) = self.measure(0)?;
-        }
+        let (compared, val_loss, val_losses) = self.measure(finished)?;
         let bits = self.bits(&val_losses);
         let (val_bits_per_char, val_bits_per_byte) = (bits.map(|bits| bits.0), bits.map(|bits| bits.1));
         let best = compared.is_finite() && self.best_val_loss.is_none_or(|best| compared < best);
@@ -292,18 +288,21 @@ impl Run<'_> {
         Ok(val_loss)
     }
 
-    /// The validation loss over so many batches, 0 for all, and that of each objective.
-    fn measure(&self, batches: usize) -> Result<(f64, Losses), TrainError> {
+    /// The validation loss over `eval_iters` batches; the same, or that over all batches if `whole`; and the latter of each
+    /// objective.
+    fn measure(&self, whole: bool) -> Result<(f64, f64, Losses), TrainError> {
         let trainer = &*self.trainer;
-        let corruptor = trainer.corruptor();
-        let (mut val_loss, mut val_losses) = (0.0, Vec::new());
+        let (corruptor, train) = (trainer.corruptor(), &trainer.config.train);
+        let (mut compared, mut val_loss, mut val_losses) = (0.0, 0.0, Vec::new());
         for (part, (name, share)) in corruptor.objective().parts().enumerate() {
-            let task = (corruptor, part, trainer.config.train.documents);
-            let loss = evaluate_objective(&trainer.model, trainer.averaged(), task, self.val, batches)?;
+            let (model, params) = (&trainer.model, trainer.averaged());
+            let task = (corruptor, part, train.documents);
+            let (some, loss) = losses_of_objective(model, params, task, self.val, train.eval_iters, whole)?;
+            compared += share * some;
             val_losses.push((name, loss));
             val_loss += share * loss;
         }
-        Ok((val_loss, val_losses))
+        Ok((compared, val_loss, val_losses))
     }
 
     /// The loss of going on with the text, in nats a token, as bits a character and bits a byte.
