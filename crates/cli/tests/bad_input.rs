@@ -214,6 +214,23 @@ fn models_that_are_damaged() {
     newleaf().args(["sample", "--max-new-tokens=5", "--model"]).arg(&run).assert().success();
 }
 
+/// A model whose weights are in another kind of file says how to get them into this one.
+#[test]
+fn models_with_weights_of_another_kind() {
+    let place = place();
+    fs::create_dir(place.path("theirs")).unwrap();
+    for (name, words) in [("pytorch_model.bin", "pickle"), ("model.safetensors.index.json", "several files")]
+    {
+        place.write("theirs/config.json", r#"{"model_type":"gpt2"}"#);
+        place.write(&format!("theirs/{name}"), "{}");
+        let mut command = newleaf();
+        place.refuses(
+            command.args(["sample", "--model"]).arg(place.path("theirs")),
+            &[name, words, "save_pretrained"],
+        );
+    }
+}
+
 /// Weights that are numbers, and scores that are none.
 #[test]
 fn models_whose_scores_are_no_numbers() {

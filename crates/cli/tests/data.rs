@@ -56,6 +56,41 @@ fn training_from_tokens_is_training_from_text() {
     refuses(&place, "train --resume --out run2", &["a.bin", "another text"]);
 }
 
+/// What is no plain text is trained on as it stands, and said; ids without a header are no text at all.
+#[test]
+fn a_text_that_is_none() {
+    let place = Place::new();
+    place.write("posts.jsonl", "{\"text\":\"abc def\"}\n".repeat(40));
+    place.write("posts.txt", "abc def\n".repeat(60));
+    let tiny = "--n-layer 1 --n-head 2 --n-embd 8 --block-size 8 --batch-size 4 --eval-iters 1 --max-iters 1";
+    let told = |data: &str| {
+        let mut command = newleaf(&place, &format!("train --data {data} --out {data}.run {tiny}"));
+        String::from_utf8(command.assert().success().get_output().stderr.clone()).unwrap()
+    };
+    assert!(told("posts.jsonl").contains("newleaf clean --in posts.jsonl --out posts.txt"));
+    assert!(!told("posts.txt").contains("newleaf clean"));
+    place.write("train.bin", (0..2000_u16).flat_map(u16::to_le_bytes).collect::<Vec<u8>>());
+    refuses(&place, "train --data train.bin --out run", &["train.bin", "newleaf data pack --raw u16"]);
+}
+
+/// Words that a tokenizer does not know are told of before the training, and never written.
+#[test]
+fn unknown_words_are_told_and_not_written() {
+    let place = Place::new();
+    let words = ["the", "old", "cat", "sees", "a", "red", "bird", "near", "some", "tree"];
+    let text: String =
+        (0..900_u64).map(|i| format!("{} ", words[((i * 2_654_435_761) >> 7) as usize % 10])).collect();
+    place.write("a.txt", text);
+    newleaf(&place, "tokenizer train --kind word --vocab-size 5 --data a.txt --out tok").assert().success();
+    let tiny =
+        "--n-layer 1 --n-head 2 --n-embd 8 --block-size 8 --batch-size 4 --eval-iters 1 --max-iters 20";
+    let mut train = newleaf(&place, &format!("train --data a.txt --tokenizer tok --out run {tiny}"));
+    let told = String::from_utf8(train.assert().success().get_output().stderr.clone()).unwrap();
+    assert!(told.contains("% of them are <unk>") && told.contains("--kind bpe"), "{told}");
+    let text = stdout(&mut newleaf(&place, "sample --model run --max-new-tokens 200"));
+    assert!(!text.contains("<unk>"), "{text}");
+}
+
 /// A model that was trained on documents ends one, and goes on only where it is asked to.
 #[test]
 fn a_sample_ends_with_its_document() {

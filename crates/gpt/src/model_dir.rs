@@ -147,11 +147,13 @@ pub fn first_prompt(tokenizer: &Tokenizer) -> String {
     if knows("\n") { "\n".to_string() } else { first() }
 }
 
-/// The tokens that no sample holds: special ones, such as the marks of hidden words. The end of a document may be generated.
+/// The tokens that no sample holds: special ones, such as the marks of hidden words, and the word that stands for all unknown
+/// ones. The end of a document may be generated.
 #[must_use]
 pub fn never_generated(tokenizer: &Tokenizer) -> Vec<u32> {
     let specials = tokenizer.specials().into_iter();
-    specials.filter(|(name, _)| *name != END_OF_DOCUMENT).map(|(_, id)| id).collect()
+    let specials = specials.filter(|(name, _)| *name != END_OF_DOCUMENT).map(|(_, id)| id);
+    specials.chain(tokenizer.unknown_id()).collect()
 }
 
 #[cfg(test)]

@@ -147,6 +147,13 @@ fn other_directories_are_recognised() {
     let (_dir, path, _) = saved();
     fs::rename(path.join(WEIGHTS), path.join("pytorch_model.bin")).unwrap();
     assert!(refusal(&path).contains("pytorch_model.bin: expected model.safetensors; a pickle"));
+    fs::write(path.join("model.safetensors.index.json"), "{}").unwrap();
+    let message = refusal(&path);
+    assert!(
+        message.contains("model.safetensors.index.json") && message.contains("several files"),
+        "{message}"
+    );
+    assert!(message.contains("save_pretrained"), "{message}");
 }
 
 #[test]

@@ -48,6 +48,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let message = |content: &String| Message { role: Role::System, content: content.clone() };
     session.messages.extend(args.system.iter().map(message));
     let terminal = std::io::stdin().is_terminal();
+    if terminal {
+        eprintln!("an empty line, or Ctrl-D, ends the dialogue");
+    }
     loop {
         if terminal {
             print_at_once("> ")?;

@@ -312,6 +312,13 @@ fn describe(text: &Corpus, trainer: &Trainer, dir: &RunDir) {
         text.tokenizer.kind(),
         text.chars_per_token,
     );
+    if text.unknown > 0.0 {
+        eprintln!(
+            "       {:.1} % of them are <unk>, words that the tokenizer does not know: what the model says of these is \
+             nothing; newleaf tokenizer train has fewer with a larger --vocab-size, and none with --kind bpe",
+            100.0 * text.unknown
+        );
+    }
     eprintln!(
         "model: {} parameters: n_layer {}, n_head {}, n_embd {}, block_size {}\nrun:   {}{}",
         trainer.params.count(),

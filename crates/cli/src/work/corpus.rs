@@ -24,6 +24,8 @@ pub(crate) struct Corpus {
     /// The length of a token of the validation part: with it a loss becomes bits a character and bits a byte.
     pub(crate) chars_per_token: f64,
     pub(crate) bytes_per_token: f64,
+    /// The share of the validation part's tokens that stand for words which the tokenizer does not know.
+    pub(crate) unknown: f64,
 }
 
 /// In memory, or in a file from which only windows are read.
@@ -53,9 +55,12 @@ impl Corpus {
             return Self::of_token_file(path, expected, tokenizer).map_err(|e| e.about(path.display()));
         }
         let text = match &path {
-            Some(path) => data::read_text(path)?,
+            Some(path) => data::read_text(path).map_err(|error| no_text(path, error.into()))?,
             None => STORIES.1.to_string(),
         };
+        if let Some(path) = path.as_ref().filter(|_| expected.is_none()) {
+            tell_of_records(path);
+        }
         let sha256 = match &path {
             Some(path) => sha256_of_file(path)?,
             None => sha256(STORIES.1.as_bytes()),
@@ -79,7 +84,8 @@ impl Corpus {
         ids.extend(tokenizer.encode(val)?);
         let per_token = |n: usize| n as f64 / (ids.len() - cut) as f64;
         let (chars_per_token, bytes_per_token) = (per_token(val.chars().count()), per_token(val.len()));
-        Ok(Corpus { info, tokenizer, ids: Ids::Memory(ids), cut, chars_per_token, bytes_per_token })
+        let unknown = share_of_unknown(&tokenizer, &ids[cut..]);
+        Ok(Corpus { info, tokenizer, ids: Ids::Memory(ids), cut, chars_per_token, bytes_per_token, unknown })
     }
 
     /// Opens a file that `newleaf data pack` made, and checks every byte of it once. The training part is the first
@@ -116,7 +122,8 @@ impl Corpus {
         let text = tokenizer.decode(&ids)?;
         let per_token = |n: usize| n as f64 / ids.len() as f64;
         let (chars_per_token, bytes_per_token) = (per_token(text.chars().count()), per_token(text.len()));
-        Ok(Corpus { info, tokenizer, ids: Ids::File(file), cut, chars_per_token, bytes_per_token })
+        let unknown = share_of_unknown(&tokenizer, &ids);
+        Ok(Corpus { info, tokenizer, ids: Ids::File(file), cut, chars_per_token, bytes_per_token, unknown })
     }
 
     /// The training part and the validation part.
@@ -126,6 +133,35 @@ impl Corpus {
             Ids::File(file) => file,
         };
         (SourcePart::new(ids, 0..self.cut), SourcePart::new(ids, self.cut..ids.len()))
+    }
+}
+
+/// What else a file that is no text may be.
+fn no_text(path: &Path, failure: Failure) -> Failure {
+    match path.extension().is_some_and(|extension| extension == "bin") {
+        true => failure.and(
+            "ids without a header, as nanoGPT's train.bin, become a token file by: newleaf data pack --raw u16 \
+             --tokenizer DIR --in INPUT --out OUTPUT",
+        ),
+        false => failure,
+    }
+}
+
+fn share_of_unknown(tokenizer: &Tokenizer, ids: &[u32]) -> f64 {
+    let unknown = tokenizer.unknown_id();
+    ids.iter().filter(|&&id| Some(id) == unknown).count() as f64 / ids.len() as f64
+}
+
+/// Says so where a file of records is trained on as it stands: the model would learn to write braces and field names.
+fn tell_of_records(path: &Path) {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or("").to_lowercase();
+    if ["csv", "tsv", "jsonl", "ndjson", "json"].contains(&&extension[..]) {
+        let (from, to) = (path.display(), path.with_extension("txt"));
+        let to = to.display();
+        eprintln!(
+            "note: {from} is read as it stands, names of fields and quotation marks included; for its texts alone: \
+             newleaf clean --in {from} --out {to}, then train on {to}"
+        );
     }
 }
 

@@ -19,7 +19,8 @@ pub(crate) fn run_of(model: &Model) -> Result<Option<RunInfo>, Failure> {
 
 /// The directory with the model's files: `path` itself, or its `best` if it is a run.
 pub(crate) fn locate(path: &Path) -> Result<PathBuf, Failure> {
-    let has_model = |dir: &Path| dir.join("model.safetensors").is_file();
+    // A model whose weights are of another kind is one, too: what reads it says what to do.
+    let has_model = |dir: &Path| dir.join("model.safetensors").is_file() || dir.join("config.json").is_file();
     let found =
         [path.to_path_buf(), path.join("best"), path.join("last")].into_iter().find(|dir| has_model(dir));
     found.ok_or_else(|| {

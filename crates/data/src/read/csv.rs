@@ -32,10 +32,30 @@ impl Csv {
         let delimiter = options.delimiter.unwrap_or(usual);
         let mut rows =
             Rows { blocks, text: String::new(), at: 0, line: 1, delimiter, longest: options.longest };
-        let mut header = Vec::new();
-        if rows.next(&mut header)?.is_none() {
-            let remedy = "the first line must name the columns";
-            return Err(malformed(rows.blocks.name(), "line 1", "a header", "only blank lines", remedy));
+        let mut header = rows.header()?;
+        if let Some(stated) = stated_delimiter(&header, delimiter) {
+            if options.delimiter.is_some_and(|given| given != stated) {
+                let (expected, found) = ("the delimiter that the file states", "another --delimiter");
+                return Err(malformed(
+                    rows.blocks.name(),
+                    "line 1",
+                    expected,
+                    found,
+                    "leave out --delimiter",
+                ));
+            }
+            rows.delimiter = stated;
+            header = rows.header()?;
+        } else if let (None, [only]) = (options.delimiter, &header[..])
+            && let Some(other) = [';', '\t', ',', '|'].into_iter().find(|other| only.contains(*other))
+        {
+            // A name that holds a delimiter is more likely several names: a decimal comma goes with semicolons.
+            let remedy = format!(
+                "give --delimiter {other:?} if that is what stands between columns, or --delimiter {:?} if this is one name",
+                char::from(delimiter)
+            );
+            let (expected, found) = ("column names", format!("one column, {only:?}"));
+            return Err(malformed(rows.blocks.name(), "line 1", expected, found, remedy));
         }
         for (i, name) in header.iter().enumerate() {
             if header[..i].contains(name) {
@@ -51,6 +71,15 @@ impl Csv {
         }
         let text_column = text_column(rows.blocks.name(), &header, options.text_column.as_deref())?;
         Ok(Box::new(Self { rows, header, text_column }))
+    }
+}
+
+/// What a first line such as `sep=;` says, which Excel takes for the delimiter. It was cut by `delimiter`.
+fn stated_delimiter(first: &[String], delimiter: u8) -> Option<u8> {
+    match first {
+        [only] => only.strip_prefix("sep=").and_then(|stated| stated.as_bytes().first()).copied(),
+        [sep, rest] if sep == "sep=" && rest.is_empty() => Some(delimiter),
+        _ => None,
     }
 }
 
@@ -109,6 +138,18 @@ struct Rows {
 }
 
 impl Rows {
+    /// The names of the columns.
+    fn header(&mut self) -> Result<Vec<String>, DataError> {
+        let mut header = Vec::new();
+        match self.next(&mut header)? {
+            Some(_) => Ok(header),
+            None => {
+                let remedy = "the first line must name the columns";
+                Err(malformed(self.blocks.name(), "line 1", "a header", "only blank lines", remedy))
+            }
+        }
+    }
+
     /// Reads a row into `fields`, and answers the line it begins on; none at the end of the file.
     fn next(&mut self, fields: &mut Vec<String>) -> Result<Option<u64>, DataError> {
         while self.peek()? == Some(b'\n') {

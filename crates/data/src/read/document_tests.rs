@@ -69,6 +69,21 @@ fn csv() {
     check(b"a;b\n1;x,y\n", &options, &[(2, "x,y")]);
 }
 
+/// What Excel writes where the comma is a decimal one.
+#[test]
+fn csv_with_another_delimiter() {
+    let text = b"sep=;\r\ntext;label\r\na, b;good\r\n";
+    check(text, &format("csv"), &[(3, "a, b")]);
+    let semicolon = Options { delimiter: Some(b';'), ..format("csv") };
+    check(text, &semicolon, &[(3, "a, b")]);
+    let comma = Options { delimiter: Some(b','), ..format("csv") };
+    check_error(text, &comma, &["line 1", "states", "leave out --delimiter"]);
+    check_error(b"text;label\na, b;good\n", &format("csv"), &["line 1", "\"text;label\"", "--delimiter ';'"]);
+    check_error(b"text,label\na,good\n", &format("tsv"), &["line 1", "--delimiter ','", "--delimiter '\\t'"]);
+    check(b"a;b\nx;y\n", &comma, &[(2, "x;y")]);
+    check_error(b"sep=;\n", &format("csv"), &["header"]);
+}
+
 #[test]
 fn csv_that_is_none() {
     let csv = format("csv");

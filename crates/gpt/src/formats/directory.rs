@@ -156,11 +156,20 @@ impl Directory {
         let pickled =
             |name: &&String| [".bin", ".pt", ".pth", ".ckpt", ".pkl"].iter().any(|end| name.ends_with(end));
         let Some(name) = names.iter().find(|name| !self.has(name)) else { return Ok(()) };
-        if let Some(name) = self.names.iter().find(pickled).filter(|_| !self.has(WEIGHTS)) {
-            let problem = "expected model.safetensors; a pickle can run any program when it is opened, so it is not read";
-            let remedy = "convert it in Python: safetensors.torch.save_file(torch.load(FILE, weights_only=True), 'model.safetensors')";
-            let (path, problem) = (self.path.join(name), problem.into());
-            return Err(CheckpointError::Format { path, problem, remedy });
+        let sharded = |name: &&String| name.ends_with(".index.json");
+        for (problem, found) in [
+            ("expected model.safetensors; its weights are in several files", self.names.iter().find(sharded)),
+            (
+                "expected model.safetensors; a pickle can run any program when it is opened, so it is not read",
+                self.names.iter().find(pickled),
+            ),
+        ] {
+            if let Some(name) = found.filter(|_| !self.has(WEIGHTS)) {
+                let remedy = "write it in Python, from transformers import AutoModelForCausalLM as M: \
+                              M.from_pretrained(DIR).save_pretrained(DIR, max_shard_size='999GB')";
+                let (path, problem) = (self.path.join(name), problem.into());
+                return Err(CheckpointError::Format { path, problem, remedy });
+            }
         }
         let remedy = "a model directory has config.json, model.safetensors and tokenizer.json";
         Err(CheckpointError::Missing { path: self.path.join(name), remedy })
