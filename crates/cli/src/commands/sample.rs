@@ -13,7 +13,7 @@ pub(crate) const ABOUT: &str = "Write with a model
   newleaf sample --model my --prompt \"Once \"
   newleaf sample --model my --temperature 0 --max-new-tokens 200
   newleaf sample --model my --num-samples 3 --seed 7 --json
-  newleaf sample --model my --prompt \"Q: \" --stop \"\n\"     end before the next line
+  newleaf sample --model my --prompt \"Q: \" --stop \"Q:\"     end before the next question
   newleaf sample --model my --int8
 
 A text ends after --max-new-tokens, or where the model ends its document (<|endoftext|>), if it was trained on documents.";

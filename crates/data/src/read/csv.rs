@@ -77,7 +77,11 @@ impl Csv {
 /// What a first line such as `sep=;` says, which Excel takes for the delimiter. It was cut by `delimiter`.
 fn stated_delimiter(first: &[String], delimiter: u8) -> Option<u8> {
     match first {
-        [only] => only.strip_prefix("sep=").and_then(|stated| stated.as_bytes().first()).copied(),
+        // One ASCII character: fields are cut at a byte, which must not be a part of a longer character.
+        [only] => match only.strip_prefix("sep=")?.as_bytes() {
+            [byte] if byte.is_ascii() && *byte != b'"' => Some(*byte),
+            _ => None,
+        },
         [sep, rest] if sep == "sep=" && rest.is_empty() => Some(delimiter),
         _ => None,
     }

@@ -82,6 +82,10 @@ fn csv_with_another_delimiter() {
     check_error(b"text,label\na,good\n", &format("tsv"), &["line 1", "--delimiter ','", "--delimiter '\\t'"]);
     check(b"a;b\nx;y\n", &comma, &[(2, "x;y")]);
     check_error(b"sep=;\n", &format("csv"), &["header"]);
+    // What is no delimiter is the name of a column.
+    for name in ["sep=é", "sep=\u{1F600}", "sep=", "sep=ab"] {
+        check(format!("{name}\nx\n").as_bytes(), &format("csv"), &[(2, "x")]);
+    }
 }
 
 #[test]
