@@ -127,7 +127,8 @@ fn files_that_are_not_labelled_texts_are_refused() {
         ("a.jsonl", "{\"text\":\"x\",\"label\":1}\n{\"text\":\"y\"}\n", &["a.jsonl", "line 2", "\"label\""]),
         ("b.jsonl", "{\"text\":\"x\",\"label\":1}\n\n[1]\n", &["b.jsonl", "line 3", "an object"]),
         ("c.jsonl", "{\"text\":5,\"label\":1}\n", &["c.jsonl", "line 1", "a string"]),
-        ("d.jsonl", "{\"text\":\"x\",\"label\":null}\n", &["d.jsonl", "line 1", "null"]),
+        ("d.jsonl", "{\"text\":\"x\",\"label\":null}\n", &["d.jsonl", "rows without a label", "left out: 1"]),
+        ("f.jsonl", "{\"text\":\"x\",\"label\":[1]}\n", &["f.jsonl", "line 1", "[1]"]),
         ("e.jsonl", "{\"text\":\"x\",\n", &["e.jsonl", "line 1", "a JSON object"]),
         ("a.txt", "some text", &["a.txt", ".jsonl", "rename"]),
     ];
@@ -148,7 +149,7 @@ fn a_test_file_and_flags_that_do_not_fit_are_refused() {
     let rows: String = reviews().iter().map(|(text, label)| format!("{label},{}\n", quoted(text))).collect();
     fs::write(path.join("good.csv"), format!("label,text\n{rows}")).unwrap();
     fs::write(path.join("strange.csv"), "label,text\n1,new and good\nmaybe,new and odd\n").unwrap();
-    let words = ["strange.csv", "the test part", "\"maybe\"", "0, 1"];
+    let words = ["strange.csv", "the test part", "\"maybe\"", "\"0\", \"1\""];
     refuses(path, &mut baseline(path, &["--train", "good.csv", "--test", "strange.csv"]), &words);
     let words = ["at least 50", "not in the training file"];
     refuses(path, &mut baseline(path, &["--train", "good.csv", "--test", "good.csv"]), &words);

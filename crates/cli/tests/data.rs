@@ -99,7 +99,7 @@ fn a_sample_ends_with_its_document() {
     let tokenizer =
         "tokenizer train --kind bpe --vocab-size 257 --data docs.jsonl --out tok --special <|endoftext|>";
     newleaf(&place, tokenizer).assert().success();
-    json(&place, "data pack --in docs.jsonl --by doc --field text --tokenizer tok --out docs.bin");
+    json(&place, "data pack --in docs.jsonl --tokenizer tok --out docs.bin");
     let tiny = "--preset=nano-cpu --n-layer=1 --n-head=2 --n-embd=16 --block-size=16 --batch-size=8 --eval-iters=1 \
                 --max-iters=150 --eval-interval=150 --learning-rate=1e-2 --sample-length=0";
     let tiny = tiny.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -159,7 +159,7 @@ fn a_split_by_document() {
     let stories: Vec<String> = (0..200).map(|i| format!("Story {i}\n\nIt was told on day {i}.\n")).collect();
     place.write("stories.txt", stories.join("* * *\n"));
     let mut command =
-        newleaf(&place, "data split --in stories.txt --by doc --frac .8,.1,.1 --out parts --json");
+        newleaf(&place, "data split --in stories.txt --frac .8,.1,.1 --out parts --json");
     let report = common::json(command.args(["--mark", "* * *"]));
     let of = |part: &str| report[part]["documents"].as_u64().unwrap();
     assert_eq!(of("train") + of("val") + of("test"), 200);
@@ -170,7 +170,7 @@ fn a_split_by_document() {
     }
     assert_eq!(place.names(), ["parts", "stories.txt"]);
     let said =
-        stdout(&mut newleaf(&place, "data split --in stories.txt --by paragraph --frac .5,.5 --out two"));
+        stdout(&mut newleaf(&place, "data split --in stories.txt --format text --frac .5,.5 --out two"));
     assert_eq!(said.lines().count(), 2);
     assert_eq!(fs::read_dir(place.path("two")).unwrap().count(), 2);
 }
@@ -185,7 +185,7 @@ fn packed_documents() {
     let tiny = "--n-layer=1 --n-head=1 --n-embd=8 --block-size=4 --batch-size=2 --max-iters=1 --eval-iters=1";
     json(&place, &format!("train --data letters.txt --out run {tiny} --sample-length=1"));
     let report =
-        json(&place, "data pack --in a.jsonl --by doc --field text --tokenizer run/best --out a.bin");
+        json(&place, "data pack --in a.jsonl --tokenizer run/best --out a.bin");
     let expected = ["one\n\n", "two\nlines\n\n"].concat().len();
     assert_eq!((&report["tokens"], &report["documents"]), (&expected.into(), &2.into()));
     fs::write(place.path("ids.bin"), [1, 0, 2, 0]).unwrap();
@@ -206,15 +206,15 @@ fn other_encodings() {
     let gb18030 = |text: &str| encoding_rs::GB18030.encode(text).0.into_owned();
     let poem = |i: usize| format!("春眠不觉晓，处处闻啼鸟{i}。");
     let poems = |write: &dyn Fn(String) -> String| (0..60).map(|i| write(poem(i))).collect::<String>();
-    for (name, by, text) in [
-        ("a.txt", "line", poems(&|poem| poem + "\r\n")),
-        ("b.txt", "doc --mark 完", poems(&|poem| poem + "\n\n夜来风雨声。\n完\n")),
-        ("c.csv", "doc", "诗,作者\n".to_string() + &poems(&|poem| format!("\"“{poem}”\n夜来\",孟\n"))),
-        ("e.tsv", "doc", "诗\t作者\n".to_string() + &poems(&|poem| format!("\"“{poem}”\n夜来\"\t5\" 孟\n"))),
-        ("d.jsonl", "doc", poems(&|poem| format!("{{ \"text\":\"{poem}\", \"by\":\"孟\" }}\n"))),
+    for (name, how, text) in [
+        ("a.txt", "--format lines", poems(&|poem| poem + "\r\n")),
+        ("b.txt", "--mark 完", poems(&|poem| poem + "\n\n夜来风雨声。\n完\n")),
+        ("c.csv", "--text-column 诗", "诗,作者\n".to_string() + &poems(&|poem| format!("\"“{poem}”\n夜来\",孟\n"))),
+        ("e.tsv", "--text-column 诗", "诗\t作者\n".to_string() + &poems(&|poem| format!("\"“{poem}”\n夜来\"\t5\" 孟\n"))),
+        ("d.jsonl", "--text-column text", poems(&|poem| format!("{{ \"text\":\"{poem}\", \"by\":\"孟\" }}\n"))),
     ] {
         let split = |name: &str, out: &str| {
-            json(&place, &format!("data split --in {name} --by {by} --frac .5,.5 --out {out}"));
+            json(&place, &format!("data split --in {name} {how} --frac .5,.5 --out {out}"));
             let part = |part: &str| {
                 let path = place.path(out).join(part).with_extension(&name[2..]);
                 fs::read_to_string(path).unwrap()
@@ -231,12 +231,12 @@ fn other_encodings() {
         fs::remove_dir_all(place.path("utf-8")).unwrap();
         fs::remove_dir_all(place.path("gb18030")).unwrap();
 
-        json(&place, &format!("data pack --in {name} --out gb18030.bin"));
-        json(&place, &format!("data pack --in {name} --encoding GB18030 --by {by} --out documents.bin"));
+        json(&place, &format!("data pack --in {name} {how} --out gb18030.bin"));
+        json(&place, &format!("data pack --in {name} --encoding GB18030 {how} --out documents.bin"));
         let documents = fs::read(place.path("documents.bin")).unwrap();
         place.write(name, &text);
-        json(&place, &format!("data pack --in {name} --out utf-8.bin"));
-        json(&place, &format!("data pack --in {name} --by {by} --out documents.bin"));
+        json(&place, &format!("data pack --in {name} {how} --out utf-8.bin"));
+        json(&place, &format!("data pack --in {name} {how} --out documents.bin"));
         let read = |name: &str| fs::read(place.path(name)).unwrap();
         assert!(read("gb18030.bin") == read("utf-8.bin") && documents == read("documents.bin"), "{name}");
     }
@@ -251,6 +251,7 @@ fn input_that_makes_no_sense() {
     place.write("x.jsonl", "{\"text\": \"a\"}\n{\"text\": 5}\n");
     place.write("q.csv", "text\n\"never closed\n");
     place.write("header.csv", "text,label\n");
+    place.write("label.csv", "label,note\nx,y\n");
     place.write("tokenizer.json", "{}");
     fs::create_dir(place.path("full")).unwrap();
     place.write("full/file", "");
@@ -262,36 +263,39 @@ fn input_that_makes_no_sense() {
         ("data fly", &["fly"]),
         ("data split --in a.txt", &["--out"]),
         ("data split --in no.txt --out p", &["no.txt"]),
-        ("data split --in full --by line --out p", &["full", "director"]),
-        ("data split --in empty.txt --by line --out p", &["empty.txt", "empty"]),
+        ("data split --in full --format lines --out p", &["full", "director"]),
+        ("data split --in empty.txt --format lines --out p", &["empty.txt", "empty"]),
         (
-            "data split --in gbk.txt --by line --out p",
+            "data split --in gbk.txt --format lines --out p",
             &["gbk.txt", "byte offset 4", "say which", "--encoding"],
         ),
-        ("data split --in gbk.txt --by line --encoding UTF-8 --out p", &["gbk.txt, byte offset 4, line 2"]),
-        ("data split --in a.txt --by line --encoding utf-88 --out p", &["a.txt", "utf-88"]),
-        ("data split --in nul.txt --by line --out p", &["nul.txt", "byte offset 4, line 2"]),
-        ("data split --in utf16.txt --by line --out p", &["utf16.txt", "UTF-16LE", "1 documents"]),
-        ("data split --in a.txt --by doc --out p", &["a.txt", "<|endoftext|>", "--mark"]),
-        ("data split --in marked.txt --by doc --out p", &["marked.txt", "0 documents"]),
-        ("data split --in q.csv --by doc --out p", &["q.csv, line 2", "never closed"]),
-        ("data split --in header.csv --by doc --out p", &["header.csv", "0 documents"]),
-        ("data split --in a.txt --by word --out p", &["word", "paragraph"]),
-        ("data split --in a.txt --by line --frac .5,.6 --out p", &["frac", "add up to 1"]),
-        ("data split --in a.txt --by line --frac 1 --out p", &["--frac", "two or three"]),
-        ("data split --in a.txt --by line --frac -1,1,1 --out p", &["frac"]),
-        ("data split --in a.txt --by line --frac nan,1,0 --out p", &["frac"]),
-        ("data split --in a.txt --by line --frac a,b,c --out p", &["--frac", "a,b,c"]),
-        ("data split --in a.txt --by line --frac 0,.5,.5 --out p", &["frac"]),
+        ("data split --in gbk.txt --format lines --encoding UTF-8 --out p", &["gbk.txt, byte offset 4, line 2"]),
+        ("data split --in a.txt --format lines --encoding utf-88 --out p", &["a.txt", "utf-88"]),
+        ("data split --in nul.txt --format lines --out p", &["nul.txt", "byte offset 4, line 2"]),
+        ("data split --in utf16.txt --format lines --out p", &["utf16.txt", "UTF-16LE", "1 documents"]),
+        ("data split --in a.txt --mark === --out p", &["a.txt", "\"===\"", "--mark"]),
+        ("data split --in a.txt --text-column text --out p", &["a.txt", "--text-column", "the format text"]),
+        ("data split --in label.csv --text-column review --out p", &["label.csv, line 1", "\"review\"", "\"label\""]),
+        ("data split --in label.csv --group product --out p", &["label.csv, line 2", "product", "--group"]),
+        ("data split --in marked.txt --out p", &["marked.txt", "0 documents"]),
+        ("data split --in q.csv --out p", &["q.csv, line 2", "the quote that closes the field", "--quotes none"]),
+        ("data split --in header.csv --out p", &["header.csv", "0 documents"]),
+        ("data split --in a.txt --format word --out p", &["word", "\"lines\""]),
+        ("data split --in a.txt --format lines --frac .5,.6 --out p", &["frac", "add up to 1"]),
+        ("data split --in a.txt --format lines --frac 1 --out p", &["--frac", "two or three"]),
+        ("data split --in a.txt --format lines --frac -1,1,1 --out p", &["frac"]),
+        ("data split --in a.txt --format lines --frac nan,1,0 --out p", &["frac"]),
+        ("data split --in a.txt --format lines --frac a,b,c --out p", &["--frac", "a,b,c"]),
+        ("data split --in a.txt --format lines --frac 0,.5,.5 --out p", &["frac"]),
         (
-            "data split --in a.txt --by line --frac .999998,.000001,.000001 --out p",
+            "data split --in a.txt --format lines --frac .999998,.000001,.000001 --out p",
             &["3 documents", "none of which"],
         ),
-        ("data split --in a.txt --by line --out full", &["full", "already"]),
-        ("data split --in a.txt --by line --out a.txt", &["a.txt", "already"]),
-        ("data split --in a.txt --by line --out no/p", &["no/p"]),
-        ("data split --in a.txt --by line --mark= --out p", &["--mark"]),
-        ("data split --in a.txt --by line --seed -1 --out p", &["-1"]),
+        ("data split --in a.txt --format lines --out full", &["full", "already"]),
+        ("data split --in a.txt --format lines --out a.txt", &["a.txt", "already"]),
+        ("data split --in a.txt --format lines --out no/p", &["no/p"]),
+        ("data split --in a.txt --format lines --mark= --out p", &["--mark"]),
+        ("data split --in a.txt --format lines --seed -1 --out p", &["-1"]),
         ("data pack --in a.txt", &["--out"]),
         ("data pack --in no.txt --out t", &["no.txt"]),
         ("data pack --in full --out t", &["full", "director"]),
@@ -299,18 +303,17 @@ fn input_that_makes_no_sense() {
         ("data pack --in gbk.txt --out t", &["gbk.txt", "byte offset 4", "say which", "--encoding"]),
         ("data pack --in gbk.txt --encoding UTF-8 --out t", &["gbk.txt, byte offset 4, line 2"]),
         ("data pack --in nul.txt --out t", &["nul.txt", "line 2"]),
-        ("data pack --in a.txt --out a.txt", &["a.txt", "overwrite"]),
+        ("data pack --in a.txt --out a.txt", &["a.txt", "replace"]),
         ("data pack --in a.txt --out no/t", &["no/t"]),
         ("data pack --in a.txt --out full", &["full"]),
         ("data pack --in a.txt --tokenizer no --out t", &["no"]),
         ("data pack --in a.txt --tokenizer full --out t", &["tokenizer.json"]),
         ("data pack --in a.txt --tokenizer . --out t", &["tokenizer.json"]),
         ("data pack --in a.txt --tokenizer a.txt --out t", &["a.txt"]),
-        ("data pack --in a.txt --field text --out t", &["--by"]),
-        ("data pack --in x.jsonl --by doc --field text --out t", &["x.jsonl, line 2", "\"text\": 5"]),
-        ("data pack --in x.jsonl --by doc --field body --out t", &["x.jsonl, line 1", "[\"text\"]"]),
-        ("data pack --in a.txt --by doc --field text --out t", &["a.txt, line 1", "--field"]),
-        ("data pack --in a.txt --by line --field text --out t", &["a.txt, line 1", "no valid JSON"]),
+        ("data pack --in a.txt --text-column text --out t", &["a.txt", "--text-column", "the format text"]),
+        ("data pack --in x.jsonl --out t", &["x.jsonl, line 2", "a number", "--text-column"]),
+        ("data pack --in x.jsonl --text-column body --out t", &["x.jsonl, line 1", "the fields \"text\""]),
+        ("data pack --in - --out t", &["--in -", "--tokenizer"]),
         ("data pack --in a.txt --raw u16 --out t", &["--tokenizer"]),
         ("data pack --in a.txt --raw u8 --tokenizer . --out t", &["u8"]),
     ] {

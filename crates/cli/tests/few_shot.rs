@@ -137,7 +137,7 @@ fn bad_patterns_are_refused() {
     refused(&["--separator", "雪"], &["雪"]);
     refused(&["--test", "train.csv"], &["--test"]);
     place.write("test.csv", "review,label\nnew soup,neutral\n");
-    refused(&[], &["test.csv", "\"neutral\"", "neg, pos"]);
+    refused(&[], &["test.csv", "\"neutral\"", "\"neg\", \"pos\""]);
     let train = place.read("train.csv");
     place.write("test.csv", &train);
     refused(&[], &["test.csv", "texts that --train does not have"]);

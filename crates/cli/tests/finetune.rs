@@ -183,7 +183,7 @@ fn bad_tables_are_refused() {
         (0..60).map(|i| format!("soup {i},{}\n", if i % 2 == 0 { "pos" } else { "neg" })).collect();
     table("train.csv", &format!("review,label\n{rows}"));
     table("dev.csv", "review,label\nnew soup,neutral\n");
-    refused(&["dev.csv", "\"neutral\"", "neg, pos"]);
+    refused(&["dev.csv", "\"neutral\"", "\"neg\", \"pos\""]);
     table("dev.csv", "review,grade\nnew soup,pos\n");
     refused(&["dev.csv", "label", "grade"]);
     table("dev.csv", "review,label\nsoup 1,neg\n"); // stands in the training file
@@ -319,7 +319,7 @@ fn from_dialogues_to_answers() {
     let place = reviews();
     dialogues(&place);
     let result =
-        json(&mut teach(&place, "base", "talks", &["--epochs", "30", "--learning-rate", "3e-3", "--json"]));
+        json(&mut teach(&place, "base", "talks", &["--epochs", "270", "--learning-rate", "3e-3", "--json"]));
     let (before, after) = (&result["validation"]["loss_before"], &result["validation"]["loss"]);
     assert!(float(after) < 0.1 && float(before) > 1.0, "{result}");
     assert_eq!(json_file(&place.path("talks/result.json")), result);
@@ -355,7 +355,7 @@ fn bad_dialogues_are_refused() {
         (r#"{"messages":[{"role":"robot","content":"a"}]}"#, "line 1"),
         (r#"{"messages":[{"role":"assistant","content":"\u96ea"}]}"#, "line 1"),
         (r#"{"messages":[{"role":"user","content":"a"}]}"#, "the assistant says"),
-        (r#"{"messages":[{"role":"assistant","content":"a"}]}"#, "at least ten dialogues"),
+        (r#"{"messages":[{"role":"assistant","content":"a"}]}"#, "at least 10 different dialogues"),
     ] {
         place.write("talks.jsonl", line);
         place.refuses(&mut teach(&place, "base", "out", &[]), &["talks.jsonl", words]);

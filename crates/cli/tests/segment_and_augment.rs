@@ -1,6 +1,6 @@
 //! `newleaf tokenizer segment`, `newleaf augment`, and why `newleaf train` takes no stop words.
 
-use crate::common::{self, json, json_lines, stdout};
+use crate::common::{self, Place, json, json_lines, newleaf_in, stdout};
 use assert_cmd::Command;
 use std::fs;
 use std::path::Path;
@@ -146,6 +146,38 @@ fn augmentation_keeps_examples_labels_and_columns() {
     assert!(text.starts_with("word\n") && text.contains("\nterm\n"), "{text}");
 }
 
+/// Every format of rows, with quoted tabs and line ends: the variants have the fields of their example.
+#[test]
+fn augmentation_reads_what_the_other_commands_read() {
+    let place = Place::new();
+    let text = "the \"big\"\tdog ran,\ndown the road";
+    let quoted = format!("\"{}\"", text.replace('"', "\"\""));
+    for (name, more, content) in [
+        ("a.csv", "", format!("label,text,id\nbig,{quoted},7\n")),
+        ("b.csv", "", format!("sep=;\nlabel;text;id\nbig;{quoted};7\n")),
+        ("c.tsv", "", format!("label\ttext\tid\nbig\t{quoted}\t7\n")),
+        ("d.jsonl", "", serde_json::json!({"label": "big", "text": text, "id": "7"}).to_string() + "\n"),
+        ("e.tsv", "--quotes none", "label\ttext\tid\nbig\t\"the big dog ran\t7\n".to_string()),
+    ] {
+        place.write(name, content);
+        let out = format!("out-{name}");
+        stdout(newleaf_in(place.folder(), &["augment", "--in", name, "--out", &out]).args(more.split_whitespace()));
+        let options = data::read::Options {
+            delimiter: (name == "b.csv").then_some(b';'),
+            quotes: if more.is_empty() { data::read::Quotes::Double } else { data::read::Quotes::None },
+            ..Default::default()
+        };
+        let rows: Vec<_> = data::read::Documents::open(place.path(&out), &options).unwrap().map(Result::unwrap).collect();
+        assert!(rows.len() > 1, "{name}");
+        assert_eq!(rows[0].text, if more.is_empty() { text } else { "\"the big dog ran" }, "{name}");
+        assert!(rows[1..].iter().all(|row| row.text != rows[0].text), "{name}");
+        assert!(rows.iter().all(|row| row.fields["label"] == "big" && row.fields["id"] == "7"), "{name}");
+    }
+    let mut command = newleaf_in(place.folder(), &["augment", "--in", "-", "--format", "jsonl", "--out", "stdin.jsonl"]);
+    stdout(command.write_stdin("{\"text\":\"the big dog ran\"}\n"));
+    assert!(json_lines(&place.path("stdin.jsonl")).len() > 1);
+}
+
 #[test]
 fn bad_augmentation_input() {
     let folder = tempfile::tempdir().unwrap();
@@ -153,20 +185,21 @@ fn bad_augmentation_input() {
     write("a.tsv", "pos\tgood food\nneg\n");
     write("a.jsonl", "{\"text\":\"good\"}\n{\"text\":7}\n");
     write("broken.jsonl", "{\"text\":\n");
-    write("a.csv", "pos,good\n");
+    write("ragged.tsv", "label\ttext\npos\tgood food\nneg\n");
+    write("column.csv", "id,text\n17,the big dog\n");
     write("good.txt", "good food\n");
     write("list.tsv", "lonely\n");
     let augment = |arguments: &[&str], words: &[&str]| {
         refuses(folder.path(), newleaf(&["augment", "--out", "out"]).args(arguments), words);
     };
-    augment(&["--in", "a.tsv"], &["a.tsv, line 2", "1 columns", "column 2"]);
+    augment(&["--in", "a.tsv"], &["a.tsv, line 1", "\"text\"", "\"pos\", \"good food\"", "--text-column"]);
     augment(&["--in", "a.tsv", "--text-column", "review"], &["line 1", "\"review\"", "\"pos\""]);
-    augment(&["--in", "a.tsv", "--text-column", "0"], &["numbered from 1"]);
-    augment(&["--in", "a.jsonl"], &["a.jsonl, line 2", "string \"text\""]);
+    augment(&["--in", "ragged.tsv"], &["ragged.tsv, line 3", "2 fields"]);
+    augment(&["--in", "a.jsonl"], &["a.jsonl, line 2", "a string in the field \"text\""]);
     augment(&["--in", "broken.jsonl"], &["broken.jsonl, line 1", "JSON"]);
-    augment(&["--in", "a.csv"], &["a.csv", "tabs"]);
+    augment(&["--in", "column.csv", "--text-column", "id"], &["column.csv", "not one of 1 examples", "--text-column"]);
     augment(&["--in", "gone.txt"], &["gone.txt: no such file"]);
-    augment(&["--in", "good.txt", "--text-column", "2"], &["--text-column", "no columns"]);
+    augment(&["--in", "good.txt", "--text-column", "2"], &["good.txt", "--text-column", "the format lines"]);
     augment(&["--in", "good.txt", "--eda", "a=2"], &["alpha is 2"]);
     augment(&["--in", "good.txt", "--eda", "a=.1,n=0"], &["--eda", "a=.1,n=4"]);
     augment(&["--in", "good.txt", "--eda", "strong"], &["--eda strong"]);
@@ -174,6 +207,7 @@ fn bad_augmentation_input() {
     augment(&["--in", "good.txt", "--protect", "list.tsv"], &["list.tsv, line 1", "negation"]);
     refuses(folder.path(), &mut newleaf(&["augment", "--in", "good.txt", "--out", "."]), &["directory"]);
     refuses(folder.path(), &mut newleaf(&["augment", "--in", "good.txt", "--out", "no/b"]), &["no/b"]);
+    refuses(folder.path(), &mut newleaf(&["augment", "--in", "good.txt", "--out", "good.txt"]), &["replace"]);
 }
 
 #[test]

@@ -9,52 +9,11 @@
 //! the dialogue is rendered: what the assistant says, and the `<|end|>` after it. A mask made afterwards, by looking for
 //! markers among the tokens, would have to guess, and believe what users write.
 
+pub use crate::dialogue::{Dialogue, EXPECTED, Message, Role};
 use crate::{DataError, Example, MaskSpec, Tokenizer};
-use serde::{Deserialize, Serialize};
-
-/// Who speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// What holds for the whole dialogue.
-    System,
-    /// Who asks.
-    User,
-    /// Who answers: the model.
-    Assistant,
-}
-
-impl Role {
-    /// All of them, in the order of their markers.
-    const ALL: [Self; 3] = [Self::System, Self::User, Self::Assistant];
-
-    fn marker(self) -> &'static str {
-        match self {
-            Self::System => "<|system|>",
-            Self::User => "<|user|>",
-            Self::Assistant => "<|assistant|>",
-        }
-    }
-}
 
 /// After each message.
 const END: &str = "<|end|>";
-
-/// One message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
-    /// Whose.
-    pub role: Role,
-    /// Its text.
-    pub content: String,
-}
-
-/// A dialogue as a line of JSON: `{"messages": [{"role": "user", "content": "Hello!"}, ..]}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Dialogue {
-    /// Its messages.
-    pub messages: Vec<Message>,
-}
 
 /// Turns dialogues into tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

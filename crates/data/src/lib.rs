@@ -41,6 +41,7 @@ pub mod baseline;
 pub mod chat;
 pub mod clean;
 pub mod dataset;
+mod dialogue;
 pub mod drift;
 mod error;
 mod han;

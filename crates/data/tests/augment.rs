@@ -1,7 +1,7 @@
 //! Augmentation: what holds for any text, and that labels stay true on a language whose labels are known.
 
 use data::DataError;
-use data::augment::{BackTranslation, Class, Eda, Paraphrase, Protection, Rows, Synonyms};
+use data::augment::{BackTranslation, Class, Eda, Paraphrase, Protection, Synonyms};
 use data::segment::Segmenter;
 use proptest::prelude::*;
 use random::{Rng, Stream};
@@ -308,22 +308,6 @@ fn the_own_synonyms_are_sets() {
             assert_eq!(set.iter().filter(fixed).count(), 0, "{set:?}");
         }
     }
-}
-
-#[test]
-fn rows_keep_the_rest_of_the_line() {
-    let tsv = Rows::Tsv(1);
-    assert_eq!(tsv.text("pos\tgood food\t7", "a.tsv", 1).unwrap(), "good food");
-    assert_eq!(tsv.with_text("pos\tgood food\t7", "fine food"), "pos\tfine food\t7");
-    let jsonl = Rows::Jsonl("text".into());
-    let line = r#"{"label":"pos","text":"a \"b\"","n":[1]}"#;
-    assert_eq!(jsonl.text(line, "a.jsonl", 1).unwrap(), "a \"b\"");
-    assert_eq!(jsonl.with_text(line, "c\n"), r#"{"label":"pos","text":"c\n","n":[1]}"#);
-    let message = |rows: &Rows, line: &str| rows.text(line, "f", 9).unwrap_err().to_string();
-    assert!(message(&tsv, "only").starts_with("f, line 9: expected a text in column 2"));
-    assert!(message(&jsonl, "[1]").contains("no object"));
-    assert!(message(&jsonl, "{\"text\":3}").contains("string \"text\""));
-    assert!(message(&jsonl, "{\"text\":").contains("f, line 9: expected a JSON object, found EOF"));
 }
 
 #[test]

@@ -1,77 +1,90 @@
 //! Documents, their division into parts, few-shot choices, buckets, and the manifest.
 
 use data::DataError;
-use data::dataset::{Manifest, PARTS, SplitRule, bucket_by_length, k_shot, split_file};
-use data::read::{Documents, Options, RecordEnd, Records};
+use data::dataset::{Manifest, PARTS, SplitReport, SplitRule, bucket_by_length, k_shot, split_documents};
+use data::read::{Documents, Options, Wanted};
 use proptest::prelude::*;
 use random::{Rng, Stream};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-fn silent(_: u64, _: u64) {}
+fn format(name: &str) -> Options {
+    Options { format: Some(name.into()), wanted: Wanted::TextOrRow, ..Options::default() }
+}
 
-fn documents_of(path: &Path, end: RecordEnd) -> Result<Vec<(u64, String)>, DataError> {
-    let mut documents = Records::open(path, end, None)?;
-    let mut found = Vec::new();
-    while let Some(document) = documents.next_record()? {
-        found.push((document.line, document.text));
-    }
-    Ok(found)
+fn with_mark(mark: &str) -> Options {
+    Options { mark: Some(mark.into()), ..format("text") }
+}
+
+/// The lines of the documents of a file, and how they stand there.
+fn documents_of(path: &Path, options: &Options) -> Result<Vec<(u64, String)>, DataError> {
+    Documents::open(path, options)?.map(|document| document.map(|d| (d.line, d.raw().to_string()))).collect()
 }
 
 #[test]
-fn documents_and_their_lines() {
+fn documents_as_they_stand_and_their_lines() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.txt");
-    let mark = RecordEnd::Mark("* * *".into());
     let cases = [
-        (RecordEnd::Line, "a\r\n\nb", vec![(1, "a\n"), (3, "b\n")]),
-        (RecordEnd::EmptyLine, "\n\na\nb\n \n\nc\n\n", vec![(3, "a\nb\n"), (7, "c\n")]),
-        (mark.clone(), "a\n\nb\n\n* * *\n\nc", vec![(1, "a\n\nb\n"), (7, "c\n")]),
-        (mark.clone(), "* * *\na\n* * *\n* * *\n", vec![(2, "a\n")]),
+        (format("lines"), "a\r\n\nb", vec![(1, "a"), (3, "b")]),
+        (format("text"), "\n\na\nb\n \n\nc\n\n", vec![(3, "a\nb"), (7, "c")]),
+        (with_mark("* * *"), "a\n\nb\n\n* * *\n\nc", vec![(1, "a\n\nb"), (7, "c")]),
+        (with_mark("* * *"), "* * *\na\n* * *\n* * *\n", vec![(2, "a")]),
+        (format("text"), "a\n\nb\n<|endoftext|>\nc\n", vec![(1, "a\n\nb"), (5, "c")]),
         (
-            RecordEnd::CsvRecord,
+            format("csv"),
             "h,i\n1,\"a\nb\"\n\n2,\"x\"\"\ny\"\n",
-            vec![(2, "1,\"a\nb\"\n"), (5, "2,\"x\"\"\ny\"\n")],
+            vec![(2, "1,\"a\nb\""), (5, "2,\"x\"\"\ny\"")],
         ),
         (
-            RecordEnd::TsvRecord,
+            format("tsv"),
             "h\ti\n5\" wide\tx\n\n\"\"\"a\nb\"\t\"\n\t\"\n\t\n",
-            vec![(2, "5\" wide\tx\n"), (4, "\"\"\"a\nb\"\t\"\n\t\"\n"), (7, "\t\n")],
+            vec![(2, "5\" wide\tx"), (4, "\"\"\"a\nb\"\t\"\n\t\""), (7, "\t")],
         ),
+        (format("jsonl"), "{ \"id\" : 1e400 }\n", vec![(1, "{ \"id\" : 1e400 }")]),
     ];
-    for (end, text, expected) in cases {
+    for (options, text, expected) in cases {
         fs::write(&path, text).unwrap();
         let expected: Vec<(u64, String)> = expected.into_iter().map(|(l, t)| (l, t.to_string())).collect();
-        assert_eq!(documents_of(&path, end).unwrap(), expected, "{text:?}");
+        assert_eq!(documents_of(&path, &options).unwrap(), expected, "{text:?}");
     }
-    fs::write(&path, "a,b\n1,\"2\n3,4\n").unwrap();
-    let message = documents_of(&path, RecordEnd::CsvRecord).unwrap_err().to_string();
-    assert!(message.contains("a.txt, line 2") && message.contains("never closed"), "{message}");
-    fs::write(&path, "a\tb\n1\t\"2\n3\t4\n").unwrap();
-    let message = documents_of(&path, RecordEnd::TsvRecord).unwrap_err().to_string();
-    assert!(message.contains("a.txt, line 2") && message.contains("never closed"), "{message}");
-    let message = documents_of(&path, mark).unwrap_err().to_string();
-    assert!(message.contains("--mark"), "{message}");
-    fs::write(&path, "a".repeat((64 << 20) + 1)).unwrap();
-    let message = documents_of(&path, RecordEnd::Line).unwrap_err().to_string();
-    assert!(message.contains("more than 64 MiB"), "{message}");
+    for (options, text, words) in [
+        (format("csv"), "a,b\n1,\"2\n3,4\n", "the quote that closes the field"),
+        (format("tsv"), "a\tb\n1\t\"2\n3\n", "the quote that closes the field"),
+        (with_mark("* * *"), "a\n\nb\n", "no line that is \"* * *\": name what stands between the documents with --mark"),
+        (with_mark(" "), "a\n", "--mark: expected one line with something in it"),
+        (Options { longest: 100, ..format("lines") }, &"a".repeat(101), "at most 100 bytes"),
+    ] {
+        fs::write(&path, text).unwrap();
+        let message = documents_of(&path, &options).unwrap_err().to_string();
+        assert!(message.contains(words), "{words:?} is not in: {message}");
+    }
 }
 
 fn numbered(n: usize) -> Vec<String> {
     (0..n).map(|i| format!("document number {i}")).collect()
 }
 
+fn split_file(
+    input: &Path,
+    options: &Options,
+    rule: &SplitRule,
+    group: Option<&str>,
+    out: &Path,
+) -> Result<SplitReport, DataError> {
+    let documents = Documents::open(input, options)?;
+    let layout = documents.layout();
+    split_documents(documents, input, &layout, rule, group, out)
+}
+
 fn split(dir: &Path, lines: &[String], fractions: [f64; 3], out: &str) -> BTreeMap<String, &'static str> {
-    let input = dir.join("in.jsonl");
+    let input = dir.join("in.txt");
     fs::write(&input, lines.join("\n")).unwrap();
     let rule = SplitRule::new(fractions, 7).unwrap();
-    let reports =
-        split_file(Records::open(&input, RecordEnd::Line, None).unwrap(), &rule, &dir.join(out), &mut silent)
-            .unwrap();
+    let report = split_file(&input, &format("lines"), &rule, None, &dir.join(out)).unwrap();
     let mut part_of = BTreeMap::new();
-    for report in reports {
+    for report in report.parts {
         let text = fs::read_to_string(&report.path).unwrap();
         assert_eq!((text.lines().count() as u64, text.len() as u64), (report.documents, report.bytes));
         for line in text.lines() {
@@ -107,35 +120,88 @@ fn what_stands_between_documents_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let story = |i: usize| format!("story {i}\n\nit ends\n");
     let rule = SplitRule::new([0.5, 0.0, 0.5], 0).unwrap();
-    for (end, between, header) in [
-        (RecordEnd::Mark("***".into()), "***\n", ""),
-        (RecordEnd::EmptyLine, "\n", ""),
-        (RecordEnd::CsvRecord, "", "text\n"),
-        (RecordEnd::TsvRecord, "", "text\n"),
+    for (options, between, header) in [
+        (with_mark("***"), "***\n", ""),
+        (format("text"), "\n", ""),
+        (format("csv"), "", "text\n"),
+        (format("csv"), "", "sep=;\ntext;\"label\"\n"),
+        (format("tsv"), "", "text\n"),
+        (format("jsonl"), "", ""),
     ] {
-        let body = |i: usize| match end {
-            RecordEnd::Mark(_) => story(i),
-            RecordEnd::EmptyLine => format!("story {i}\nends\n"),
+        let body = |i: usize| match (&options.mark, options.format.as_deref()) {
+            (Some(_), _) => story(i),
+            (_, Some("text")) => format!("story {i}\nends\n"),
+            (_, Some("jsonl")) => format!("{{\"n\" : 1.50,\"text\":\"story {i}\"}}\n"),
+            _ if header.contains("label") => format!("\"story {i}\n\";\n"),
             _ => format!("\"story {i}\n\"\n"),
         };
         let input = dir.path().join("in.txt");
         let text: Vec<String> = (0..40).map(body).collect();
         fs::write(&input, header.to_string() + &text.join(between)).unwrap();
         let out = dir.path().join("parts");
-        let reports =
-            split_file(Records::open(&input, end.clone(), None).unwrap(), &rule, &out, &mut silent).unwrap();
+        let reports = split_file(&input, &options, &rule, None, &out).unwrap().parts;
         assert_eq!(reports.iter().map(|r| r.part).collect::<Vec<_>>(), ["train", "test"]);
         let mut again: Vec<String> = Vec::new();
         for report in &reports {
             let text = fs::read_to_string(&report.path).unwrap();
             assert!(text.starts_with(header) && !text.ends_with("\n\n"), "{text:?}");
-            again.extend(documents_of(&report.path, end.clone()).unwrap().into_iter().map(|(_, text)| text));
+            again.extend(documents_of(&report.path, &options).unwrap().into_iter().map(|(_, text)| text + "\n"));
         }
         again.sort();
         let mut expected = text;
         expected.sort();
         assert_eq!(again, expected);
         fs::remove_dir_all(out).unwrap();
+    }
+}
+
+/// Rows with an identity of their own: what decides is the text, or the group.
+#[test]
+fn the_text_decides_and_groups_stay_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, out) = (dir.path().join("in.csv"), dir.path().join("out"));
+    let row = |i: usize| format!("{i},text {},group {}\n", i % 100, i % 7);
+    fs::write(&input, "id,text,group\n".to_string() + &(0..700).map(row).collect::<String>()).unwrap();
+    let rule = SplitRule::usual();
+    let column = |path: &Path, name: &str| -> BTreeSet<String> {
+        let values = Documents::open(path, &Options::default()).unwrap().map(Result::unwrap);
+        values.map(|d| if name == "text" { d.text } else { d.fields[name].as_str().unwrap().into() }).collect()
+    };
+    for (group, decides) in [(None, "text"), (Some("group"), "group")] {
+        let report = split_file(&input, &Options::default(), &rule, group, &out);
+        let Ok(report) = report else {
+            // Seven groups may leave a part empty; then nothing is written.
+            assert!(group.is_some() && !out.exists());
+            continue;
+        };
+        let parts: Vec<BTreeSet<String>> = report.parts.iter().map(|p| column(&p.path, decides)).collect();
+        for (i, part) in parts.iter().enumerate() {
+            assert!(parts[..i].iter().all(|other| other.is_disjoint(part)));
+        }
+        assert_eq!(report.torn > 0, group.is_some());
+        fs::remove_dir_all(&out).unwrap();
+    }
+    let halves = SplitRule::new([0.5, 0.5, 0.0], 3).unwrap();
+    let report = split_file(&input, &Options::default(), &halves, Some("group"), &out).unwrap();
+    assert!(report.torn > 0, "texts of several groups");
+    let parts: Vec<BTreeSet<String>> = report.parts.iter().map(|p| column(&p.path, "group")).collect();
+    assert!(parts[0].is_disjoint(&parts[1]));
+    let message = split_file(&input, &Options::default(), &halves, Some("no"), &dir.path().join("o")).unwrap_err();
+    assert!(message.to_string().contains("line 2: expected a field \"no\""), "{message}");
+}
+
+/// Short texts too fall into the parts as often as the fractions say: each of the ten tenths.
+#[test]
+fn short_texts_are_divided_evenly() {
+    let han: Vec<String> = ('\u{4e00}'..'\u{5400}').map(String::from).collect();
+    let pairs = ('a'..='z').flat_map(|a| ('a'..='z').map(move |b| format!("{a}{b}"))).collect();
+    let items = (0..1000).map(|i| format!("item {i}")).collect();
+    for texts in [han, pairs, items] as [Vec<String>; 3] {
+        let mut tenths = [0.0_f64; 10];
+        texts.iter().for_each(|text| tenths[(SplitRule::usual().fraction(text) * 10.0) as usize] += 1.0);
+        let n = texts.len() as f64;
+        let sd = (n * 0.1 * 0.9).sqrt();
+        assert!(tenths.iter().all(|found| (found - 0.1 * n).abs() <= 4.0 * sd), "{tenths:?}");
     }
 }
 
@@ -166,12 +232,10 @@ fn impossible_splits_are_errors() {
     assert!((0..1000).all(|i| no_test.part(&i.to_string()) < 2));
 
     let dir = tempfile::tempdir().unwrap();
-    let input = dir.path().join("in.jsonl");
+    let input = dir.path().join("in.txt");
     fs::write(&input, "only one\n").unwrap();
     let out = dir.path().join("out");
-    let split = |out: &Path| {
-        split_file(Records::open(&input, RecordEnd::Line, None).unwrap(), &always, out, &mut silent)
-    };
+    let split = |out: &Path| split_file(&input, &format("lines"), &always, None, out);
     let message = split(&out).unwrap_err().to_string();
     assert!(message.contains("1 documents, none of which falls to"), "{message}");
     assert!(split(dir.path()).unwrap_err().to_string().contains("something is there already"));
@@ -180,34 +244,6 @@ fn impossible_splits_are_errors() {
 }
 
 proptest! {
-    /// Rows are cut by two rules, one of which knows the delimiter: on tables as RFC 4180 wants them they agree.
-    #[test]
-    fn both_readers_find_the_same_rows(
-        rows in prop::collection::vec(prop::array::uniform2("[a,;\"\n \u{4E2D}]{0,8}"), 0..6),
-        delimiter in prop::sample::select(vec![',', ';', '\t']),
-    ) {
-        // In a TSV file a mark within a field needs no others around the field.
-        let is_bare = |field: &str| delimiter == '\t' && !field.starts_with('"') && !field.contains('\n');
-        let quote = |field: &str| match is_bare(field) {
-            true => field.to_string(),
-            false => format!("\"{}\"", field.replace('"', "\"\"")),
-        };
-        let mut table = format!("x{delimiter}text\r\n");
-        for [x, text] in &rows {
-            table += &format!("{}{delimiter}{}\r\n", quote(x), quote(text));
-        }
-        let end = if delimiter == '\t' { RecordEnd::TsvRecord } else { RecordEnd::CsvRecord };
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.csv");
-        fs::write(&path, table).unwrap();
-        let records = documents_of(&path, end).unwrap();
-        let options = Options { delimiter: Some(delimiter as u8), ..Options::default() };
-        let documents: Vec<_> = Documents::open(&path, &options).unwrap().map(Result::unwrap).collect();
-        let lines_of_documents: Vec<u64> = documents.iter().map(|document| document.line).collect();
-        let lines_of_records: Vec<u64> = records.into_iter().map(|(line, _)| line).collect();
-        prop_assert_eq!(lines_of_records, lines_of_documents);
-    }
-
     #[test]
     fn k_shot_takes_k_of_each(labels in prop::collection::vec(0..4_u8, 1..60), k in 1..6_usize, seed: u64) {
         let count = |label: u8| labels.iter().filter(|&&l| l == label).count();

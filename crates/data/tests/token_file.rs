@@ -2,10 +2,10 @@
 //! from a file as from memory.
 
 use data::dataset::{
-    SequentialBatches, TokenFile, TokenSource, TokenWriter, char_tokenizer_of, pack_documents,
+    SequentialBatches, TokenFile, TokenSource, TokenWriter, char_tokenizer_of, char_tokenizer_of_documents, pack_documents,
     pack_plain_ids, pack_text, split_source,
 };
-use data::read::{RecordEnd, Records, TextReader};
+use data::read::{Documents, Options, TextReader};
 use data::{CharTokenizer, DataError, SamplingMode, Tokenizer, WindowSampler, read_text, sequential_batches};
 use proptest::prelude::*;
 use random::{Rng, Stream};
@@ -215,28 +215,26 @@ fn packed_documents_have_an_empty_line_between_them() {
     let (input, out) = (dir.path().join("in.jsonl"), dir.path().join("t.bin"));
     fs::write(&input, "{\"text\": \"ab\\nb\"}\n\n{\"label\": 1, \"text\": \"b\\n\\n\"}\n").unwrap();
     let tokenizer = Tokenizer::Char(CharTokenizer::from_text("ab\n").unwrap());
-    let documents = || Records::open(&input, RecordEnd::Line, None).unwrap();
-    let pack = |field| pack_documents(documents(), field, &tokenizer, &out, &mut silent);
-    let report = pack(Some("text")).unwrap();
+    let pack = |field: &str| {
+        let options = Options { text_column: Some(field.into()), ..Options::default() };
+        pack_documents(Documents::open(&input, &options)?, &tokenizer, &out)
+    };
+    let report = pack("text").unwrap();
     let file = TokenFile::open(&out).unwrap();
     assert_eq!(tokenizer.decode(&all_of(&file)).unwrap(), "ab\nb\n\nb\n\n");
     assert_eq!((report.tokens, report.documents, file.document_start(1).unwrap()), (9, 2, 6));
+    // The vocabulary is that of what is packed: no braces, no names of fields.
+    let documents = Documents::open(&input, &Options::default()).unwrap();
+    assert_eq!(Tokenizer::Char(char_tokenizer_of_documents(documents).unwrap()), tokenizer);
     fs::remove_file(&out).unwrap();
 
-    let message = pack(None).unwrap_err().to_string();
-    assert!(message.contains("'{'"), "{message}");
-    let message = pack(Some("body")).unwrap_err().to_string();
-    assert!(message.contains("in.jsonl, line 1") && message.contains("[\"text\"]"), "{message}");
-    let message = pack(Some("label")).unwrap_err().to_string();
-    assert!(message.contains("line 1"), "{message}");
-    fs::write(&input, "{\"text\": \"a\"}\n\n{\"text\": \"abc\"}\n").unwrap();
-    let message = pack(Some("text")).unwrap_err().to_string();
-    assert!(message.contains("the first is at line 3, column 3"), "{message}");
-    for (line, words) in [("[1]", "found [1]"), ("{", "no valid JSON"), ("{\"text\": 3}", "\"text\": 3")] {
-        fs::write(&input, line).unwrap();
-        let message = pack(Some("text")).unwrap_err().to_string();
-        assert!(message.contains(words) && message.contains("line 1"), "{message}");
+    for (field, words) in [("body", "line 1: expected a field \"body\", found the fields \"text\""), ("label", "line 1")] {
+        let message = pack(field).unwrap_err().to_string();
+        assert!(message.contains("in.jsonl, ") && message.contains(words), "{message}");
     }
+    fs::write(&input, "{\"text\": \"a\"}\n\n{\"text\": \"abc\"}\n").unwrap();
+    let message = pack("text").unwrap_err().to_string();
+    assert!(message.contains("the first is at line 3, column 3"), "{message}");
     assert!(!out.exists());
 }
 

@@ -3,7 +3,7 @@
 use super::{Result, Values};
 use data::Tokenizer;
 use data::baseline::{Classifier, Labelled, LogisticRegression, NaiveBayes};
-use data::dataset::{HashPart, k_shot};
+use data::dataset::{SplitRule, k_shot};
 use data::metrics::LabelScores;
 use data::read::{Documents, Options};
 use data::tokenizer::{PieceCounts, WordTokenizer};
@@ -59,7 +59,7 @@ impl Reviews {
     pub fn of_file(path: &Path) -> Result<Reviews> {
         let options = Options { text_column: Some("review".into()), ..Options::default() };
         let (mut train, mut validation, mut test) = (Rows::new(), Rows::new(), Rows::new());
-        let mut seen = HashSet::new();
+        let (mut seen, rule) = (HashSet::new(), SplitRule::usual());
         for document in Documents::open(path, &options)? {
             let document = document?;
             let Some(Value::String(label)) = document.fields.get("label") else {
@@ -69,10 +69,10 @@ impl Reviews {
             };
             let text = document.text.trim();
             if !text.is_empty() && seen.insert(text.to_string()) {
-                let part = match HashPart::of(text) {
-                    HashPart::Train => &mut train,
-                    HashPart::Validation => &mut validation,
-                    HashPart::Test => &mut test,
+                let part = match rule.part(text) {
+                    0 => &mut train,
+                    1 => &mut validation,
+                    _ => &mut test,
                 };
                 part.push((document.text.clone(), label.trim().to_string()));
             }

@@ -2,22 +2,22 @@
 
 use super::print;
 use crate::flags::answering::Answerer;
+use crate::flags::reading::{ReadArgs, Reading, is_stdin};
 use crate::screen::failure::Failure;
 use crate::work::model;
-use data::NewFile;
-use data::augment::{BackTranslation, Eda, Paraphrase, Protection, Rows, Synonyms};
+use data::augment::{BackTranslation, Eda, Paraphrase, Protection, Synonyms};
+use data::read::{DocumentWriter, Options, OutFormat, Quotes, format_of};
 use data::segment::{Dict, Segmenter};
-use indicatif::{ProgressBar, ProgressStyle};
+use data::{DataError, NewFile};
 use random::{Rng, Stream};
 use serde_json::json;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub(crate) const ABOUT: &str =
     "More labelled examples from few: synonyms, insertions, swaps, deletions (EDA), or back-translation
 
-  newleaf augment --in reviews.tsv --out more.tsv                       label, tab, text
+  newleaf augment --in reviews.tsv --out more.tsv                       columns named in the first line: label, text
   newleaf augment --in reviews.tsv --out more.tsv --eda a=.2,n=8 --seed 7
   newleaf augment --in reviews.jsonl --out more.jsonl --text-column review --json
   newleaf augment --in lines.txt --out more.txt --synonyms mine.tsv     a set of synonyms a line, tabs between
@@ -29,10 +29,12 @@ too, good; 不, 但是, 很, 好) are neither lost nor moved. Augment the traini
 /// What `newleaf augment` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The examples: .tsv and .jsonl by their names, anything else as a text a line
+    /// The examples: .csv, .tsv or .jsonl by their names, anything else as a text a line; - for the standard input
     #[arg(long = "in", value_name = "FILE")]
     input: PathBuf,
-    /// Where to write the examples and their variants, in the same layout
+    #[command(flatten)]
+    read: ReadArgs,
+    /// Where to write the examples and their variants, in the same format
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// a: the share of words to change; n: variants of an example, at most
@@ -57,10 +59,6 @@ pub(crate) struct Args {
     /// A dictionary for Chinese words, a line being: word count tag [default: the text that ships inside]
     #[arg(long, value_name = "FILE")]
     dict: Option<PathBuf>,
-    /// Where the text is: in a .tsv the number of the column, or its name in the first line [default: 2]; in
-    /// a .jsonl the key [default: text]
-    #[arg(long, alias = "text_column", value_name = "COLUMN")]
-    text_column: Option<String>,
     /// Where the randomness starts; the same seed writes the same variants
     #[arg(long, value_name = "N", default_value_t = 1337)]
     seed: u64,
@@ -80,21 +78,20 @@ struct Report {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let (alpha, n) = strength(&args.eda)?;
-    let text = data::read_text(&args.input)?;
-    let (rows, header) = layout(args, &text)?;
-    let write = |method: &dyn Paraphrase| -> Result<Report, Failure> {
-        let mut out = NewFile::create(&args.out)?;
-        let report = augment(args, &text, &rows, header, n, method, &mut out)?;
-        out.finish()?;
-        Ok(report)
-    };
+    Failure::if_same(&args.out, &args.input)?;
+    NewFile::check(&args.out)?;
+    let mut options = args.read.options()?;
+    if options.format.is_none() && (is_stdin(&args.input) || format_of(&args.input).name == "text") {
+        options.format = Some("lines".into());
+    }
+    let reading = Reading::open(std::slice::from_ref(&args.input), &options)?;
     let report = match (&args.there, &args.back) {
         (Some(there), Some(back)) => {
             let (there, back) = (model::load(there)?, model::load(back)?);
             let translator = |model| Answerer::sampling(model, args.temperature);
-            write(&BackTranslation { forth: translator(&there)?, back: translator(&back)? })?
+            augment(args, reading, &options, n, &BackTranslation { forth: translator(&there)?, back: translator(&back)? })?
         }
-        _ => write(&eda(args, alpha)?)?,
+        _ => augment(args, reading, &options, n, &eda(args, alpha)?)?,
     };
     let line = if args.json {
         json!({ "examples": report.examples, "variants": report.variants, "fewer": report.fewer }).to_string()
@@ -142,74 +139,50 @@ fn name(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// The layout of the input, and whether its first line names the columns.
-fn layout(args: &Args, text: &str) -> Result<(Rows, bool), Failure> {
-    let extension = args.input.extension().and_then(|e| e.to_str()).unwrap_or("").to_lowercase();
-    let column = args.text_column.as_deref();
-    match extension.as_str() {
-        "jsonl" | "ndjson" => Ok((Rows::Jsonl(column.unwrap_or("text").into()), false)),
-        "tsv" => match column.unwrap_or("2").parse::<usize>() {
-            Ok(0) => Err(Failure::input("--text-column 0: columns are numbered from 1")),
-            Ok(number) => Ok((Rows::Tsv(number - 1), false)),
-            Err(_) => {
-                let (wanted, header) = (column.unwrap_or(""), text.lines().next().unwrap_or(""));
-                let place = header.split('\t').position(|name| name.trim() == wanted);
-                let place = place.ok_or_else(|| {
-                    Failure::input(format!(
-                        "{}, line 1: expected a column {wanted:?}, found the columns {:?}: name one of these, or give \
-                         its number",
-                        args.input.display(),
-                        header.split('\t').collect::<Vec<_>>()
-                    ))
-                })?;
-                Ok((Rows::Tsv(place), true))
-            }
-        },
-        "csv" => Err(Failure::input(format!(
-            "{}: expected lines of text, .tsv or .jsonl, found .csv: save the table with tabs between its columns",
-            args.input.display()
-        ))),
-        _ if column.is_some() => Err(Failure::input(format!(
-            "--text-column: {} is read as a text a line, which has no columns; name the file .tsv or .jsonl",
-            args.input.display()
-        ))),
-        _ => Ok((Rows::Lines, false)),
-    }
-}
-
 /// Every example, followed by its variants. Each example has randomness of its own, so that its variants do
 /// not depend on the examples before it.
 fn augment(
     args: &Args,
-    text: &str,
-    rows: &Rows,
-    header: bool,
+    mut reading: Reading,
+    options: &Options,
     n: usize,
     method: &dyn Paraphrase,
-    out: &mut NewFile,
 ) -> Result<Report, Failure> {
-    let bar = ProgressBar::new(text.lines().count() as u64); // hidden by itself where stderr is no terminal
-    bar.set_style(
-        ProgressStyle::with_template("{bar:24} {pos}/{len} lines | {elapsed} elapsed, {eta} left")
-            .expect("a valid template"),
-    );
+    let layout = reading.layout();
+    let format = match (layout.delimiter, layout.format) {
+        (Some(delimiter), _) if options.quotes == Quotes::None => OutFormat::BareRows(delimiter),
+        (Some(delimiter), _) => OutFormat::Rows(delimiter),
+        (None, "jsonl") => OutFormat::Jsonl,
+        (None, "lines") => OutFormat::Lines,
+        _ => OutFormat::Text,
+    };
+    let mut writer = DocumentWriter::new(NewFile::create(&args.out)?, format);
+    let unwritable = |source| DataError::Unwritable { path: args.out.clone(), source };
     let mut report = Report::default();
-    for (i, line) in text.lines().enumerate() {
-        bar.inc(1);
-        writeln!(out, "{line}").map_err(|e| out.unwritable(e))?;
-        if line.trim().is_empty() || (header && i == 0) {
+    for i in 0.. {
+        let Some(mut example) = reading.next().transpose()? else { break };
+        writer.write(&example).map_err(unwritable)?;
+        if example.text.trim().is_empty() {
             continue;
         }
-        let example = rows.text(line, &name(&args.input), i + 1)?;
-        let mut rng = Rng::new(args.seed, Stream::Other(i as u64));
-        let variants = method.paraphrases(&example, n, &mut rng)?;
-        for variant in &variants {
-            writeln!(out, "{}", rows.with_text(line, variant)).map_err(|e| out.unwritable(e))?;
-        }
+        let mut rng = Rng::new(args.seed, Stream::Other(i));
+        let variants = method.paraphrases(&example.text, n, &mut rng)?;
         report.examples += 1;
         report.variants += variants.len();
         report.fewer += usize::from(variants.len() < n);
+        for variant in variants {
+            example.text = variant;
+            writer.write(&example).map_err(unwritable)?;
+        }
     }
-    bar.finish_and_clear();
+    if report.variants == 0 {
+        return Err(Failure::input(format!(
+            "{}: not one of {} examples has a variant, so nothing was written: is the text in another column \
+             (--text-column)? Words that decide a label are not changed",
+            args.input.display(),
+            report.examples
+        )));
+    }
+    writer.into_inner().finish()?;
     Ok(report)
 }

@@ -1,7 +1,7 @@
 //! `newleaf baseline`: how well simple classifiers tell the labels of texts.
 
 use super::print;
-use crate::flags::labelled::{LabelledArgs, Rows};
+use crate::flags::labelled::{Answers, LabelledArgs, Rows};
 use crate::screen::failure::Failure;
 use data::baseline::{Classifier, Labelled, LogisticRegression, Majority, NaiveBayes};
 use data::metrics::LabelScores;
@@ -18,7 +18,7 @@ pub(crate) const ABOUT: &str =
 Majority (always the most frequent label), naive Bayes, and logistic regression on TF-IDF features. Words
 are counted, and every Chinese character is one; --ngrams 2 counts pairs of neighbours too.
 Without --test, a text of the file goes by its hash: 8 in 10 train, 1 in 10 chooses the strength of the
-logistic regression, 1 in 10 tests. A text that was there before is left out.";
+logistic regression, 1 in 10 tests, as newleaf data split divides. A text that was there before is left out.";
 
 /// What `newleaf baseline` takes.
 #[derive(Debug, clap::Args)]
@@ -39,7 +39,7 @@ const MIN_DOCUMENTS: usize = 2;
 const STRENGTHS: [f64; 3] = [1.0, 4.0, 16.0];
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let parts = args.labelled.parts()?;
+    let parts = args.labelled.parts(Answers::Labels)?;
     let names = Labelled::new(parts.train.clone())?.names().to_vec();
     let labelled = |rows: Rows, part: &str| {
         let file = args.labelled.file(part).display();

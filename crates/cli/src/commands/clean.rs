@@ -4,7 +4,7 @@ use super::print;
 use crate::flags::reading::{ReadArgs, Reading, nothing_in};
 use crate::screen::failure::Failure;
 use data::clean::{Cleaner, RULES, Report, When};
-use data::read::{Document, DocumentWriter, Options, OutFormat};
+use data::read::{Document, DocumentWriter, Options, OutFormat, Quotes};
 use data::{DataError, NewFile};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -67,14 +67,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let started = Instant::now();
     let mut cleaner = cleaner(args)?;
     let options = args.read.options()?;
-    refuse_own_output(args)?;
+    args.inputs.iter().try_for_each(|input| Failure::if_same(&args.out, input))?;
     let mut reading = Reading::open(&args.inputs, &options)?;
     let out_format = out_format(args, &options)?;
     let mut writer = DocumentWriter::new(NewFile::create(&args.out)?, out_format);
     let mut columns: Option<Vec<String>> = None;
     while let Some(document) = reading.next() {
         let mut document = document?;
-        if matches!(out_format, OutFormat::Rows(_)) {
+        if matches!(out_format, OutFormat::Rows(_) | OutFormat::BareRows(_)) {
             check_columns(&mut columns, &document, reading.path())?;
         }
         let Some(text) = cleaner.clean(std::mem::take(&mut document.text)) else { continue };
@@ -85,7 +85,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         return Err(nothing_in(&args.inputs));
     }
     writer.into_inner().finish()?;
-    report(args, &cleaner, reading.bytes_read(), started.elapsed().as_secs_f64())
+    report(args, &cleaner, &reading, started.elapsed().as_secs_f64())
 }
 
 /// The rules that are asked for.
@@ -139,20 +139,6 @@ fn check_names(args: &Args, wanted: &[(&str, String)]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Cleaning in place would destroy the only original.
-fn refuse_own_output(args: &Args) -> Result<(), Failure> {
-    let same = |path: &PathBuf| match (path.canonicalize(), args.out.canonicalize()) {
-        (Ok(input), Ok(output)) => input == output,
-        _ => false,
-    };
-    match args.inputs.iter().find(|path| same(path)) {
-        None => Ok(()),
-        Some(path) => {
-            Err(Failure::input(format!("--out {} is also a file to read: name another file", path.display())))
-        }
-    }
-}
-
 /// The format to write: rows only if all files have rows.
 fn out_format(args: &Args, options: &Options) -> Result<OutFormat, Failure> {
     let format = |path: &PathBuf| match &options.format {
@@ -161,7 +147,11 @@ fn out_format(args: &Args, options: &Options) -> Result<OutFormat, Failure> {
     };
     let formats: Vec<String> = args.inputs.iter().map(format).collect();
     let plain = formats.iter().find(|name| !["csv", "tsv"].contains(&name.as_str()));
-    Ok(OutFormat::of(&args.out, plain.unwrap_or(&formats[0]))?)
+    let format = OutFormat::of(&args.out, plain.unwrap_or(&formats[0]))?;
+    Ok(match (format, options.quotes) {
+        (OutFormat::Rows(delimiter), Quotes::None) => OutFormat::BareRows(delimiter),
+        (format, _) => format,
+    })
 }
 
 /// All rows of a table have the same columns, also if they come from several files.
@@ -186,19 +176,21 @@ fn check_columns(
 }
 
 /// The report on stdout.
-fn report(args: &Args, cleaner: &Cleaner, bytes: u64, seconds: f64) -> Result<ExitCode, Failure> {
-    let report = cleaner.report();
+fn report(args: &Args, cleaner: &Cleaner, reading: &Reading, seconds: f64) -> Result<ExitCode, Failure> {
+    let (report, bytes) = (cleaner.report(), reading.bytes_read());
     let rate = bytes as f64 / 1e6 / seconds.max(1e-9);
     let text = if args.json {
         let mut fields = serde_json::to_value(report).expect("a report is JSON");
         fields["out"] = json!(args.out.display().to_string());
         fields["file_bytes"] = json!(bytes);
+        fields["skipped"] = json!(reading.skipped());
         fields["dedup_memory_bytes"] = json!(cleaner.memory());
         fields["dedup_forgotten"] = json!(cleaner.forgotten());
         fields["seconds"] = json!(seconds);
         format!("{fields}\n")
     } else {
-        table(report) + &format!("{:.1} MB in {seconds:.1} s, {rate:.0} MB/s\n", bytes as f64 / 1e6)
+        let wrote = format!("{}: {:.1} MB read in {seconds:.1} s, {rate:.0} MB/s", args.out.display(), bytes as f64 / 1e6);
+        table(report) + &format!("{wrote}\n")
     };
     if cleaner.forgotten() > 0 {
         eprintln!(

@@ -1,11 +1,11 @@
 //! Labelled texts from CSV, TSV or JSONL files, and their division into texts to train, to validate and to test: the same
 //! for simple classifiers and for fine-tuned models, so that their numbers can be compared.
 
-use crate::flags::reading::ReadArgs;
+use crate::flags::reading::{ReadArgs, Reading};
 use crate::screen::failure::Failure;
 use data::DataError;
-use data::dataset::HashPart;
-use data::read::{Document, Documents, Options, format_of};
+use data::dataset::SplitRule;
+use data::read::{Document, Options, format_of};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,9 @@ pub(crate) struct LabelledArgs {
     pub(crate) test: Option<PathBuf>,
     #[command(flatten)]
     columns: ColumnArgs,
+    /// Texts with the same value in this column stay together where a file is divided
+    #[arg(long, value_name = "NAME")]
+    group: Option<String>,
 }
 
 /// Where the text and the label stand in a file.
@@ -37,14 +40,24 @@ pub(crate) struct ColumnArgs {
 }
 
 impl ColumnArgs {
-    /// The text and the label of every row, and empty texts left out.
+    /// The text and the label of every row. Rows without a text or without a label are left out and counted on stderr.
     pub(crate) fn rows(&self, path: &Path) -> Result<Rows, Failure> {
-        Ok(read(path, &self.read.options()?, &self.label_column)?)
+        Ok(self.keyed(path, None)?.into_iter().map(|keyed| keyed.row).collect())
+    }
+
+    fn keyed(&self, path: &Path, group: Option<&str>) -> Result<Vec<Keyed>, Failure> {
+        read(path, &self.read.options()?, &self.label_column, group)
     }
 }
 
 /// Texts and labels.
 pub(crate) type Rows = Vec<(String, String)>;
+
+/// A text with its label (or its target), and what decides in which part it is, if that is not the text.
+pub(crate) struct Keyed {
+    pub(crate) row: (String, String),
+    pub(crate) group: Option<String>,
+}
 
 /// The parts of a file or of several.
 pub(crate) struct Parts {
@@ -55,52 +68,117 @@ pub(crate) struct Parts {
     pub(crate) dropped: usize,
 }
 
+/// What stands beside a text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answers {
+    /// One label of several: the training part must have a text of each.
+    Labels,
+    /// Something else: a number, a text.
+    Others,
+}
+
 impl Parts {
-    /// The parts of a file, and of those for validation and test, if there are such.
+    /// The parts of a file, and of those for validation and test, if there are such. A part without a file of its own is
+    /// one in ten of the training file ([`SplitRule::usual`]). No text is in two parts: the first stays.
     pub(crate) fn divide(
         train: &Path,
         others: [Option<&Path>; 2],
-        read: impl Fn(&Path) -> Result<Rows, Failure>,
+        answers: Answers,
+        read: impl Fn(&Path) -> Result<Vec<Keyed>, Failure>,
     ) -> Result<Self, Failure> {
-        let rows = read(train)?;
+        let mut files = vec![read(train)?];
+        for path in others {
+            files.push(path.map_or(Ok(Vec::new()), &read)?);
+        }
+        if answers == Answers::Labels {
+            one_label_a_number(&mut files);
+        }
+        let total: usize = files.iter().map(Vec::len).sum();
         let mut seen = HashSet::new();
-        let mut total = rows.len();
-        let rows: Rows = rows.into_iter().filter(|(text, _)| seen.insert(text.trim().to_string())).collect();
-        let mut parts = Parts { train: Vec::new(), validation: Vec::new(), test: Vec::new(), dropped: 0 };
-        for row in rows {
-            match (HashPart::of(&row.0), others) {
-                (HashPart::Validation, [None, _]) => parts.validation.push(row),
-                (HashPart::Test, [_, None]) => parts.test.push(row),
-                _ => parts.train.push(row),
-            }
+        let mut fresh = files.into_iter().map(|rows| {
+            rows.into_iter().filter(|keyed| seen.insert(keyed.row.0.trim().to_string())).collect::<Vec<_>>()
+        });
+        let [own, given_validation, given_test] = [(); 3].map(|()| fresh.next().unwrap_or_default());
+        let mut parts = [Vec::new(), Vec::new(), Vec::new()];
+        let rule = SplitRule::usual();
+        for Keyed { row, group } in own {
+            let part = rule.part(group.as_deref().unwrap_or(&row.0));
+            let has_file = part > 0 && others[part - 1].is_some();
+            parts[if has_file { 0 } else { part }].push(row);
         }
-        for (path, part) in others.into_iter().zip([&mut parts.validation, &mut parts.test]) {
-            if let Some(path) = path {
-                let rows = read(path)?;
-                total += rows.len();
-                part.extend(rows.into_iter().filter(|(text, _)| !seen.contains(text.trim())));
-            }
+        let [mut train_rows, mut validation, mut test] = parts;
+        if answers == Answers::Labels {
+            one_of_each(&mut train_rows, [&mut validation, &mut test]);
         }
-        let found = [&parts.train, &parts.validation, &parts.test].map(Vec::len);
-        parts.dropped = total - found.iter().sum::<usize>();
+        let rows = |given: Vec<Keyed>| given.into_iter().map(|keyed| keyed.row);
+        validation.extend(rows(given_validation));
+        test.extend(rows(given_test));
+        let found = [&train_rows, &validation, &test].map(Vec::len);
+        let dropped = total - found.iter().sum::<usize>();
         if found.contains(&0) {
             let [own, validation, test] = found;
             return Err(Failure::input(format!(
                 "{}: expected enough different texts for a training, a validation and a test part, found {own}, \
-                 {validation} and {test}: give at least 50, and test on texts that are not in the training file",
+                 {validation} and {test}: give at least 50, and test on texts that are not in the other files",
                 train.display()
             )));
         }
-        Ok(parts)
+        Ok(Parts { train: train_rows, validation, test, dropped })
+    }
+}
+
+/// Makes "1.0" the label "1" where there is one: an integer column becomes one of decimals when a cell of it is empty.
+fn one_label_a_number(files: &mut [Vec<Keyed>]) {
+    let integer = |label: &str| {
+        let (whole, zeros) = label.split_once('.')?;
+        let is_whole = whole.parse::<i64>().is_ok() && zeros.bytes().all(|byte| byte == b'0') && !zeros.is_empty();
+        is_whole.then(|| whole.to_string())
+    };
+    let labels: HashSet<String> = files.iter().flatten().map(|keyed| keyed.row.1.clone()).collect();
+    let mut changed = 0;
+    for keyed in files.iter_mut().flatten() {
+        if let Some(whole) = integer(&keyed.row.1).filter(|whole| labels.contains(whole)) {
+            keyed.row.1 = whole;
+            changed += 1;
+        }
+    }
+    if changed > 0 {
+        eprintln!("note: {changed} labels such as 1.0 are read as 1, which is a label too");
+    }
+}
+
+/// Moves the first text of every label that the training part lacks there: what a label is can be learnt from texts only.
+fn one_of_each(train: &mut Rows, others: [&mut Rows; 2]) {
+    let mut known: HashSet<String> = train.iter().map(|(_, label)| label.clone()).collect();
+    let mut moved = Vec::new();
+    for part in others {
+        let (own, rest) = std::mem::take(part).into_iter().partition(|(_, label)| known.insert(label.clone()));
+        moved.extend::<Rows>(own);
+        *part = rest;
+    }
+    if !moved.is_empty() {
+        let labels = named(moved.iter().map(|(_, label)| label.as_str()));
+        eprintln!(
+            "note: the training part had no text of {labels}: the first text of each went there, out of the others"
+        );
+        train.extend(moved);
+    }
+}
+
+/// Labels in a message: five of them at most.
+fn named<'a>(labels: impl Iterator<Item = &'a str>) -> String {
+    let labels: Vec<String> = labels.map(|label| format!("{label:?}")).collect();
+    match labels.len() {
+        0..=5 => labels.join(", "),
+        n => format!("{} and {} more labels", labels[..5].join(", "), n - 5),
     }
 }
 
 impl LabelledArgs {
-    /// Reads the files. A part without a file of its own is one in ten of the training file, by the texts' hashes. A text
-    /// of the training file says nothing about new texts, so it is left out of the other files.
-    pub(crate) fn parts(&self) -> Result<Parts, Failure> {
+    /// Reads the files, and divides them as [`Parts::divide`] says.
+    pub(crate) fn parts(&self, answers: Answers) -> Result<Parts, Failure> {
         let others = [self.dev.as_deref(), self.test.as_deref()];
-        Parts::divide(&self.train, others, |path| self.columns.rows(path))
+        Parts::divide(&self.train, others, answers, |path| self.columns.keyed(path, self.group.as_deref()))
     }
 
     /// The file of a part, for messages.
@@ -118,7 +196,7 @@ impl LabelledArgs {
 const WITH_FIELDS: [&str; 3] = ["csv", "tsv", "jsonl"];
 
 /// Opens a file that has fields, and says what it is.
-pub(crate) fn open(path: &Path, options: &Options) -> Result<Documents, DataError> {
+pub(crate) fn open(path: &Path, options: &Options) -> Result<Reading, Failure> {
     if !WITH_FIELDS.contains(&options.format.as_deref().unwrap_or(format_of(path).name)) {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
         let found = match &options.format {
@@ -126,31 +204,41 @@ pub(crate) fn open(path: &Path, options: &Options) -> Result<Documents, DataErro
             None => format!("the ending {extension:?}"),
         };
         let remedy = "rename the file, convert it, or name its --format: csv, tsv or jsonl";
-        return Err(malformed(path, "", &found, "a .csv, .tsv or .jsonl file", remedy));
+        return Err(malformed(path, "", &found, "a .csv, .tsv or .jsonl file", remedy).into());
     }
-    let documents = Documents::open(path, options)?;
-    eprintln!("{}: {}, {}", path.display(), documents.format().name, documents.encoding());
-    Ok(documents)
+    Reading::open(&[path.to_path_buf()], options)
 }
 
-fn read(path: &Path, options: &Options, label: &str) -> Result<Rows, DataError> {
+fn read(path: &Path, options: &Options, label: &str, group: Option<&str>) -> Result<Vec<Keyed>, Failure> {
     let documents = open(path, options)?;
-    let is_table = documents.format().name != "jsonl";
-    let mut rows = Vec::new();
+    let is_table = documents.layout().format != "jsonl";
+    let (mut rows, mut without_text, mut without_label) = (Vec::new(), 0, 0);
     for document in documents {
         let document = document?;
-        let label = beside(&document, label, path, is_table, "--text-column and --label-column")?;
-        if !document.text.trim().is_empty() {
-            rows.push((document.text, label));
+        let flags = "--text-column and --label-column";
+        let label = beside(&document, label, path, is_table, flags)?;
+        let group = group.map(|name| beside(&document, name, path, is_table, "--group")).transpose()?;
+        if document.text.trim().is_empty() {
+            without_text += 1;
+        } else if label.is_empty() {
+            without_label += 1;
+        } else {
+            rows.push(Keyed { row: (document.text, label), group });
+        }
+    }
+    for (count, what) in [(without_text, "text"), (without_label, "label")] {
+        if count > 0 {
+            eprintln!("note: {}: rows without a {what}, which are left out: {count}", path.display());
         }
     }
     if rows.is_empty() {
-        return Err(malformed(path, "", "no row with a text", "labelled texts", "use another file"));
+        let found = "no row with a text and a label";
+        return Err(malformed(path, "", found, "labelled texts", "use another file").into());
     }
     Ok(rows)
 }
 
-/// What stands in a field beside the text. In a table a column that is not there is a mistake of the first line.
+/// What stands in a field beside the text; of null nothing. In a table a column that is not there is a mistake of the first line.
 pub(crate) fn beside(
     document: &Document,
     name: &str,
@@ -167,6 +255,7 @@ pub(crate) fn beside(
         }
         Some(Value::String(label)) => Ok(label.trim().to_string()),
         Some(value @ (Value::Number(_) | Value::Bool(_))) => Ok(value.to_string()),
+        Some(Value::Null) => Ok(String::new()),
         Some(other) => {
             let expected = format!("a string or a number in {name:?}");
             let place = format!("line {}", document.line);

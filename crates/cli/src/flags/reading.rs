@@ -1,7 +1,7 @@
 //! The flags of commands that read documents, and the bar that they show meanwhile.
 
 use crate::screen::failure::Failure;
-use data::read::{Document, Documents, Options};
+use data::read::{Document, Documents, Layout, Notes, Options, Quotes};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,26 +9,51 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How to read files of documents.
 #[derive(Clone, Debug, clap::Args)]
-pub(crate) struct ReadArgs {
-    /// text (documents separated by blank lines), lines, csv, tsv, jsonl or html [default: by the extension]
+pub(crate) struct FileArgs {
+    /// text (documents between blank lines), lines, csv, tsv, jsonl or html [default: by the extension]
     #[arg(long, value_name = "NAME")]
     format: Option<String>,
     /// The encoding, if it cannot be found: UTF-8, UTF-16LE, GB18030, Big5, Shift_JIS, windows-1252, ...
     #[arg(long, value_name = "NAME")]
-    encoding: Option<String>,
-    /// The column or field with the text [default: text]
-    #[arg(long, alias = "text_column", value_name = "NAME")]
-    text_column: Option<String>,
+    pub(crate) encoding: Option<String>,
     /// What separates the fields of a row [default: a comma; in .tsv a tab]
     #[arg(long, value_name = "CHAR")]
     delimiter: Option<String>,
+    /// Quotation marks around fields of a row: double (as RFC 4180 says), none (ordinary characters), or auto: double, but
+    /// with tabs a mark that opens nothing is an ordinary character
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    quotes: QuotesName,
+    /// The line between two documents of a text [default: <|endoftext|> where there is one, else blank lines]
+    #[arg(long, value_name = "TEXT")]
+    mark: Option<String>,
+    /// Leave out rows that are not as the format wants them, and count them
+    #[arg(long)]
+    skip_bad: bool,
     /// The longest line, row or document allowed, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 20)]
     longest: usize,
 }
 
-impl ReadArgs {
-    pub(crate) fn options(&self) -> Result<Options, Failure> {
+/// How to read files of documents, and which field of theirs is the text.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct ReadArgs {
+    #[command(flatten)]
+    pub(crate) file: FileArgs,
+    /// The column or field with the text [default: text]
+    #[arg(long, alias = "text_column", alias = "field", value_name = "NAME")]
+    pub(crate) text_column: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum QuotesName {
+    Auto,
+    None,
+    Double,
+}
+
+impl FileArgs {
+    /// The options to read with; the text is in `text_column`, if there is one.
+    pub(crate) fn options(&self, text_column: Option<&str>) -> Result<Options, Failure> {
         let delimiter = match self.delimiter.as_deref() {
             None => None,
             Some("\\t") => Some(b'\t'),
@@ -44,11 +69,36 @@ impl ReadArgs {
         Ok(Options {
             format: self.format.clone(),
             encoding: self.encoding.clone(),
-            text_column: self.text_column.clone(),
+            text_column: text_column.map(String::from),
             delimiter,
+            quotes: match self.quotes {
+                QuotesName::Auto => Quotes::Auto,
+                QuotesName::None => Quotes::None,
+                QuotesName::Double => Quotes::Double,
+            },
+            mark: self.mark.clone(),
+            skip_bad: self.skip_bad,
             longest: self.longest,
+            ..Options::default()
         })
     }
+}
+
+impl ReadArgs {
+    pub(crate) fn options(&self) -> Result<Options, Failure> {
+        self.file.options(self.text_column.as_deref())
+    }
+}
+
+/// Returns true if this stands for the standard input.
+pub(crate) fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// Checks that a file is there before anything is computed, and returns its length; that of the standard input is not
+/// known.
+fn length(path: &Path) -> Result<Option<u64>, Failure> {
+    if is_stdin(path) { Ok(None) } else { Ok(Some(data::read::file_length(path)?)) }
 }
 
 /// Files without a document are a mistake: another format, or a text that got lost.
@@ -68,10 +118,14 @@ pub(crate) struct Reading {
     current: Option<(PathBuf, Documents)>,
     /// Bytes of the files that are done.
     done: u64,
+    /// Rows that were left out of the files that are done, and files.
+    skipped: u64,
     /// Bytes that the bar shows.
     shown: u64,
     bar: ProgressBar,
     stop: Arc<AtomicUsize>,
+    /// There is more than one file.
+    several: bool,
 }
 
 /// Bytes after which the bar moves.
@@ -82,15 +136,17 @@ impl Reading {
     pub(crate) fn open(paths: &[PathBuf], options: &Options) -> Result<Self, Failure> {
         let stop = crate::work::signals::watch();
         let stop = stop.map_err(|e| Failure::other(format!("cannot watch for signals: {e}")))?;
-        let mut bytes = 0;
-        for path in paths {
-            bytes += data::read::file_length(path)?;
-        }
-        let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr_with_hz(8));
-        let style = "{bar:24} {bytes}/{total_bytes} | {elapsed} elapsed, {eta} left";
+        let lengths: Vec<Option<u64>> = paths.iter().map(|path| length(path)).collect::<Result<_, _>>()?;
+        let bytes: Option<u64> = lengths.into_iter().sum();
+        let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr_with_hz(8));
+        let style = match bytes {
+            Some(_) => "{bar:24} {bytes}/{total_bytes} | {elapsed} elapsed, {eta} left",
+            None => "{spinner} {bytes} | {elapsed} elapsed",
+        };
         bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
+        let several = paths.len() > 1;
         let (options, files) = (options.clone(), Vec::from(paths).into_iter());
-        let mut reading = Self { options, files, current: None, done: 0, shown: 0, bar, stop };
+        let mut reading = Self { options, files, current: None, done: 0, skipped: 0, shown: 0, bar, stop, several };
         reading.open_next()?;
         Ok(reading)
     }
@@ -105,15 +161,47 @@ impl Reading {
         self.done + self.current.as_ref().map_or(0, |(_, documents)| documents.bytes_read())
     }
 
-    /// Opens the next file, finds its encoding and says on stderr which it is.
+    /// What the file that is being read has beside its documents.
+    pub(crate) fn layout(&self) -> Layout {
+        let layout = self.current.as_ref().map(|(_, documents)| documents.layout());
+        layout.unwrap_or(Layout { format: "text", header: String::new(), between: None, delimiter: None })
+    }
+
+    /// Rows and files that `--skip-bad` left out so far.
+    pub(crate) fn skipped(&self) -> u64 {
+        self.skipped + self.current.as_ref().map_or(0, |(_, documents)| documents.notes().skipped)
+    }
+
+    /// Opens the next file, finds its encoding and says on stderr which it is, after what is to be said of the file
+    /// before. With `--skip-bad` a file that cannot be read is left out, if it is one of several.
     fn open_next(&mut self) -> Result<(), Failure> {
         self.done = self.bytes_read();
-        self.current = None;
-        if let Some(path) = self.files.next() {
-            let documents = Documents::open(&path, &self.options)?;
-            let (format, encoding) = (documents.format().name, documents.encoding());
-            self.bar.suspend(|| eprintln!("{}: {format}, {encoding}", path.display()));
+        if let Some((path, documents)) = self.current.take() {
+            let notes = documents.notes();
+            self.skipped += notes.skipped;
+            self.bar.suspend(|| tell(&path, &notes));
+        }
+        while let Some(path) = self.files.next() {
+            let documents = match is_stdin(&path) {
+                true => Documents::from_reader("standard input", std::io::stdin(), &self.options),
+                false => Documents::open(&path, &self.options),
+            };
+            let documents = match documents {
+                Err(error) if self.options.skip_bad && self.several => {
+                    self.skipped += 1;
+                    self.bar.suspend(|| eprintln!("note: left out (--skip-bad): {error}"));
+                    continue;
+                }
+                documents => documents?,
+            };
+            let (layout, encoding) = (documents.layout(), documents.encoding());
+            let between = match layout.between.as_deref() {
+                None | Some("") => String::new(),
+                Some(mark) => format!(" (documents between lines {mark})"),
+            };
+            self.bar.suspend(|| eprintln!("{}: {}{between}, {encoding}", path.display(), layout.format));
             self.current = Some((path, documents));
+            break;
         }
         Ok(())
     }
@@ -129,8 +217,14 @@ impl Reading {
             self.bar.set_position(self.shown);
         }
         while let Some((_, documents)) = &mut self.current {
-            if let Some(document) = documents.next() {
-                return Ok(Some(document?));
+            match documents.next() {
+                Some(Ok(document)) => return Ok(Some(document)),
+                Some(Err(error)) if self.options.skip_bad && self.several => {
+                    self.skipped += 1;
+                    self.bar.suspend(|| eprintln!("note: left out from there on (--skip-bad): {error}"));
+                }
+                Some(Err(error)) => return Err(error.into()),
+                None => {}
             }
             self.open_next()?;
         }
@@ -148,4 +242,9 @@ impl Iterator for Reading {
         }
         next
     }
+}
+
+/// Says on stderr what was left out of a file or not taken as it stands.
+fn tell(path: &Path, notes: &Notes) {
+    notes.sentences().iter().for_each(|sentence| eprintln!("note: {}: {sentence}", path.display()));
 }

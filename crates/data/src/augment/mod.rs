@@ -25,11 +25,9 @@ mod eda;
 mod paraphrase;
 mod pieces;
 mod protection;
-mod rows;
 mod synonyms;
 
 pub use eda::Eda;
 pub use paraphrase::{BackTranslation, Paraphrase, Translate};
 pub use protection::{Class, Protection};
-pub use rows::Rows;
 pub use synonyms::Synonyms;

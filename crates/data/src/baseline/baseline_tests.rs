@@ -97,7 +97,7 @@ fn labels_are_checked() {
     let train = rows(&[("a", "x"), ("b", "y")]);
     assert_eq!(train.names(), ["x", "y"]);
     let error = Labelled::with_names(vec![("c".into(), "z".into())], train.names()).unwrap_err().to_string();
-    assert!(error.contains("expected one of x, y") && error.contains("\"z\""), "{error}");
+    assert!(error.contains("expected one of \"x\", \"y\"") && error.contains("\"z\""), "{error}");
     assert!(Labelled::new(Vec::new()).is_err());
 }
 

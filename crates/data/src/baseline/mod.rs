@@ -45,6 +45,20 @@ pub struct Labelled {
     names: Vec<String>,
 }
 
+/// The number of a label among sorted names.
+fn place(names: &[String], label: &str) -> Option<usize> {
+    names.binary_search_by(|name| name.as_str().cmp(label)).ok()
+}
+
+/// Labels in a message, at most ten of them.
+fn listed<S: AsRef<str>>(names: &[S]) -> String {
+    let first: Vec<String> = names.iter().take(10).map(|name| format!("{:?}", name.as_ref())).collect();
+    match names.len() {
+        n if n > 10 => format!("{} and {} more", first.join(", "), n - 10),
+        _ => first.join(", "),
+    }
+}
+
 impl Labelled {
     /// From rows of a text and its label.
     ///
@@ -69,16 +83,21 @@ impl Labelled {
                 expected: "at least 1",
             });
         }
-        let number = |label: &String| {
-            names.binary_search(label).map_err(|_| DataError::Malformed {
+        let mut unknown: Vec<&str> =
+            rows.iter().map(|(_, label)| label.as_str()).filter(|label| place(names, label).is_none()).collect();
+        let texts = unknown.len();
+        unknown.sort_unstable();
+        unknown.dedup();
+        if !unknown.is_empty() {
+            return Err(DataError::Malformed {
                 what: "labels".into(),
                 place: String::new(),
-                found: format!("{label:?}, which the training texts do not have"),
-                expected: format!("one of {}", names.join(", ")),
+                found: format!("{} ({texts} of {} texts), which the training texts do not have", listed(&unknown), rows.len()),
+                expected: format!("one of {}", listed(names)),
                 remedy: "correct the label, or add texts that have it to the training set".into(),
-            })
-        };
-        let labels = rows.iter().map(|(_, label)| number(label)).collect::<Result<_, _>>()?;
+            });
+        }
+        let labels = rows.iter().filter_map(|(_, label)| place(names, label)).collect();
         let texts = rows.into_iter().map(|(text, _)| text).collect();
         Ok(Labelled { texts, labels, names: names.to_vec() })
     }

@@ -12,8 +12,10 @@
 
 use crate::DataError;
 use crate::new_file::{NewFile, unwritable};
-use crate::read::{Record, RecordEnd, Records};
+use crate::read::{Document, Layout};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -59,14 +61,44 @@ impl SplitRule {
         Ok(SplitRule { ends, fractions, seed })
     }
 
+    /// Eight texts in ten to train, one to validate, one to test: what all commands do where nothing else is asked
+    /// for, so that models of all kinds that are made from one file are tested on the same texts and have learnt from
+    /// none of them.
+    ///
+    /// ```
+    /// use data::dataset::SplitRule;
+    /// assert_eq!(SplitRule::usual(), SplitRule::new([0.8, 0.1, 0.1], 1337)?);
+    /// # Ok::<(), data::DataError>(())
+    /// ```
+    pub fn usual() -> SplitRule {
+        SplitRule { ends: [0.8, 0.8 + 0.1, 1.0], fractions: [0.8, 0.1, 0.1], seed: 1337 }
+    }
+
     /// The part of a document, as an index of [`PARTS`].
     pub fn part(&self, document: &str) -> usize {
-        let hash = Sha256::new().chain_update(self.seed.to_le_bytes()).chain_update(document.trim_end());
-        let hash = hash.finalize();
-        let word = u64::from_be_bytes(hash[..8].try_into().expect("eight bytes"));
-        let fraction = (word >> 11) as f64 / (1_u64 << 53) as f64; // exact: 53 bits fit an f64
+        let fraction = self.fraction(document);
         self.ends.iter().position(|&end| fraction < end).expect("a fraction is below 1, the last end")
     }
+
+    /// Where in [0, 1) a document falls.
+    pub fn fraction(&self, document: &str) -> f64 {
+        (self.word(document) >> 11) as f64 / (1_u64 << 53) as f64 // exact: 53 bits fit an f64
+    }
+
+    /// The first 64 bits of SHA-256 of the seed and the document, without the white space around it.
+    fn word(&self, document: &str) -> u64 {
+        let hash = Sha256::new().chain_update(self.seed.to_le_bytes()).chain_update(document.trim());
+        u64::from_be_bytes(hash.finalize()[..8].try_into().expect("eight bytes"))
+    }
+}
+
+/// What became of a collection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SplitReport {
+    /// The parts that are wanted, in the order of [`PARTS`].
+    pub parts: Vec<PartReport>,
+    /// Documents whose text is in another part too, since it belongs to another group.
+    pub torn: u64,
 }
 
 /// What became of a part.
@@ -82,39 +114,50 @@ pub struct PartReport {
     pub bytes: u64,
 }
 
-/// Splits a file by documents into `train`, `val` and `test` with its own extension, in UTF-8, in the new
-/// directory `out`. `progress` is told the bytes read so far, and in all.
+/// Splits documents into `train`, `val` and `test` with the extension of their file, in UTF-8, in the new directory
+/// `out`, each as it stands in the file. What decides is the text of a document, or the value of its field `group`:
+/// documents of one group stay together.
 ///
 /// # Errors
-/// If the file cannot be read or has no documents for a part that is wanted, or `out` cannot be
-/// written or has files in it. Then nothing is written.
-pub fn split_file(
-    mut documents: Records,
+/// Those of the documents. If there are none for a part that is wanted, if a document has no field `group`, or if `out`
+/// cannot be written or has files in it. Then nothing is written.
+pub fn split_documents<E: From<DataError>>(
+    documents: impl Iterator<Item = Result<Document, E>>,
+    from: &Path,
+    layout: &Layout,
     rule: &SplitRule,
+    group: Option<&str>,
     out: &Path,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<Vec<PartReport>, DataError> {
+) -> Result<SplitReport, E> {
     let temporary = TemporaryDir::create(out)?;
-    let mut parts = open_parts(&documents, rule, &temporary.path)?;
-    while let Some(document) = documents.next_record()? {
-        let (file, report) = parts[rule.part(&document.text)].as_mut().expect("a part that is wanted");
-        let text = rendered(&document, documents.end(), report.documents == 0);
+    let mut parts = open_parts(from, layout, rule, &temporary.path)?;
+    let mut first_part: HashMap<u64, usize> = HashMap::new();
+    let mut torn = 0;
+    for document in documents {
+        let document = document?;
+        let part = match group {
+            Some(field) => rule.part(&group_of(&document, field, from)?),
+            None => rule.part(&document.text),
+        };
+        if group.is_some() && *first_part.entry(rule.word(&document.text)).or_insert(part) != part {
+            torn += 1;
+        }
+        let (file, report) = parts[part].as_mut().expect("a part that is wanted");
+        let text = rendered(&document, layout, report.documents == 0);
         file.write_all(text.as_bytes()).map_err(|e| file.unwritable(e))?;
         report.documents += 1;
         report.bytes += text.len() as u64;
-        let (done, all) = documents.progress();
-        progress(done, all);
     }
     let parts: Vec<_> = parts.into_iter().flatten().collect();
     let found: u64 = parts.iter().map(|(_, report)| report.documents).sum();
     if let Some((_, empty)) = parts.iter().find(|(_, report)| report.documents == 0) {
-        return Err(DataError::Malformed {
-            what: documents.path().display().to_string(),
-            place: String::new(),
-            found: format!("{found} documents, none of which falls to {}", empty.part),
-            expected: "documents enough for every part".into(),
-            remedy: "take more documents, smaller ones (--by paragraph, --by line), or another --seed".into(),
-        });
+        return Err(E::from(malformed(
+            from,
+            "",
+            format!("{found} documents, none of which falls to {}", empty.part),
+            "documents enough for every part",
+            "take more documents, smaller ones (--format text, --format lines), or another --seed",
+        )));
     }
     let mut reports = Vec::new();
     for (file, mut report) in parts {
@@ -124,32 +167,67 @@ pub fn split_file(
         reports.push(report);
     }
     temporary.rename_to(out)?;
-    Ok(reports)
+    Ok(SplitReport { parts: reports, torn })
+}
+
+/// The value of the field that keeps documents together.
+fn group_of(document: &Document, field: &str, from: &Path) -> Result<String, DataError> {
+    match document.fields.get(field) {
+        Some(_) if document.text_field == field => Ok(document.text.clone()),
+        Some(Value::String(group)) => Ok(group.clone()),
+        Some(value) => Ok(value.to_string()),
+        None => Err(malformed(
+            from,
+            &format!("line {}", document.line),
+            format!("the fields {:?}", document.fields.keys().collect::<Vec<_>>()),
+            &format!("a field {field:?}"),
+            "name one of them with --group",
+        )),
+    }
 }
 
 type OpenPart = Option<(NewFile, PartReport)>;
 
-/// The files of the parts that are wanted, with the header of a CSV or TSV file in each.
-fn open_parts(documents: &Records, rule: &SplitRule, dir: &Path) -> Result<Vec<OpenPart>, DataError> {
+/// The files of the parts that are wanted, with the header of a table in each.
+fn open_parts(
+    from: &Path,
+    layout: &Layout,
+    rule: &SplitRule,
+    dir: &Path,
+) -> Result<Vec<OpenPart>, DataError> {
     let open = |(part, fraction): (&'static str, f64)| {
         if fraction == 0.0 {
             return Ok(None);
         }
-        let path = dir.join(part_name(part, documents.path()));
+        let path = dir.join(part_name(part, from));
         let mut file = NewFile::create(&path)?;
-        let header = documents.header().unwrap_or_default();
-        file.write_all(header.as_bytes()).map_err(|e| file.unwritable(e))?;
-        Ok(Some((file, PartReport { part, path, documents: 0, bytes: header.len() as u64 })))
+        file.write_all(layout.header.as_bytes()).map_err(|e| file.unwritable(e))?;
+        Ok(Some((file, PartReport { part, path, documents: 0, bytes: layout.header.len() as u64 })))
     };
     PARTS.into_iter().zip(rule.fractions).map(open).collect()
 }
 
 /// A document as it stands in a part: what separates documents comes before all but the first.
-fn rendered(document: &Record, end: &RecordEnd, first: bool) -> String {
-    match end {
-        RecordEnd::Mark(mark) if !first => format!("{mark}\n{}", document.text),
-        RecordEnd::EmptyLine if !first => format!("\n{}", document.text),
-        _ => document.text.clone(),
+fn rendered(document: &Document, layout: &Layout, first: bool) -> String {
+    match &layout.between {
+        Some(line) if !first => format!("{line}\n{}\n", document.raw()),
+        _ => format!("{}\n", document.raw()),
+    }
+}
+
+fn malformed(
+    what: &Path,
+    place: &str,
+    found: String,
+    expected: &str,
+    remedy: &str,
+) -> DataError {
+    DataError::Malformed {
+        what: what.display().to_string(),
+        place: place.into(),
+        found,
+        expected: expected.into(),
+        remedy: remedy.into(),
     }
 }
 
@@ -169,13 +247,8 @@ impl TemporaryDir {
     fn create(out: &Path) -> Result<TemporaryDir, DataError> {
         let is_empty = |dir: fs::ReadDir| dir.count() == 0;
         if out.exists() && !fs::read_dir(out).is_ok_and(is_empty) {
-            return Err(DataError::Malformed {
-                what: out.display().to_string(),
-                place: String::new(),
-                found: "something is there already".into(),
-                expected: "a new directory".into(),
-                remedy: "name another one with --out, or remove this one".into(),
-            });
+            let remedy = "name another one with --out, or remove this one";
+            return Err(malformed(out, "", "something is there already".into(), "a new directory", remedy));
         }
         let mut name = std::ffi::OsString::from(".");
         name.push(out.file_name().unwrap_or("split".as_ref()));

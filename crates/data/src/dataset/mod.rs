@@ -2,8 +2,7 @@
 //!
 //! | to | use |
 //! |---|---|
-//! | divide a collection into train, validation and test parts | [`split_file`], by document |
-//! | the same for labelled texts | [`HashPart`], by the text alone |
+//! | divide a collection into train, validation and test parts | [`SplitRule`], by the text alone; [`split_documents`] |
 //! | make a token file of a text of any size | [`pack_text`], [`pack_documents`] |
 //! | train from it | [`TokenFile`], which is a [`TokenSource`] as a slice is |
 //! | draw batches | [`WindowSampler`], [`SequentialBatches`], [`bucket_by_length`], [`k_shot`] |
@@ -16,7 +15,6 @@ mod document_split;
 mod example;
 mod example_sampler;
 mod few_shot;
-mod hash_part;
 mod manifest;
 mod objective_batches;
 mod pack;
@@ -28,15 +26,15 @@ mod token_writer;
 
 pub use batch::{Batch, SequentialBatches, sequential_batches, sequential_windows};
 pub use bucket::bucket_by_length;
-pub use document_split::{PARTS, PartReport, SplitRule, split_file};
+pub use document_split::{PARTS, PartReport, SplitReport, SplitRule, split_documents};
 pub use example::{Example, MaskSpec};
 pub use example_sampler::{ExampleSampler, ExampleSamplerState};
 pub use few_shot::k_shot;
-pub use hash_part::HashPart;
 pub use manifest::{Manifest, PublicFile, hex, sha256_of};
 pub use objective_batches::ObjectiveBatches;
+pub use crate::read::END_OF_DOCUMENT;
 pub use pack::{
-    END_OF_DOCUMENT, OnProgress, PackReport, char_tokenizer_of, pack_documents, pack_plain_ids, pack_text,
+    OnProgress, PackReport, char_tokenizer_of, char_tokenizer_of_documents, pack_documents, pack_plain_ids, pack_text,
 };
 pub use sampler::{SamplerState, SamplingMode, WindowSampler};
 pub use source::{SourcePart, TokenSource, WithDocuments, split_source};

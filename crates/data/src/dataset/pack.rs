@@ -4,13 +4,10 @@
 use super::TokenWriter;
 use super::token_file::ids_of;
 use crate::DataError;
-use crate::read::{Records, TextReader, io_error, open_file};
+use crate::read::{Document, END_OF_DOCUMENT, TextReader, io_error, open_file};
 use crate::tokenizer::{CharTokenizer, Tokenizer};
 use std::io::Read;
 use std::path::Path;
-
-/// The token that ends a document, where the tokenizer has it: GPT-2's.
-pub const END_OF_DOCUMENT: &str = "<|endoftext|>";
 
 /// What was packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,44 +49,41 @@ pub fn pack_text(
     Ok(PackReport { bytes: reader.progress().1, tokens, documents })
 }
 
-/// Encodes the documents of a text, each followed by the end-of-document token, or by an empty line
-/// where the tokenizer has no such token. With `field`, documents are JSON objects, and the text in
-/// that field is encoded.
+/// Encodes the texts of documents, each followed by the end-of-document token, or by an empty line where the tokenizer
+/// has no such token.
 ///
 /// # Errors
-/// As [`pack_text`], and as [`Records::next_record`] and [`Record::json_field`](crate::read::Record::json_field).
-pub fn pack_documents(
-    mut documents: Records,
-    field: Option<&str>,
+/// Those of the documents, and as [`pack_text`].
+pub fn pack_documents<E: From<DataError>>(
+    documents: impl Iterator<Item = Result<Document, E>>,
     tokenizer: &Tokenizer,
     out: &Path,
-    progress: OnProgress<'_>,
-) -> Result<PackReport, DataError> {
+) -> Result<PackReport, E> {
     let mut writer = TokenWriter::create(out, tokenizer.vocab_size(), &tokenizer.to_json())?;
     let (mut encoder, mut ids) = (tokenizer.encoder(), Vec::new());
     let ends_with = tokenizer.special(END_OF_DOCUMENT);
-    while let Some(document) = documents.next_record()? {
-        let mut text = match field {
-            Some(field) => document.json_field(field, documents.path())?,
-            None => document.text,
-        };
+    let mut bytes = 0;
+    for document in documents {
+        let Document { mut text, line, .. } = document?;
+        bytes += text.len() as u64;
         if ends_with.is_none() {
             text.truncate(text.trim_end_matches('\n').len());
-            text += "\n\n";
+            text += AFTER_A_DOCUMENT;
         }
         writer.begin_document();
-        encoder.begin_at_line(document.line);
+        encoder.begin_at_line(line);
         encoder.push(&text, &mut ids)?;
         encoder.finish(&mut ids)?;
         ids.extend(ends_with);
         writer.push(&ids)?;
         ids.clear();
-        let (done, all) = documents.progress();
-        progress(done, all);
     }
-    let (tokens, documents_found) = writer.finish()?;
-    Ok(PackReport { bytes: documents.progress().1, tokens, documents: documents_found })
+    let (tokens, documents) = writer.finish()?;
+    Ok(PackReport { bytes, tokens, documents })
 }
+
+/// What stands after a document where the tokenizer has no token for its end.
+const AFTER_A_DOCUMENT: &str = "\n\n";
 
 /// Makes a token file of plain little-endian ids without a header, as nanoGPT's `prepare.py` writes them
 /// (`train.bin`, 16 bits an id).
@@ -142,11 +136,43 @@ pub fn char_tokenizer_of(
     mut reader: TextReader,
     progress: OnProgress<'_>,
 ) -> Result<CharTokenizer, DataError> {
-    let mut seen = vec![false; 1 + char::MAX as usize];
+    let mut seen = Seen::new();
     while let Some(piece) = reader.next_piece()? {
-        piece.chars().for_each(|c| seen[c as usize] = true);
+        seen.add(&piece);
         let (done, all) = reader.progress();
         progress(done, all);
     }
-    CharTokenizer::from_chars(('\0'..=char::MAX).filter(|&c| seen[c as usize]).collect())
+    seen.tokenizer()
+}
+
+/// The character tokenizer of the texts that [`pack_documents`] encodes.
+///
+/// # Errors
+/// Those of the documents, and as [`char_tokenizer_of`].
+pub fn char_tokenizer_of_documents<E: From<DataError>>(
+    documents: impl Iterator<Item = Result<Document, E>>,
+) -> Result<CharTokenizer, E> {
+    let mut seen = Seen::new();
+    for document in documents {
+        seen.add(&document?.text);
+        seen.add(AFTER_A_DOCUMENT);
+    }
+    Ok(seen.tokenizer()?)
+}
+
+/// For every code point whether it occurs.
+struct Seen(Vec<bool>);
+
+impl Seen {
+    fn new() -> Self {
+        Self(vec![false; 1 + char::MAX as usize])
+    }
+
+    fn add(&mut self, text: &str) {
+        text.chars().for_each(|c| self.0[c as usize] = true);
+    }
+
+    fn tokenizer(&self) -> Result<CharTokenizer, DataError> {
+        CharTokenizer::from_chars(('\0'..=char::MAX).filter(|&c| self.0[c as usize]).collect())
+    }
 }

@@ -81,6 +81,14 @@ impl Blocks {
         &self.detected
     }
 
+    /// Returns true if the beginning of the file has a line that is exactly this, ASCII.
+    pub(super) fn begins_with_line(&self, line: &str) -> bool {
+        let raw = &self.raw[self.detected.mark..];
+        let is_end = |byte: Option<&u8>| matches!(byte, None | Some(b'\n' | b'\r'));
+        memchr::memmem::find_iter(raw, line)
+            .any(|at| (at == 0 || is_end(raw.get(at - 1))) && is_end(raw.get(at + line.len())))
+    }
+
     /// Bytes of the file that are decoded so far.
     pub(super) fn offset(&self) -> u64 {
         self.offset

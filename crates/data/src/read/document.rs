@@ -2,7 +2,8 @@
 
 use super::blocks::Blocks;
 use super::encoding::Detected;
-use super::source::{Document, Options, Source, listed};
+use super::notes::Notes;
+use super::source::{Document, Options, Refused, Source, listed};
 use super::{csv, jsonl, malformed, open_file, plain};
 use crate::DataError;
 use std::io::Read;
@@ -26,8 +27,8 @@ pub const FORMATS: &[Format] = &[
     Format {
         name: "text",
         extensions: &["txt", "text", "md"],
-        about: "documents separated by blank lines",
-        open: plain::Paragraphs::open,
+        about: "documents between blank lines, or lines that are a mark",
+        open: plain::Passages::open,
     },
     Format { name: "lines", extensions: &[], about: "a document a line", open: plain::LineDocuments::open },
     Format { name: "csv", extensions: &["csv"], about: "a document a row", open: csv::Csv::open },
@@ -68,7 +69,23 @@ pub fn format_of(path: &Path) -> &'static Format {
 pub struct Documents {
     source: Box<dyn Source>,
     format: &'static Format,
+    skip_bad: bool,
+    skipped: u64,
+    first_skipped: Option<String>,
     ended: bool,
+}
+
+/// What a file has beside its documents: enough to write documents of it to another file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// The format that was read.
+    pub format: &'static str,
+    /// The header as it stands in the file, its line end included; empty in formats that have none.
+    pub header: String,
+    /// What stands in a line of its own between two documents (an empty line, if it is empty).
+    pub between: Option<String>,
+    /// What separates the fields of a row; none in formats that have no rows.
+    pub delimiter: Option<u8>,
 }
 
 impl Documents {
@@ -108,8 +125,20 @@ impl Documents {
             Some(asked) => find_format(asked)?,
             None => usual,
         };
+        let has_fields = ["csv", "tsv", "jsonl"].contains(&format.name);
+        if let (false, Some(column)) = (has_fields, &options.text_column) {
+            let (expected, found) = ("a format with columns or fields", format!("the format {}", format.name));
+            let remedy = format!("leave out --text-column {column}, or name the --format: csv, tsv or jsonl");
+            return Err(malformed(&name, "", expected, found, remedy));
+        }
+        if let (true, Some(mark)) = (format.name != "text", &options.mark) {
+            let found = format!("the format {}", format.name);
+            let remedy = format!("leave out --mark {mark}, or give --format text");
+            return Err(malformed(&name, "", "a text with lines between documents", found, remedy));
+        }
         let blocks = Blocks::new(name, input, size, options.encoding.as_deref())?;
-        Ok(Self { source: (format.open)(blocks, options)?, format, ended: false })
+        let source = (format.open)(blocks, options)?;
+        Ok(Self { source, format, skip_bad: options.skip_bad, skipped: 0, first_skipped: None, ended: false })
     }
 
     /// The encoding that is read, and how it is known.
@@ -120,6 +149,18 @@ impl Documents {
     /// The format that is read.
     pub fn format(&self) -> &'static Format {
         self.format
+    }
+
+    /// What the file has beside its documents.
+    pub fn layout(&self) -> Layout {
+        let between = self.source.between().map(String::from);
+        Layout { format: self.format.name, header: self.source.header().into(), between, delimiter: self.source.delimiter() }
+    }
+
+    /// What was left out or not taken as it stands so far.
+    pub fn notes(&self) -> Notes {
+        let (skipped, first_skipped) = (self.skipped, self.first_skipped.clone());
+        Notes { skipped, first_skipped, ..self.source.notes() }
     }
 
     /// Bytes of the file read so far, for showing progress.
@@ -135,9 +176,19 @@ impl Iterator for Documents {
         if self.ended {
             return None;
         }
-        let next = self.source.next().transpose();
-        self.ended = !matches!(next, Some(Ok(_)));
-        next
+        let error = loop {
+            match self.source.next() {
+                Ok(Some(document)) => return Some(Ok(document)),
+                Ok(None) => break None,
+                Err(Refused::Row(error)) if self.skip_bad => {
+                    self.skipped += 1;
+                    self.first_skipped.get_or_insert_with(|| error.to_string());
+                }
+                Err(Refused::Row(error) | Refused::File(error)) => break Some(Err(error)),
+            }
+        };
+        self.ended = true;
+        error
     }
 }
 

@@ -1,6 +1,7 @@
 //! Files of every format, whole and byte by byte; what is refused, with its place; arbitrary bytes.
 
 use super::*;
+use crate::read::{DocumentWriter, OutFormat, Quotes, Wanted};
 use encoding_rs::{BIG5, GB18030};
 use proptest::prelude::*;
 use std::io::{self, Read};
@@ -112,11 +113,94 @@ fn jsonl() {
         ("[{\"text\":\"a\"}]", &["line 1", "an array", "jq"]),
         ("{\"text\":7}", &["line 1", "a number", "--text-column"]),
         ("{\"label\":1}", &["line 1", "a field \"text\"", "\"label\""]),
-        ("{\"text\":\"\\ud800\"}", &["line 1"]),
         ("\"text\"", &["line 1", "a string"]),
-        (&"[".repeat(1000), &["line 1", "recursion"]),
+        (&"[".repeat(1000), &["line 1", "an array", "jq"]),
     ] {
         check_error(text.as_bytes(), &format("jsonl"), words);
+    }
+}
+
+/// What stands alone, what is a pair, and what is an escaped backslash before a u.
+#[test]
+fn halves_of_surrogate_pairs() {
+    let text = r#"{"text":"a\ud83d","x":"\udc00\ud83d\ude00\\ud83d\\\ud83d"}"#;
+    let mut documents = Documents::from_reader("a", text.as_bytes(), &format("jsonl")).unwrap();
+    let document = documents.next().unwrap().unwrap();
+    assert_eq!(document.text, "a\u{FFFD}");
+    assert_eq!(document.fields["x"], "\u{FFFD}\u{1F600}\\ud83d\\\u{FFFD}");
+    assert_eq!(documents.notes().surrogates, 3);
+}
+
+/// What is not the text is written again as it stands: numbers of any size, spaces, names that are there twice.
+#[test]
+fn objects_keep_what_is_beside_the_text() {
+    let object = |text| format!(r#"{{ "id": 123456789012345678901234567890, "x":1.50, "x" : 1e400,"text" :{text} , "n":null}}"#);
+    let document = &read(object("\"a\\u0062\"").as_bytes(), &format("jsonl")).unwrap()[0];
+    assert_eq!((document.text.as_str(), document.raw()), ("ab", &object("\"a\\u0062\"")[..]));
+    assert_eq!(document.fields["id"], "123456789012345678901234567890");
+    let mut out = Vec::new();
+    let changed = Document { text: "c\n".into(), ..document.clone() };
+    DocumentWriter::new(&mut out, OutFormat::Jsonl).write(&changed).unwrap();
+    assert_eq!(String::from_utf8(out).unwrap(), object("\"c\\n\"") + "\n");
+}
+
+/// Bad rows are left out and counted if that is asked for; a file that cannot be read on is an error all the same.
+#[test]
+fn bad_rows() {
+    for (name, text, expected) in [
+        ("jsonl", "{\"text\":\"a\"}\n{\n[1]\n{\"n\":1}\n{\"text\":\"b\"}\n", [(1, "a"), (5, "b")]),
+        ("csv", "n,text\n1,a\n1\n2,\"x\"y,\n1,2,3\n2,b\n", [(2, "a"), (6, "b")]),
+    ] {
+        assert!(read(text.as_bytes(), &format(name)).is_err());
+        let options = Options { skip_bad: true, ..format(name) };
+        check(text.as_bytes(), &options, &expected);
+        let mut documents = Documents::from_reader("a", text.as_bytes(), &options).unwrap();
+        assert_eq!(documents.by_ref().filter(Result::is_ok).count(), 2);
+        let notes = documents.notes();
+        assert_eq!(notes.skipped, 3);
+        assert!(notes.first_skipped.unwrap().contains(if name == "csv" { "line 3" } else { "line 2" }));
+    }
+    let options = Options { skip_bad: true, ..format("csv") };
+    check_error(b"n,text\n1,\"a\n", &options, &["quote that closes"]);
+}
+
+/// TSV as it is written without quoting, with it, and with both in one file.
+#[test]
+fn quotes() {
+    let tsv = format("tsv");
+    let with = |quotes| Options { quotes, ..format("tsv") };
+    let lone = b"text\tlabel\n\"I came early.\tpos\nThen I left.\"\tneg\n\"good\"\tpos\n";
+    let expected = [(2, "\"I came early."), (3, "Then I left.\""), (4, "good")];
+    check(lone, &tsv, &expected);
+    check(lone, &with(Quotes::None), &[expected[0], expected[1], (4, "\"good\"")]);
+    check(lone, &with(Quotes::Double), &[(2, "I came early.\tpos\nThen I left."), (4, "good")]);
+    check(b"label\ttext\npos\t\"one\n\ntwo\"\nneg\t\"a\tb\"\n", &tsv, &[(2, "one\n\ntwo"), (5, "a\tb")]);
+    check(b"label\ttext\npos\t\"open\n\nneg\t\"last", &tsv, &[(2, "\"open"), (4, "\"last")]);
+    check(b"text\tl\n\"a\" b\tx\n", &tsv, &[(2, "\"a\" b")]);
+    let mut documents = Documents::from_reader("a", &lone[..], &tsv).unwrap();
+    assert_eq!(documents.by_ref().count(), 3);
+    assert_eq!((documents.notes().lone_quotes, documents.notes().quoted_breaks), (1, 0));
+    // A field that goes on is counted, for it may have been two rows.
+    let mut documents = Documents::from_reader("a", &b"l\ttext\nx\t\"a\nb\"\n"[..], &tsv).unwrap();
+    assert_eq!(documents.by_ref().count(), 1);
+    assert_eq!(documents.notes().quoted_breaks, 1);
+    // The row of a misplaced quotation mark is named by its first line.
+    check_error(b"a,text\n1,\"x\ny\"z\n", &format("csv"), &["line 3", "row begins on line 2", "--quotes none"]);
+}
+
+#[test]
+fn rows_without_a_text() {
+    let options = |wanted| Options { wanted, ..Options::default() };
+    let read = |name: &str, text: &'static str, wanted| {
+        let options = Options { format: Some(name.into()), ..options(wanted) };
+        let mut documents = Documents::from_reader("a", text.as_bytes(), &options)?;
+        let first = documents.next().unwrap()?;
+        Ok::<_, DataError>((first.text, first.fields.len(), documents.notes().whole_rows))
+    };
+    for (name, text, row) in [("csv", "a,b\n1,\"2\"\n", "1,\"2\""), ("jsonl", "{\"a\":1, \"b\":2}\n", "{\"a\":1, \"b\":2}")] {
+        assert_eq!(read(name, text, Wanted::TextOrRow).unwrap(), (row.to_string(), 2, 1));
+        assert_eq!(read(name, text, Wanted::Fields).unwrap(), (String::new(), 2, 0));
+        assert!(read(name, text, Wanted::Text).is_err());
     }
 }
 

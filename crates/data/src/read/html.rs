@@ -2,7 +2,7 @@
 
 use super::blocks::Blocks;
 use super::lines::too_long;
-use super::source::{Document, Options, Source};
+use super::source::{Document, Options, Refused, Source};
 use crate::DataError;
 use crate::html::html_to_text;
 
@@ -19,11 +19,11 @@ impl Page {
 }
 
 impl Source for Page {
-    fn next(&mut self) -> Result<Option<Document>, DataError> {
+    fn next(&mut self) -> Result<Option<Document>, Refused> {
         let mut page = String::new();
         while self.blocks.read_into(&mut page)? {
             if page.len() > self.longest {
-                return Err(too_long(&self.blocks, 1, "page", self.longest));
+                return Err(too_long(&self.blocks, 1, "page", self.longest).into());
             }
         }
         Ok((!page.is_empty()).then(|| Document::plain(html_to_text(&page), 1)))

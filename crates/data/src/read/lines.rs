@@ -1,6 +1,5 @@
 //! The lines of a file and runs of them, in constant memory: a line ends with `\n`, `\r\n` or `\r`. Every format
-//! whose documents are made of whole lines is cut here, for [`Documents`](super::Documents) and for
-//! [`Records`](super::Records).
+//! whose documents are made of whole lines is cut here, for [`Documents`](super::Documents).
 
 use super::blocks::Blocks;
 use super::malformed;
@@ -16,40 +15,19 @@ pub(super) struct Lines {
     searched: usize,
     /// Number of the line last handed out, from 1; 0 before the first.
     number: u64,
-    limit: Limit,
-}
-
-/// How long a line, and a document of lines, may be. This is what bounds the memory.
-#[derive(Clone, Copy)]
-pub(super) struct Limit {
-    /// Bytes of UTF-8.
-    pub(super) longest: usize,
-    /// What is said of a longer one: in which text, on which line, what it is, and `longest`.
-    pub(super) refusal: fn(&Blocks, u64, &str, usize) -> DataError,
-}
-
-impl Limit {
-    /// A limit that is set with `--longest`.
-    pub(super) fn of_option(longest: usize) -> Self {
-        Self { longest, refusal: too_long }
-    }
+    /// The longest line, and document of lines, in bytes of UTF-8. This is what bounds the memory.
+    longest: usize,
 }
 
 impl Lines {
-    /// Lines within a limit.
-    pub(super) fn new(blocks: Blocks, limit: Limit) -> Self {
-        Self { blocks, text: String::new(), start: 0, searched: 0, number: 0, limit }
+    /// Lines of at most `longest` bytes.
+    pub(super) fn new(blocks: Blocks, longest: usize) -> Self {
+        Self { blocks, text: String::new(), start: 0, searched: 0, number: 0, longest }
     }
 
     /// Number of the line last handed out, from 1.
     pub(super) fn number(&self) -> u64 {
         self.number
-    }
-
-    /// The next line without its end.
-    pub(super) fn next(&mut self) -> Result<Option<&str>, DataError> {
-        let line = self.next_range()?;
-        Ok(line.map(|line| &self.text[line]))
     }
 
     /// The next line that is not blank, without its end.
@@ -93,10 +71,10 @@ impl Lines {
 
     /// Refuses what is longer than the limit; it begins on line `first`.
     pub(super) fn check(&self, text: &str, first: u64, what: &str) -> Result<(), DataError> {
-        if text.len() <= self.limit.longest {
+        if text.len() <= self.longest {
             return Ok(());
         }
-        Err((self.limit.refusal)(&self.blocks, first, what, self.limit.longest))
+        Err(too_long(&self.blocks, first, what, self.longest))
     }
 
     /// Where in `text` the next line is.

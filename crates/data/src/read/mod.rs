@@ -7,11 +7,10 @@
 //! | to get | use |
 //! |---|---|
 //! | the text in pieces | [`TextReader`] |
-//! | the documents as they stand in the file, to write them again | [`Records`] |
-//! | what is in the documents: their texts and fields | [`Documents`] |
+//! | its documents: their texts, their fields, and how they stand in the file | [`Documents`] |
 //!
-//! Lines and runs of lines are cut in one place for the last two, lines.rs. A format of [`Documents`] is a file here
-//! and a line in [`FORMATS`].
+//! A format of [`Documents`] is a file here and a line in [`FORMATS`]. What a reader mends, leaves out or doubts it
+//! counts ([`Notes`]).
 
 mod blocks;
 mod csv;
@@ -21,17 +20,19 @@ mod encoding;
 mod html;
 mod jsonl;
 mod lines;
+mod notes;
 mod plain;
-mod records;
+mod rows;
 mod source;
 mod text;
 mod text_reader;
 mod writer;
 
-pub use document::{Documents, FORMATS, Format, format_of};
+pub use document::{Documents, FORMATS, Format, Layout, format_of};
 pub use encoding::Detected;
-pub use records::{Record, RecordEnd, Records, usual_record_end};
-pub use source::{Document, Options};
+pub use notes::Notes;
+pub use plain::END_OF_DOCUMENT;
+pub use source::{Document, Options, Quotes, Wanted};
 pub use text::read_text;
 pub use text_reader::TextReader;
 pub use writer::{DocumentWriter, OutFormat};

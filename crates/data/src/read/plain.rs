@@ -1,27 +1,64 @@
-//! Plain text: documents that are separated by blank lines, or a document a line.
+//! Plain text: documents that are separated by blank lines or by a mark, or a document a line.
 
 use super::blocks::Blocks;
-use super::lines::{Limit, Lines};
-use super::source::{Document, Options, Source};
+use super::lines::Lines;
+use super::malformed;
+use super::source::{Document, Options, Refused, Source};
 use crate::DataError;
 
-/// Documents are runs of lines that are not blank.
-pub(super) struct Paragraphs(Lines);
+/// The token that ends a document, where the tokenizer has it: GPT-2's. A line of it stands between documents of
+/// public corpora such as TinyStories.
+pub const END_OF_DOCUMENT: &str = "<|endoftext|>";
 
-impl Paragraphs {
+/// Documents are runs of lines between blank lines, or between lines that are the mark.
+pub(super) struct Passages {
+    lines: Lines,
+    mark: Option<String>,
+    /// Marks seen so far.
+    marks: u64,
+}
+
+impl Passages {
     pub(super) fn open(blocks: Blocks, options: &Options) -> Result<Box<dyn Source>, DataError> {
-        Ok(Box::new(Self(Lines::new(blocks, Limit::of_option(options.longest)))))
+        let mark = match &options.mark {
+            Some(mark) if mark.trim().is_empty() || mark.contains(['\n', '\r']) => {
+                let (found, remedy) = (format!("{mark:?}"), "name the line between documents, such as '* * *'");
+                return Err(malformed("--mark", "", "one line with something in it", found, remedy));
+            }
+            Some(mark) => Some(mark.trim_end().to_string()),
+            None => blocks.begins_with_line(END_OF_DOCUMENT).then(|| END_OF_DOCUMENT.into()),
+        };
+        let lines = Lines::new(blocks, options.longest);
+        Ok(Box::new(Self { lines, mark, marks: 0 }))
     }
 }
 
-impl Source for Paragraphs {
-    fn next(&mut self) -> Result<Option<Document>, DataError> {
-        let paragraph = self.0.next_run(|line| line.trim().is_empty())?;
-        Ok(paragraph.map(|(line, text)| Document::plain(text, line)))
+impl Source for Passages {
+    fn next(&mut self) -> Result<Option<Document>, Refused> {
+        let Some(mark) = &self.mark else {
+            let passage = self.lines.next_run(|line| line.trim().is_empty())?;
+            return Ok(passage.map(|(line, text)| Document::plain(text, line)));
+        };
+        let marks = &mut self.marks;
+        let passage = self.lines.next_run(|line| {
+            let ended = line.trim_end() == mark;
+            *marks += u64::from(ended);
+            ended
+        })?;
+        if passage.is_none() && self.marks == 0 {
+            let (expected, found) = ("documents with a mark between them", format!("no line that is {mark:?}"));
+            let remedy = "name what stands between the documents with --mark, or leave it out: blank lines do";
+            return Err(Refused::File(malformed(self.lines.blocks.name(), "", expected, found, remedy)));
+        }
+        Ok(passage.map(|(line, text)| Document::plain(text, line)))
     }
 
     fn blocks(&self) -> &Blocks {
-        &self.0.blocks
+        &self.lines.blocks
+    }
+
+    fn between(&self) -> Option<&str> {
+        Some(self.mark.as_deref().unwrap_or(""))
     }
 }
 
@@ -30,12 +67,12 @@ pub(super) struct LineDocuments(Lines);
 
 impl LineDocuments {
     pub(super) fn open(blocks: Blocks, options: &Options) -> Result<Box<dyn Source>, DataError> {
-        Ok(Box::new(Self(Lines::new(blocks, Limit::of_option(options.longest)))))
+        Ok(Box::new(Self(Lines::new(blocks, options.longest))))
     }
 }
 
 impl Source for LineDocuments {
-    fn next(&mut self) -> Result<Option<Document>, DataError> {
+    fn next(&mut self) -> Result<Option<Document>, Refused> {
         let line = self.0.next_filled()?.map(str::to_string);
         Ok(line.map(|text| Document::plain(text, self.0.number())))
     }

@@ -20,8 +20,10 @@ pub enum OutFormat {
     Text,
     /// A document a line.
     Lines,
-    /// Rows with this delimiter.
+    /// Rows with this delimiter, quoted as RFC 4180 wants it.
     Rows(u8),
+    /// Rows with this delimiter and no quoting.
+    BareRows(u8),
     /// An object a line.
     Jsonl,
 }
@@ -94,7 +96,7 @@ impl<W: Write> DocumentWriter<W> {
                 }
                 self.out.write_all(b"\n")
             }
-            OutFormat::Rows(delimiter) => {
+            OutFormat::Rows(delimiter) | OutFormat::BareRows(delimiter) => {
                 if first {
                     self.row(document.fields.keys().map(String::as_str), delimiter)?;
                 }
@@ -104,6 +106,13 @@ impl<W: Write> DocumentWriter<W> {
                     _ => "", // a row has strings alone
                 });
                 self.row(values, delimiter)
+            }
+            OutFormat::Jsonl if let Some(at) = &document.text_at => {
+                // Everything but the text stays as it stands: numbers of any size, spaces, repeated names.
+                self.out.write_all(&document.raw.as_bytes()[..at.start])?;
+                serde_json::to_writer(&mut self.out, &document.text)?;
+                self.out.write_all(&document.raw.as_bytes()[at.end..])?;
+                self.out.write_all(b"\n")
             }
             OutFormat::Jsonl => {
                 let mut fields = document.fields.clone();
@@ -115,11 +124,19 @@ impl<W: Write> DocumentWriter<W> {
         }
     }
 
-    /// Writes a row as RFC 4180 wants it.
+    /// Writes a row, as RFC 4180 wants it unless it is to be bare.
     fn row<'a>(&mut self, fields: impl Iterator<Item = &'a str>, delimiter: u8) -> io::Result<()> {
         for (i, field) in fields.enumerate() {
             if i > 0 {
                 self.out.write_all(&[delimiter])?;
+            }
+            if matches!(self.format, OutFormat::BareRows(_)) {
+                if field.bytes().any(|b| [delimiter, b'\n', b'\r'].contains(&b)) {
+                    let problem = format!("a field with a delimiter or a line end, without quoting: {field:?}");
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+                }
+                self.out.write_all(field.as_bytes())?;
+                continue;
             }
             // A row that is one empty field would be a blank line.
             if field.is_empty() || field.bytes().any(|b| [delimiter, b'"', b'\n', b'\r'].contains(&b)) {

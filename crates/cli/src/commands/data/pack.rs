@@ -1,24 +1,29 @@
 //! `newleaf data pack`: a text of any size as a file of token ids.
 
-use super::split::{By, DocumentArgs};
+use super::split::By;
+use crate::flags::reading::{ReadArgs, Reading, is_stdin};
 use crate::screen::byte_progress::{ByteProgress, megabytes};
 use crate::screen::failure::Failure;
 use crate::work::model::load_tokenizer;
 use data::Tokenizer;
-use data::dataset::{PackReport, TokenFile, char_tokenizer_of, pack_documents, pack_plain_ids, pack_text};
-use data::read::TextReader;
+use data::dataset::{
+    PackReport, TokenFile, char_tokenizer_of, char_tokenizer_of_documents, pack_documents, pack_plain_ids, pack_text,
+};
+use data::read::{Options, TextReader, format_of};
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 pub(super) const ABOUT: &str = "Encodes a text as a token file, from which training reads windows
 
   newleaf data pack --in big.txt --out big.bin                    one token a character of the text
   newleaf data pack --in val.txt --tokenizer my --out val.bin     the tokens of a model or tokenizer directory
-  newleaf data pack --in a.jsonl --by doc --field text --tokenizer my --out a.bin
+  newleaf data pack --in a.jsonl --tokenizer my --out a.bin       the text of each row, each followed by its end
+  newleaf data pack --in stories.txt --mark '* * *' --out s.bin   documents, each followed by its end
   newleaf data pack --in train.bin --raw u16 --tokenizer my --out t.bin     ids without a header, as nanoGPT's
 
-Neither packing nor training needs memory for the whole text.";
+A .txt file is one document, unless --format or --mark says how it is divided. Neither packing nor training needs
+memory for the whole text.";
 
 /// The width of plain ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -32,7 +37,7 @@ enum Raw {
 /// What `newleaf data pack` takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The text
+    /// The text, or the rows or pages with texts
     #[arg(long = "in", value_name = "FILE")]
     input: PathBuf,
     /// A directory with a tokenizer, a model or a run, or a tokenizer.json [default: the characters of the text]
@@ -41,14 +46,11 @@ pub(super) struct Args {
     /// The token file
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Keep documents apart, each followed by its end [default: the text is one document]
-    #[arg(long, value_name = "WHAT", conflicts_with = "raw")]
+    /// Another way to say --format
+    #[arg(long, value_name = "WHAT", hide = true, conflicts_with_all = ["raw", "format"])]
     by: Option<By>,
     #[command(flatten)]
-    documents: DocumentArgs,
-    /// The documents are JSON objects, and this field of theirs is the text
-    #[arg(long, value_name = "NAME", requires = "by")]
-    field: Option<String>,
+    read: ReadArgs,
     /// The file holds ids and no text
     #[arg(long, value_name = "WIDTH", requires = "tokenizer", conflicts_with = "encoding")]
     raw: Option<Raw>,
@@ -58,16 +60,16 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let same_file =
-        |a: &Path, b: &Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
-    if same_file(&args.input, &args.out) {
-        return Err(Failure::input(format!("--out {}: would overwrite the text itself", args.out.display())));
+    Failure::if_same(&args.out, &args.input)?;
+    if is_stdin(&args.input) && (args.raw.is_some() || args.tokenizer.is_none()) {
+        return Err(Failure::input(
+            "--in -: the standard input can be read once, and this reads it twice or from its end: give --tokenizer and a \
+             text, or a file",
+        ));
     }
-    let tokenizer = tokenizer(args)?;
-    let bytes = std::fs::metadata(&args.input).ok().map(|m| m.len());
-    let bar = ByteProgress::new("packing", 0, bytes);
-    let report = pack(args, &tokenizer, &bar).map_err(|failure| failure.about(args.input.display()))?;
-    eprintln!("{}", bar.finish(report.bytes));
+    let documents = args.documents()?;
+    let tokenizer = args.tokenizer(documents.as_ref())?;
+    let report = args.pack(documents.as_ref(), &tokenizer)?;
     let file = TokenFile::open(&args.out)?;
     let text = if args.json {
         json!({
@@ -83,33 +85,60 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     super::print(&text)
 }
 
-fn pack(args: &Args, tokenizer: &Tokenizer, bar: &ByteProgress) -> Result<PackReport, Failure> {
-    let progress = &mut |done, _| bar.set(done);
-    let (input, out) = (&args.input, &args.out);
-    Ok(match (args.raw, args.by) {
-        (Some(raw), _) => {
-            pack_plain_ids(input, if raw == Raw::U16 { 2 } else { 4 }, tokenizer, out, progress)?
-        }
-        (None, Some(by)) => {
-            let documents = args.documents.open(by, input)?;
-            pack_documents(documents, args.field.as_deref(), tokenizer, out, progress)?
-        }
-        (None, None) => {
-            let reader = TextReader::open(input, args.documents.encoding.as_deref())?;
-            eprintln!("{}: {}", input.display(), reader.encoding());
-            pack_text(reader, tokenizer, out, progress)?
-        }
-    })
-}
+impl Args {
+    /// How to read documents; none if the whole text is one.
+    fn documents(&self) -> Result<Option<Options>, Failure> {
+        let mut options = self.read.options()?;
+        let asked = self.by.is_some() || options.format.is_some() || options.mark.is_some();
+        options.format = self.by.and_then(By::format).or(options.format);
+        let is_text = format_of(&self.input).name == "text" && options.text_column.is_none();
+        Ok((asked || !is_text || is_stdin(&self.input)).then_some(options))
+    }
 
-fn tokenizer(args: &Args) -> Result<Tokenizer, Failure> {
-    let Some(path) = &args.tokenizer else {
-        let reader = TextReader::open(&args.input, args.documents.encoding.as_deref())?;
-        let bar = ByteProgress::new("characters", 0, std::fs::metadata(&args.input).ok().map(|m| m.len()));
-        let tokenizer = char_tokenizer_of(reader, &mut |done, _| bar.set(done))
-            .map_err(|e| Failure::from(e).about(args.input.display()))?;
+    fn open(&self, options: &Options) -> Result<Reading, Failure> {
+        Reading::open(std::slice::from_ref(&self.input), options)
+    }
+
+    fn pack(&self, documents: Option<&Options>, tokenizer: &Tokenizer) -> Result<PackReport, Failure> {
+        let about = |failure: Failure| failure.about(self.input.display());
+        if let (Some(options), None) = (documents, self.raw) {
+            return pack_documents(self.open(options)?, tokenizer, &self.out).map_err(about);
+        }
+        let bar = self.bar("packing");
+        let progress = &mut |done, _| bar.set(done);
+        let report = match self.raw {
+            Some(raw) => {
+                let width = if raw == Raw::U16 { 2 } else { 4 };
+                pack_plain_ids(&self.input, width, tokenizer, &self.out, progress)
+            }
+            None => pack_text(self.text()?, tokenizer, &self.out, progress),
+        };
+        let report = report.map_err(|error| about(error.into()))?;
+        eprintln!("{}", bar.finish(report.bytes));
+        Ok(report)
+    }
+
+    /// The tokenizer that is given, or that of the characters of what is packed.
+    fn tokenizer(&self, documents: Option<&Options>) -> Result<Tokenizer, Failure> {
+        if let Some(path) = &self.tokenizer {
+            return load_tokenizer(path);
+        }
+        let bar = self.bar("characters");
+        let tokenizer = match documents {
+            Some(options) => char_tokenizer_of_documents(self.open(options)?),
+            None => char_tokenizer_of(self.text()?, &mut |done, _| bar.set(done)).map_err(Failure::from),
+        };
         bar.finish(0);
-        return Ok(Tokenizer::Char(tokenizer));
-    };
-    load_tokenizer(path)
+        Ok(Tokenizer::Char(tokenizer.map_err(|failure| failure.about(self.input.display()))?))
+    }
+
+    fn text(&self) -> Result<TextReader, Failure> {
+        let reader = TextReader::open(&self.input, self.read.file.encoding.as_deref())?;
+        eprintln!("{}: {}", self.input.display(), reader.encoding());
+        Ok(reader)
+    }
+
+    fn bar(&self, what: &str) -> ByteProgress {
+        ByteProgress::new(what, 0, std::fs::metadata(&self.input).ok().map(|m| m.len()))
+    }
 }

@@ -1,80 +1,66 @@
 //! `newleaf data split`: train, validation and test parts by document.
 
-use crate::screen::byte_progress::{ByteProgress, megabytes};
+use crate::flags::reading::{ReadArgs, Reading, is_stdin};
+use crate::screen::byte_progress::megabytes;
 use crate::screen::failure::Failure;
-use data::dataset::{PartReport, SplitRule, split_file};
-use data::read::{RecordEnd, Records, usual_record_end};
+use data::dataset::{PartReport, SplitRule, split_documents};
+use data::read::{Options, Wanted};
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 pub(super) const ABOUT: &str = "Divides a file into train, validation and test parts by document
 
-  newleaf data split --in stories.txt --by doc --mark '* * *' --frac .8,.1,.1 --out parts
-  newleaf data split --in reviews.csv --by doc --out parts         records, the header in every part
-  newleaf data split --in book.txt --by paragraph --frac .9,.1 --out parts
+  newleaf data split --in clean.txt --out parts                     documents between blank lines
+  newleaf data split --in stories.txt --mark '* * *' --frac .8,.1,.1 --out parts
+  newleaf data split --in reviews.csv --text-column review --out parts     rows, the header in every part
+  newleaf data split --in reviews.tsv --group product --out parts   all reviews of a product in one part
 
-A document's part depends on its own words and the seed alone: adding documents moves none, and equal
-documents stay together. The parts are in UTF-8, whatever the file is in.";
+A document's part depends on its own text (or its group) and the seed alone: adding documents moves none, and
+equal texts stay together. The parts are in UTF-8, whatever the file is in.";
 
-/// What is a document.
+/// Other names of formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum By {
-    /// By the file's name: records of .csv and .tsv below their header, lines of .jsonl, else what --mark separates
+    /// By the file's name
     Doc,
-    /// What empty lines separate
+    /// --format text
     Paragraph,
-    /// Every line that is not empty
+    /// --format lines
     Line,
 }
 
-/// How documents are found.
-#[derive(Debug, clap::Args)]
-pub(super) struct DocumentArgs {
-    /// The line that stands between the documents of a text
-    #[arg(long, value_name = "TEXT", default_value = "<|endoftext|>")]
-    mark: String,
-    /// The encoding, if it cannot be found: UTF-8, UTF-16LE, GB18030, Big5, Shift_JIS, windows-1252, ...
-    #[arg(long, value_name = "NAME")]
-    pub(super) encoding: Option<String>,
-}
-
-impl DocumentArgs {
-    pub(super) fn open(&self, by: By, input: &Path) -> Result<Records, Failure> {
-        if self.mark.trim_end().is_empty() || self.mark.contains(['\n', '\r']) {
-            return Err(Failure::input(format!(
-                "--mark {:?}: expected one line with something in it",
-                self.mark
-            )));
+impl By {
+    /// The format that is meant, if it is not that of the file.
+    pub(super) fn format(self) -> Option<String> {
+        match self {
+            By::Doc => None,
+            By::Paragraph => Some("text".into()),
+            By::Line => Some("lines".into()),
         }
-        let end = match by {
-            By::Doc => usual_record_end(input, self.mark.trim_end()),
-            By::Paragraph => RecordEnd::EmptyLine,
-            By::Line => RecordEnd::Line,
-        };
-        let records = Records::open(input, end, self.encoding.as_deref())?;
-        eprintln!("{}: {}", input.display(), records.encoding());
-        Ok(records)
     }
 }
 
 /// What `newleaf data split` takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The file
+    /// The file, - for the standard input
     #[arg(long = "in", value_name = "FILE")]
     input: PathBuf,
-    /// What is a document
-    #[arg(long, value_name = "WHAT", default_value = "doc")]
-    by: By,
+    /// Another way to say --format
+    #[arg(long, value_name = "WHAT", hide = true, conflicts_with = "format")]
+    by: Option<By>,
     #[command(flatten)]
-    documents: DocumentArgs,
+    read: ReadArgs,
     /// Which share goes to train, validation and test; two numbers: no test part
     #[arg(long, value_name = "F,F,F", default_value = ".8,.1,.1", allow_hyphen_values = true)]
     frac: String,
     /// Another seed, other parts
     #[arg(long, value_name = "N", default_value_t = 1337)]
     seed: u64,
+    /// Documents with the same value in this column stay together
+    #[arg(long, value_name = "NAME")]
+    group: Option<String>,
     /// A new directory for the parts
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -85,23 +71,35 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let rule = SplitRule::new(fractions(&args.frac)?, args.seed)?;
-    let documents = args.documents.open(args.by, &args.input)?;
-    let bar = ByteProgress::new("splitting", 0, std::fs::metadata(&args.input).ok().map(|m| m.len()));
-    let reports = split_file(documents, &rule, &args.out, &mut |done, _| bar.set(done))?;
-    eprintln!("{}", bar.finish(reports.iter().map(|report| report.bytes).sum()));
+    let mut options = Options { wanted: Wanted::TextOrRow, ..args.read.options()? };
+    options.format = args.by.and_then(By::format).or(options.format);
+    let reading = Reading::open(std::slice::from_ref(&args.input), &options)?;
+    let layout = reading.layout();
+    let name = match is_stdin(&args.input) {
+        true => PathBuf::from("-").with_extension(if layout.between.is_some() { "txt" } else { layout.format }),
+        false => args.input.clone(),
+    };
+    let report = split_documents(reading, &name, &layout, &rule, args.group.as_deref(), &args.out)?;
+    if report.torn > 0 {
+        eprintln!(
+            "warning: {} documents have the same text as one of another group, in another part; remove duplicates \
+             first: newleaf clean --dedup exact",
+            report.torn
+        );
+    }
     let text = if args.json {
         let part = |r: &PartReport| {
             let path = r.path.display().to_string();
             (r.part.to_string(), json!({"path": path, "documents": r.documents, "bytes": r.bytes}))
         };
-        serde_json::Value::Object(reports.iter().map(part).collect()).to_string()
+        serde_json::Value::Object(report.parts.iter().map(part).collect()).to_string()
     } else {
-        let all: u64 = reports.iter().map(|report| report.documents).sum();
+        let all: u64 = report.parts.iter().map(|part| part.documents).sum();
         let line = |r: &PartReport| {
             let share = 100.0 * r.documents as f64 / all as f64;
             format!("{}: {} documents ({share:.1} %), {}", r.path.display(), r.documents, megabytes(r.bytes))
         };
-        reports.iter().map(line).collect::<Vec<_>>().join("\n")
+        report.parts.iter().map(line).collect::<Vec<_>>().join("\n")
     };
     super::print(&text)
 }

@@ -3,10 +3,14 @@
 use super::completing::Completing;
 use super::fitting::FitArgs;
 use crate::commands::print;
+use crate::flags::reading::{FileArgs, Reading};
 use crate::screen::failure::Failure;
 use data::Example;
-use data::chat::{ChatTemplate, Dialogue};
+use data::chat::{ChatTemplate, Dialogue, EXPECTED};
+use data::dataset::{PARTS, SplitRule};
+use data::read::{Options, Wanted};
 use serde_json::json;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -17,8 +21,9 @@ pub(crate) const ABOUT: &str = "Teach a model to answer
   newleaf chat --model talks
 
 A dialogue is a line: {\"messages\": [{\"role\": \"user\", \"content\": \"Hello!\"}, {\"role\": \"assistant\", \"content\": ..}, ..]}, with
-the roles system, user and assistant. Only what the assistant says is learned. Without --dev, one dialogue in ten chooses
-the weights.";
+the roles system, user and assistant. {\"conversations\": [{\"from\": .., \"value\": ..}, ..]} and {\"instruction\": .., \"input\": ..,
+\"output\": ..} are read too. Only what the assistant says is learned. Without --dev, one dialogue in ten chooses the
+weights.";
 
 /// What `newleaf finetune chat` takes.
 #[derive(Debug, clap::Args)]
@@ -29,6 +34,8 @@ pub(crate) struct Args {
     /// Dialogues to choose the weights by [default: one in ten of the others]
     #[arg(long, value_name = "FILE")]
     dev: Option<PathBuf>,
+    #[command(flatten)]
+    file: FileArgs,
     #[command(flatten)]
     fit: FitArgs,
 }
@@ -53,41 +60,100 @@ fn examples(
     completing: &Completing<'_>,
     template: &ChatTemplate,
 ) -> Result<(Vec<Example>, Vec<Example>), Failure> {
-    let read = |path: &Path| -> Result<Vec<Example>, Failure> {
-        let text = data::read_text(path)?;
-        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-        let mut examples = Vec::new();
-        for (i, line) in lines {
-            let about =
-                |problem: String| Failure::input(format!("{}, line {}: {problem}", path.display(), i + 1));
-            let dialogue: Dialogue = serde_json::from_str(line).map_err(|e| {
-                about(format!("expected {{\"messages\": [{{\"role\": .., \"content\": ..}}, ..]}}: {e}"))
-            })?;
-            let rendered = template
-                .render(&completing.model.tokenizer, &dialogue.messages)
-                .map_err(|e| about(e.to_string()))?;
-            examples.extend(rendered.example(completing.max_tokens()));
+    let mut seen = HashSet::new();
+    let mut read = |path: &Path| read(path, args, completing, template, &mut seen);
+    let own = read(&args.train)?;
+    let (mut train, mut dev) = (Vec::new(), Vec::new());
+    if let Some(path) = &args.dev {
+        dev = read(path)?;
+        train = own;
+    } else {
+        let rule = SplitRule::usual();
+        for (said, example) in own {
+            let part = if PARTS[rule.part(&said)] == "val" { &mut dev } else { &mut train };
+            part.push((said, example));
         }
-        if examples.is_empty() {
-            let path = path.display();
-            return Err(Failure::input(format!(
-                "{path}: expected dialogues in which the assistant says something"
-            )));
+        if dev.is_empty() && train.len() >= FEWEST {
+            // By chance none of so few fell there: the one whose hash is the greatest.
+            let fraction = |i: &usize| rule.fraction(&train[*i].0);
+            let last = (0..train.len()).max_by(|a, b| fraction(a).total_cmp(&fraction(b)));
+            dev.extend(last.map(|i| train.remove(i)));
         }
-        Ok(examples)
-    };
-    let mut train = read(&args.train)?;
-    let dev = match &args.dev {
-        Some(path) => read(path)?,
-        None => {
-            let (dev, rest) = train.into_iter().enumerate().partition::<Vec<_>, _>(|(i, _)| i % 10 == 9);
-            train = rest.into_iter().map(|(_, example)| example).collect();
-            dev.into_iter().map(|(_, example)| example).collect()
-        }
-    };
+    }
     if dev.is_empty() {
         let path = args.train.display();
-        return Err(Failure::input(format!("{path}: expected at least ten dialogues, or others with --dev")));
+        return Err(Failure::input(format!(
+            "{path}: expected at least {FEWEST} different dialogues, or others with --dev"
+        )));
     }
-    Ok((train, dev))
+    let examples = |part: Vec<Said>| part.into_iter().map(|(_, example)| example).collect();
+    Ok((examples(train), examples(dev)))
+}
+
+/// Fewer dialogues are not divided into a training and a validation part.
+const FEWEST: usize = 10;
+
+/// What is said in a dialogue, and the example that it becomes.
+type Said = (String, Example);
+
+/// The dialogues of a file. What is left out or cut is counted on stderr.
+fn read(
+    path: &Path,
+    args: &Args,
+    completing: &Completing<'_>,
+    template: &ChatTemplate,
+    seen: &mut HashSet<String>,
+) -> Result<Vec<Said>, Failure> {
+    let max = completing.max_tokens();
+    let mut options = Options { wanted: Wanted::Fields, ..args.file.options(None)? };
+    options.format.get_or_insert_with(|| "jsonl".into());
+    let mut found = Vec::new();
+    let [mut bad, mut not_text, mut again, mut unanswered, mut cut] = [0; 5];
+    for document in Reading::open(&[path.to_path_buf()], &options)? {
+        let document = document?;
+        let about = |problem: &str| Failure::input(format!("{}, line {}: {problem}", path.display(), document.line));
+        let dialogue = match Dialogue::from_fields(&document.fields) {
+            Ok(dialogue) => dialogue,
+            Err(_) if options.skip_bad => {
+                bad += 1;
+                continue;
+            }
+            Err(found) => return Err(about(&format!("expected {EXPECTED}, found {found}"))),
+        };
+        let Some(Dialogue { messages }) = dialogue else {
+            not_text += 1;
+            continue;
+        };
+        let rendered =
+            template.render(&completing.model.tokenizer, &messages).map_err(|e| about(&e.to_string()))?;
+        let Some(example) = rendered.example(max) else {
+            unanswered += 1;
+            continue;
+        };
+        let said: String = messages.iter().map(|m| format!("{:?}: {}\n", m.role, m.content)).collect();
+        if !seen.insert(said.clone()) {
+            again += 1;
+            continue;
+        }
+        cut += usize::from(rendered.ids.len() > max + 1);
+        found.push((said, example));
+    }
+    for (count, what) in [
+        (bad, "rows that are no dialogues, left out (--skip-bad)".to_string()),
+        (not_text, "dialogues with calls of tools or pictures, left out: only text is learned".into()),
+        (unanswered, format!("dialogues in which the assistant says nothing in the last {max} tokens, left out")),
+        (again, "dialogues that were there before, left out".into()),
+        (cut, format!("dialogues longer than the {max} tokens that have room: only their end is read")),
+    ] {
+        if count > 0 {
+            eprintln!("note: {}: {what}: {count}", path.display());
+        }
+    }
+    if found.is_empty() {
+        let path = path.display();
+        return Err(Failure::input(format!(
+            "{path}: expected dialogues in which the assistant says something, found none"
+        )));
+    }
+    Ok(found)
 }

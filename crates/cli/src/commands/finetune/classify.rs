@@ -2,6 +2,7 @@
 
 use super::tuning::{Goal, Part, TuneArgs, Tuning};
 use crate::commands::print;
+use crate::flags::labelled::Answers;
 use crate::screen::failure::Failure;
 use data::baseline::{Labelled, likeliest};
 use data::metrics::{Calibration, Confusion};
@@ -77,7 +78,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let mut tuning = Tuning::new(&args.tuning, args.k_shot.map(|k| k as usize), args.pattern.as_ref())?;
+    let mut tuning = Tuning::new(&args.tuning, Answers::Labels, args.k_shot.map(|k| k as usize), args.pattern.as_ref())?;
     let labels = Labels::of(args, &tuning)?;
     let head = match &args.pattern {
         Some(pattern) => {

@@ -2,6 +2,7 @@
 
 use super::tuning::{Goal, Part, TuneArgs, Tuning};
 use crate::commands::print;
+use crate::flags::labelled::Answers;
 use crate::screen::failure::Failure;
 use data::metrics::{pearson, spearman};
 use gpt::tune::{Metric, Target, Targets};
@@ -33,7 +34,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let mut tuning = Tuning::new(&args.tuning, None, None)?;
+    let mut tuning = Tuning::new(&args.tuning, Answers::Others, None, None)?;
     let numbers = |part: &Part, name: &str| -> Result<Vec<f64>, Failure> {
         let number = |answer: &String| {
             answer.parse::<f64>().ok().filter(|x| x.is_finite()).ok_or_else(|| {

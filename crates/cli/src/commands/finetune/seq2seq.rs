@@ -4,14 +4,14 @@ use super::completing::{Completed, Completing};
 use super::fitting::FitArgs;
 use crate::commands::print;
 use crate::flags::answering::{Answerer, BeamArgs, How};
-use crate::flags::labelled::{Parts, Rows, beside, malformed, open};
+use crate::flags::labelled::{Answers, Keyed, Parts, Rows, beside, malformed, open};
+use crate::flags::reading::FileArgs;
 use crate::screen::failure::Failure;
 use crate::screen::progress::update_bar;
 use crate::work::model::{self, Model};
 use data::metrics::{AnswerScores, first_sentence};
-use data::read::Options;
 use data::seq2seq::PairTemplate;
-use data::{DataError, Example};
+use data::Example;
 use gpt::generate::Beam;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -45,11 +45,13 @@ pub(crate) struct Args {
     /// More pairs to train on, of newleaf translate --pairs
     #[arg(long, value_name = "FILE")]
     synthetic: Option<PathBuf>,
+    #[command(flatten)]
+    file: FileArgs,
     /// The column (or JSON field) with the text that is given
-    #[arg(long, value_name = "NAME", default_value = "source")]
+    #[arg(long, alias = "text-column", value_name = "NAME", default_value = "source")]
     source_column: String,
     /// The column (or JSON field) with the text that is wanted
-    #[arg(long, value_name = "NAME", default_value = "target")]
+    #[arg(long, alias = "label-column", value_name = "NAME", default_value = "target")]
     target_column: String,
     #[command(flatten)]
     fit: FitArgs,
@@ -87,36 +89,46 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 
 /// The parts of the pairs.
 fn parts(args: &Args) -> Result<Parts, Failure> {
-    let read = |path: &Path| Ok(read(path, &args.source_column, &args.target_column)?);
-    Parts::divide(&args.train, [args.dev.as_deref(), args.test.as_deref()], read)
+    let read = |path: &Path| read(path, args, &args.source_column, &args.target_column);
+    Parts::divide(&args.train, [args.dev.as_deref(), args.test.as_deref()], Answers::Others, read)
 }
 
 /// The pairs whose sources a model wrote, without those that would tell what is measured on.
 fn synthetic(args: &Args, parts: &Parts) -> Result<Rows, Failure> {
     let Some(path) = &args.synthetic else { return Ok(Rows::new()) };
-    let mut rows = read(path, "source", "target")?;
+    let rows = read(path, args, "source", "target")?.into_iter();
+    let mut rows: Rows = rows.map(|keyed| keyed.row).collect();
     let held_out: HashSet<&str> =
         [&parts.validation, &parts.test].into_iter().flatten().map(|(_, target)| target.as_str()).collect();
+    let all = rows.len();
     rows.retain(|(_, target)| !held_out.contains(target.as_str()));
+    if rows.len() < all {
+        let (left_out, path) = (all - rows.len(), path.display());
+        eprintln!("note: {path}: pairs whose targets are in the validation or test part, left out: {left_out}");
+    }
     Ok(rows)
 }
 
 /// The pairs of a file.
-fn read(path: &Path, source: &str, target: &str) -> Result<Rows, DataError> {
-    let options = Options { text_column: Some(source.into()), ..Options::default() };
-    let documents = open(path, &options)?;
-    let is_table = documents.format().name != "jsonl";
-    let mut rows = Rows::new();
+fn read(path: &Path, args: &Args, source: &str, target: &str) -> Result<Vec<Keyed>, Failure> {
+    let documents = open(path, &args.file.options(Some(source))?)?;
+    let is_table = documents.layout().format != "jsonl";
+    let (mut rows, mut incomplete) = (Vec::new(), 0);
     for document in documents {
         let document = document?;
         let target = beside(&document, target, path, is_table, "--source-column and --target-column")?;
         if document.text.trim().is_empty() || target.is_empty() {
-            let which = if target.is_empty() { "target" } else { "source" };
-            let remedy = "remove the line, or fill in what is missing";
-            let (place, found) = (format!("line {}", document.line), format!("an empty {which}"));
-            return Err(malformed(path, &place, &found, "two texts", remedy));
+            incomplete += 1;
+            continue;
         }
-        rows.push((document.text.trim().to_string(), target));
+        rows.push(Keyed { row: (document.text.trim().to_string(), target), group: None });
+    }
+    if incomplete > 0 {
+        eprintln!("note: {}: pairs without a source or a target, which are left out: {incomplete}", path.display());
+    }
+    if rows.is_empty() {
+        let found = "no row with a source and a target";
+        return Err(malformed(path, "", found, "pairs of texts", "use another file").into());
     }
     Ok(rows)
 }

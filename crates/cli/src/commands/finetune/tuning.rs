@@ -1,7 +1,7 @@
 //! What tasks of texts with an answer each have in common: flags, tokens, the loop, and the record.
 
 use super::fitting::{FitArgs, Fitted, sha256_of, watched};
-use crate::flags::labelled::{LabelledArgs, Rows};
+use crate::flags::labelled::{Answers, LabelledArgs, Rows};
 use crate::screen::failure::Failure;
 use crate::work::model::{self, Model};
 use data::dataset::k_shot as k_shot_of;
@@ -97,10 +97,11 @@ pub(super) struct Tuned {
 }
 
 impl<'a> Tuning<'a> {
-    /// Checks the flags and reads all files. Of each label, `k_shot` texts of the training part are to learn from and as
+    /// Checks the flags and reads all files, beside whose texts `answers` stand. Of each label, `k_shot` texts of the training part are to learn from and as
     /// many others to choose by, if it is given. `pattern` is what the texts will be put into.
     pub(super) fn new(
         args: &'a TuneArgs,
+        answers: Answers,
         k_shot: Option<usize>,
         pattern: Option<&Pattern>,
     ) -> Result<Self, Failure> {
@@ -111,7 +112,7 @@ impl<'a> Tuning<'a> {
             )));
         }
         let (settings, model) = (args.fit.config()?, args.fit.model()?);
-        let mut parts = args.labelled.parts()?;
+        let mut parts = args.labelled.parts(answers)?;
         if let Some(k) = k_shot {
             let mut rng = Rng::new(args.fit.seed, Stream::Data);
             let mut chosen = || -> Result<Rows, Failure> {
