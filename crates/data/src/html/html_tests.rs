@@ -1,6 +1,7 @@
 //! Pages and their texts; hostile pages; and that nothing is ever lost for a reason that is not markup.
 
-use super::html_to_text;
+use super::long_tags::shortened;
+use super::{html_to_text, text_of};
 use proptest::prelude::*;
 use std::fs;
 use std::path::Path;
@@ -94,6 +95,53 @@ fn hostile_pages_end() {
     // A comment that looks like such a tag still ends where it ends.
     assert_eq!(html_to_text(&format!("a<!-- <p{attributes} -->b")), "ab");
     assert_eq!(html_to_text(&format!("a<!-- <p{attributes}é-->b")), "ab");
+}
+
+/// What looks like a tag with hundreds of attributes where there are no tags: what comes after it is still there.
+#[test]
+fn scripts_and_comments_hide_no_text() {
+    let words: String = (0..600).map(|i| format!(" t{i}")).collect();
+    for (hidden, shown) in [
+        (format!("<script>for (i = 0; i<n; i++) {{{words} }}</script>"), String::new()),
+        (format!("<script type='application/ld+json'>{{\"a\": \"x<b{words}\"}}</script>"), String::new()),
+        (format!("<style>/* a<b{words} */</style>"), String::new()),
+        (format!("<script>var a = [x<y,{words}];</script>"), String::new()),
+        (format!("<textarea>a<b{words}</textarea>"), format!("a<b{words}\n")),
+        (format!("<script><!-- if (i<n{words}) <script> i<n{words} </script> --></script>"), String::new()),
+        (format!("<!-- i<n{words} -->"), String::new()),
+    ] {
+        let text = html_to_text(&format!("<p>before</p>{hidden}<p>after</p>"));
+        assert_eq!(text, format!("before\n{shown}after"), "{hidden:.60}");
+    }
+}
+
+/// Quotation marks in comments and scripts do not switch the cutting off.
+#[test]
+fn hostile_pages_that_hide_their_long_tag_end() {
+    let attributes: String = (0..100_000).map(|i| format!(" a{i:x}")).collect();
+    for before in
+        ["<!-- <a href=\" -->", "<script>var s='<a title=\"'</script>", "<title><a href=\"</title>", "<!x <a b=\">", "<? <a b='>"]
+    {
+        let page = format!("{before}<b{attributes}>text</b>");
+        assert!(shortened(&page, 512).len() < 10_000, "{before}");
+        assert!(html_to_text(&page).ends_with("text"), "{before}");
+    }
+}
+
+proptest! {
+    /// The tokenizer itself is the oracle: attributes are no text, so cutting them changes none, wherever they stand.
+    #[test]
+    fn cutting_attributes_changes_no_text(
+        pieces in prop::collection::vec(prop::sample::select(vec![
+            "<", ">", "</", "<!--", "-->", "--!>", "<!-->", "--", "-", "!", "<script", "</script", "<b", "</b", "<textarea>",
+            "</textarea>", "<title>", "</title", "<style>", "</style>", "<xmp>", "</xmp>", "<plaintext>", " a b c", " a=b",
+            " c='", "'", "\"", "=", "/", " ", "x", "<?", "<!", "<SCRIPT>", "</ScRipt>",
+        ]), 0..25)
+    ) {
+        let page = pieces.concat();
+        prop_assert_eq!(text_of(&shortened(&page, 1)), text_of(&page));
+        prop_assert_eq!(text_of(&shortened(&page, 0)), text_of(&page));
+    }
 }
 
 proptest! {

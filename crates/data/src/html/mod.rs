@@ -34,9 +34,14 @@ use std::cell::RefCell;
 /// assert_eq!(data::html::html_to_text(page), "Zoo\nLions & tigers\nif a < b");
 /// ```
 pub fn html_to_text(page: &str) -> String {
+    text_of(&long_tags::shortened(page, long_tags::MOST))
+}
+
+/// The text of a page whose tags have few attributes.
+fn text_of(page: &str) -> String {
     let input = BufferQueue::default();
     // A tendril counts its bytes in 32 bits.
-    for piece in pieces(&long_tags::shortened(page), 1 << 30) {
+    for piece in pieces(page, 1 << 30) {
         input.push_back(StrTendril::from_slice(piece));
     }
     let options = TokenizerOpts { discard_bom: false, ..TokenizerOpts::default() };
