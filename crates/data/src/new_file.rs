@@ -27,7 +27,7 @@ pub struct NewFile {
     /// Where it goes: what a link leads to.
     path: PathBuf,
     temporary: PathBuf,
-    /// None once it is finished.
+    /// None once it is finished. It is locked as long as its process lives, so that another knows what was left behind.
     file: Option<BufWriter<File>>,
 }
 
@@ -40,21 +40,23 @@ impl NewFile {
     pub fn create(path: impl AsRef<Path>) -> Result<NewFile, DataError> {
         let name = path.as_ref().to_path_buf();
         let path = place(&name)?;
-        let mut sibling = std::ffi::OsString::from(".");
-        sibling.push(path.file_name().unwrap_or_default());
-        sibling.push(format!(".{}.tmp", std::process::id()));
-        let temporary = path.with_file_name(sibling);
+        remove_leftovers(&path);
+        let temporary = sibling(&path);
         let file = File::create(&temporary).map_err(|source| unwritable(&name, source))?;
+        let _ = file.try_lock(); // where files cannot be locked, what is left behind stays
+        if let Ok(there) = fs::metadata(&path) {
+            // A file that others may not read stays so.
+            file.set_permissions(there.permissions()).map_err(|source| unwritable(&name, source))?;
+        }
         Ok(NewFile { name, path, temporary, file: Some(BufWriter::with_capacity(1 << 18, file)) })
     }
 
-    /// Says before a long computation, and without touching the disk, what [`NewFile::create`] would
-    /// refuse after it.
+    /// Says before a long computation what [`NewFile::create`] would refuse after it, and leaves nothing.
     ///
     /// # Errors
-    /// As [`NewFile::create`], except that the permissions are not tried.
+    /// As [`NewFile::create`].
     pub fn check(path: impl AsRef<Path>) -> Result<(), DataError> {
-        place(path.as_ref()).map(drop)
+        Self::create(path).map(drop)
     }
 
     /// Puts the file in its place, its content safely on the disk.
@@ -74,6 +76,7 @@ impl NewFile {
         let written = self.file.take().ok_or_else(finished).and_then(|file| complete(file, header));
         written
             .and_then(|()| fs::rename(&self.temporary, &self.path))
+            .and_then(|()| sync_folder(&self.path))
             .map_err(|source| self.unwritable(source))
     }
 
@@ -97,6 +100,57 @@ impl Drop for NewFile {
     fn drop(&mut self) {
         drop(self.file.take()); // Windows removes no open file
         let _ = fs::remove_file(&self.temporary); // not there if the file was finished
+    }
+}
+
+/// A hidden name beside a path, for what becomes it.
+pub(crate) fn sibling(path: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}.tmp", std::process::id()));
+    path.with_file_name(name)
+}
+
+/// Removes what killed processes left of this path: names of [`sibling`], files that nobody holds a lock on, and
+/// directories with nothing but such files in them.
+pub(crate) fn remove_leftovers(path: &Path) {
+    let (Some(folder), Some(name)) = (folder_of(path), path.file_name()) else { return };
+    let prefix = format!(".{}.", name.to_string_lossy());
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let found = entry.file_name().to_string_lossy().into_owned();
+        let number = found.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(".tmp"));
+        if number.is_none_or(|number| number.is_empty() || number.bytes().any(|byte| !byte.is_ascii_digit())) {
+            continue;
+        }
+        let path = entry.path();
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let files: Vec<_> = fs::read_dir(&path).into_iter().flatten().flatten().map(|e| e.path()).collect();
+            // One that is empty may have been made this moment.
+            if !files.is_empty() && files.iter().all(|file| is_abandoned(file)) {
+                let _ = fs::remove_dir_all(path);
+            }
+        } else if is_abandoned(&path) {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Returns true if it is a file and no living process writes it.
+fn is_abandoned(path: &Path) -> bool {
+    let is_file = fs::symlink_metadata(path).is_ok_and(|there| there.is_file());
+    is_file && File::options().write(true).open(path).is_ok_and(|file| file.try_lock().is_ok())
+}
+
+/// The folder in which a path is.
+fn folder_of(path: &Path) -> Option<&Path> {
+    path.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
+}
+
+/// A new name is on the disk when the folder is.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    match folder_of(path) {
+        Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
+        _ => Ok(()), // elsewhere a folder cannot be opened
     }
 }
 
@@ -184,6 +238,39 @@ mod tests {
         let message = NewFile::check(dir.path().join("no/file")).unwrap_err().to_string();
         assert!(message.contains("make its directory"), "{message}");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    /// What a killed process left of the same name goes; what a living one writes, and what only looks alike, stays.
+    #[test]
+    fn leftovers_of_the_dead() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.txt");
+        let names = |names: &[&str]| names.iter().map(|name| dir.path().join(name)).collect::<Vec<_>>();
+        let (gone, kept) =
+            (names(&[".a.txt.1.tmp", ".a.txt.77.tmp"]), names(&[".a.txt.x.tmp", ".a.txt..tmp", ".b.txt.1.tmp", "a.txt.1.tmp"]));
+        gone.iter().chain(&kept).for_each(|path| fs::write(path, "x").unwrap());
+        let (dead, empty) = (dir.path().join(".a.txt.2.tmp"), dir.path().join(".a.txt.3.tmp"));
+        [&dead, &empty].into_iter().for_each(|path| fs::create_dir(path).unwrap());
+        fs::write(dead.join(".part.2.tmp"), "x").unwrap();
+        let living = NewFile::create(&path).unwrap();
+        let temporary = living.temporary.clone();
+        remove_leftovers(&path);
+        assert!(temporary.exists() && empty.exists() && kept.iter().all(|path| path.exists()));
+        assert!(!dead.exists() && gone.iter().all(|path| !path.exists()));
+        living.finish().unwrap();
+        assert!(path.exists() && !temporary.exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_keeps_its_mode() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        NewFile::create(&path).unwrap().finish().unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[cfg(unix)]

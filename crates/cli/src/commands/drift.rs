@@ -3,6 +3,7 @@
 mod picture;
 
 use super::print;
+use crate::flags::reading::ReadArgs;
 use crate::screen::failure::Failure;
 use data::NewFile;
 use data::drift::{Options, Report, compare};
@@ -25,12 +26,14 @@ model of the first text loses on the second; how well a classifier tells passage
 /// What `newleaf drift` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The text that a model learns from, UTF-8
+    /// The text that a model learns from: plain, rows with a text column, or a token file
     #[arg(long, value_name = "FILE")]
     train: PathBuf,
     /// The text that it meets
     #[arg(long, value_name = "FILE")]
     test: PathBuf,
+    #[command(flatten)]
+    read: ReadArgs,
     /// Write a page with a picture and the figures; it needs nothing else to be shown
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -50,7 +53,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     [&args.svg, &args.html].into_iter().flatten().try_for_each(|path| check_output(path, args))?;
-    let (train, test) = (data::read_text(&args.train)?, data::read_text(&args.test)?);
+    let (train, test) = (args.read.text(&args.train)?, args.read.text(&args.test)?);
     let options = Options { order: args.order, seed: args.seed, ..Options::default() };
     let spinner = spinner();
     let report = compare(&train, &test, &options, |stage| spinner.set_message(stage));
@@ -83,15 +86,7 @@ fn spinner() -> ProgressBar {
 /// Refuses, before anything is measured, a picture that could not be written or would replace one of the texts.
 fn check_output(path: &Path, args: &Args) -> Result<(), Failure> {
     NewFile::check(path)?;
-    let same =
-        |text: &PathBuf| text.canonicalize().is_ok_and(|text| path.canonicalize().is_ok_and(|p| p == text));
-    if [&args.train, &args.test].into_iter().any(same) {
-        return Err(Failure::input(format!(
-            "{}: the picture would replace a text that is measured: give another path",
-            path.display()
-        )));
-    }
-    Ok(())
+    [&args.train, &args.test].into_iter().try_for_each(|text| Failure::if_same(path, text))
 }
 
 /// Writes a file whole or not at all.

@@ -1,6 +1,7 @@
 //! `newleaf eval`: the loss of a model on a text.
 
 use super::print;
+use crate::flags::reading::ReadArgs;
 use crate::screen::failure::Failure;
 use crate::work::model::{self, Model};
 use data::DataError;
@@ -34,9 +35,11 @@ pub(crate) struct Args {
     /// A model directory, or the directory of a run (its best model is used)
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
-    /// The text
+    /// The text: plain, rows with a text column, or a token file
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
+    #[command(flatten)]
+    read: ReadArgs,
     /// The part of the text
     #[arg(long, value_name = "PART", default_value = "all")]
     split: Split,
@@ -77,7 +80,7 @@ pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
         )));
     }
     let model = model::load(&args.model)?;
-    let text = data::read_text(&args.data)?;
+    let text = args.read.text(&args.data)?;
     let about = |failure: Failure| failure.about(args.data.display());
     let (train, val) = data::train_val_split_text(&text, 0.9).map_err(|e| about(e.into()))?;
     let text = match args.split {

@@ -1,5 +1,6 @@
 //! `newleaf ngram`: what counting alone reaches on a text.
 
+use crate::flags::reading::ReadArgs;
 use crate::screen::failure::Failure;
 use data::CharTokenizer;
 use data::ngram::KneserNey;
@@ -32,12 +33,14 @@ enum Split {
 /// What `newleaf ngram` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The text to count, UTF-8
+    /// The text to count: plain, rows with a text column, or a token file
     #[arg(long, value_name = "FILE")]
     train: PathBuf,
     /// The text to predict [default: a part of the other]
     #[arg(long, value_name = "FILE", conflicts_with = "split")]
     test: Option<PathBuf>,
+    #[command(flatten)]
+    read: ReadArgs,
     /// Without --test: how the tenth to predict is chosen
     #[arg(long, value_name = "HOW", default_value = "contiguous")]
     split: Split,
@@ -93,17 +96,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 
 /// The text to count and the text to predict.
 fn texts(args: &Args) -> Result<(String, String), Failure> {
-    let text = data::read_text(&args.train)?;
+    let text = args.read.text(&args.train)?;
     if let Some(test) = &args.test {
-        return Ok((text, data::read_text(test)?));
+        return Ok((text, args.read.text(test)?));
     }
     let (train, test) = match args.split {
         Split::Shuffled => data::drift::shuffled_split(&text, 0.9, &mut Rng::new(args.seed, Stream::Data)),
         Split::Contiguous => {
-            let chars: Vec<char> = text.chars().collect();
-            let (train, test) = data::train_val_split(&chars, 0.9)
+            let (train, test) = data::train_val_split_text(&text, 0.9)
                 .map_err(|e| Failure::from(e).about(args.train.display()))?;
-            (train.iter().collect(), test.iter().collect())
+            (train.to_string(), test.to_string())
         }
     };
     if train.is_empty() || test.is_empty() {

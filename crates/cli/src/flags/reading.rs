@@ -1,7 +1,9 @@
 //! The flags of commands that read documents, and the bar that they show meanwhile.
 
 use crate::screen::failure::Failure;
-use data::read::{Document, Documents, Layout, Notes, Options, Quotes};
+use data::dataset::{TokenFile, TokenSource};
+use data::read::{Document, Documents, Layout, Notes, Options, Quotes, TextReader, format_of};
+use data::{DataError, Tokenizer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -88,6 +90,56 @@ impl ReadArgs {
     pub(crate) fn options(&self) -> Result<Options, Failure> {
         self.file.options(self.text_column.as_deref())
     }
+}
+
+/// Tokens of a token file that are decoded at a time.
+const DECODED: usize = 1 << 20;
+
+impl ReadArgs {
+    /// A whole text: of a plain text all of it, of rows their texts with blank lines between them, of a token file what it
+    /// was packed from.
+    pub(crate) fn text(&self, path: &Path) -> Result<String, Failure> {
+        let options = self.options()?;
+        if !is_stdin(path) && TokenFile::is_one(path) {
+            return decoded(path);
+        }
+        let asked = options.format.is_some() || options.mark.is_some() || options.text_column.is_some();
+        if asked || format_of(path).name != "text" {
+            let mut text = String::new();
+            for document in Reading::open(&[path.to_path_buf()], &options)? {
+                text += document?.text.trim_end();
+                text += "\n\n";
+            }
+            text.truncate(text.trim_end_matches('\n').len());
+            return if text.is_empty() { Err(nothing_in(&[path.to_path_buf()])) } else { Ok(text + "\n") };
+        }
+        let encoding = options.encoding.as_deref();
+        let mut reader = match is_stdin(path) {
+            true => TextReader::from_reader("standard input", std::io::stdin(), encoding)?,
+            false => TextReader::open(path, encoding)?,
+        };
+        if reader.encoding().name() != "UTF-8" {
+            eprintln!("{}: {}", path.display(), reader.encoding());
+        }
+        let mut text = String::with_capacity(reader.progress().1 as usize);
+        while let Some(piece) = reader.next_piece()? {
+            text += &piece;
+        }
+        Ok(text)
+    }
+}
+
+/// The text of a token file, by the tokenizer that it was packed with.
+fn decoded(path: &Path) -> Result<String, Failure> {
+    let about = |error: DataError| Failure::from(error).about(path.display());
+    let file = TokenFile::open(path)?;
+    file.check(&mut |_, _| ())?;
+    let tokenizer = Tokenizer::from_json(file.tokenizer()).map_err(about)?;
+    let mut ids = vec![0; file.len()];
+    for (i, part) in ids.chunks_mut(DECODED).enumerate() {
+        file.read(i * DECODED, part).map_err(about)?;
+    }
+    tokenizer.decode(&ids).map_err(about)
 }
 
 /// Returns true if this stands for the standard input.

@@ -11,7 +11,7 @@
 //!   n f +- sqrt(n f (1-f)).
 
 use crate::DataError;
-use crate::new_file::{NewFile, unwritable};
+use crate::new_file::{NewFile, remove_leftovers, sibling, unwritable};
 use crate::read::{Document, Layout};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -250,10 +250,8 @@ impl TemporaryDir {
             let remedy = "name another one with --out, or remove this one";
             return Err(malformed(out, "", "something is there already".into(), "a new directory", remedy));
         }
-        let mut name = std::ffi::OsString::from(".");
-        name.push(out.file_name().unwrap_or("split".as_ref()));
-        name.push(format!(".{}.tmp", std::process::id()));
-        let path = out.with_file_name(name);
+        remove_leftovers(out);
+        let path = sibling(out);
         fs::create_dir(&path).map_err(|source| unwritable(out, source))?;
         Ok(TemporaryDir { path })
     }

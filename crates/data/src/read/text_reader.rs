@@ -3,14 +3,15 @@
 use super::blocks::Blocks;
 use super::{Detected, open_file};
 use crate::DataError;
+use std::io::Read;
 use std::path::Path;
 
 /// A text, piece after piece, in constant memory: of a UTF-8 file together exactly what
 /// [`read_text`](super::read_text) gives.
 pub struct TextReader {
     blocks: Blocks,
-    /// Bytes in the file, when it was opened.
-    bytes: u64,
+    /// Bytes in the file, when it was opened; of a pipe, those read so far.
+    bytes: Option<u64>,
 }
 
 impl TextReader {
@@ -22,7 +23,19 @@ impl TextReader {
         let path = path.as_ref();
         let (file, bytes) = open_file(path)?;
         let blocks = Blocks::new(path.display().to_string(), Box::new(file), Some(bytes), encoding)?;
-        Ok(TextReader { blocks, bytes })
+        Ok(TextReader { blocks, bytes: Some(bytes) })
+    }
+
+    /// The text of anything that can be read, such as the standard input; `name` is for messages.
+    ///
+    /// # Errors
+    /// As [`TextReader::open`].
+    pub fn from_reader(
+        name: &str,
+        input: impl Read + Send + 'static,
+        encoding: Option<&str>,
+    ) -> Result<TextReader, DataError> {
+        Ok(TextReader { blocks: Blocks::new(name.into(), Box::new(input), None, encoding)?, bytes: None })
     }
 
     /// The encoding that is read, and how it is known.
@@ -32,7 +45,7 @@ impl TextReader {
 
     /// Bytes of the file that were read so far, and in all: for a progress bar.
     pub fn progress(&self) -> (u64, u64) {
-        (self.blocks.offset(), self.bytes)
+        (self.blocks.offset(), self.bytes.unwrap_or(self.blocks.offset()))
     }
 
     /// The next piece, never empty; `None` at the end. Every line end in it is `\n`.

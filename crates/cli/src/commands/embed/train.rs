@@ -1,6 +1,7 @@
 //! `newleaf embed train`: word vectors of a text.
 
 use super::{bar, parse_format, print};
+use crate::flags::reading::ReadArgs;
 use crate::screen::failure::Failure;
 use data::word_vectors::{Format, Split, Vocabulary, WordVectors};
 use data::{NewFile, StopWords};
@@ -15,7 +16,7 @@ pub(crate) const ABOUT: &str = "Train word vectors on a text
   newleaf embed train --data my.txt --out vectors.txt
   newleaf embed train --data my.txt --out vectors.txt --method glove --dim 50 --min-count 2 --lowercase
   newleaf embed train --data poems.txt --out characters.txt --tokenizer chars
-  newleaf embed train --data segmented.txt --out vectors.bin --tokenizer whitespace --format binary
+  newleaf embed train --data segmented.txt --out vectors.bin --tokenizer whitespace --out-format binary
 
 A line of the text is a sentence: no window reaches over its end.";
 
@@ -25,6 +26,8 @@ pub(crate) struct Args {
     /// The text, UTF-8
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
+    #[command(flatten)]
+    read: ReadArgs,
     /// Where to write the vectors
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -52,7 +55,7 @@ pub(crate) struct Args {
     stop_words: Option<PathBuf>,
     /// text, binary (both word2vec's) or glove
     #[arg(long, value_name = "NAME", default_value = "text", value_parser = parse_format)]
-    format: Format,
+    out_format: Format,
     /// Passes over the text [default: 5, with glove 25 over its table]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     epochs: Option<u32>,
@@ -94,7 +97,7 @@ struct Trained {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     NewFile::check(&args.out)?; // better said before the work than after
-    check_not_the_text(args)?;
+    Failure::if_same(&args.out, &args.data)?;
     let (vocabulary, corpus) = read(args)?;
     eprintln!(
         "text:  {}: {} words, {} different; {} words of the {} that stay",
@@ -114,7 +117,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         ));
     }
     let vectors = WordVectors::new(vocabulary.words().to_vec(), args.dim as usize, values)?;
-    vectors.write(&args.out, args.format)?;
+    vectors.write(&args.out, args.out_format)?;
     let out = args.out.display();
     eprintln!(
         "done:  {} vectors of {} numbers in {seconds:.1} s, {words_per_s:.0} words/s, loss {loss:.4}: {out}",
@@ -134,7 +137,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 /// The text as numbers of its words.
 fn read(args: &Args) -> Result<(Vocabulary, Corpus), Failure> {
     let stop_words = args.stop_words.as_ref().map(StopWords::load).transpose()?.unwrap_or_default();
-    let mut text = data::read_text(&args.data)?;
+    let mut text = args.read.text(&args.data)?;
     if args.lowercase {
         text = text.to_lowercase();
     }
@@ -213,17 +216,6 @@ fn glove(args: &Args, vocabulary: &Vocabulary, corpus: &Corpus) -> Trained {
     bar.finish_and_clear();
     let values = if args.keep == "sum" { glove.vectors() } else { glove.word_vectors() };
     Trained { values, loss, seconds: start.elapsed().as_secs_f64(), words_per_s }
-}
-
-/// Vectors in the place of the text that they are of: certainly a slip.
-fn check_not_the_text(args: &Args) -> Result<(), Failure> {
-    match (args.data.canonicalize(), args.out.canonicalize()) {
-        (Ok(data), Ok(out)) if data == out => Err(Failure::input(format!(
-            "--out {} is the text itself: expected another file, so that the vectors do not replace it",
-            args.out.display()
-        ))),
-        _ => Ok(()),
-    }
 }
 
 /// Tables larger than the memory would end the program without a word.

@@ -1,6 +1,7 @@
 //! `newleaf tokenizer train`: a vocabulary from a text.
 
 use crate::commands::print;
+use crate::flags::reading::ReadArgs;
 use crate::screen::failure::Failure;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use data::tokenizer::{KINDS, Kind, Tokenizer, Training};
@@ -31,9 +32,11 @@ pub(crate) struct Args {
     /// Tokens at most [default: 1024 for bpe, as many as there are for char and word]
     #[arg(long, alias = "vocab_size", value_name = "N")]
     vocab_size: Option<usize>,
-    /// The text to learn from, UTF-8
+    /// The text to learn from: plain, rows with a text column, or a token file
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
+    #[command(flatten)]
+    read: ReadArgs,
     /// The directory for tokenizer.json
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -61,7 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
             "--special: only {able} has special tokens; leave it out, or use --kind {able}"
         )));
     }
-    let text = data::read_text(&args.data)?;
+    let text = args.read.text(&args.data)?;
     let about = |failure: Failure| failure.about(args.data.display());
     let tokenizer = trained(kind, args, &text).map_err(about)?;
     let facts = facts(kind, args, &tokenizer, &text).map_err(about)?; // before anything is written
