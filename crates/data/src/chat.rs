@@ -88,10 +88,10 @@ impl ChatTemplate {
 
     /// What the model is given to answer a dialogue: its messages and the marker of the assistant, at most `most` tokens.
     /// If there are more, the oldest messages are left out, two by two as they were said, but for what the system says;
-    /// and if the last one alone is too long, its beginning.
+    /// and if the last one alone is too long, its beginning. What does not fit is not even encoded.
     ///
     /// # Errors
-    /// As [`ChatTemplate::render`].
+    /// As [`ChatTemplate::render`], and if what the system says leaves less than half of the room to the others.
     pub fn prompt(
         &self,
         tokenizer: &Tokenizer,
@@ -99,21 +99,36 @@ impl ChatTemplate {
         most: usize,
     ) -> Result<Vec<u32>, DataError> {
         let fixed = messages.iter().take_while(|message| message.role == Role::System).count();
-        let (system, mut said) = messages.split_at(fixed);
+        let (system, said) = messages.split_at(fixed);
         let system = self.render(tokenizer, system)?.ids;
-        loop {
-            let said_ids = self.render(tokenizer, said)?.ids;
-            let room = most.saturating_sub(system.len() + 1);
-            if said_ids.len() <= room || said.len() <= 1 {
-                let start = said_ids.len().saturating_sub(room);
-                let marker = [self.marker(Role::Assistant)];
-                return Ok([&system[..], &said_ids[start..], &marker].concat());
-            }
-            // A question and its answer.
-            let next =
-                said.iter().skip(1).position(|message| message.role == Role::User).map_or(1, |i| i + 1);
-            said = &said[next.min(said.len() - 1)..];
+        if 2 * system.len() > most {
+            return Err(DataError::Malformed {
+                what: "the system message".into(),
+                place: String::new(),
+                expected: format!("at most {} tokens, half of what the model reads of a dialogue", most / 2),
+                found: system.len().to_string(),
+                remedy: "shorten it, or use a model with a larger block_size".into(),
+            });
         }
+        let room = most.saturating_sub(system.len() + 1);
+        // A dialogue may begin at its first message, at a question, or, after the last question, anywhere.
+        let last_question = said.iter().rposition(|message| message.role == Role::User).unwrap_or(0);
+        let (mut kept, mut from_here) = (Vec::new(), Vec::new());
+        for (i, message) in said.iter().enumerate().rev() {
+            let mut ids = self.render(tokenizer, std::slice::from_ref(message))?.ids;
+            ids.append(&mut from_here);
+            from_here = ids;
+            if from_here.len() > room {
+                break;
+            }
+            if i == 0 || i >= last_question || message.role == Role::User {
+                kept.clone_from(&from_here);
+            }
+        }
+        if kept.is_empty() {
+            kept = from_here.split_off(from_here.len().saturating_sub(room)); // the end of the last message
+        }
+        Ok([system, kept, vec![self.marker(Role::Assistant)]].concat())
     }
 }
 
@@ -203,6 +218,22 @@ mod tests {
         assert_eq!(prompt(20), "<|system|>s<|end|><|user|>three<|end|><|assistant|>");
         assert_eq!(prompt(11), "<|system|>s<|end|><|user|>three<|end|><|assistant|>");
         assert_eq!(prompt(8), "<|system|>s<|end|>ree<|end|><|assistant|>");
+        // What the system says must leave room for what is said.
+        let error = template.prompt(&tokenizer, &messages, 5).unwrap_err().to_string();
+        assert!(error.contains("the system message: expected at most 2 tokens") && error.contains("found 3"), "{error}");
+    }
+
+    /// A thousand messages that do not fit are not encoded: a character that is in no vocabulary proves it.
+    #[test]
+    fn what_is_forgotten_costs_nothing() {
+        let tokenizer = tokenizer();
+        let template = ChatTemplate::new(&tokenizer).unwrap();
+        let mut messages = vec![say(Role::User, "\u{96EA}")];
+        for _ in 0..1000 {
+            messages.extend([say(Role::Assistant, "no"), say(Role::User, "why")]);
+        }
+        assert_eq!(template.prompt(&tokenizer, &messages, 40).unwrap().len(), 33);
+        assert!(template.prompt(&tokenizer, &messages[..3], 40).is_err());
     }
 
     proptest! {
@@ -228,10 +259,20 @@ mod tests {
             }
             prop_assert_eq!(at, rendered.ids.len());
             for most in [1, 5, 12, 40] {
-                let prompt = template.prompt(&tokenizer, &messages, most).unwrap();
                 let system: usize = messages.iter().take_while(|m| m.role == Role::System)
                     .map(|m| m.content.chars().count() + 2).sum();
-                prop_assert!(prompt.len() <= most.max(system + 1));
+                let Ok(prompt) = template.prompt(&tokenizer, &messages, most) else {
+                    prop_assert!(2 * system > most);
+                    continue;
+                };
+                prop_assert!(prompt.len() <= most && 2 * system <= most);
+                // Whatever fits is there: the last message, or its end.
+                let said: usize = messages.iter().map(|m| m.content.chars().count() + 2).sum();
+                if said < most {
+                    prop_assert_eq!(prompt.len(), said + 1);
+                } else if most > system + 1 && messages.last().is_some_and(|m| m.role != Role::System) {
+                    prop_assert!(prompt.len() > system + 1);
+                }
             }
         }
     }

@@ -17,6 +17,11 @@ pub(crate) fn stands_alone(c: char) -> bool {
     is_han(c) || matches!(c, '\u{3040}'..='\u{30FF}')
 }
 
+/// Returns true for a character of a script without spaces between words: Han and kana, Thai, Lao, Tibetan, Burmese, Khmer.
+pub(crate) fn has_no_spaces(c: char) -> bool {
+    stands_alone(c) || matches!(c, '\u{0E00}'..='\u{0FFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}')
+}
+
 /// Returns true for a character that takes the room of a Han character beside it: Han, kana, their punctuation,
 /// full-width forms. Lines of these are wrapped without regard to words. Korean is wide too, but has spaces; quotes,
 /// dashes and dots that Chinese shares with English are not.

@@ -104,6 +104,20 @@ fn other_scripts_need_no_dictionary() {
     }
 }
 
+/// Words of the dictionary with letters in them (jieba 550, 551): found at their borders only, the longest first.
+#[test]
+fn words_that_mix_scripts() {
+    let dict = Dict::parse("T恤 5\n卡拉OK 5\n卡拉OK厅 2\nAA制 5\na字群 1\n我们 9\n唱 3\n", "d").unwrap();
+    let segmenter = Segmenter::from_dict(dict);
+    for method in Method::ALL {
+        let words = |text| segmenter.segment(text, method).join(" ");
+        assert_eq!(words("我们AA制唱卡拉OK"), "我们 AA制 唱 卡拉OK");
+        assert_eq!(words("T恤,卡拉OK厅 a字群"), "T恤 , 卡拉OK厅 a字群");
+        assert_eq!(words("BT恤"), "BT 恤", "not within a word of letters");
+        assert_eq!(words("卡拉OKs"), segmenter.segment("卡拉", method).join(" ") + " OKs");
+    }
+}
+
 #[test]
 fn a_score_counts_spans() {
     // Gold: 研究 生命 的 起源; found: 研究生 命 的 起源. Right: 的, 起源.

@@ -121,6 +121,17 @@ fn what_others_write_is_read() {
     assert_eq!((odd.len(), odd.index("\u{85}")), (3, Some(1)));
 }
 
+/// The numbers are the last fields: GloVe's largest file has words such as ". . ." and "at name@domain.com".
+#[test]
+fn words_with_spaces() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("glove.txt");
+    std::fs::write(&path, "cat 1 2\n. . . 3 4\nat name@example.org 5 6\n").unwrap();
+    let vectors = WordVectors::read(&path, None).unwrap();
+    assert_eq!(vectors.words(), ["cat", ". . .", "at name@example.org"]);
+    assert_eq!(vectors.vector(1), [3.0, 4.0]);
+}
+
 #[test]
 fn malformed_files_are_refused_with_their_place() {
     let float = |x: f32| x.to_le_bytes();
@@ -142,6 +153,7 @@ fn malformed_files_are_refused_with_their_place() {
         (b"18446744073709551615 65536\ncat 1\n".to_vec(), bin, &["line 1", "4294967295"]),
         (b"99999999999999999999999 2\ncat 1\n".to_vec(), text, &["line 1"]),
         (b"2 2\ncat 1 2\ndog 3\n".to_vec(), text, &["line 3", "1 after \"dog\"", "2 numbers"]),
+        (b"cat 1 2\n. . x 2\n".to_vec(), glove, &["line 2", "\"x\"", "a finite number"]),
         (b"2 2\ncat 1 2\ndog 3 4 5\n".to_vec(), text, &["line 3", "3 after \"dog\""]),
         (b"2 2\ncat 1  2\ndog 3 4\n".to_vec(), text, &["line 2", "3 after \"cat\"", "one space"]),
         (b"2 2\ncat\t1\t2\ndog\t3\t4\n".to_vec(), text, &["line 2", "0 after"]),

@@ -47,6 +47,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut session = session.map_err(|e| Failure::from(e).about(args.model.display()))?;
     let message = |content: &String| Message { role: Role::System, content: content.clone() };
     session.messages.extend(args.system.iter().map(message));
+    session.check().map_err(|e| Failure::from(e).about("--system"))?;
     let terminal = std::io::stdin().is_terminal();
     if terminal {
         eprintln!("an empty line, or Ctrl-D, ends the dialogue");

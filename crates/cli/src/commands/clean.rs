@@ -71,6 +71,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut reading = Reading::open(&args.inputs, &options)?;
     let out_format = out_format(args, &options)?;
     let mut writer = DocumentWriter::new(NewFile::create(&args.out)?, out_format);
+    let unwritable = |source| DataError::Unwritable { path: args.out.clone(), source };
     let mut columns: Option<Vec<String>> = None;
     while let Some(document) = reading.next() {
         let mut document = document?;
@@ -79,10 +80,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         }
         let Some(text) = cleaner.clean(std::mem::take(&mut document.text)) else { continue };
         document.text = text;
-        writer.write(&document).map_err(|source| DataError::Unwritable { path: args.out.clone(), source })?;
+        writer.write(&document).map_err(unwritable)?;
     }
     if cleaner.report().documents_in == 0 {
         return Err(nothing_in(&args.inputs));
+    }
+    if let (0, Some(columns)) = (cleaner.report().documents_out, &columns) {
+        writer.header(columns).map_err(unwritable)?; // a table without rows is still a table
     }
     writer.into_inner().finish()?;
     report(args, &cleaner, &reading, started.elapsed().as_secs_f64())

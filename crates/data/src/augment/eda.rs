@@ -17,6 +17,7 @@ use super::{Paraphrase, Protection, Synonyms};
 use crate::DataError;
 use crate::segment::Segmenter;
 use random::Rng;
+use std::collections::BTreeMap;
 
 /// Easy data augmentation for English and Chinese.
 #[derive(Clone, Debug)]
@@ -77,7 +78,7 @@ impl Eda {
         match operation {
             Operation::Replace => self.replace(&mut pieces, times, rng),
             Operation::Insert => (0..times).for_each(|_| self.insert(&mut pieces, rng)),
-            Operation::Swap => (0..times).for_each(|_| swap(&mut pieces, rng)),
+            Operation::Swap => swap(&mut pieces, times, rng),
             Operation::Delete => self.delete(&mut pieces, rng),
         }
         pieces
@@ -141,22 +142,29 @@ impl Paraphrase for Eda {
     }
 }
 
-/// Exchanges two words of a clause.
-fn swap(pieces: &mut [Piece], rng: &mut Rng) {
-    let movable = places(pieces, Piece::movable);
-    let partners = |a: usize| -> Vec<usize> {
-        movable.iter().copied().filter(|&b| b != a && pieces[b].clause == pieces[a].clause).collect()
-    };
-    let sociable: Vec<usize> = movable.iter().copied().filter(|&a| !partners(a).is_empty()).collect();
+/// Exchanges two words of a clause, so many times.
+fn swap(pieces: &mut [Piece], times: usize, rng: &mut Rng) {
+    // The places of each clause's words that may move, in order; exchanging two of them changes no list.
+    let mut clauses: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for place in places(pieces, Piece::movable) {
+        clauses.entry(pieces[place].clause).or_default().push(place);
+    }
+    clauses.retain(|_, places| places.len() > 1);
+    let sociable: Vec<usize> = clauses.values().flatten().copied().collect();
     if sociable.is_empty() {
         return;
     }
-    let a = *choose(&sociable, rng);
-    let b = *choose(&partners(a), rng);
-    // Words change places, the spaces around them stay.
-    let (space_a, space_b) = (pieces[a].space.clone(), pieces[b].space.clone());
-    pieces.swap(a, b);
-    (pieces[a].space, pieces[b].space) = (space_a, space_b);
+    for _ in 0..times {
+        let a = *choose(&sociable, rng);
+        let clause = &clauses[&pieces[a].clause];
+        // One of the others of the clause.
+        let other = rng.below(clause.len() as u64 - 1) as usize;
+        let b = clause[other + usize::from(clause[other] >= a)];
+        // Words change places, the spaces around them stay.
+        let (space_a, space_b) = (pieces[a].space.clone(), pieces[b].space.clone());
+        pieces.swap(a, b);
+        (pieces[a].space, pieces[b].space) = (space_a, space_b);
+    }
 }
 
 fn places(pieces: &[Piece], keep: impl Fn(&Piece) -> bool) -> Vec<usize> {

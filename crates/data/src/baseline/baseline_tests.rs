@@ -79,6 +79,34 @@ fn logistic_regression_is_at_its_minimum() {
     assert!(LabelScores::of(&model, &data).accuracy > 0.5);
 }
 
+/// With two labels C is scikit-learn's: one row w, penalized by |w|^2 / (2 C).
+#[test]
+fn two_labels_have_the_penalty_of_one_row() {
+    let texts: Vec<(String, String)> =
+        (0..40).map(|i| (format!("w{} v{}", i % 3, i % 4), format!("{}", u8::from(i % 3 == 0 || i % 7 == 0)))).collect();
+    let data = Labelled::new(texts).unwrap();
+    let c = 1.5;
+    let model = LogisticRegression::fit(&data, 1, 1, c);
+    let width = model.features() + 1;
+    let row: Vec<f64> = (0..width).map(|i| model.weights[width + i] - model.weights[i]).collect();
+    // The objective of the row alone: sum of ln(1 + exp(-y (w x + b))) + |w|^2 / (2 C), with w moved by moving both rows.
+    let objective = |i: usize, by: f64| {
+        let mut moved = model.clone();
+        moved.weights[width + i] += by / 2.0;
+        moved.weights[i] -= by / 2.0;
+        let pairs = data.texts().iter().zip(data.labels());
+        let loss: f64 = pairs.map(|(text, &label)| -moved.probabilities(text)[label].ln()).sum();
+        let square: f64 =
+            row[..width - 1].iter().enumerate().map(|(k, w)| if k == i { (w + by).powi(2) } else { w * w }).sum();
+        loss + square / (2.0 * c)
+    };
+    for i in 0..width {
+        let slope = (objective(i, 1e-5) - objective(i, -1e-5)) / 2e-5;
+        assert!(slope.abs() < 1e-3, "weight {i}: slope {slope:e}");
+        assert!(i == width - 1 || row[i].abs() > 1e-3);
+    }
+}
+
 /// Rosenbrock's valley is not convex, and harder than anything here.
 #[test]
 fn lbfgs_finds_the_end_of_the_valley() {

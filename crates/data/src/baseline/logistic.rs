@@ -5,7 +5,8 @@
 //! W, b         = argmin  (1/N) sum of -ln P(label | x)  +  |W|^2 / (2 C N)
 //! ```
 //!
-//! The objective is scikit-learn's with the same `C` (divided by C N); the biases b are free. It is
+//! The objective is scikit-learn's with the same `C` (divided by C N; with two labels the penalty is doubled, since there a
+//! single row stands for both); the biases b are free. It is
 //! convex, so there is one answer; [`minimise`] finds it. Everything is summed in a
 //! fixed order with our own `exp` and `ln`, so the weights have the same bits on every machine.
 
@@ -28,6 +29,8 @@ impl LogisticRegression {
         let rows: Vec<Sparse> = data.texts().iter().map(|text| features.tf_idf(text)).collect();
         let labels = data.names().len();
         let start = vec![0.0; labels * (features.len() + 1)];
+        // Of two labels scikit-learn has one row w, the difference of the rows here: w/2 and -w/2 have half of its square.
+        let c = if labels == 2 { c / 2.0 } else { c };
         let decay = 1.0 / (c * rows.len() as f64);
         let minimum = minimise(start, 300, 1e-5, |weights, gradient| {
             objective(&rows, data.labels(), labels, decay, weights, gradient)

@@ -54,6 +54,13 @@ impl Number {
             let end = at + length;
             self.groups.push(text[at..end].chars().filter_map(ascii_digit).collect());
             self.places.push(at..end);
+            if self.groups.len() == 1 && end - at == 3 && is_dotted(&text[end..]) {
+                for group in [end + 1..end + 4, end + 5..end + 9] {
+                    self.groups.push(text[group.clone()].into());
+                    self.places.push(group);
+                }
+                return end + 9;
+            }
             let separator = separator(&text[end..]);
             if separator == 0 || !text[end + separator..].starts_with(is_digit) {
                 return end;
@@ -68,6 +75,18 @@ fn opening(before: &str) -> usize {
     let rest = before.strip_suffix(['(', '（']).unwrap_or(before);
     let rest = rest.strip_suffix(['+', '＋']).unwrap_or(rest);
     before.len() - rest.len()
+}
+
+/// Returns true for what follows 555 in 555.010.9999: elsewhere a dot is no separator, but belongs to a fraction, a
+/// version or an address.
+fn is_dotted(rest: &str) -> bool {
+    let bytes = rest.as_bytes();
+    let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    bytes.len() >= 9
+        && (bytes[0], bytes[4]) == (b'.', b'.')
+        && [1, 2, 3, 5, 6, 7, 8].into_iter().all(digit)
+        && !digit(9)
+        && !(bytes.get(9) == Some(&b'.') && digit(10))
 }
 
 /// Bytes of what may stand between two groups: a space, a hyphen, `) `, `)-`, or an opening parenthesis.

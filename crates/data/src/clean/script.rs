@@ -1,23 +1,24 @@
 //! Which script a character is of, and the units a text is made of: words, or single characters where a
 //! script has no spaces.
 
-use crate::han::{is_han, stands_alone};
+use crate::han::{has_no_spaces, stands_alone};
 use unicode_normalization::UnicodeNormalization;
 
-/// Whether most letters are Han: rules on words of letters between spaces do not apply to such a text.
-pub(crate) fn is_mostly_han(text: &str) -> bool {
+/// Returns true if most letters are of scripts without spaces between words: rules on words between spaces do not apply to
+/// such a text.
+pub(crate) fn is_mostly_unspaced(text: &str) -> bool {
     if text.is_ascii() {
         return false;
     }
-    let (mut han, mut others) = (0usize, 0usize);
+    let (mut unspaced, mut others) = (0usize, 0usize);
     for c in text.chars() {
-        if is_han(c) {
-            han += 1;
+        if has_no_spaces(c) {
+            unspaced += 1;
         } else if c.is_alphabetic() {
             others += 1;
         }
     }
-    han > others
+    unspaced > others
 }
 
 /// The number of words; a Han character or kana counts as one.

@@ -13,6 +13,9 @@ pub fn pearson(x: &[f64], y: &[f64]) -> Option<f64> {
     let sum = |a: &[f64], mean_a: f64, b: &[f64], mean_b: f64| -> f64 {
         a.iter().zip(b).map(|(a, b)| (a - mean_a) * (b - mean_b)).sum()
     };
+    if [x, y].iter().any(|numbers| numbers.windows(2).all(|pair| pair[0] == pair[1])) {
+        return None; // the mean of equal numbers may be another by rounding
+    }
     let spread = (sum(x, mean_x, x, mean_x) * sum(y, mean_y, y, mean_y)).sqrt();
     (spread > 0.0).then(|| (sum(x, mean_x, y, mean_y) / spread).clamp(-1.0, 1.0))
 }

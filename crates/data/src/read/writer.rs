@@ -98,7 +98,7 @@ impl<W: Write> DocumentWriter<W> {
             }
             OutFormat::Rows(delimiter) | OutFormat::BareRows(delimiter) => {
                 if first {
-                    self.row(document.fields.keys().map(String::as_str), delimiter)?;
+                    self.header(document.fields.keys())?;
                 }
                 let values = document.fields.iter().map(|(name, value)| match value {
                     _ if *name == document.text_field => &document.text,
@@ -122,6 +122,17 @@ impl<W: Write> DocumentWriter<W> {
                 self.out.write_all(b"\n")
             }
         }
+    }
+
+    /// Writes the names of the columns, for a table without rows; with rows it is written by itself. Formats without columns
+    /// have none.
+    ///
+    /// # Errors
+    /// Those of the writer underneath.
+    pub fn header(&mut self, names: impl IntoIterator<Item = impl AsRef<str>>) -> io::Result<()> {
+        let (OutFormat::Rows(delimiter) | OutFormat::BareRows(delimiter)) = self.format else { return Ok(()) };
+        let names: Vec<_> = names.into_iter().collect();
+        self.row(names.iter().map(AsRef::as_ref), delimiter)
     }
 
     /// Writes a row, as RFC 4180 wants it unless it is to be bare.

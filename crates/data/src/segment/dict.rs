@@ -1,7 +1,10 @@
 //! Words and how often they occur, in a trie: all words that begin at a place are found in one walk.
 
+use super::runs::is_letter;
 use crate::DataError;
+use crate::han::is_han;
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// A dictionary of words with counts.
 #[derive(Clone, Debug)]
@@ -15,11 +18,18 @@ pub struct Dict {
     once: u64,
     words: usize,
     longest: usize,
+    /// There is a word with both Chinese characters and others.
+    mixed: bool,
+}
+
+/// Returns true if a word has Chinese characters and other letters.
+fn is_mixed(word: &str) -> bool {
+    word.contains(is_han) && word.contains(is_letter)
 }
 
 impl Default for Dict {
     fn default() -> Self {
-        Dict { children: HashMap::new(), counts: vec![None], total: 0, once: 0, words: 0, longest: 1 }
+        Dict { children: HashMap::new(), counts: vec![None], total: 0, once: 0, words: 0, longest: 1, mixed: false }
     }
 }
 
@@ -81,6 +91,7 @@ impl Dict {
         self.once = self.once + u64::from(new == 1) - u64::from(old == 1);
         self.total += count;
         self.longest = self.longest.max(word.chars().count());
+        self.mixed |= is_mixed(word);
     }
 
     /// How many different words there are.
@@ -126,6 +137,33 @@ impl Dict {
             Some(self.counts[*node as usize])
         });
         walk.enumerate().filter_map(|(i, count)| Some((i + 1, count?)))
+    }
+
+    /// The places of words with both Chinese characters and others, from left to right, the longest first. None begins or
+    /// ends within a word of letters or digits.
+    pub(super) fn mixed_words(&self, text: &str) -> Vec<Range<usize>> {
+        let mut found = Vec::new();
+        if !self.mixed {
+            return found;
+        }
+        let chars: Vec<char> = text.chars().collect();
+        let splits = |at: usize| at > 0 && at < chars.len() && [chars[at - 1], chars[at]].into_iter().all(is_letter);
+        let (mut at, mut byte) = (0, 0);
+        while at < chars.len() {
+            let is_word = |length: &usize| {
+                let word: String = chars[at..at + length].iter().collect();
+                is_mixed(&word) && !splits(at + length)
+            };
+            let lengths = self.beginning(&chars[at..]).map(|(length, _)| length);
+            let longest = if splits(at) { None } else { lengths.filter(is_word).last() };
+            let length = longest.unwrap_or(1);
+            let end = byte + chars[at..at + length].iter().map(|c| c.len_utf8()).sum::<usize>();
+            if longest.is_some() {
+                found.push(byte..end);
+            }
+            (at, byte) = (at + length, end);
+        }
+        found
     }
 
     /// All words with their counts, in the order of their characters.

@@ -1,7 +1,8 @@
 //! Chinese word segmentation: where the words are in a text that has no spaces.
 //!
 //! A text is first cut into runs ([`runs`]): Chinese characters, which the methods below divide, and
-//! everything else, which needs no dictionary (a number, a Latin word, a punctuation mark is a word).
+//! everything else, which needs no dictionary (a number, a Latin word, a punctuation mark is a word). Before that, words
+//! of the dictionary that have both, such as T恤 and 卡拉OK, are taken out where they stand, the longest first.
 //! The methods, each built on the one before it:
 //!
 //! | [`Method`] | Rule | Needs |
@@ -121,15 +122,24 @@ impl Segmenter {
 
     /// The words of a text, in order. Together they are the text without its white space.
     pub fn segment<'a>(&self, text: &'a str, method: Method) -> Vec<&'a str> {
-        let mut words = Vec::new();
+        let (mut words, mut done) = (Vec::new(), 0);
+        for mixed in self.dict.mixed_words(text) {
+            self.segment_runs(&text[done..mixed.start], method, &mut words);
+            words.push(&text[mixed.clone()]);
+            done = mixed.end;
+        }
+        self.segment_runs(&text[done..], method, &mut words);
+        words
+    }
+
+    fn segment_runs<'a>(&self, text: &'a str, method: Method, words: &mut Vec<&'a str>) {
         for run in runs::runs(text) {
             if run.han {
-                self.divide(run.text, method, &mut words);
+                self.divide(run.text, method, words);
             } else {
                 words.push(run.text);
             }
         }
-        words
     }
 
     /// Divides a run of Chinese characters.

@@ -53,6 +53,7 @@ fn length_of_first(text: &str, first: char) -> usize {
     end
 }
 
-fn is_letter(c: char) -> bool {
+/// Returns true for a letter or a digit that is no Chinese character.
+pub(super) fn is_letter(c: char) -> bool {
     c.is_alphanumeric() && !is_han(c)
 }

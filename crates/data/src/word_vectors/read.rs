@@ -164,18 +164,15 @@ impl Reader<'_> {
     /// `word x1 ... xd`; word2vec.c puts one more space at the end.
     fn add_line(&mut self, line: &str, dim: usize, rows: &mut Rows) -> Result<(), DataError> {
         let line = without_last_space(line);
-        let mut fields = line.split(' ');
-        let word = fields.next().unwrap_or_default();
-        let found = line.split(' ').count() - 1;
-        if found != dim {
+        // The numbers are the last fields: a few words of GloVe's files have spaces in them (". . .").
+        let start = line.rmatch_indices(' ').nth(dim - 1).map(|(at, _)| at);
+        let Some((word, numbers)) = start.map(|at| line.split_at(at)) else {
+            let (word, found) = (line.split(' ').next().unwrap_or_default(), line.split(' ').count() - 1);
             let expected = format!("a word and {dim} numbers, with one space between");
-            return Err(self.wrong_at_line(
-                &format!("{found} after {}", shown(word)),
-                &expected,
-                "a word has no spaces in it: remove or repair the line",
-            ));
-        }
-        for field in fields {
+            let found = format!("{found} after {}", shown(word));
+            return Err(self.wrong_at_line(&found, &expected, "remove or repair the line"));
+        };
+        for field in numbers[1..].split(' ') {
             let number: Option<f32> = field.parse().ok().filter(|x: &f32| x.is_finite());
             let Some(number) = number else {
                 return Err(self.wrong(field, "a finite number", "remove or repair the line"));

@@ -51,6 +51,14 @@ impl<'m> Session<'m> {
         })
     }
 
+    /// Says before anything is said whether the messages leave room for a dialogue.
+    ///
+    /// # Errors
+    /// If what the system says is too long, or has characters that the tokenizer does not know.
+    pub fn check(&self) -> Result<(), DataError> {
+        self.template.prompt(self.tokenizer, &self.messages, self.room).map(drop)
+    }
+
     /// Takes what the user says, and returns the answer. `show` gets it piece by piece, as it comes.
     ///
     /// # Errors

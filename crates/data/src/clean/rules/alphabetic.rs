@@ -4,7 +4,7 @@
 
 use super::{Rule, Verdict, without_setting};
 use crate::DataError;
-use crate::clean::script::is_mostly_han;
+use crate::clean::script::is_mostly_unspaced;
 use crate::han::is_han;
 
 struct Alphabetic;
@@ -15,7 +15,7 @@ pub(super) fn build(setting: &str) -> Result<Box<dyn Rule>, DataError> {
 
 impl Rule for Alphabetic {
     fn apply(&mut self, text: &mut String) -> Verdict {
-        if is_mostly_han(text) {
+        if is_mostly_unspaced(text) {
             let visible = text.chars().filter(|c| !c.is_whitespace()).count();
             let letters = text.chars().filter(|&c| is_han(c) || c.is_alphabetic()).count();
             return Verdict::drop_if(2 * letters < visible);

@@ -36,7 +36,7 @@ fn find_all(groups: &[String], plus: bool) -> Vec<Range<usize>> {
         let is_number = |end: &usize| {
             let run = &groups[start..*end];
             let digits: usize = run.iter().map(String::len).sum();
-            (plus && start == 0 && (8..=15).contains(&digits)) || is_phone(run)
+            (plus && start == 0 && (8..=15).contains(&digits) && !is_date(run)) || is_phone(run)
         };
         match (start + 1..=longest).rev().find(is_number) {
             Some(end) => {
@@ -49,13 +49,26 @@ fn find_all(groups: &[String], plus: bool) -> Vec<Range<usize>> {
     found
 }
 
+/// Returns true for year, month and day in one, as in +20240101.
+fn is_date(groups: &[String]) -> bool {
+    let [day] = groups else { return false };
+    let number = |part: std::ops::Range<usize>| day.get(part).and_then(|digits| digits.parse::<u32>().ok());
+    day.len() == 8
+        && number(0..4).is_some_and(|year| (1900..2100).contains(&year))
+        && number(4..6).is_some_and(|month| (1..=12).contains(&month))
+        && number(6..8).is_some_and(|day| (1..=31).contains(&day))
+}
+
 fn is_phone(groups: &[String]) -> bool {
     let digits = groups.concat();
     let bytes = digits.as_bytes();
     let lengths: Vec<usize> = groups.iter().map(String::len).collect();
     let country = if digits.starts_with("86") && digits.len() > 11 { 2 } else { 0 };
     let mobile = &bytes[country..];
-    let is_mobile = mobile.len() == 11 && mobile[0] == b'1' && (b'3'..=b'9').contains(&mobile[1]);
+    // Groups of three are thousands: 18 000 000 000.
+    let thousands = groups.len() > 2 && lengths[1..].iter().all(|&length| length == 3);
+    let is_mobile =
+        mobile.len() == 11 && mobile[0] == b'1' && (b'3'..=b'9').contains(&mobile[1]) && !thousands;
     let area = lengths[0];
     let is_landline = groups.len() > 1
         && bytes[0] == b'0'

@@ -150,6 +150,9 @@ fn phone() {
             ),
             ("12345678901234567890", "12345678901234567890"),
             ("v1 13800138000", "v1 [PHONE]"),
+            ("call 555.010.9999.", "call [PHONE]."),
+            ("1.555.010.9999, 555.010.9999.1, 0.555.0109", "1.555.010.9999, 555.010.9999.1, 0.555.0109"),
+            ("18 000 000 000 stars, +20240101", "18 000 000 000 stars, +20240101"),
         ],
     );
 }
@@ -176,7 +179,14 @@ fn filters_on_words_and_symbols() {
     check_filter("too-short:3", &["one two three", "三个字"], &["one two", "两字", ""]);
     check_filter(
         "word-length",
-        &["the quick brown fox", "她说天气很好，我们走吧", "中文 without words"],
+        &[
+            "the quick brown fox",
+            "她说天气很好，我们走吧",
+            "中文 without words",
+            "きょうはいいてんきですね。あしたもはれるでしょう。",
+            "カタカナダケノナガイブンショウデス",
+            "วันนี้อากาศดีมากเราไปเดินเล่นกันเถอะ",
+        ],
         &["a b c d e f", "https://example.org/a/very/long/address"],
     );
     check_filter(

@@ -1,9 +1,9 @@
 //! Gopher's rule on words: their mean length lies in 3 to 10 characters. Less is a table of figures, more
-//! is a list of addresses. It says nothing on a text in Han characters, which has no spaces.
+//! is a list of addresses. It says nothing on a text in a script without spaces between words (Han, kana, Thai, ...).
 
 use super::{Rule, Verdict, without_setting};
 use crate::DataError;
-use crate::clean::script::is_mostly_han;
+use crate::clean::script::is_mostly_unspaced;
 
 struct WordLength;
 
@@ -13,7 +13,7 @@ pub(super) fn build(setting: &str) -> Result<Box<dyn Rule>, DataError> {
 
 impl Rule for WordLength {
     fn apply(&mut self, text: &mut String) -> Verdict {
-        if is_mostly_han(text) {
+        if is_mostly_unspaced(text) {
             return Verdict::Unchanged;
         }
         let (mut words, mut characters) = (0usize, 0usize);
