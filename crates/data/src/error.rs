@@ -120,7 +120,18 @@ pub enum DataError {
         /// Size of the vocabulary.
         vocab_size: usize,
     },
-    /// A `tokenizer.json` that is damaged or of another kind.
+    /// A `tokenizer.json` of another family of models.
+    #[error(
+        "{what}: {found}: newleaf reads byte-level BPE as GPT-2's and the tokenizers that it writes; take a model with one \
+         of these, or train a tokenizer with: newleaf tokenizer train"
+    )]
+    OtherTokenizer {
+        /// The file.
+        what: String,
+        /// What it has that GPT-2's has not.
+        found: String,
+    },
+    /// A `tokenizer.json` that is damaged or has what this program cannot do.
     #[error(
         "tokenizer.json: {found}; supported are the tokenizers that newleaf writes and byte-level BPE as GPT-2's: \
          use the tokenizer.json saved with the model"

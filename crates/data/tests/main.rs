@@ -17,4 +17,5 @@ mod stop_words;
 mod token_file;
 mod tokenizer;
 mod tokenizer_files;
+mod tokenizer_foreign;
 mod word_vectors;

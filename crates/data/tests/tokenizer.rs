@@ -135,8 +135,6 @@ fn foreign_files_are_errors() {
         ("\"WordLevel\"", "\"BPE\"", "the model is of type \"BPE\""),
         ("\"version\": \"1.0\"", "\"version\": \"2.0\"", "version is \"2.0\", expected \"1.0\""),
         ("\"normalizer\": null", "\"normalizer\": {\"type\": \"NFC\"}", "normalizer is set"),
-        ("\"truncation\": null", "\"truncation\": {}", "truncation is set"),
-        ("\"padding\": null", "\"padding\": {}", "padding is set"),
         ("\"post_processor\": null", "\"post_processor\": 1", "post_processor is set"),
         ("\"added_tokens\": []", "\"added_tokens\": [{}]", "missing field"),
         ("\"invert\": false", "\"invert\": true", "pre_tokenizer.invert is set"),

@@ -1,10 +1,13 @@
 //! Tokenizers in directories: `tokenizer.json`, or GPT-2's `vocab.json` and `merges.txt`.
 
-use super::json::{MAX_BYTES, MergeTable, Special, Table, shortened};
+use super::json::{AddedToken, MAX_BYTES, MergeTable, Table, Unlisted, shortened};
 use super::tokens::MAX_TOKENS;
 use super::{BpeTokenizer, Tokenizer};
 use crate::DataError;
+use crate::dataset::END_OF_DOCUMENT;
 use crate::new_file::{NewFile, unwritable};
+use serde::Deserialize;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -12,10 +15,14 @@ use std::path::{Path, PathBuf};
 const TOKENIZER: &str = "tokenizer.json";
 const VOCAB: &str = "vocab.json";
 const MERGES: &str = "merges.txt";
+/// Tokens beyond the vocabulary and their ids.
+const ADDED: &str = "added_tokens.json";
+/// Which tokens are special.
+const SPECIALS: &str = "special_tokens_map.json";
 
 impl Tokenizer {
     /// Loads the tokenizer of a directory, such as that of a model: `tokenizer.json` if it is there, else
-    /// `vocab.json` and `merges.txt`.
+    /// `vocab.json` and `merges.txt`, with `added_tokens.json` and `special_tokens_map.json` if they are there.
     ///
     /// # Errors
     /// If they are not there, cannot be read, or are not what [`Tokenizer::from_json`] or
@@ -28,7 +35,11 @@ impl Tokenizer {
             return Tokenizer::from_json(&json).map_err(|error| at(&path(TOKENIZER), error));
         }
         if path(VOCAB).exists() && path(MERGES).exists() {
-            let tokenizer = BpeTokenizer::from_gpt2(&read(&path(VOCAB))?, &read(&path(MERGES))?);
+            let optional = |name| path(name).exists().then(|| read(&path(name))).transpose();
+            let (added, specials) = (optional(ADDED)?, optional(SPECIALS)?);
+            let added = added_tokens(added.as_deref(), specials.as_deref());
+            let (vocab, merges) = (read(&path(VOCAB))?, read(&path(MERGES))?);
+            let tokenizer = added.and_then(|added| from_files(&vocab, &merges, &added));
             return tokenizer.map(Tokenizer::Bpe).map_err(|error| in_dir(dir, error));
         }
         Err(DataError::Malformed {
@@ -82,35 +93,7 @@ impl BpeTokenizer {
     /// # Errors
     /// If one is larger than 64 MiB or damaged: tokens that are missing, ids that are not 0 to n-1.
     pub fn from_gpt2(vocab: &str, merges: &str) -> Result<BpeTokenizer, DataError> {
-        let malformed = |what: &str, place: String, found: String, expected: &str| DataError::Malformed {
-            what: what.into(),
-            place,
-            found: shortened(found),
-            expected: expected.into(),
-            remedy: "use the two files of the same tokenizer".into(),
-        };
-        for (what, text) in [(VOCAB, vocab), (MERGES, merges)] {
-            if text.len() > MAX_BYTES {
-                let found = format!("{} bytes", text.len());
-                return Err(malformed(what, String::new(), found, "at most 64 MiB"));
-            }
-        }
-        let table: Table = serde_json::from_str(vocab).map_err(|error| {
-            malformed(VOCAB, String::new(), error.to_string(), "a map from tokens to ids")
-        })?;
-        let mut lines = MergeTable::default();
-        for (number, line) in merge_lines(merges) {
-            if lines.len() == MAX_TOKENS {
-                let found = "more merges".to_string();
-                return Err(malformed(MERGES, format!("line {number}"), found, "at most 1048576 merges"));
-            }
-            lines.push_line(&[line]);
-        }
-        BpeTokenizer::from_tables(table, &lines, Special::Unreachable).map_err(|wrong| {
-            let line = wrong.merge.and_then(|rank| merge_lines(merges).nth(rank));
-            let place = line.map_or(String::new(), |(number, _)| format!("{MERGES} line {number}"));
-            malformed("vocab.json and merges.txt", place, wrong.found, "a byte-level BPE")
-        })
+        from_files(vocab, merges, &[])
     }
 
     /// The contents of `vocab.json` and `merges.txt` for this tokenizer.
@@ -120,6 +103,66 @@ impl BpeTokenizer {
         let mut lines = String::from("#version: 0.2\n");
         merges.iter().for_each(|merge| lines.extend([merge, "\n"]));
         (vocab, lines)
+    }
+}
+
+/// The tokenizer of `vocab.json` and `merges.txt`, and of the tokens that were added to them.
+fn from_files(vocab: &str, merges: &str, added: &[AddedToken]) -> Result<BpeTokenizer, DataError> {
+    for (what, text) in [(VOCAB, vocab), (MERGES, merges)] {
+        if text.len() > MAX_BYTES {
+            let found = format!("{} bytes", text.len());
+            return Err(malformed(what, String::new(), found, "at most 64 MiB"));
+        }
+    }
+    let table: Table = serde_json::from_str(vocab)
+        .map_err(|error| malformed(VOCAB, String::new(), error.to_string(), "a map from tokens to ids"))?;
+    let mut lines = MergeTable::default();
+    for (number, line) in merge_lines(merges) {
+        if lines.len() == MAX_TOKENS {
+            let found = "more merges".to_string();
+            return Err(malformed(MERGES, format!("line {number}"), found, "at most 1048576 merges"));
+        }
+        lines.push_line(&[line]);
+    }
+    BpeTokenizer::from_tables(table, &lines, added, Unlisted::SpecialIfUnreachable).map_err(|wrong| {
+        let line = wrong.merge.and_then(|rank| merge_lines(merges).nth(rank));
+        let place = line.map_or(String::new(), |(number, _)| format!("{MERGES} line {number}"));
+        malformed("vocab.json and merges.txt", place, wrong.found, "a byte-level BPE")
+    })
+}
+
+/// The tokens in `added_tokens.json`; special are those that `special_tokens_map.json` names, and GPT-2's own.
+fn added_tokens(added: Option<&str>, specials: Option<&str>) -> Result<Vec<AddedToken>, DataError> {
+    let Some(added) = added else { return Ok(Vec::new()) };
+    let not_json = |what: &str, error: serde_json::Error, expected: &str| {
+        malformed(what, String::new(), error.to_string(), expected)
+    };
+    let table: Table =
+        serde_json::from_str(added).map_err(|error| not_json(ADDED, error, "a map from tokens to ids"))?;
+    let map: HashMap<String, SpecialTokens> = serde_json::from_str(specials.unwrap_or("{}"))
+        .map_err(|error| not_json(SPECIALS, error, "a map from roles to tokens"))?;
+    let names: HashSet<&str> = map.values().flat_map(SpecialTokens::names).collect();
+    let is_special = |token: &str| token == END_OF_DOCUMENT || names.contains(token);
+    Ok(table.iter().map(|(token, id)| AddedToken::new(token, id, is_special(token))).collect())
+}
+
+/// A value in `special_tokens_map.json`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum SpecialTokens {
+    Name(String),
+    Token { content: String },
+    Several(Vec<SpecialTokens>),
+    None(()),
+}
+
+impl SpecialTokens {
+    fn names(&self) -> Vec<&str> {
+        match self {
+            SpecialTokens::Name(name) | SpecialTokens::Token { content: name } => vec![name],
+            SpecialTokens::Several(all) => all.iter().flat_map(SpecialTokens::names).collect(),
+            SpecialTokens::None(()) => Vec::new(),
+        }
     }
 }
 
@@ -153,6 +196,17 @@ fn read(path: &Path) -> Result<String, DataError> {
     })
 }
 
+/// An error in GPT-2's files.
+fn malformed(what: &str, place: String, found: String, expected: &str) -> DataError {
+    DataError::Malformed {
+        what: what.into(),
+        place,
+        found: shortened(found),
+        expected: expected.into(),
+        remedy: "use the two files of the same tokenizer".into(),
+    }
+}
+
 /// Names the file in an error of its contents.
 fn at(path: &Path, error: DataError) -> DataError {
     let (found, expected, remedy) = match error {
@@ -161,6 +215,9 @@ fn at(path: &Path, error: DataError) -> DataError {
             "a tokenizer that newleaf writes, or byte-level BPE as GPT-2's".into(),
             "use an undamaged copy, or make one with newleaf tokenizer train".into(),
         ),
+        DataError::OtherTokenizer { found, .. } => {
+            return DataError::OtherTokenizer { what: path.display().to_string(), found };
+        }
         other => return other,
     };
     DataError::Malformed { what: path.display().to_string(), place: String::new(), found, expected, remedy }

@@ -1,5 +1,7 @@
 //! What a kind of tokenizer is: a line of the registry, and what its tokenizers can do.
 
+use super::added::{AddedTokens, Part};
+use super::split::pieces;
 use crate::DataError;
 use std::borrow::Cow;
 use std::fmt;
@@ -78,6 +80,11 @@ pub(super) trait Coding {
         None
     }
 
+    /// The tokens that a text is cut at before its pieces are encoded.
+    fn added(&self) -> &AddedTokens {
+        AddedTokens::NONE
+    }
+
     fn specials(&self) -> Vec<(&str, u32)>;
 
     fn add_special(&mut self, name: &str) -> Result<u32, DataError>;
@@ -89,4 +96,14 @@ pub(super) trait Coding {
 pub(super) trait EncodePiece: fmt::Debug {
     /// Appends the ids of a piece.
     fn encode(&mut self, piece: &str, ids: &mut Vec<u32>);
+
+    /// Appends the ids of a text to its end.
+    fn encode_text(&mut self, text: &str, added: &AddedTokens, ids: &mut Vec<u32>) {
+        for part in added.cut(text) {
+            match part {
+                Part::Token { id, .. } => ids.push(id),
+                Part::Text(text) => pieces(text).for_each(|piece| self.encode(piece, ids)),
+            }
+        }
+    }
 }

@@ -13,6 +13,7 @@
 //! Losses in nats a token cannot be compared between tokenizers: a longer token is harder to predict.
 //! Bits a character and bits a byte can, being `loss · tokens / (ln 2 · characters)`.
 
+mod added;
 mod byte_alphabet;
 mod counts;
 mod files;
@@ -103,7 +104,8 @@ impl Tokenizer {
         self.coding().vocab_size()
     }
 
-    /// The ids of a text. Special tokens are never among them, whatever the text says.
+    /// The ids of a text. Special tokens are never among them, whatever the text says. (Words that `tokenizers` added as
+    /// tokens which are not special are one token each.)
     ///
     /// # Errors
     /// If the text has characters that a character tokenizer does not know.

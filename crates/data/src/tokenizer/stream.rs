@@ -4,6 +4,7 @@
 //! known how the last words go on. When decoding, the bytes of a character wait for each other.
 
 use super::Tokenizer;
+use super::added::{AddedTokens, Part};
 use super::kind::EncodePiece;
 use super::split::{pieces, settled_pieces};
 use crate::DataError;
@@ -44,6 +45,8 @@ pub struct Encoder<'t> {
     next_look: usize,
     /// `None` if parts can be encoded as they come.
     pieces: Option<Box<dyn EncodePiece + 't>>,
+    /// What the text is cut at before it is cut into pieces.
+    added: &'t AddedTokens,
     seen: Seen,
 }
 
@@ -58,8 +61,8 @@ struct Seen {
 impl<'t> Encoder<'t> {
     fn new(tokenizer: &'t Tokenizer) -> Self {
         let (pending, seen) = (String::new(), Seen::default());
-        let pieces = tokenizer.coding().piece_encoder();
-        Encoder { tokenizer, pending, next_look: 0, pieces, seen }
+        let (pieces, added) = (tokenizer.coding().piece_encoder(), tokenizer.coding().added());
+        Encoder { tokenizer, pending, next_look: 0, pieces, added, seen }
     }
 
     /// Takes the next part of the text and appends the ids that are certain by now.
@@ -70,7 +73,27 @@ impl<'t> Encoder<'t> {
         let Some(encoder) = &mut self.pieces else { return self.push_whole(part, ids) };
         self.pending.push_str(part);
         if self.pending.len() >= self.next_look {
-            let settled = settled_pieces(&self.pending, |piece| encoder.encode(piece, ids));
+            let certain = self.added.certain(self.pending.len());
+            let mut settled = 0;
+            for part in self.added.cut(&self.pending) {
+                match part {
+                    Part::Token { id, bytes } if settled < certain => {
+                        ids.push(id);
+                        settled += bytes;
+                    }
+                    // An added token that is certain ends it: no other text follows.
+                    Part::Text(text) if settled + text.len() < certain => {
+                        pieces(text).for_each(|piece| encoder.encode(piece, ids));
+                        settled += text.len();
+                    }
+                    Part::Text(text) => {
+                        let text = &text[..text.floor_char_boundary(certain.saturating_sub(settled))];
+                        settled += settled_pieces(text, |piece| encoder.encode(piece, ids));
+                        break;
+                    }
+                    Part::Token { .. } => break,
+                }
+            }
             self.pending.drain(..settled);
             self.next_look = 2 * self.pending.len();
         }
@@ -89,7 +112,7 @@ impl<'t> Encoder<'t> {
     /// As [`Tokenizer::encode`].
     pub fn finish(&mut self, ids: &mut Vec<u32>) -> Result<(), DataError> {
         if let Some(encoder) = &mut self.pieces {
-            pieces(&self.pending).for_each(|piece| encoder.encode(piece, ids));
+            encoder.encode_text(&self.pending, self.added, ids);
         }
         self.pending.clear();
         (self.next_look, self.seen) = (0, Seen::default());

@@ -3,6 +3,24 @@ use crate::CharTokenizer;
 use crate::tokenizer::{BpeTrainer, PieceCounts, WordTokenizer};
 use proptest::prelude::*;
 
+/// The BPE with added tokens that begin within words, in white space, and within each other.
+fn with_added(bpe: &Tokenizer) -> Tokenizer {
+    let the = (0..).find(|&id| bpe.token_bytes(id).as_deref() == Some(b"the")).unwrap(); // BPE's, too
+    let words = [("the  ", true), (" 中", false), ("'ll  see", true), ("\n", true), ("🙂", false)];
+    let added: Vec<_> = words
+        .into_iter()
+        .zip(bpe.vocab_size() as u32..)
+        .chain([(("the", true), the)])
+        .map(|((content, normalized), id)| {
+            serde_json::json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
+                               "normalized": normalized, "special": false})
+        })
+        .collect();
+    let mut file: serde_json::Value = serde_json::from_str(&bpe.to_json()).unwrap();
+    file["added_tokens"] = added.into();
+    Tokenizer::from_json(&file.to_string()).unwrap()
+}
+
 fn tokenizers() -> [Tokenizer; 2] {
     let mut counts = PieceCounts::new(None);
     counts.add(&"it's the 中文 cat's 🙂 hat and they'll  see\n\n it 22 ".repeat(4));
@@ -16,7 +34,8 @@ proptest! {
     /// Wherever a text is cut, the ids are those of the whole.
     #[test]
     fn parts_give_the_ids_of_the_whole(parts in prop::collection::vec(crate::tokenizer::split::tests::awkward(), 0..6)) {
-        for tokenizer in tokenizers() {
+        let [bpe, words] = tokenizers();
+        for tokenizer in [with_added(&bpe), bpe, words] {
             let mut encoder = tokenizer.encoder();
             for _ in 0..2 { // the second time with words remembered
                 let mut ids = Vec::new();

@@ -3,8 +3,8 @@
 use super::merge::{SHORT, merge_long, merge_short};
 use super::vocabulary::BpeTokenizer;
 use crate::DataError;
+use crate::tokenizer::added::AddedTokens;
 use crate::tokenizer::kind::{Coding, EncodePiece};
-use crate::tokenizer::split::pieces;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -22,8 +22,7 @@ impl BpeTokenizer {
     /// The ids of a text; never a special token's.
     pub fn encode(&self, text: &str) -> Vec<u32> {
         let mut ids = Vec::with_capacity(text.len() / 3);
-        let mut encoder = PieceEncoder::new(self);
-        pieces(text).for_each(|piece| encoder.encode(piece, &mut ids));
+        PieceEncoder::new(self).encode_text(text, self.added(), &mut ids);
         ids
     }
 }
@@ -40,6 +39,9 @@ impl Coding for BpeTokenizer {
     }
     fn piece_encoder(&self) -> Option<Box<dyn EncodePiece + '_>> {
         Some(Box::new(PieceEncoder::new(self)))
+    }
+    fn added(&self) -> &AddedTokens {
+        self.added()
     }
     fn specials(&self) -> Vec<(&str, u32)> {
         self.specials().collect()

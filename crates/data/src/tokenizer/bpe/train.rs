@@ -17,6 +17,7 @@ use super::vocabulary::{BpeTokenizer, Merge};
 use crate::DataError;
 use crate::tokenizer::byte_alphabet;
 use crate::tokenizer::counts::PieceCounts;
+use crate::tokenizer::added::AddedTokens;
 use crate::tokenizer::specials::check_special_names;
 use crate::tokenizer::tokens::{MAX_TOKENS, Tokens};
 use std::cmp::Reverse;
@@ -86,7 +87,8 @@ impl BpeTrainer {
             progress(tokens.len());
         }
         let special = (0..self.special.len() as u32).collect();
-        Ok(BpeTokenizer::new(tokens, merges, special).expect("all bytes, distinct merges, checked names"))
+        let tokenizer = BpeTokenizer::new(tokens, merges, special, AddedTokens::NONE.clone());
+        Ok(tokenizer.expect("all bytes, distinct merges, checked names"))
     }
 
     fn check(&self) -> Result<(), DataError> {

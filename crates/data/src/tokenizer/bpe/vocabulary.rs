@@ -2,6 +2,7 @@
 
 use super::pairs::{PairMap, key};
 use crate::DataError;
+use crate::tokenizer::added::AddedTokens;
 use crate::tokenizer::byte_alphabet;
 use crate::tokenizer::kind::Coding;
 use crate::tokenizer::specials::check_new_special;
@@ -34,6 +35,8 @@ pub struct BpeTokenizer {
     ranks: PairMap<u32>,
     /// The ids of the special tokens, ascending.
     special: Vec<u32>,
+    /// Words that are one token each.
+    added: AddedTokens,
 }
 
 /// The rank of two neighbours that are not merged, larger than any other.
@@ -64,22 +67,29 @@ impl From<String> for WrongTables {
 
 impl PartialEq for BpeTokenizer {
     fn eq(&self, other: &Self) -> bool {
-        (&self.tokens, &self.merges, &self.special) == (&other.tokens, &other.merges, &other.special)
+        (&self.tokens, &self.merges, &self.special, &self.added)
+            == (&other.tokens, &other.merges, &other.special, &other.added)
     }
 }
 
 impl Eq for BpeTokenizer {}
 
 impl BpeTokenizer {
-    /// The tokenizer of these tokens, merges and special tokens (ids in ascending order).
+    /// The tokenizer of these tokens, merges, special tokens (ids in ascending order) and added tokens.
     ///
     /// # Errors
     /// What is wrong with them: a byte that is no token, a pair that is there twice.
-    pub(crate) fn new(tokens: Tokens, merges: Vec<Merge>, special: Vec<u32>) -> Result<Self, WrongTables> {
+    pub(crate) fn new(
+        tokens: Tokens,
+        merges: Vec<Merge>,
+        special: Vec<u32>,
+        added: AddedTokens,
+    ) -> Result<Self, WrongTables> {
         let mut byte_ids = [None; 256];
         for (id, token) in (0..).zip(tokens.iter()) {
             if let &[byte] = token
                 && special.binary_search(&id).is_err()
+                && added.of_bpe(id)
             {
                 byte_ids[usize::from(byte)] = Some(id);
             }
@@ -98,7 +108,11 @@ impl BpeTokenizer {
             }
         }
         let byte_ids = byte_ids.map(Option::unwrap_or_default);
-        Ok(BpeTokenizer { tokens, byte_ids, merges, ranks, special })
+        Ok(BpeTokenizer { tokens, byte_ids, merges, ranks, special, added })
+    }
+
+    pub(crate) fn added(&self) -> &AddedTokens {
+        &self.added
     }
 
     /// How many tokens there are; ids are `0..vocab_size`. At least 256.

@@ -2,8 +2,9 @@
 //! cutting into pieces and its alphabet for bytes, and the same step for decoding.
 
 use super::added::{AddedToken, check_added, names_after};
-use super::{MAX_BYTES, MergeTable, Table, invalid, null};
+use super::{MergeTable, Outline, Table, invalid, null};
 use crate::DataError;
+use crate::tokenizer::added::{Added, AddedTokens};
 use crate::tokenizer::bpe::{BpeTokenizer, Merge, WrongTables};
 use crate::tokenizer::byte_alphabet;
 use crate::tokenizer::tokens::{MAX_TOKENS, Tokens};
@@ -12,7 +13,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-/// The file. `Option<IgnoredAny>` is for what must be `null`.
+/// The file. `Option<IgnoredAny>` is for what is `null` in ours: [`Outline`] has looked at it, or it changes no id.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File<M> {
@@ -25,7 +26,8 @@ struct File<M> {
     #[serde(serialize_with = "null")]
     normalizer: Option<IgnoredAny>,
     pre_tokenizer: ByteLevel,
-    post_processor: Option<ByteLevel>,
+    #[serde(serialize_with = "null")]
+    post_processor: Option<IgnoredAny>,
     decoder: ByteLevel,
     model: M,
 }
@@ -77,9 +79,7 @@ impl<M> File<M> {
     where
         M: DeserializeOwned,
     {
-        if json.len() > MAX_BYTES {
-            return Err(invalid(format!("{} bytes, more than the limit of {MAX_BYTES}", json.len())));
-        }
+        Outline::read(json)?.check_byte_level()?;
         let file: File<M> = serde_json::from_str(json).map_err(|e| invalid(e.to_string()))?;
         file.check()?;
         Ok(file)
@@ -89,26 +89,14 @@ impl<M> File<M> {
     fn check(&self) -> Result<(), DataError> {
         let pre = &self.pre_tokenizer;
         let found = [
-            ("truncation is set", self.truncation.is_some()),
-            ("padding is set", self.padding.is_some()),
-            ("normalizer is set", self.normalizer.is_some()),
             ("pre_tokenizer.add_prefix_space is true", pre.add_prefix_space),
             ("pre_tokenizer.use_regex is false", !pre.use_regex),
         ];
         if let Some((what, _)) = found.into_iter().find(|&(_, is_so)| is_so) {
             return Err(invalid(what.into()));
         }
-        let post = self.post_processor.as_ref().map_or("ByteLevel", |post| &post.kind);
-        let fixed = [
-            ("version", self.version.as_str(), "1.0"),
-            ("pre_tokenizer.type", &pre.kind, "ByteLevel"),
-            ("post_processor.type", post, "ByteLevel"),
-            ("decoder.type", &self.decoder.kind, "ByteLevel"),
-        ];
-        if let Some((name, found, expected)) =
-            fixed.into_iter().find(|(_, found, expected)| found != expected)
-        {
-            return Err(invalid(format!("{name} is {found:?}, expected {expected:?}")));
+        if self.version != "1.0" {
+            return Err(invalid(format!("version is {:?}, expected \"1.0\"", self.version)));
         }
         check_added(&self.added_tokens)
     }
@@ -131,7 +119,7 @@ impl WordTokenizer {
             vocab.push(&byte_alphabet::to_chars(token), id);
         }
         let kind = "WordLevel".into();
-        let added = self.specials().map(AddedToken::new).collect();
+        let added = self.specials().map(AddedToken::special).collect();
         File::new(added, WordModel { kind, vocab, unk_token: Self::UNKNOWN.into() }).write()
     }
 
@@ -167,7 +155,8 @@ impl WordTokenizer {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BpeModel {
-    #[serde(rename = "type")]
+    /// Files of before `tokenizers` 0.9, such as GPT-2's own, do not say it.
+    #[serde(rename = "type", default = "bpe")]
     kind: String,
     dropout: Option<f64>,
     /// Without meaning where all bytes are tokens.
@@ -182,6 +171,10 @@ struct BpeModel {
     ignore_merges: bool,
     vocab: Table,
     merges: MergeTable,
+}
+
+fn bpe() -> String {
+    "BPE".into()
 }
 
 impl BpeModel {
@@ -207,7 +200,7 @@ impl BpeTokenizer {
     pub fn to_json(&self) -> String {
         let (vocab, merges) = self.tables();
         let model = BpeModel {
-            kind: "BPE".into(),
+            kind: bpe(),
             dropout: None,
             unk_token: None,
             continuing_subword_prefix: None,
@@ -218,7 +211,10 @@ impl BpeTokenizer {
             vocab,
             merges,
         };
-        File::new(self.specials().map(AddedToken::new).collect(), model).write()
+        let words = self.added().iter().map(AddedToken::word);
+        let mut added: Vec<AddedToken> = self.specials().map(AddedToken::special).chain(words).collect();
+        added.sort_by_key(|added| added.id); // the library's order
+        File::new(added, model).write()
     }
 
     /// The tokenizer in the contents of a `tokenizer.json` of a byte-level BPE as GPT-2's.
@@ -229,15 +225,19 @@ impl BpeTokenizer {
     pub fn from_json(json: &str) -> Result<BpeTokenizer, DataError> {
         let file: File<BpeModel> = File::read(json)?;
         file.model.check()?;
-        let added: Vec<_> =
-            file.added_tokens.iter().map(|added| (added.content.as_str(), added.id)).collect();
-        BpeTokenizer::from_tables(file.model.vocab, &file.model.merges, Special::Named(&added))
-            .map_err(|wrong| invalid(wrong.found))
+        BpeTokenizer::from_tables(
+            file.model.vocab,
+            &file.model.merges,
+            &file.added_tokens,
+            Unlisted::Ordinary,
+        )
+        .map_err(|wrong| invalid(wrong.found))
     }
 
-    /// The vocabulary and the merges in the alphabet for bytes; special tokens are as they are.
+    /// The vocabulary and the merges in the alphabet for bytes; special and added tokens are as they are.
     pub(in crate::tokenizer) fn tables(&self) -> (Table, MergeTable) {
-        let names: HashMap<u32, &str> = self.specials().map(|(name, id)| (id, name)).collect();
+        let mut names: HashMap<u32, &str> = self.specials().map(|(name, id)| (id, name)).collect();
+        names.extend(self.added().iter().map(|added| (added.id, added.content.as_str())));
         let chars = |id: u32| byte_alphabet::to_chars(self.token_bytes(id).unwrap_or_default());
         let mut vocab = Table::default();
         for id in 0..self.vocab_size() as u32 {
@@ -253,23 +253,40 @@ impl BpeTokenizer {
         (vocab, merges)
     }
 
-    /// The tokenizer of a vocabulary and merges.
+    /// The tokenizer of a vocabulary and merges, and of the tokens that were added to them.
     ///
     /// # Errors
     /// What is wrong with them.
     pub(in crate::tokenizer) fn from_tables(
         mut vocab: Table,
         merges: &MergeTable,
-        special: Special<'_>,
+        added: &[AddedToken],
+        unlisted: Unlisted,
     ) -> Result<BpeTokenizer, WrongTables> {
-        let special = match special {
-            Special::Named(named) => add_special(&mut vocab, named)?,
-            Special::Unreachable => unreachable_tokens(&vocab, merges),
+        add_missing(&mut vocab, added)?;
+        let words: Vec<&AddedToken> = added.iter().filter(|added| !added.special).collect();
+        let mut special: Vec<u32> =
+            added.iter().filter(|added| added.special).map(|added| added.id).collect();
+        let unreachable = match (unlisted, words.is_empty()) {
+            (Unlisted::Ordinary, true) => Vec::new(), // nobody asks
+            _ => unreachable_tokens(&vocab, merges),
         };
+        let of_bpe = |id: u32| unreachable.binary_search(&id).is_err();
+        if unlisted == Unlisted::SpecialIfUnreachable {
+            let is_word = |id: &&u32| words.iter().any(|word| word.id == **id);
+            special.extend(unreachable.iter().filter(|id| !is_word(id)));
+        }
+        special.sort_unstable();
+        special.dedup();
+        let words = words.into_iter().map(|word| {
+            let (id, content, normalized) = (word.id, word.content.clone(), word.normalized);
+            Added { id, content, normalized, of_bpe: of_bpe(id) }
+        });
+        let words = AddedTokens::new(words.collect())?;
         let mut tokens = Tokens::default();
         let mut ids: HashMap<&str, u32> = HashMap::new();
         for (id, key) in (0..).zip(vocab.in_order()?) {
-            if special.binary_search(&id).is_ok() {
+            if special.binary_search(&id).is_ok() || !words.of_bpe(id) {
                 tokens.push(key.as_bytes());
                 continue;
             }
@@ -281,28 +298,29 @@ impl BpeTokenizer {
         let numbered =
             |(rank, line)| merge(line, &ids).map_err(|found| WrongTables { found, merge: Some(rank) });
         let merges: Result<_, _> = merges.iter().enumerate().map(numbered).collect();
-        BpeTokenizer::new(tokens, merges?, special)
+        BpeTokenizer::new(tokens, merges?, special, words)
     }
 }
 
-/// Which tokens are special.
-pub(in crate::tokenizer) enum Special<'a> {
-    /// These.
-    Named(&'a [(&'a str, u32)]),
-    /// Those that are neither a byte nor the product of a merge: no text gives them. (GPT-2's files name
+/// What tokens are that nobody lists as added ones.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::tokenizer) enum Unlisted {
+    /// Ordinary.
+    Ordinary,
+    /// Special if they are neither a byte nor the product of a merge: no text gives them. (GPT-2's files name
     /// none, but `<|endoftext|>` is among its tokens.)
-    Unreachable,
+    SpecialIfUnreachable,
 }
 
-/// Adds the special tokens that the vocabulary does not have, and answers the ids of all, ascending.
-fn add_special(vocab: &mut Table, named: &[(&str, u32)]) -> Result<Vec<u32>, String> {
-    let mut ids: Vec<u32> = named.iter().map(|&(_, id)| id).collect();
+/// Adds the tokens that the vocabulary does not have.
+fn add_missing(vocab: &mut Table, added: &[AddedToken]) -> Result<(), String> {
+    let mut ids: Vec<u32> = added.iter().map(|added| added.id).collect();
     ids.sort_unstable();
     if ids.windows(2).any(|two| two[0] == two[1]) {
         return Err("two added tokens have the same id".into());
     }
-    let mut missing: HashMap<&str, u32> = named.iter().copied().collect();
-    if missing.len() != named.len() {
+    let mut missing: HashMap<&str, u32> = added.iter().map(|a| (a.content.as_str(), a.id)).collect();
+    if missing.len() != added.len() {
         return Err("an added token is there twice".into());
     }
     for (key, id) in vocab.iter() {
@@ -316,7 +334,7 @@ fn add_special(vocab: &mut Table, named: &[(&str, u32)]) -> Result<Vec<u32>, Str
     for (name, id) in missing {
         vocab.push(name, id);
     }
-    Ok(ids)
+    Ok(())
 }
 
 fn unreachable_tokens(vocab: &Table, merges: &MergeTable) -> Vec<u32> {

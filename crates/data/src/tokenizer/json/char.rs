@@ -2,7 +2,7 @@
 //! every character a word and a `Fuse` step after decoding that joins characters without spaces.
 
 use super::added::{AddedToken, check_added, names_after};
-use super::{invalid, kind, null};
+use super::{Outline, invalid, null};
 use crate::{CharTokenizer, DataError};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::ser::SerializeMap;
@@ -23,7 +23,7 @@ impl CharTokenizer {
             version: "1.0".into(),
             truncation: None,
             padding: None,
-            added_tokens: self.specials().map(AddedToken::new).collect(),
+            added_tokens: self.specials().map(AddedToken::special).collect(),
             normalizer: None,
             pre_tokenizer: PreTokenizer {
                 kind: "Split".into(),
@@ -56,9 +56,9 @@ impl CharTokenizer {
     /// # Ok::<(), data::DataError>(())
     /// ```
     pub fn from_json(json: &str) -> Result<CharTokenizer, DataError> {
-        let (kind, _) = kind(json)?;
-        if kind != "WordLevel" {
-            return Err(invalid(format!("the model is of type {kind:?}")));
+        let outline = Outline::read(json)?;
+        if outline.model() != "WordLevel" {
+            return Err(invalid(format!("the model is of type {:?}", outline.model())));
         }
         let file: File = serde_json::from_str(json).map_err(|e| invalid(e.to_string()))?;
         file.check()?;
@@ -70,7 +70,7 @@ impl CharTokenizer {
     }
 }
 
-/// The file. `Option<IgnoredAny>` is for what must be `null`.
+/// The file. `Option<IgnoredAny>` is for what must be `null`, or changes no id.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -131,8 +131,6 @@ impl File {
     fn check(&self) -> Result<(), DataError> {
         let pre = &self.pre_tokenizer;
         let absent = [
-            ("truncation", self.truncation.is_none()),
-            ("padding", self.padding.is_none()),
             ("normalizer", self.normalizer.is_none()),
             ("post_processor", self.post_processor.is_none()),
             ("pre_tokenizer.invert", !pre.invert),

@@ -7,15 +7,18 @@
 mod added;
 mod byte_level;
 mod char;
+mod outline;
 mod table;
 
-pub(super) use byte_level::Special;
+pub(super) use added::AddedToken;
+pub(super) use byte_level::Unlisted;
 pub(super) use table::{MergeTable, Table};
 
 use super::{KINDS, Tokenizer};
 use crate::DataError;
+use outline::Outline;
+use serde::Serializer;
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Serializer};
 
 /// Larger files are refused unread. The largest vocabulary, all 1.1 million characters, needs 30 MB.
 pub(super) const MAX_BYTES: usize = 64 << 20;
@@ -31,35 +34,15 @@ impl Tokenizer {
     ///
     /// # Errors
     /// If the text is not JSON, larger than 64 MiB, damaged, or a tokenizer with anything that would
-    /// make its ids differ from ours.
+    /// make its ids differ from ours: [`DataError::OtherTokenizer`], if it is one of another family of models.
     pub fn from_json(json: &str) -> Result<Tokenizer, DataError> {
-        let (model, pre) = kind(json)?;
-        let kind = KINDS.iter().find(|kind| (kind.reads)(&model, pre.as_deref()));
-        match kind {
+        let outline = Outline::read(json)?;
+        let pre = outline.pre_tokenizer();
+        match KINDS.iter().find(|kind| (kind.reads)(outline.model(), pre.as_deref())) {
             Some(kind) => (kind.from_json)(json),
-            None => Err(invalid(format!("the model is of type {model:?}"))),
+            None => Err(outline.other_model()),
         }
     }
-}
-
-/// The types of the model and of the pre-tokenizer: enough to name a kind that we do not support.
-fn kind(json: &str) -> Result<(String, Option<String>), DataError> {
-    #[derive(Deserialize)]
-    struct File {
-        model: Typed,
-        #[serde(default)]
-        pre_tokenizer: Option<Typed>,
-    }
-    #[derive(Deserialize)]
-    struct Typed {
-        #[serde(rename = "type")]
-        kind: String,
-    }
-    if json.len() > MAX_BYTES {
-        return Err(invalid(format!("{} bytes, more than the limit of {MAX_BYTES}", json.len())));
-    }
-    let file: File = serde_json::from_str(json).map_err(|e| invalid(format!("not a tokenizer file: {e}")))?;
-    Ok((file.model.kind, file.pre_tokenizer.map(|pre| pre.kind)))
 }
 
 fn invalid(found: String) -> DataError {
