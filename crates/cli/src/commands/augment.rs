@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub(crate) const ABOUT: &str =
-    "More labelled examples from few: synonyms, insertions, swaps, deletions (EDA), or back-translation
+    "Make more labelled examples from few (EDA, back-translation)
 
   newleaf augment --in reviews.tsv --out more.tsv                       columns named in the first line: label, text
   newleaf augment --in reviews.tsv --out more.tsv --eda a=.2,n=8 --seed 7

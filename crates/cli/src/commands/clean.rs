@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-pub(crate) const ABOUT: &str = "Clean a text and say what was changed and dropped
+pub(crate) const ABOUT: &str = "Clean a text: encodings, HTML, duplicates, personal data
 
   newleaf clean --in raw.txt --out clean.txt
   newleaf clean --in reviews.csv --text-column review --out clean.csv --dedup exact,minhash:0.7

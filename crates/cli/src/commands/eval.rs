@@ -11,7 +11,7 @@ use gpt::train::evaluate_objective;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
-pub(crate) const ABOUT: &str = "The loss of a model on a text
+pub(crate) const ABOUT: &str = "Measure the loss of a model on a text
 
   newleaf eval --model my --data other.txt
   newleaf eval --model my --data my.txt --split val --json

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-pub(crate) const ABOUT: &str = "What counting characters reaches on a text: interpolated modified Kneser-Ney
+pub(crate) const ABOUT: &str = "Measure the loss of an n-gram model (Kneser-Ney) on a text
 
   newleaf ngram --train my.txt                       the last 10 % are the test, as for `newleaf train`
   newleaf ngram --train my.txt --test other.txt --order 7 --json

@@ -7,3 +7,4 @@ pub(crate) mod byte_progress;
 pub(crate) mod chart;
 pub(crate) mod failure;
 pub(crate) mod progress;
+pub(crate) mod wrap;

@@ -45,13 +45,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let template = ChatTemplate::new(&completing.model.tokenizer)?;
     let (train, dev) = examples(args, &completing, &template)?;
     eprintln!("{} dialogues to train, {} to validate", train.len(), dev.len());
+    args.fit.warn_of_few(train.len(), "dialogues");
     let completed = completing.train(&train, &dev)?;
     let more = json!({
         "train_dialogues": train.len(), "validation_dialogues": dev.len(),
         "data": { "train": args.train, "dev": args.dev },
     });
     let result = completing.save(&completed, &args.train, more)?;
-    print(&if args.fit.json { format!("{result}\n") } else { completing.summary(&completed) })
+    print(&if args.fit.json { format!("{result}\n") } else { completing.summary(&completed, "chat") })
 }
 
 /// The examples to learn from and to choose by.

@@ -67,6 +67,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let counts = [&parts.train, &synthetic, &parts.validation, &parts.test].map(Vec::len);
     let [train, more, validation, test] = counts;
     eprintln!("{train} pairs and {more} synthetic ones to train, {validation} to validate, {test} to test");
+    args.fit.warn_of_few(train + more, "pairs");
     parts.train.extend(synthetic);
     let template = PairTemplate::new(&completing.model.tokenizer)?;
     let (train, dev) = (
@@ -83,7 +84,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let result = completing.save(&completed, &args.train, more)?;
     print(&match args.fit.json {
         true => format!("{result}\n"),
-        false => told(&result["test"]) + &completing.summary(&completed),
+        false => told(&result["test"]) + &completing.summary(&completed, "translate"),
     })
 }
 
