@@ -39,7 +39,8 @@ fn command() -> Command {
         .value_name("N")
         .value_parser(clap::value_parser!(u16).range(1..=1024))
         .help("Threads to compute with [default: all cores]; the results do not depend on it");
-    let newleaf = Command::new("newleaf").version(env!("CARGO_PKG_VERSION")).override_help(help()).arg(threads);
+    let newleaf =
+        Command::new("newleaf").version(env!("CARGO_PKG_VERSION")).override_help(help()).arg(threads);
     with_subcommands(newleaf, COMMANDS)
 }
 

@@ -10,6 +10,7 @@ mod data;
 mod documents;
 mod drift;
 mod embed;
+mod face;
 mod fetch;
 mod few_shot;
 mod finetune;

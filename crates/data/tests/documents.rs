@@ -52,7 +52,11 @@ fn documents_as_they_stand_and_their_lines() {
     for (options, text, words) in [
         (format("csv"), "a,b\n1,\"2\n3,4\n", "the quote that closes the field"),
         (format("tsv"), "a\tb\n1\t\"2\n3\n", "the quote that closes the field"),
-        (with_mark("* * *"), "a\n\nb\n", "no line that is \"* * *\": name what stands between the documents with --mark"),
+        (
+            with_mark("* * *"),
+            "a\n\nb\n",
+            "no line that is \"* * *\": name what stands between the documents with --mark",
+        ),
         (with_mark(" "), "a\n", "--mark: expected one line with something in it"),
         (Options { longest: 100, ..format("lines") }, &"a".repeat(101), "at most 100 bytes"),
     ] {
@@ -146,7 +150,9 @@ fn what_stands_between_documents_is_kept() {
         for report in &reports {
             let text = fs::read_to_string(&report.path).unwrap();
             assert!(text.starts_with(header) && !text.ends_with("\n\n"), "{text:?}");
-            again.extend(documents_of(&report.path, &options).unwrap().into_iter().map(|(_, text)| text + "\n"));
+            again.extend(
+                documents_of(&report.path, &options).unwrap().into_iter().map(|(_, text)| text + "\n"),
+            );
         }
         again.sort();
         let mut expected = text;
@@ -166,7 +172,9 @@ fn the_text_decides_and_groups_stay_together() {
     let rule = SplitRule::usual();
     let column = |path: &Path, name: &str| -> BTreeSet<String> {
         let values = Documents::open(path, &Options::default()).unwrap().map(Result::unwrap);
-        values.map(|d| if name == "text" { d.text } else { d.fields[name].as_str().unwrap().into() }).collect()
+        values
+            .map(|d| if name == "text" { d.text } else { d.fields[name].as_str().unwrap().into() })
+            .collect()
     };
     for (group, decides) in [(None, "text"), (Some("group"), "group")] {
         let report = split_file(&input, &Options::default(), &rule, group, &out);
@@ -187,7 +195,8 @@ fn the_text_decides_and_groups_stay_together() {
     assert!(report.torn > 0, "texts of several groups");
     let parts: Vec<BTreeSet<String>> = report.parts.iter().map(|p| column(&p.path, "group")).collect();
     assert!(parts[0].is_disjoint(&parts[1]));
-    let message = split_file(&input, &Options::default(), &halves, Some("no"), &dir.path().join("o")).unwrap_err();
+    let message =
+        split_file(&input, &Options::default(), &halves, Some("no"), &dir.path().join("o")).unwrap_err();
     assert!(message.to_string().contains("line 2: expected a field \"no\""), "{message}");
 }
 

@@ -2,8 +2,8 @@
 //! from a file as from memory.
 
 use data::dataset::{
-    SequentialBatches, TokenFile, TokenSource, TokenWriter, char_tokenizer_of, char_tokenizer_of_documents, pack_documents,
-    pack_plain_ids, pack_text, split_source,
+    SequentialBatches, TokenFile, TokenSource, TokenWriter, char_tokenizer_of, char_tokenizer_of_documents,
+    pack_documents, pack_plain_ids, pack_text, split_source,
 };
 use data::read::{Documents, Options, TextReader};
 use data::{CharTokenizer, DataError, SamplingMode, Tokenizer, WindowSampler, read_text, sequential_batches};
@@ -228,7 +228,9 @@ fn packed_documents_have_an_empty_line_between_them() {
     assert_eq!(Tokenizer::Char(char_tokenizer_of_documents(documents).unwrap()), tokenizer);
     fs::remove_file(&out).unwrap();
 
-    for (field, words) in [("body", "line 1: expected a field \"body\", found the fields \"text\""), ("label", "line 1")] {
+    for (field, words) in
+        [("body", "line 1: expected a field \"body\", found the fields \"text\""), ("label", "line 1")]
+    {
         let message = pack(field).unwrap_err().to_string();
         assert!(message.contains("in.jsonl, ") && message.contains(words), "{message}");
     }

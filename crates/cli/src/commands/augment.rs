@@ -89,7 +89,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         (Some(there), Some(back)) => {
             let (there, back) = (model::load(there)?, model::load(back)?);
             let translator = |model| Answerer::sampling(model, args.temperature);
-            augment(args, reading, &options, n, &BackTranslation { forth: translator(&there)?, back: translator(&back)? })?
+            augment(
+                args,
+                reading,
+                &options,
+                n,
+                &BackTranslation { forth: translator(&there)?, back: translator(&back)? },
+            )?
         }
         _ => augment(args, reading, &options, n, &eda(args, alpha)?)?,
     };

@@ -193,7 +193,11 @@ fn report(args: &Args, cleaner: &Cleaner, reading: &Reading, seconds: f64) -> Re
         fields["seconds"] = json!(seconds);
         format!("{fields}\n")
     } else {
-        let wrote = format!("{}: {:.1} MB read in {seconds:.1} s, {rate:.0} MB/s", args.out.display(), bytes as f64 / 1e6);
+        let wrote = format!(
+            "{}: {:.1} MB read in {seconds:.1} s, {rate:.0} MB/s",
+            args.out.display(),
+            bytes as f64 / 1e6
+        );
         table(report) + &format!("{wrote}\n")
     };
     if cleaner.forgotten() > 0 {

@@ -25,8 +25,7 @@ impl Entry {
 
     fn command(&self) -> Command {
         // -h has the line alone, --help the examples too.
-        let command = Command::new(self.name).about(self.summary()).long_about(flowing(self.about));
-        (self.arguments)(command)
+        (self.arguments)(Command::new(self.name)).about(self.summary()).long_about(flowing(self.about))
     }
 }
 
@@ -36,8 +35,16 @@ fn flowing(about: &str) -> String {
     let mut text = String::new();
     let mut before = "";
     for line in about.lines() {
-        let continues = !line.is_empty() && !before.is_empty() && ![line, before].iter().any(|line| line.starts_with(' '));
-        text += if text.is_empty() { "" } else if continues { " " } else { "\n" };
+        let continues = !line.is_empty()
+            && !before.is_empty()
+            && ![line, before].iter().any(|line| line.starts_with(' '));
+        text += if text.is_empty() {
+            ""
+        } else if continues {
+            " "
+        } else {
+            "\n"
+        };
         text += line;
         before = line;
     }

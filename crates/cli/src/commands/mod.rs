@@ -61,10 +61,42 @@ macro_rules! commands {
 }
 
 commands! {
-    "Train" { train: settings, plan, runs, report, info, }
-    "Generate" { sample, chat, translate, summarize, }
-    "Fine-tune" { finetune: group, classify, fewshot, peft: group, }
-    "Data" { clean, data: group, augment, leak, tokenizer: group, synth: renamed, }
-    "Measure" { eval, ngram, baseline, score, drift, }
-    "Tools" { embed: group, export, }
+    "Train" {
+        train: settings,
+        plan,
+        runs,
+        report,
+        info,
+    }
+    "Generate" {
+        sample,
+        chat,
+        translate,
+        summarize,
+    }
+    "Fine-tune" {
+        finetune: group,
+        classify,
+        fewshot,
+        peft: group,
+    }
+    "Data" {
+        clean,
+        data: group,
+        augment,
+        leak,
+        tokenizer: group,
+        synth: renamed,
+    }
+    "Measure" {
+        eval,
+        ngram,
+        baseline,
+        score,
+        drift,
+    }
+    "Tools" {
+        embed: group,
+        export,
+    }
 }

@@ -54,8 +54,10 @@ fn find(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) {
         return;
     }
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    let mut below: Vec<PathBuf> =
-        entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect();
+    let mut below: Vec<PathBuf> = entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| entry.path())
+        .collect();
     below.sort();
     if depth > 0 {
         below.iter().for_each(|directory| find(directory, depth - 1, found));
@@ -100,7 +102,8 @@ fn progress(path: &Path) -> (u64, Option<f64>) {
 }
 
 fn table(runs: &[Value]) -> String {
-    let mut rows = vec![["run", "text", "parameters", "updates", "loss", "n-gram", "started"].map(String::from)];
+    let mut rows =
+        vec![["run", "text", "parameters", "updates", "loss", "n-gram", "started"].map(String::from)];
     for run in runs {
         let text = |name: &str| run[name].as_str().unwrap_or("").to_string();
         let loss = |name: &str| run[name].as_f64().map_or("-".into(), |loss| format!("{loss:.4}"));
@@ -110,21 +113,35 @@ fn table(runs: &[Value]) -> String {
             Some(false) => format!("{}/{}", count("updates"), count("max_iters")),
             None => "unreadable".into(),
         };
-        let file = Path::new(run["text"].as_str().unwrap_or("-")).file_name().map(|name| name.to_string_lossy().into_owned());
-        let (file, started) = (file.unwrap_or_else(|| text("text")), text("started").chars().take(16).collect());
+        let file = Path::new(run["text"].as_str().unwrap_or("-"))
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
+        let (file, started) =
+            (file.unwrap_or_else(|| text("text")), text("started").chars().take(16).collect());
         let parameters = count("parameters");
-        rows.push([text("path"), file, parameters, updates, loss("validation_loss"), loss("ngram_loss"), started]);
+        rows.push([
+            text("path"),
+            file,
+            parameters,
+            updates,
+            loss("validation_loss"),
+            loss("ngram_loss"),
+            started,
+        ]);
     }
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..7).map(width).collect();
-    let line = |row: &[String; 7]| {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(&widths)
-            .enumerate()
-            .map(|(i, (cell, &width))| if (2..6).contains(&i) { format!("{cell:>width$}") } else { format!("{cell:width$}") })
-            .collect();
-        cells.join("  ").trim_end().to_string() + "\n"
-    };
+    let line =
+        |row: &[String; 7]| {
+            let cells: Vec<String> =
+                row.iter()
+                    .zip(&widths)
+                    .enumerate()
+                    .map(|(i, (cell, &width))| {
+                        if (2..6).contains(&i) { format!("{cell:>width$}") } else { format!("{cell:width$}") }
+                    })
+                    .collect();
+            cells.join("  ").trim_end().to_string() + "\n"
+        };
     rows.iter().map(line).collect()
 }

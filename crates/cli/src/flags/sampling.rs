@@ -30,7 +30,8 @@ impl clap::Args for SamplerArgs {
             command.arg(if let Some(default) = rule.default { arg.default_value(default) } else { arg })
         });
         let seed = Arg::new("seed").long("seed").value_name("N");
-        let help = "Where the randomness starts; the same seed writes the same text [default: another each time]";
+        let help =
+            "Where the randomness starts; the same seed writes the same text [default: another each time]";
         command.arg(seed.value_parser(clap::value_parser!(u64)).help(help))
     }
 
@@ -59,7 +60,8 @@ impl SamplerArgs {
             return (seed, None);
         }
         let seed = u64::from(RandomState::new().hash_one(std::process::id()) as u32);
-        let random = self.rules.iter().all(|(name, value)| *name != "temperature" || value.parse() != Ok(0.0));
+        let random =
+            self.rules.iter().all(|(name, value)| *name != "temperature" || value.parse() != Ok(0.0));
         (seed, random.then(|| format!("seed {seed}: --seed {seed} writes the same again")))
     }
 

@@ -15,7 +15,9 @@ impl Wrap {
     /// For standard output: as wide as the terminal, and as it is where there is none.
     pub(crate) fn stdout() -> Self {
         let terminal = std::io::stdout().is_terminal();
-        Self::new(terminal.then(|| usize::from(console::Term::stdout().size().1)).filter(|&width| width >= 20))
+        Self::new(
+            terminal.then(|| usize::from(console::Term::stdout().size().1)).filter(|&width| width >= 20),
+        )
     }
 
     fn new(width: Option<usize>) -> Self {
@@ -89,7 +91,8 @@ mod tests {
             for size in 1..6 {
                 let mut wrap = Wrap::new(Some(10));
                 let chars: Vec<char> = text.chars().collect();
-                let mut out: String = chars.chunks(size).map(|c| wrap.push(&c.iter().collect::<String>())).collect();
+                let mut out: String =
+                    chars.chunks(size).map(|c| wrap.push(&c.iter().collect::<String>())).collect();
                 out += &wrap.finish();
                 let shape = |text: &str| text.replace(" \n", "\n").replace("\n ", "\n");
                 assert_eq!(shape(&out), shape(wrapped), "{text:?} in pieces of {size}");

@@ -24,6 +24,7 @@ mod split;
 mod token_file;
 mod token_writer;
 
+pub use crate::read::END_OF_DOCUMENT;
 pub use batch::{Batch, SequentialBatches, sequential_batches, sequential_windows};
 pub use bucket::bucket_by_length;
 pub use document_split::{PARTS, PartReport, SplitReport, SplitRule, split_documents};
@@ -32,9 +33,9 @@ pub use example_sampler::{ExampleSampler, ExampleSamplerState};
 pub use few_shot::k_shot;
 pub use manifest::{Manifest, PublicFile, hex, sha256_of};
 pub use objective_batches::ObjectiveBatches;
-pub use crate::read::END_OF_DOCUMENT;
 pub use pack::{
-    OnProgress, PackReport, char_tokenizer_of, char_tokenizer_of_documents, pack_documents, pack_plain_ids, pack_text,
+    OnProgress, PackReport, char_tokenizer_of, char_tokenizer_of_documents, pack_documents, pack_plain_ids,
+    pack_text,
 };
 pub use sampler::{SamplerState, SamplingMode, WindowSampler};
 pub use source::{SourcePart, TokenSource, WithDocuments, split_source};

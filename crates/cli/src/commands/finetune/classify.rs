@@ -78,7 +78,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let mut tuning = Tuning::new(&args.tuning, Answers::Labels, args.k_shot.map(|k| k as usize), args.pattern.as_ref())?;
+    let mut tuning =
+        Tuning::new(&args.tuning, Answers::Labels, args.k_shot.map(|k| k as usize), args.pattern.as_ref())?;
     let labels = Labels::of(args, &tuning)?;
     let head = match &args.pattern {
         Some(pattern) => {

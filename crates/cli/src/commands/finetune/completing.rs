@@ -103,7 +103,9 @@ impl<'a> Completing<'a> {
             _ => format!("newleaf {command} --model {} --adapter {{}}", self.model.path.display()),
         };
         let of = self.fit.summary(&completed.fitted.outcome, &next);
-        format!("validation loss of the answers: {after:.4}, {before:.4} before (nats a token, smaller is better)\n{of}")
+        format!(
+            "validation loss of the answers: {after:.4}, {before:.4} before (nats a token, smaller is better)\n{of}"
+        )
     }
 }
 

@@ -9,9 +9,9 @@ use crate::flags::reading::FileArgs;
 use crate::screen::failure::Failure;
 use crate::screen::progress::update_bar;
 use crate::work::model::{self, Model};
+use data::Example;
 use data::metrics::{AnswerScores, first_sentence};
 use data::seq2seq::PairTemplate;
-use data::Example;
 use gpt::generate::Beam;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -105,7 +105,9 @@ fn synthetic(args: &Args, parts: &Parts) -> Result<Rows, Failure> {
     rows.retain(|(_, target)| !held_out.contains(target.as_str()));
     if rows.len() < all {
         let (left_out, path) = (all - rows.len(), path.display());
-        eprintln!("note: {path}: pairs whose targets are in the validation or test part, left out: {left_out}");
+        eprintln!(
+            "note: {path}: pairs whose targets are in the validation or test part, left out: {left_out}"
+        );
     }
     Ok(rows)
 }
@@ -125,7 +127,10 @@ fn read(path: &Path, args: &Args, source: &str, target: &str) -> Result<Vec<Keye
         rows.push(Keyed { row: (document.text.trim().to_string(), target), group: None });
     }
     if incomplete > 0 {
-        eprintln!("note: {}: pairs without a source or a target, which are left out: {incomplete}", path.display());
+        eprintln!(
+            "note: {}: pairs without a source or a target, which are left out: {incomplete}",
+            path.display()
+        );
     }
     if rows.is_empty() {
         let found = "no row with a source and a target";

@@ -194,7 +194,8 @@ impl<'a> Tuning<'a> {
             metric: goal.metric,
         };
         let of = self.described(goal);
-        let fitted = watched(&self.args.fit, &mut params, &task, &self.settings, &classifier.gpt, &of, goal.metric)?;
+        let fitted =
+            watched(&self.args.fit, &mut params, &task, &self.settings, &classifier.gpt, &of, goal.metric)?;
         Ok(Tuned { classifier, params, fitted })
     }
 
