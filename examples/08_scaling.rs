@@ -243,7 +243,7 @@ fn picture(points: &[Point], fit: &Fit, entropy: f64) -> Picture {
         points.iter().fold((entropy.min(fit.e), entropy), |(a, b), p| (a.min(p.loss), b.max(p.loss)));
     let level = |name: &str, y: f64, colour| Level { name: format!("{name} {y:.3}"), y, colour };
     let curves = Curves {
-        title: "Loss by size and tokens, and the fitted law".into(),
+        title: "Loss by size and tokens, and a law".into(),
         x: Axis::log("tokens of training, millions", (low / 1e6, high / 1e6))
             .with_ticks(budgets.iter().map(|d| d / 1e6).collect()),
         y: Axis::linear("nats a character; lines: the law", (least - 0.03, most + 0.03)),

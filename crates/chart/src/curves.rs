@@ -76,7 +76,7 @@ pub struct Curves {
     pub curves: Vec<Curve>,
     /// Horizontal lines, after the curves in the legend.
     pub levels: Vec<Level>,
-    /// Of the plot, in units of which the picture is 480 wide.
+    /// Of the plot, in units of which the picture is 420 wide.
     pub height: f64,
 }
 

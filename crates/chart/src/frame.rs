@@ -12,7 +12,7 @@ pub(crate) type Sample<'f> = Box<dyn Fn(&Area<'_>, [Place; 2]) -> Drawn + 'f>;
 /// A place in an area, from its corner.
 pub(crate) type Place = (i32, i32);
 
-const TITLE: f64 = 17.0;
+const TITLE: f64 = 16.0;
 const LETTERS: f64 = 14.0;
 const MARGIN: f64 = 10.0;
 /// Between two lines of text.

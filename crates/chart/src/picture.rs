@@ -6,7 +6,7 @@ use crate::style::{Area, Drawn, PAPER, WIDTH, escaped, px, style_sheet};
 use plotters::prelude::{IntoDrawingArea, SVGBackend};
 
 /// How wide a picture is shown where there is room, in pixels of the screen.
-const SHOWN: f64 = 640.0;
+const SHOWN: f64 = 600.0;
 
 /// A part of a picture.
 #[derive(Clone, Debug)]
@@ -123,7 +123,7 @@ mod tests {
         let mut chart = curves(vec![(0.0, 1.0), (50.0, 2.0), (100.0, 3.0)]);
         chart.curves.truncate(2);
         let svg = Picture::new("about it", vec![chart.into()]).standalone();
-        assert!(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1920 "), "{svg}");
+        assert!(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1680 "), "{svg}");
         assert!(svg.contains("<desc>about it</desc>") && svg.contains("prefers-color-scheme:dark"));
         // The two samples of the legend, and the two curves.
         let lines: Vec<Vec<f64>> = svg

@@ -9,7 +9,7 @@ use plotters::style::{Color, FontFamily, IntoFont};
 use std::fmt::Write;
 
 /// Units across a picture. A phone has about as many, so that letters keep their size there.
-pub(crate) const WIDTH: f64 = 480.0;
+pub(crate) const WIDTH: f64 = 420.0;
 /// Places are whole numbers in `plotters`: so many to a unit.
 const FINE: f64 = 4.0;
 

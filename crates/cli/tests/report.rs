@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
-const TINY: [&str; 10] = [
+pub(crate) const TINY: [&str; 10] = [
     "--n-layer=1",
     "--n-head=2",
     "--n-embd=16",

@@ -1,7 +1,7 @@
 //! `newleaf report`: runs that go on, and the verdict in words.
 
 use crate::common::{json as json_of, newleaf_in};
-use crate::report::{change_info, check_page, copies, train};
+use crate::report::{TINY, change_info, check_page, copies, train};
 use serde_json::json;
 use std::fs;
 
@@ -22,9 +22,14 @@ fn a_resumed_run_is_measured_by_its_new_length() {
 #[test]
 fn a_run_can_be_shown_while_it_writes() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().to_path_buf();
-    let flags = ["--max-iters=150", "--eval-interval=1", "--sample-interval=1", "--checkpoint-interval=3"];
-    let writer = std::thread::spawn(move || train(&path, "run", &flags));
+    // The same, but for its length and how often it is measured.
+    let tiny = TINY
+        .into_iter()
+        .filter(|flag| !flag.starts_with("--max-iters") && !flag.starts_with("--eval-interval"));
+    let mut writer =
+        newleaf_in(folder.path(), &["train", "--out", "run", "--max-iters=150", "--eval-interval=1"]);
+    writer.args(tiny).args(["--sample-interval=1", "--checkpoint-interval=3"]);
+    let writer = std::thread::spawn(move || writer.assert().success());
     let metrics = folder.path().join("run/metrics.jsonl");
     let mut shown = 0;
     while !writer.is_finished() {
@@ -67,7 +72,7 @@ fn a_verdict_follows_from_the_losses() {
     for part in [
         "Your model's validation loss is 1.4200; the n-gram baseline reaches 1.5200: the model predicts this text better.",
         "a probability of 24 %",
-        "training longer will probably help, say with --max-iters 100",
+        "training longer will probably help, say with <code>--max-iters</code> 100",
     ] {
         assert!(falling.contains(part), "{part}: {falling}");
     }

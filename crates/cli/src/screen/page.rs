@@ -6,13 +6,13 @@ use chart::{escaped, style_sheet};
 const PAGE: &str = "\
 :root{color-scheme:light dark}
 body{font-family:sans-serif;line-height:1.5;max-width:42rem;margin:1.5rem auto;padding:0 1rem;color:#1f2328;background:#fff}
-svg.chart{display:block;width:100%;max-width:640px;height:auto}figure{margin:1.5rem 0}
+svg.chart{display:block;width:100%;max-width:600px;height:auto}figure{margin:1.5rem 0}
 figcaption,.note{color:#59606a;font-size:.9rem}.lead{font-size:1.15rem}
 .table{overflow-x:auto}table{border-collapse:collapse;margin:.5rem 0}
 td,th{padding:.25rem .8rem .25rem 0;text-align:left;vertical-align:top;font-variant-numeric:tabular-nums}
 th{font-weight:600}td{overflow-wrap:anywhere;min-width:5rem}tr{border-bottom:1px solid #8884}
 pre{background:#8881;padding:.8rem 1rem;white-space:pre-wrap;overflow-wrap:anywhere}
-summary{cursor:pointer;font-weight:600;margin:1rem 0}dt{font-weight:600}dd{margin:0 0 .6rem 1rem}li{margin:.5rem 0}
+code{white-space:nowrap}summary{cursor:pointer;font-weight:600;margin:1rem 0}dt{font-weight:600}dd{margin:0 0 .6rem 1rem}li{margin:.5rem 0}
 @media screen and (prefers-color-scheme:dark){
 body{color:#d7dce2;background:#14171b}figcaption,.note{color:#9aa3ad}
 }

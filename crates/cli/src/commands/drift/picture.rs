@@ -89,7 +89,7 @@ fn perplexity(report: &Report) -> Rows {
     };
     let rows = [("held-out train", p.in_distribution, TRAIN), ("test", p.test, TEST)].map(row);
     let unit = format!("nats a character; gap {:+.4} ± {:.4}", p.gap, 2.0 * p.standard_error);
-    let title = format!("Loss of the n-gram baseline (Kneser-Ney, order {})", p.order);
+    let title = format!("Loss of the n-gram baseline, order {}", p.order);
     Rows { title, x: Axis::linear(&unit, (0.0, most)), rows: rows.into(), legend: Vec::new() }
 }
 

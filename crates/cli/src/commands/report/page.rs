@@ -23,7 +23,7 @@ pub(super) fn page(records: &[Record], figures: &[Figure], floor: Option<f64>) -
     let mut body = format!("<h1>{}</h1>\n", escaped(&title));
     for (i, paragraph) in verdict::of(records, floor).iter().enumerate() {
         let class = if i == 0 { " class=\"lead\"" } else { "" };
-        let _ = writeln!(body, "<p{class}>{}</p>", escaped(paragraph));
+        let _ = writeln!(body, "<p{class}>{}</p>", with_flags(paragraph));
     }
     samples(&mut body, records);
     let [losses, others @ ..] = figures else { return page::page(MARKER, &title, &body) };
@@ -38,6 +38,13 @@ pub(super) fn page(records: &[Record], figures: &[Figure], floor: Option<f64>) -
     glossary(&mut body);
     about(&mut body, records);
     page::page(MARKER, &title, &body)
+}
+
+/// A paragraph whose flags are not broken at the end of a line.
+fn with_flags(text: &str) -> String {
+    let word =
+        |word: &str| if word.starts_with("--") { format!("<code>{word}</code>") } else { word.to_string() };
+    escaped(text).split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 fn picture(body: &mut String, figure: &Figure) {

@@ -9,7 +9,7 @@ use gpt::run_dir::Metrics;
 /// A rise or a fall by less than this share of the loss is noise.
 const NOISE: f64 = 0.01;
 /// Evaluations after the first update without which nothing is said of where the loss goes.
-const ENOUGH: usize = 4;
+const ENOUGH: usize = 3;
 
 /// The verdict on one run or several, a paragraph each.
 pub(super) fn of(records: &[Record], floor: Option<f64>) -> Vec<String> {
@@ -231,7 +231,7 @@ mod tests {
         );
         assert_eq!(of(&rising, &[2.0, 1.5, 1.2, 1.4, 1.6]), Trend::Rises { since: 300 });
         assert_eq!(of(&rising, &[]), Trend::Overfits { since: 300, from: 1.4, to: 1.6 });
-        assert_eq!(of(&[2.0, 1.6, 1.4], &[]), Trend::TooFew);
+        assert_eq!((of(&[2.0, 1.6], &[]), of(&[2.0, 1.6, 1.4], &[])), (Trend::TooFew, Trend::Falling));
         assert_eq!(of(&[], &[]), Trend::TooFew);
         assert_eq!(of(&[0.0, 0.0, 0.0, 0.0], &[]), Trend::Flat);
         assert_eq!(
