@@ -227,13 +227,14 @@ fn picture(points: &[Point], fit: &Fit, entropy: f64) -> Picture {
     let mut budgets: Vec<f64> = points.iter().map(|p| p.d).collect();
     budgets.sort_by(f64::total_cmp);
     budgets.dedup();
-    let (low, high) = (budgets[0], budgets[budgets.len() - 1]);
+    let (low, second, high) = (budgets[0], budgets[1.min(budgets.len() - 1)], budgets[budgets.len() - 1]);
     let mut sizes: Vec<f64> = points.iter().map(|p| p.n).collect();
     sizes.dedup();
     let mut curves = Vec::new();
     for (colour, &n) in sizes.iter().enumerate() {
         let measured = points.iter().filter(|p| p.n == n).map(|p| (p.d / 1e6, p.loss)).collect();
-        let steps = (0..=40).map(|i| low * (high / low).powf(f64::from(i) / 40.0));
+        // The law says nothing of the smallest budget, without which it was fitted.
+        let steps = (0..=40).map(|i| second * (high / second).powf(f64::from(i) / 40.0));
         let fitted = steps.map(|d| (d / 1e6, fit.at(n, d))).collect();
         let name = format!("{:.2} M parameters", n / 1e6);
         curves.push(Curve { name, points: measured, colour, look: Look::Markers });
@@ -246,9 +247,12 @@ fn picture(points: &[Point], fit: &Fit, entropy: f64) -> Picture {
         title: "Loss by size and tokens, and a law".into(),
         x: Axis::log("tokens of training, millions", (low / 1e6, high / 1e6))
             .with_ticks(budgets.iter().map(|d| d / 1e6).collect()),
-        y: Axis::linear("nats a character; lines: the law", (least - 0.03, most + 0.03)),
+        y: Axis::linear(
+            &format!("nats a character; lines: fitted from {:.2} M on", second / 1e6),
+            (least - 0.03, most + 0.03),
+        ),
         curves,
-        levels: vec![level("entropy", entropy, None), level("E of the law", fit.e, Some(4))],
+        levels: vec![level("true entropy", entropy, None), level("E of the law", fit.e, Some(4))],
         height: 300.0,
     };
     Picture::new("Loss over tokens for four sizes of model", vec![curves.into()])

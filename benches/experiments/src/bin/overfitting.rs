@@ -223,19 +223,21 @@ fn picture(Figures { runs, floor }: &Figures) -> Picture {
     let mut curves = Vec::new();
     for (colour, run) in runs.iter().enumerate() {
         let name = if colour == 0 { "no remedy".to_string() } else { run.name.clone() };
-        let best = best(&run.points);
         curves.push(Curve { name, points: points(run, |p| p.val), colour, look: Look::Points });
-        let points = vec![(best.update as f64, best.val)];
-        let name = if colour == 0 { "least" } else { "" }.to_string();
-        curves.push(Curve { name, points, colour, look: Look::Rings });
     }
     let name = "training loss without a remedy".to_string();
     curves.push(Curve { name, points: points(&runs[0], |p| p.train), colour: 0, look: Look::Dashed });
+    for (colour, run) in runs.iter().enumerate() {
+        let (name, best) =
+            (if colour == 0 { "where early stopping stops" } else { "" }.to_string(), best(&run.points));
+        let points = vec![(best.update as f64, best.val)];
+        curves.push(Curve { name, points, colour, look: Look::Rings });
+    }
     let level = Level { name: format!("entropy {floor:.3}"), y: *floor, colour: None };
     let curves = Curves {
-        title: "Overfitting 30 KB of stories".into(),
+        title: "Loss on new text, learning 30 KB".into(),
         x: Axis::linear("updates", (0.0, UPDATES as f64)),
-        y: Axis::linear("loss on new text, nats a character", (0.2, 4.0 * floor)),
+        y: Axis::linear("nats a character", (0.2, 4.0 * floor)),
         curves,
         levels: vec![level],
         height: 300.0,
