@@ -4,6 +4,8 @@
 //! The exponential and the logarithm are the standard library's, whose last bit may be another one on another machine:
 //! this rung is a definition, and nothing is trained with it.
 
+#![allow(clippy::disallowed_methods, reason = "a definition: compared with, not trained with")]
+
 use super::problem::{Destinations, Problem, by_head, by_kv_head, drop_entries};
 use crate::grad::Grad;
 use crate::kernels::parallel;
