@@ -11,6 +11,7 @@ pub mod alternate;
 pub mod attention;
 pub mod decoding;
 pub mod hand;
+pub mod ladder;
 pub mod machine;
 pub mod measure;
 pub mod samples;

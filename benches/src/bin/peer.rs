@@ -1,7 +1,7 @@
 //! newleaf's side of `peers/compare.py`: reads one JSON request a line, answers each with one JSON line. The
 //! protocol is in `peers/README.md`.
 
-use benches::attention::{Attention, BEST, Shape};
+use benches::attention::{Attention, Keys, Shape, Size};
 use benches::decoding::Writer;
 use benches::{machine, samples};
 use gpt::config::GptConfig;
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::{BufRead, Write};
 use std::time::Instant;
+use tensor::kernels::attention::TRAINING;
 use tensor::kernels::simd::Path;
 
 /// Repetitions that are not timed: in the first the pool's buffers are made, and in a later round the other peer
@@ -108,7 +109,10 @@ impl Work {
             Some("step") => Self::step(request),
             Some("attention") => {
                 let [b, nh, t, hs] = ["b", "nh", "t", "hs"].map(|name| count(request, name));
-                Ok(Self::Attention(Attention::new(Shape::new(b?, nh?, t?, hs?))))
+                Ok(Self::Attention(Attention::new(Size {
+                    shape: Shape::new(b?, nh?, t?, hs?),
+                    keys: Keys::Causal,
+                })))
             }
             _ => Self::decode(request),
         }
@@ -149,8 +153,8 @@ impl Work {
         match self {
             Self::Step { trainer, text } => trainer.step(text).map(drop).map_err(|error| error.to_string()),
             Self::Attention(attention) => {
-                attention.forward(BEST);
-                attention.backward(BEST);
+                attention.forward(TRAINING);
+                attention.backward(TRAINING);
                 Ok(())
             }
             Self::Decode { writer, tokens } => {

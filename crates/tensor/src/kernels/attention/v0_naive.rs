@@ -1,5 +1,5 @@
 //! Rung 0: the formulas as they stand. Whole (T, T) matrices, and -infinity where a key is not seen.
-//! Slow, large, and obviously right: what the other rungs are compared with.
+//! Slow, large (memory O(T^2)), and obviously right: what the other rungs are compared with.
 //!
 //! The exponential and the logarithm are the standard library's, whose last bit may be another one on another machine:
 //! this rung is a definition, and nothing is trained with it.
