@@ -47,7 +47,7 @@ fn main() {
 /// Something set up once and timed in every round.
 enum Work {
     Step { trainer: Box<Trainer>, text: Vec<u32> },
-    Attention(Attention),
+    Attention { attention: Attention, forward: bool, backward: bool },
     Decode { writer: Box<Writer>, tokens: usize },
 }
 
@@ -109,10 +109,18 @@ impl Work {
             Some("step") => Self::step(request),
             Some("attention") => {
                 let [b, nh, t, hs] = ["b", "nh", "t", "hs"].map(|name| count(request, name));
-                Ok(Self::Attention(Attention::new(Size {
-                    shape: Shape::new(b?, nh?, t?, hs?),
-                    keys: Keys::Causal,
-                })))
+                let (forward, backward) = match request["pass"].as_str() {
+                    None if request["pass"].is_null() => (true, true),
+                    Some("forward") => (true, false),
+                    Some("backward") => (false, true),
+                    _ => {
+                        return Err(format!("pass: expected forward or backward; found {}", request["pass"]));
+                    }
+                };
+                let shape = Shape::new(b?, nh?, t?, hs?);
+                let mut attention = Attention::new(Size { shape, keys: Keys::Causal });
+                attention.forward(TRAINING); // a backward alone reads its results
+                Ok(Self::Attention { attention, forward, backward })
             }
             _ => Self::decode(request),
         }
@@ -152,9 +160,13 @@ impl Work {
     fn once(&mut self) -> Result<(), String> {
         match self {
             Self::Step { trainer, text } => trainer.step(text).map(drop).map_err(|error| error.to_string()),
-            Self::Attention(attention) => {
-                attention.forward(TRAINING);
-                attention.backward(TRAINING);
+            Self::Attention { attention, forward, backward } => {
+                if *forward {
+                    attention.forward(TRAINING);
+                }
+                if *backward {
+                    attention.backward(TRAINING);
+                }
                 Ok(())
             }
             Self::Decode { writer, tokens } => {
