@@ -112,6 +112,11 @@ fn sine_and_cosine_are_relatively_exact_near_their_zeros_too() {
     }
     assert!(e <= 1.8e-7, "{e:e}");
     assert_eq!(sin_one(1.25), apply(Sin, &[0.0, 1.25])[1]);
+    assert!(cos.iter().chain(&apply(Sin, &x)).all(|y| y.abs() <= 1.0));
+    assert_eq!(
+        (cosine(&[0.0]), apply(Sin, &[0.0, std::f32::consts::FRAC_PI_2])),
+        (vec![1.0], vec![0.0, 1.0])
+    );
 }
 
 #[test]
