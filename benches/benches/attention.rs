@@ -4,7 +4,7 @@
 
 use benches::attention::{Keys, Shape, Size};
 use benches::ladder::{self, LEGEND, Plan, Row};
-use benches::{machine, measure};
+use benches::{machine, measure, picture};
 use clap::Parser;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,8 +13,11 @@ use tensor::kernels::attention::{LADDER, Rung, TRAINING};
 /// Times the rungs of the attention ladder in turn, forward and backward apart, beside this machine's matrix product.
 /// Checks each against v0_naive first. Prints a table, and saves it as attention.md, .json and .svg.
 #[derive(Parser)]
-#[command(name = "attention", term_width = 100)]
+#[command(name = "attention", bin_name = "cargo bench -p benches --bench attention --", term_width = 100)]
 struct Options {
+    /// Only sizes with this in their name, such as "window"
+    #[arg(value_name = "TEXT")]
+    filter: Option<String>,
     /// A size to time, such as 1,6,2,4096,64; may be given several times [default: those of docs/attention.md]
     #[arg(long, value_name = "B,NH,NKV,T,hs")]
     shape: Vec<Shape>,
@@ -31,19 +34,19 @@ struct Options {
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = rung)]
     rung: Vec<Rung>,
     /// On so many threads; several, separated by commas [default: 1 and all]
-    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = at_least_one)]
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = threads)]
     threads: Vec<usize>,
     /// Seconds for all rungs of a size together; at least seven rounds are run, however long they take
-    #[arg(long, value_name = "S", default_value = "5", value_parser = positive)]
+    #[arg(long, value_name = "S", default_value = "3", value_parser = positive)]
     seconds: f64,
     /// Leaves out a rung whose forward and backward together take more seconds than this
-    #[arg(long, value_name = "S", default_value = "1", value_parser = positive)]
+    #[arg(long, value_name = "S", default_value = "2", value_parser = positive)]
     limit: f64,
     /// The folder for attention.md, attention.json and attention.svg [default: ladder/ in cargo's target folder]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Also writes the table and the picture of docs/attention.md
-    #[arg(long, conflicts_with_all = ["shape", "window", "documents", "bidirectional", "rung"])]
+    #[arg(long, conflicts_with_all = ["shape", "window", "documents", "bidirectional", "rung", "filter"])]
     write_docs: bool,
     /// What cargo says to a benchmark.
     #[arg(long, hide = true)]
@@ -53,6 +56,11 @@ struct Options {
 fn at_least_one(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|n| (1..=1 << 20).contains(n));
     number.ok_or_else(|| "expected a whole number from 1 to 1,048,576".to_string())
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|n| (1..=1024).contains(n));
+    number.ok_or_else(|| "expected a whole number from 1 to 1,024".to_string())
 }
 
 fn positive(text: &str) -> Result<f64, String> {
@@ -72,6 +80,15 @@ fn rung(name: &str) -> Result<Rung, String> {
 fn main() -> ExitCode {
     let options = Options::parse();
     let plan = plan(&options);
+    if plan.sizes.is_empty() {
+        let all: Vec<String> = ladder::sizes().iter().map(ToString::to_string).collect();
+        eprintln!(
+            "attention: no size with {:?} in its name; there are {}",
+            options.filter.unwrap_or_default(),
+            all.join(", ")
+        );
+        return ExitCode::SUCCESS; // the filter may be meant for other benches
+    }
     let load = machine::load();
     let provenance = ladder::provenance(load);
     println!("{provenance}");
@@ -83,16 +100,22 @@ fn main() -> ExitCode {
     }
     let table = ladder::full_table(&rows);
     println!("\n{LEGEND}\n\n{table}");
-    let files = [
+    let picture = picture::over_time(&rows);
+    let mut files = vec![
         ("attention.md", [&provenance, LEGEND, &notes.join("\n\n"), &table].join("\n\n")),
         ("attention.json", format!("{:#}\n", ladder::to_json(&rows, load))),
     ];
+    files.extend(picture.clone().map(|picture| ("attention.svg", picture)));
     let out = options.out.unwrap_or_else(target_folder);
     let mut written: Vec<(PathBuf, String)> =
         files.into_iter().map(|(name, text)| (out.join(name), text)).collect();
     if options.write_docs {
         match docs(&rows, &plan, &provenance) {
-            Ok(page) => written.push(page),
+            Ok(page) => {
+                let folder = page.0.with_file_name("pictures");
+                written.extend(picture.map(|picture| (folder.join("attention.svg"), picture)));
+                written.push(page);
+            }
             Err(problem) => {
                 eprintln!("error: {problem}");
                 return ExitCode::from(2);
@@ -125,6 +148,7 @@ fn plan(options: &Options) -> Plan {
             shapes.iter().map(|&shape| Size { shape, keys: keys.unwrap_or(Keys::Causal) }).collect()
         }
     };
+    sizes.retain(|size| options.filter.as_ref().is_none_or(|text| size.to_string().contains(text)));
     if !measure::is_bench() {
         sizes.truncate(2); // to see that it runs
     }

@@ -43,8 +43,9 @@ pub struct Size {
     pub keys: Keys,
 }
 
-/// A problem larger than this (8 GiB of queries, keys and values) is refused.
-const LARGEST: usize = 1 << 31;
+/// Floats of the queries, keys and values of the largest problem (half a GiB): each rung that is timed has about three times
+/// that.
+const LARGEST: usize = 1 << 27;
 
 impl Shape {
     /// As many heads of keys and values as of queries: (B, NH, T, hs).

@@ -230,6 +230,9 @@ pub fn full_table(rows: &[Row]) -> String {
 }
 
 fn error(row: &Row) -> String {
+    if row.rung == LADDER[0].name {
+        return "-".to_string(); // it is what the others are compared with
+    }
     let whole = row.error_time == row.size.shape.time;
     let place = if whole { String::new() } else { format!(" at T {}", row.error_time) };
     format!("{:.1e}{place}", row.error)

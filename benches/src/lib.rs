@@ -14,5 +14,6 @@ pub mod hand;
 pub mod ladder;
 pub mod machine;
 pub mod measure;
+pub mod picture;
 pub mod samples;
 pub mod table;
