@@ -17,6 +17,7 @@ mod layout;
 mod malformed;
 mod ngram;
 mod report;
+mod report_runs;
 mod runs;
 mod score;
 mod segment_and_augment;

@@ -50,6 +50,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     [&args.svg, &args.html].into_iter().flatten().try_for_each(|path| check_output(path, args))?;
+    if let (Some(svg), Some(html)) = (&args.svg, &args.html) {
+        Failure::if_one_file(svg, html)?;
+    }
     let (train, test) = (data::read_text(&args.train)?, data::read_text(&args.test)?);
     let options = Options { order: args.order, seed: args.seed, ..Options::default() };
     let spinner = spinner();
