@@ -3,7 +3,7 @@
 //! `cargo bench -p benches --bench attention -- --help` says what can be asked for.
 
 use benches::attention::{Keys, Shape, Size};
-use benches::ladder::{self, LEGEND, Plan, Row};
+use benches::ladder::{self, LEGEND, Plan};
 use benches::{machine, measure, picture};
 use clap::Parser;
 use std::path::{Path, PathBuf};
@@ -78,16 +78,28 @@ fn rung(name: &str) -> Result<Rung, String> {
 }
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    match run(Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("error: {problem}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(options: Options) -> Result<(), String> {
     let plan = plan(&options);
     if plan.sizes.is_empty() {
         let all: Vec<String> = ladder::sizes().iter().map(ToString::to_string).collect();
-        eprintln!(
-            "attention: no size with {:?} in its name; there are {}",
-            options.filter.unwrap_or_default(),
-            all.join(", ")
-        );
-        return ExitCode::SUCCESS; // the filter may be meant for other benches
+        let text = options.filter.unwrap_or_default();
+        eprintln!("attention: no size with {text:?} in its name; there are {}", all.join(", "));
+        return Ok(()); // the filter may be meant for other benches
+    }
+    // Places before the work: what cannot be written is said before minutes are spent.
+    let out = options.out.unwrap_or_else(target_folder);
+    let docs = options.write_docs.then(Docs::read).transpose()?;
+    if measure::is_bench() {
+        std::fs::create_dir_all(&out).map_err(|error| format!("--out {}: {error}", out.display()))?;
     }
     let load = machine::load();
     let provenance = ladder::provenance(load);
@@ -96,41 +108,27 @@ fn main() -> ExitCode {
     notes.iter().for_each(|note| println!("note: {note}"));
     let rows = ladder::measure(&plan, |size, threads| eprintln!("... {size}, {threads} threads"));
     if !measure::is_bench() {
-        return ExitCode::SUCCESS; // times mean nothing under `cargo test`
+        return Ok(()); // times mean nothing under `cargo test`
     }
     let table = ladder::full_table(&rows);
     println!("\n{LEGEND}\n\n{table}");
+    write(&out.join("attention.md"), &[&provenance, LEGEND, &notes.join("\n\n"), &table].join("\n\n"))?;
+    write(&out.join("attention.json"), &format!("{:#}\n", ladder::to_json(&rows, load)))?;
     let picture = picture::over_time(&rows);
-    let mut files = vec![
-        ("attention.md", [&provenance, LEGEND, &notes.join("\n\n"), &table].join("\n\n")),
-        ("attention.json", format!("{:#}\n", ladder::to_json(&rows, load))),
-    ];
-    files.extend(picture.clone().map(|picture| ("attention.svg", picture)));
-    let out = options.out.unwrap_or_else(target_folder);
-    let mut written: Vec<(PathBuf, String)> =
-        files.into_iter().map(|(name, text)| (out.join(name), text)).collect();
-    if options.write_docs {
-        match docs(&rows, &plan, &provenance) {
-            Ok(page) => {
-                let folder = page.0.with_file_name("pictures");
-                written.extend(picture.map(|picture| (folder.join("attention.svg"), picture)));
-                written.push(page);
-            }
-            Err(problem) => {
-                eprintln!("error: {problem}");
-                return ExitCode::from(2);
-            }
-        }
+    if let Some(picture) = &picture {
+        write(&out.join("attention.svg"), picture)?;
     }
-    for (path, text) in written {
-        let folder = path.parent().expect("a file is in a folder");
-        if let Err(error) = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, text)) {
-            eprintln!("error: {}: {error}", path.display());
-            return ExitCode::from(2);
-        }
-        println!("wrote {}", path.display());
+    if let (Some(docs), Some(picture)) = (docs, picture) {
+        write(&docs.picture(), &picture)?;
+        write(&docs.page, &docs.with(&provenance, &ladder::short_table(&rows, &plan.threads)))?;
     }
-    ExitCode::SUCCESS
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+    println!("wrote {}", path.display());
+    Ok(())
 }
 
 /// What the command line asks for.
@@ -153,6 +151,7 @@ fn plan(options: &Options) -> Plan {
         sizes.truncate(2); // to see that it runs
     }
     let mut threads = if options.threads.is_empty() { vec![1, all] } else { options.threads.clone() };
+    threads.sort_unstable();
     threads.dedup();
     let wanted = |rung: &&Rung| {
         let asked = options.rung.iter().any(|asked| asked.name == rung.name);
@@ -162,21 +161,42 @@ fn plan(options: &Options) -> Plan {
     Plan { sizes, threads, rungs, seconds: measure::budget(options.seconds), limit: options.limit }
 }
 
-/// The page of the docs, with the table in its place.
-fn docs(rows: &[Row], plan: &Plan, provenance: &str) -> Result<(PathBuf, String), String> {
+/// The page that has the table, and what stands before and behind it.
+struct Docs {
+    page: PathBuf,
+    before: String,
+    after: String,
+}
+
+impl Docs {
     const BEGIN: &str =
         "<!-- ladder: written by `cargo bench -p benches --bench attention -- --write-docs` -->\n";
     const END: &str = "<!-- /ladder -->\n";
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/attention.md");
-    let page = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let parts = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    let expected = || format!("{}: expected the lines {BEGIN:?} and {END:?}", path.display());
-    let (before, after) = parts.ok_or_else(expected)?;
-    let table = ladder::short_table(rows, &plan.threads);
-    let new = format!(
-        "{before}{BEGIN}{provenance}. In brackets the share of the matrix product's speed.\n\n{table}\n{END}{after}"
-    );
-    Ok((path, new))
+
+    fn read() -> Result<Self, String> {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/attention.md");
+        let text = std::fs::read_to_string(&page).map_err(|error| format!("{}: {error}", page.display()))?;
+        let parts = text
+            .split_once(Self::BEGIN)
+            .and_then(|(before, rest)| Some((before, rest.split_once(Self::END)?.1)));
+        let expected =
+            || format!("{}: expected the lines {:?} and {:?}", page.display(), Self::BEGIN, Self::END);
+        let (before, after) = parts.map(|(a, b)| (a.to_string(), b.to_string())).ok_or_else(expected)?;
+        Ok(Self { page, before, after })
+    }
+
+    fn picture(&self) -> PathBuf {
+        self.page.with_file_name("pictures").join("attention.svg")
+    }
+
+    fn with(&self, provenance: &str, table: &str) -> String {
+        let Self { before, after, .. } = self;
+        let (begin, end) = (Self::BEGIN, Self::END);
+        format!(
+            "{before}{begin}{provenance}. In brackets the share of the matrix product's speed.\n\n{table}\n\
+             ![Microseconds a token over T, of each rung, forward and backward](pictures/attention.svg)\n\n{end}{after}"
+        )
+    }
 }
 
 /// `ladder/` in the folder that this program was built in.
