@@ -40,7 +40,7 @@ struct Options {
     #[arg(long, value_name = "S", default_value = "3", value_parser = positive)]
     seconds: f64,
     /// Leaves out a rung whose forward and backward together take more seconds than this
-    #[arg(long, value_name = "S", default_value = "2", value_parser = positive)]
+    #[arg(long, value_name = "S", default_value = "1.5", value_parser = positive)]
     limit: f64,
     /// The folder for attention.md, attention.json and attention.svg [default: ladder/ in cargo's target folder]
     #[arg(long, value_name = "DIR")]

@@ -241,6 +241,9 @@ pub fn errors(rungs: &[Rung], size: Size) -> Vec<[f64; 2]> {
     };
     let reference = computed(LADDER[0]);
     let error = |rung: &Rung| {
+        if rung.name == LADDER[0].name {
+            return [0.0; 2];
+        }
         let result = computed(*rung);
         let errors = [
             samples::difference(&result.y, &reference.y),
@@ -268,9 +271,9 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "v0_naive is off")]
+    #[should_panic(expected = "v4_wrong is off")]
     fn a_wrong_rung_does_not_pass_it() {
-        let wrong = Rung { backward: |_, _, _, _, dqkv| dqkv.to.fill(0.0), ..LADDER[0] };
+        let wrong = Rung { name: "v4_wrong", backward: |_, _, _, _, dqkv| dqkv.to.fill(0.0), ..LADDER[0] };
         let _ = errors(&[wrong], CAUSAL);
     }
 

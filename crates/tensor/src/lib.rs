@@ -1,5 +1,4 @@
 #![doc = include_str!("../README.md")]
-
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod gradcheck;

@@ -5,7 +5,7 @@
 //! everywhere. Coefficients were fitted in 40-digit arithmetic for the least largest relative error
 //! (Lawson's iteration); the errors stated were measured against f64.
 //!
-//! A new function is four pieces, of which [`sin`] is the shortest example: the function on vectors (reduce the argument
+//! A new function is four pieces, of which `sin` is an example: the function on vectors (reduce the argument
 //! to a small interval exactly, then a polynomial), a [`Lanewise`] struct with its name, which [`map`] applies to slices,
 //! a test against f64 in `tests/vmath.rs`, and, if it shall be an operation, a file in `ops/`.
 
