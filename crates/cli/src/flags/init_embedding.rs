@@ -19,7 +19,7 @@ const STREAM: Stream = Stream::Other(0x0065_6d62); // "emb"
 #[command(next_help_heading = "Word vectors")]
 pub(crate) struct InitEmbedding {
     /// Begin the token embedding with the vectors of this file, matched by the tokens' text
-    #[arg(long, alias = "init_emb", value_name = "FILE", conflicts_with = "resume")]
+    #[arg(long, alias = "init_emb", value_name = "FILE")]
     init_emb: Option<PathBuf>,
     /// Its format: text, binary (both word2vec's) or glove [default: what it looks like]
     #[arg(long, alias = "init_emb_format", value_name = "NAME", value_parser = parse_format, requires = "init_emb")]

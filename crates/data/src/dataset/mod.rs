@@ -6,12 +6,14 @@
 //! | the same for labelled texts | [`HashPart`], by the text alone |
 //! | make a token file of a text of any size | [`pack_text`], [`pack_documents`] |
 //! | train from it | [`TokenFile`], which is a [`TokenSource`] as a slice is |
+//! | keep the ids of a text in little memory | [`CompactIds`] |
 //! | draw batches | [`WindowSampler`], [`SequentialBatches`], [`bucket_by_length`], [`k_shot`] |
 //! | draw batches of any objective | [`ExampleSampler`], [`ObjectiveBatches`] |
 //! | know which public files there are | [`Manifest`] |
 
 pub(crate) mod batch;
 mod bucket;
+mod compact;
 mod document_split;
 mod example;
 mod example_sampler;
@@ -28,6 +30,7 @@ mod token_writer;
 
 pub use batch::{Batch, SequentialBatches, sequential_batches, sequential_windows};
 pub use bucket::bucket_by_length;
+pub use compact::CompactIds;
 pub use document_split::{PARTS, PartReport, SplitRule, split_file};
 pub use example::{Example, MaskSpec};
 pub use example_sampler::{ExampleSampler, ExampleSamplerState};

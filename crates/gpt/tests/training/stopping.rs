@@ -6,7 +6,7 @@ use data::dataset::TokenSource;
 use gpt::ModelCard;
 use gpt::files::{Tensors, tensors};
 use gpt::run_dir::RunDir;
-use gpt::train::{Evaluation, History, Observer, Outcome, Run, StepReport, Stopped, Unwritten};
+use gpt::train::{Evaluation, History, Observer, Outcome, Run, StepReport, Stopped, TimeLimit, Unwritten};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -98,6 +98,16 @@ impl Session {
         stop_at: Option<u64>,
         happens: impl FnOnce(),
     ) -> Self {
+        Self::limited(config, path, (stop_at, None), happens)
+    }
+
+    /// The same, which has to be over by a time.
+    pub(super) fn limited(
+        config: &Config,
+        path: &Path,
+        (stop_at, time_limit): (Option<u64>, Option<TimeLimit>),
+        happens: impl FnOnce(),
+    ) -> Self {
         let (train, val) = (train_text(), val_text(config));
         let goes_on = path.join("run.json").exists();
         let mut dir = if goes_on { RunDir::open_for_resume(path) } else { RunDir::create(path) }.unwrap();
@@ -137,6 +147,7 @@ impl Session {
             best_val_loss,
             evals_without_improvement,
             elapsed_before_s: 0.0,
+            time_limit,
             last_train_loss: None,
             last_val_losses: Vec::new(),
             unwritten: Unwritten::default(),
