@@ -12,6 +12,7 @@ mod embed;
 mod fetch;
 mod few_shot;
 mod finetune;
+mod from;
 mod house;
 mod layout;
 mod malformed;

@@ -78,6 +78,15 @@ impl InitEmbedding {
                 file.words().iter().take(3).collect::<Vec<_>>(),
             )));
         };
+        if transplant.table.iter().any(|x| !x.is_finite()) {
+            return Err(Failure::input(format!(
+                "{}: its numbers are too small or too large to be scaled: {:.1e} in the vector of {:?}, expected numbers around \
+                 1; use vectors that were trained, or leave --init-emb out",
+                path.display(),
+                rows.iter().flatten().flat_map(|row| row.iter()).fold(0.0, |max: f32, x| max.max(x.abs())),
+                file.words().first().map_or("", |word| &word[..]),
+            )));
+        }
         let share = 100.0 * transplant.loaded as f64 / vocab_size as f64;
         eprintln!(
             "start: {}: vectors for {} of {vocab_size} tokens ({share:.1} %), the others random with standard deviation {:.4}",

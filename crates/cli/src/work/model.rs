@@ -24,12 +24,20 @@ pub(crate) fn locate(path: &Path) -> Result<PathBuf, Failure> {
     let found =
         [path.to_path_buf(), path.join("best"), path.join("last")].into_iter().find(|dir| has_model(dir));
     found.ok_or_else(|| {
-        let what = match (path.exists(), path.join("run.json").exists()) {
-            (false, _) => "no such directory",
-            (true, true) => "this run has no finished model yet; resume it with `newleaf train --resume`",
-            (true, false) => "expected a directory with model.safetensors, or a run with best/ in it",
+        let place = path.display();
+        let saved = std::fs::read_dir(path.join("checkpoints")).is_ok_and(|mut steps| steps.next().is_some());
+        let what = match (path.exists(), path.join("run.json").exists(), saved) {
+            (false, ..) => "no such directory".to_string(),
+            (true, true, true) => {
+                format!("this run has no model yet; go on with it: newleaf train --resume --out {place}")
+            }
+            (true, true, false) => format!(
+                "this run ended before it saved anything; begin it again: newleaf train ... --out {place} (if its loss was \
+                 not a number, with a lower --learning-rate)"
+            ),
+            (true, false, _) => "expected a directory with model.safetensors, or a run with best/ in it".to_string(),
         };
-        Failure::input(format!("cannot load a model from {}: {what}", path.display()))
+        Failure::input(format!("cannot load a model from {place}: {what}"))
     })
 }
 

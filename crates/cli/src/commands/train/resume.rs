@@ -116,8 +116,8 @@ fn check_repeated(matches: &ArgMatches, info: &RunInfo, config: &Config) -> Resu
         let flag = argument.get_long().unwrap_or(name);
         let was = of_the_run.map_or(format!("without --{flag}"), |value| format!("with --{flag} {value}"));
         return Err(Failure::input(format!(
-            "--{flag} {}: the run was begun {was}, and only --max-iters may change: leave --{flag} out to go on with it, \
-             or begin a new run in another --out",
+            "--{flag} {}: --resume goes on with a run that was begun {was}, and only --max-iters may change: leave --{flag} \
+             out, or begin a new run in another --out",
             given.unwrap_or_default()
         )));
     }
