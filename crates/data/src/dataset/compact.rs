@@ -78,6 +78,19 @@ impl CompactIds {
         }
     }
 
+    /// How often an id is among them.
+    #[must_use]
+    pub fn count(&self, id: u32) -> usize {
+        fn among<T: Copy + Into<u32>>(ids: &[T], id: u32) -> usize {
+            ids.iter().filter(|&&other| other.into() == id).count()
+        }
+        match &self.0 {
+            Width::One(ids) => among(ids, id),
+            Width::Two(ids) => among(ids, id),
+            Width::Four(ids) => among(ids, id),
+        }
+    }
+
     /// Appends other ids of the same vocabulary, in the memory that they take.
     ///
     /// # Panics
@@ -136,6 +149,11 @@ mod tests {
             let expected = [0, vocab_size as u32 - 1, 1];
             ids.extend(&expected);
             assert_eq!(all(&ids), expected);
+            ids.append(ids.clone());
+            assert_eq!(
+                (ids.count(vocab_size as u32 - 1), ids.count(2), ids.len()),
+                if vocab_size == 2 { (4, 0, 6) } else { (2, 0, 6) }
+            );
             let width = match ids.0 {
                 Width::One(_) => 1,
                 Width::Two(_) => 2,
