@@ -3,6 +3,7 @@
 use crate::screen::failure::Failure;
 use data::Tokenizer;
 use data::pattern::Pattern;
+use gpt::files::store::resolve;
 use gpt::peft::load_adapter;
 use gpt::run_dir::RunInfo;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,10 @@ pub(crate) fn run_of(model: &Model) -> Result<Option<RunInfo>, Failure> {
 /// The directory with the model's files: `path` itself, or its `best` if it is a run.
 pub(crate) fn locate(path: &Path) -> Result<PathBuf, Failure> {
     // A model whose weights are of another kind is one, too: what reads it says what to do.
-    let has_model = |dir: &Path| dir.join("model.safetensors").is_file() || dir.join("config.json").is_file();
+    let has_model = |dir: &Path| {
+        let dir = resolve(dir); // a run may be replacing it
+        dir.join("model.safetensors").is_file() || dir.join("config.json").is_file()
+    };
     let found =
         [path.to_path_buf(), path.join("best"), path.join("last")].into_iter().find(|dir| has_model(dir));
     found.ok_or_else(|| {

@@ -122,7 +122,7 @@ pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure
 fn how_to_go_on(dir: &RunDir, diverged_at: Option<f64>) -> String {
     let path = dir.path().display();
     let steps = History::open(&dir.checkpoints(), 2).and_then(|history| history.steps()).unwrap_or_default();
-    let lower = diverged_at.map(|learning_rate| format!("--learning-rate {:.0e}", learning_rate / 10.0));
+    let lower = diverged_at.map(|rate| format!("--learning-rate {:.0e}", (rate / 10.0).min(1e-3)));
     match (steps.first(), lower) {
         (Some(step), None) => {
             format!("there is a checkpoint of update {step}; go on with: newleaf train --resume --out {path}")
