@@ -14,6 +14,7 @@ mod face;
 mod fetch;
 mod few_shot;
 mod finetune;
+mod from;
 mod house;
 mod layout;
 mod malformed;

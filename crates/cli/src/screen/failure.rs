@@ -144,9 +144,11 @@ impl From<gpt::run_dir::RunDirError> for Failure {
 /// Texts, settings and checkpoints are input; what happens while training is not.
 impl From<gpt::train::TrainError> for Failure {
     fn from(error: gpt::train::TrainError) -> Self {
-        use gpt::train::TrainError::{Data, OptimizerState, Resume};
+        use gpt::train::TrainError::{Data, Method, OptimizerState, Resume, Weights};
         match error {
-            Data(_) | OptimizerState(_) | Resume { .. } => Self::input(error.to_string()),
+            Data(_) | Method(_) | OptimizerState(_) | Resume { .. } | Weights(_) => {
+                Self::input(error.to_string())
+            }
             _ => Self::other(error.to_string()),
         }
     }

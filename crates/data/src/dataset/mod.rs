@@ -5,12 +5,14 @@
 //! | divide a collection into train, validation and test parts | [`SplitRule`], by the text alone; [`split_documents`] |
 //! | make a token file of a text of any size | [`pack_text`], [`pack_documents`] |
 //! | train from it | [`TokenFile`], which is a [`TokenSource`] as a slice is |
+//! | keep the ids of a text in little memory | [`CompactIds`] |
 //! | draw batches | [`WindowSampler`], [`SequentialBatches`], [`bucket_by_length`], [`k_shot`] |
 //! | draw batches of any objective | [`ExampleSampler`], [`ObjectiveBatches`] |
 //! | know which public files there are | [`Manifest`] |
 
 pub(crate) mod batch;
 mod bucket;
+mod compact;
 mod document_split;
 mod example;
 mod example_sampler;
@@ -27,6 +29,7 @@ mod token_writer;
 pub use crate::read::END_OF_DOCUMENT;
 pub use batch::{Batch, SequentialBatches, sequential_batches, sequential_windows};
 pub use bucket::bucket_by_length;
+pub use compact::CompactIds;
 pub use document_split::{PARTS, PartReport, SplitReport, SplitRule, split_documents};
 pub use example::{Example, MaskSpec};
 pub use example_sampler::{ExampleSampler, ExampleSamplerState};
