@@ -19,6 +19,7 @@ mod house;
 mod layout;
 mod malformed;
 mod ngram;
+mod readme;
 mod report;
 mod report_runs;
 mod runs;

@@ -41,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     /// Order of the Kneser-Ney model, in characters
-    #[arg(long, value_name = "N", default_value_t = 7)]
+    #[arg(long, value_name = "N", default_value_t = data::ngram::ORDER)]
     order: usize,
     /// Where the randomness of the resampling starts
     #[arg(long, value_name = "N", default_value_t = 1337)]

@@ -73,14 +73,14 @@ pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure
     let info = dir.read_info()?;
     describe(text, trainer, dir, &info);
     let counts = counts.take().map_or_else(|| CountBaseline::of(text), Ok)?;
-    eprintln!("count: {counts}");
+    eprintln!("to beat: {counts}");
     // For the report of the run.
     if info.count_loss != Some(counts.loss) {
         dir.write_info(&RunInfo { count_loss: Some(counts.loss), ..info.clone() })?;
     }
     let settings = &trainer.config.train;
     let mut watcher = Sampled {
-        progress: Progress::new(settings.max_iters as u64, trainer.iter),
+        progress: Progress::new(settings.max_iters as u64, trainer.iter, counts.loss),
         writer: SampleWriter::new(&text.tokenizer, settings.seed)?,
         interval: args.sample_interval.unwrap_or(settings.eval_interval as u64),
     };
@@ -216,7 +216,7 @@ fn finish(
     let best = outcome.best_val_loss.map_or("none".to_string(), |loss| format!("{loss:.4}"));
     let seconds = outcome.elapsed_s;
     eprintln!(
-        "done:  {} updates in {seconds:.1} s, best val loss {best} (counting: {:.4})",
+        "done:  {} updates in {seconds:.1} s; best validation loss {best}, n-gram model {:.4} (nats a token, smaller is better)",
         outcome.iter, counts.loss
     );
     let Unwritten { log_entries, files } = &outcome.unwritten;
@@ -275,6 +275,7 @@ fn finish(
         print(&summary.to_string())?;
     } else if session.dir.best().exists() || unwritten.is_empty() {
         let sample = write_sample(session, args.sample_length)?;
+        eprintln!("\nthe model writes:\n");
         if let Err(error) = session.dir.append_sample(outcome.iter, &sample) {
             eprintln!("warning: {error}");
         }
@@ -287,7 +288,11 @@ fn finish(
             how_to_go_on(&session.dir, None)
         )));
     }
-    eprintln!("write more with: newleaf sample --model {path}");
+    eprintln!(
+        "\nmore text:     newleaf sample --model {path}\nbetter text:   newleaf train --data {} --time 10m\n\
+         curves:        newleaf report {path}",
+        args.data.as_ref().map_or("my.txt".into(), |path| path.display().to_string())
+    );
     Ok(ExitCode::SUCCESS)
 }
 

@@ -21,6 +21,9 @@ use gpt::train::{TimeLimit, Trainer};
 use std::path::PathBuf;
 use std::time::Instant;
 
+/// How often a first run reads the stories that ship inside: it takes about a minute on two cores.
+const FIRST_EPOCHS: f64 = 5.0;
+
 /// A run that is about to begin or to go on.
 pub(super) struct Session {
     pub(super) text: Corpus,
@@ -82,11 +85,13 @@ impl Session {
         }
         if plan.is_none()
             && !settings::fixes_the_length(matches)
-            && limit_updates(&mut config, text.parts().0.len())
+            && limit_updates(&mut config, text.parts().0.len(), if args.data.is_none() { FIRST_EPOCHS } else { MOST_EPOCHS })
         {
+            let (updates, tokens) = (config.train.max_iters, text.parts().0.len() as f64);
+            let batch = (config.train.batch_size * config.model.block_size) as f64;
             eprintln!(
-                "{} updates, which read this text {MOST_EPOCHS:.0} times: more with --max-iters",
-                config.train.max_iters
+                "{updates} updates, which read this text {:.0} times: more with --max-iters or --time",
+                (updates as f64 * batch / tokens).max(1.0)
             );
             settings::apply(matches, &mut config)?;
         }
