@@ -1,6 +1,7 @@
 //! The neuron of `01_by_hand` on a tape, which does by itself what was done there by hand.
 //!
-//! Run: `cargo run --release -p examples --example 02_tape`
+//! Run: `cargo run --release -p examples --example 02_tape`, and with `-- --dot tape.dot` for a picture of the tape too:
+//! `dot -Tsvg tape.dot -o tape.svg` draws it (Graphviz).
 
 use ndarray::{arr0, arr1};
 use tensor::{Grads, Params, Shape, Tape, Workspace};
@@ -11,7 +12,9 @@ const DZ: f32 = 0.701_105;
 const DW: [f32; 2] = [1.051_658, -1.402_211];
 const DB: f32 = 0.701_105;
 
-fn main() {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let dot = dot_file()?;
+
     // Parameters live outside of any tape: a tape is one forward pass, and there will be many.
     let mut params = Params::new();
     let w = params.add("w", [2], |w| w.copy_from_slice(&[0.4, -0.3]));
@@ -30,7 +33,10 @@ fn main() {
     let e = y - t;
     let loss = e * e;
 
-    println!("The tape, a list of equations in the order in which they were computed:\n\n{tape}");
+    println!(
+        "The tape, a list of equations in the order in which they were computed. x and t are lines of it too; the \
+         parameters\nw and b were there before, so they have names and no line:\n\n{tape}"
+    );
     println!("loss = {:.6}\n", loss.item());
 
     // Backward: a loop over that list, from the end. Every line asks its operation for the chain rule, and
@@ -58,10 +64,14 @@ fn main() {
     println!("The same numbers as by hand.\n");
 
     println!("Memory:\n\n{}\n", tape.memory_report());
-    println!(
-        "The same as a picture: save the following as tape.dot and run `dot -Tsvg tape.dot -o tape.svg`\n"
-    );
-    println!("{}", tape.to_dot());
+    match dot {
+        None => println!("The same as a picture for Graphviz: add `-- --dot tape.dot` to the command.\n"),
+        Some(file) => {
+            let name = file.display();
+            std::fs::write(&file, tape.to_dot()).map_err(|error| format!("{name}: {error}"))?;
+            println!("Wrote {name}. Draw it with `dot -Tsvg {name} -o tape.svg`.\n");
+        }
+    }
 
     // Learning. The tape borrows `params`, so it must go before they change: delete this line, and the
     // program does not compile. Its buffers go back to the workspace, and the next tape takes them from
@@ -85,4 +95,15 @@ fn main() {
     }
     let stats = workspace.stats();
     println!("\nBuffers allocated: {}; handed out again: {}.", stats.misses, stats.hits);
+    Ok(())
+}
+
+/// The file of `--dot FILE`, if it is given.
+fn dot_file() -> Result<Option<std::path::PathBuf>, String> {
+    let mut arguments = std::env::args_os().skip(1);
+    match (arguments.next(), arguments.next(), arguments.next()) {
+        (None, ..) => Ok(None),
+        (Some(flag), Some(file), None) if flag == "--dot" => Ok(Some(file.into())),
+        _ => Err("expected no arguments, or --dot FILE".to_string()),
+    }
 }

@@ -41,6 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     report("\nTrained:", &trained);
 
     println!("\nWhat follows q, h and a full stop, most likely first (counted | trained):\n");
+    let mut rows = Vec::new();
     for character in ['q', 'h', '.'] {
         let Ok(ids) = tokenizer.encode(&character.to_string()) else { continue };
         let row = |table: &Table| -> String {
@@ -49,7 +50,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 likely.iter().take(5).map(|(id, p)| format!("{:?} {p:.2}", tokenizer.chars()[*id as usize]));
             shown.collect::<Vec<_>>().join("  ")
         };
-        println!("  {character}   {:<46} | {}", row(&counted), row(&trained));
+        rows.push((character, row(&counted), row(&trained)));
+    }
+    let width = rows.iter().map(|(_, counted, _)| counted.chars().count()).max().unwrap_or(0);
+    for (character, counted, trained) in rows {
+        println!("  {character}   {counted:<width$} | {trained}");
     }
 
     println!(

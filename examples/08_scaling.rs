@@ -2,9 +2,11 @@
 //!
 //! ```text
 //! cargo run --release -p examples --example 08_scaling                  # 16 trainings, about half an hour on two cores
-//! cargo run --release -p examples --example 08_scaling -- scaling.svg   # and a picture
+//! cargo run --release -p examples --example 08_scaling -- scaling.tsv   # and keeps the losses, and draws scaling.svg
 //! NEWLEAF_EXAMPLE_STEPS=5 cargo run --release -p examples --example 08_scaling
 //! ```
+//!
+//! If `scaling.tsv` is there, nothing is trained: the law is fitted to its losses, and the picture drawn again.
 //!
 //! Four sizes of model, four budgets of tokens, each trained to the end of its own schedule. The losses are fitted by
 //!
@@ -16,11 +18,12 @@
 //! Every token is new: nothing is seen twice. Only the second half of each window is measured: before, a story's beginning
 //! may be out of sight, and the process itself could not reach its entropy.
 
+use chart::{Axis, Curve, Curves, Level, Look, Picture};
 use data::{Batch, Example};
 use gpt::config::{Activation, Config, Norm, Position, Preset, Schedule};
 use gpt::train::Trainer;
 use std::error::Error;
-use std::fmt::Write;
+use std::path::PathBuf;
 use std::time::Instant;
 use synth::{Sample, sample};
 use tensor::{Tape, Workspace};
@@ -41,6 +44,35 @@ struct Point {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    let path = std::env::args().nth(1).map(PathBuf::from);
+    let (points, entropy) = match &path {
+        Some(path) if path.exists() => from_tsv(&std::fs::read_to_string(path)?)
+            .ok_or_else(|| format!("{}: not a file of this program", path.display()))?,
+        _ => trainings()?,
+    };
+    // After the smallest budget a model has hardly begun, which no law of this form tells.
+    let least = points.iter().map(|p| p.d).fold(f64::INFINITY, f64::min);
+    let later: Vec<Point> = points.iter().copied().filter(|p| p.d > least).collect();
+    for (what, points) in [("all budgets", &points), ("without the smallest budget", &later)] {
+        let fit = Fit::of(points);
+        println!(
+            "\n{what}: L = {:.4} + {:.3e} / N^{:.3} + {:.3e} / D^{:.3}",
+            fit.e, fit.a, fit.alpha, fit.b, fit.beta
+        );
+        println!("largest error of the fit: {:.4} nats", fit.largest_error(points));
+        println!("E is {:.4}; what the process itself costs {entropy:.4} nats a character", fit.e);
+    }
+    if let Some(path) = path {
+        std::fs::write(&path, to_tsv(&points, entropy))?;
+        let svg = path.with_extension("svg");
+        std::fs::write(&svg, picture(&points, &Fit::of(&later), entropy).standalone())?;
+        println!("{}\n{}", path.display(), svg.display());
+    }
+    Ok(())
+}
+
+/// All trainings, and the entropy of what they are measured on.
+fn trainings() -> Result<(Vec<Point>, f64), Box<dyn Error>> {
     let quick: Option<usize> =
         std::env::var("NEWLEAF_EXAMPLE_STEPS").ok().map(|steps| steps.parse()).transpose()?;
     let updates: Vec<usize> = match quick {
@@ -69,24 +101,25 @@ fn main() -> Result<(), Box<dyn Error>> {
             points.push(Point { n: n as f64, d: tokens as f64, loss });
         }
     }
-    // After the smallest budget a model has hardly begun, which no law of this form tells.
-    let least = points[0].d;
-    let later: Vec<Point> = points.iter().copied().filter(|p| p.d > least).collect();
-    for (what, points) in [("all budgets", &points), ("without the smallest budget", &later)] {
-        let fit = Fit::of(points);
-        println!(
-            "\n{what}: L = {:.4} + {:.3e} / N^{:.3} + {:.3e} / D^{:.3}",
-            fit.e, fit.a, fit.alpha, fit.b, fit.beta
-        );
-        println!("largest error of the fit: {:.4} nats", fit.largest_error(points));
-        println!("E is {:.4}; what the process itself costs {entropy:.4} nats a character", fit.e);
-    }
-    let fit = Fit::of(&later);
-    if let Some(path) = std::env::args().nth(1) {
-        std::fs::write(&path, picture(&points, &fit, entropy))?;
-        println!("{path}");
-    }
-    Ok(())
+    Ok((points, entropy))
+}
+
+/// The losses as a file: a line each.
+fn to_tsv(points: &[Point], entropy: f64) -> String {
+    let line = |p: &Point| format!("{}\t{}\t{:.4}\n", p.n, p.d, p.loss);
+    format!("# entropy {entropy:.4}\nN\ttokens\tloss\n{}", points.iter().map(line).collect::<String>())
+}
+
+fn from_tsv(text: &str) -> Option<(Vec<Point>, f64)> {
+    let mut lines = text.lines();
+    let entropy = lines.next()?.strip_prefix("# entropy ")?.parse().ok()?;
+    let point = |line: &str| {
+        let numbers: Vec<f64> = line.split('\t').map(|field| field.parse().ok()).collect::<Option<_>>()?;
+        let [n, d, loss] = numbers[..] else { return None };
+        Some(Point { n, d, loss })
+    };
+    let points: Option<Vec<Point>> = lines.skip(1).map(point).collect();
+    Some((points.filter(|points| !points.is_empty())?, entropy))
 }
 
 /// The mean loss of what counts in the second half of each window, and what the process itself needs for it.
@@ -189,54 +222,38 @@ fn least_squares(points: &[Point], row: impl Fn(&Point) -> [f64; 3]) -> Option<[
     Some(std::array::from_fn(|j| m[j][3] / m[j][j] / scale[j]))
 }
 
-/// Loss over tokens, a curve of the fit for each size, and the entropy below them.
-fn picture(points: &[Point], fit: &Fit, entropy: f64) -> String {
-    const COLOURS: [&str; 4] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"];
-    let (width, height, margin) = (640.0, 400.0, 60.0);
-    let d = points.iter().map(|p| p.d.ln());
-    let (low, high) = (d.clone().fold(f64::INFINITY, f64::min), d.fold(f64::NEG_INFINITY, f64::max));
-    let top = points.iter().map(|p| p.loss).fold(entropy, f64::max) + 0.05;
-    let x = |d: f64| margin + (d.ln() - low) / (high - low) * (width - 2.0 * margin);
-    let y = |loss: f64| {
-        height - margin - (loss - entropy + 0.05) / (top - entropy + 0.05) * (height - 2.0 * margin)
-    };
-    let mut svg = format!(
-        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {height}' font-family='sans-serif' font-size='12'>\n\
-         <rect width='100%' height='100%' fill='white'/>\n\
-         <text x='{}' y='{}' text-anchor='middle'>tokens of training</text>\n\
-         <text x='14' y='{}' transform='rotate(-90 14 {1})' text-anchor='middle'>loss, nats a character</text>\n\
-         <line x1='{margin}' x2='{}' y1='{y0:.1}' y2='{y0:.1}' stroke='#555' stroke-dasharray='4 4'/>\n\
-         <text x='{margin}' y='{:.1}'>entropy of the process {entropy:.3}; fitted E {:.3}</text>\n",
-        width / 2.0,
-        height / 2.0,
-        height / 2.0,
-        width - margin,
-        y(entropy) + 16.0,
-        fit.e,
-        y0 = y(entropy),
-    );
+/// Loss over tokens, for each size its losses and the curve of the fit, and the entropy below them.
+fn picture(points: &[Point], fit: &Fit, entropy: f64) -> Picture {
     let mut budgets: Vec<f64> = points.iter().map(|p| p.d).collect();
     budgets.sort_by(f64::total_cmp);
     budgets.dedup();
-    for d in budgets {
-        let (x, y, millions) = (x(d), height - margin + 18.0, d / 1e6);
-        let _ = writeln!(
-            svg,
-            "<text x='{x:.1}' y='{y:.1}' text-anchor='middle' fill='#555'>{millions:.2}M</text>"
-        );
-    }
+    let (low, second, high) = (budgets[0], budgets[1.min(budgets.len() - 1)], budgets[budgets.len() - 1]);
     let mut sizes: Vec<f64> = points.iter().map(|p| p.n).collect();
     sizes.dedup();
-    for (n, colour) in sizes.iter().zip(COLOURS) {
-        let steps = (0..=40).map(|i| (low + (high - low) * f64::from(i) / 40.0).exp());
-        let curve: Vec<String> = steps.map(|d| format!("{:.1},{:.1}", x(d), y(fit.at(*n, d)))).collect();
-        let _ = writeln!(svg, "<polyline points='{}' fill='none' stroke='{colour}'/>", curve.join(" "));
-        for p in points.iter().filter(|p| p.n == *n) {
-            let _ =
-                writeln!(svg, "<circle cx='{:.1}' cy='{:.1}' r='3.5' fill='{colour}'/>", x(p.d), y(p.loss));
-        }
-        let (x, y, millions) = (width - margin + 8.0, y(fit.at(*n, high.exp())) + 4.0, n / 1e6);
-        let _ = writeln!(svg, "<text x='{x:.1}' y='{y:.1}' fill='{colour}'>{millions:.2}M</text>");
+    let mut curves = Vec::new();
+    for (colour, &n) in sizes.iter().enumerate() {
+        let measured = points.iter().filter(|p| p.n == n).map(|p| (p.d / 1e6, p.loss)).collect();
+        // The law says nothing of the smallest budget, without which it was fitted.
+        let steps = (0..=40).map(|i| second * (high / second).powf(f64::from(i) / 40.0));
+        let fitted = steps.map(|d| (d / 1e6, fit.at(n, d))).collect();
+        let name = format!("{:.2} M parameters", n / 1e6);
+        curves.push(Curve { name, points: measured, colour, look: Look::Markers });
+        curves.push(Curve { name: String::new(), points: fitted, colour, look: Look::Line });
     }
-    svg + "</svg>\n"
+    let (least, most) =
+        points.iter().fold((entropy.min(fit.e), entropy), |(a, b), p| (a.min(p.loss), b.max(p.loss)));
+    let level = |name: &str, y: f64, colour| Level { name: format!("{name} {y:.3}"), y, colour };
+    let curves = Curves {
+        title: "Loss by size and tokens, and a law".into(),
+        x: Axis::log("tokens of training, millions", (low / 1e6, high / 1e6))
+            .with_ticks(budgets.iter().map(|d| d / 1e6).collect()),
+        y: Axis::linear(
+            &format!("nats a character; lines: fitted from {:.2} M on", second / 1e6),
+            (least - 0.03, most + 0.03),
+        ),
+        curves,
+        levels: vec![level("true entropy", entropy, None), level("E of the law", fit.e, Some(4))],
+        height: 300.0,
+    };
+    Picture::new("Loss over tokens for four sizes of model", vec![curves.into()])
 }

@@ -93,8 +93,11 @@ class Row:
 
 
 def attention(b, nh, t, hs, repeats):
+    """Forward and backward together, then each alone."""
     request = {"work": "attention", "b": b, "nh": nh, "t": t, "hs": hs, "repeats": repeats}
-    return Row(f"attention ({b}, {nh}, {t}, {hs})", request, "attention")
+    name = f"attention ({b}, {nh}, {t}, {hs})"
+    alone = [Row(f"{name} {which}", request | {"pass": which}, "attention") for which in ("forward", "backward")]
+    return [Row(name, request, "attention"), *alone]
 
 
 def step(label, preset, batch, steps, long=False):
@@ -113,10 +116,10 @@ ROWS = [
     step("mid: 6/6/192 T128 B16", "mid", 16, 5),
     step("baby: 6/6/384 T256 B8", "baby", 8, 2),
     step("baby: 6/6/384 T256 B64", "baby", 64, 1, long=True),
-    attention(12, 4, 64, 32, 200),
-    attention(8, 6, 256, 64, 30),
-    attention(4, 6, 1024, 64, 4),
-    attention(1, 6, 4096, 64, 2),
+    *attention(12, 4, 64, 32, 200),
+    *attention(8, 6, 256, 64, 30),
+    *attention(4, 6, 1024, 64, 4),
+    *attention(1, 6, 4096, 64, 2),
     Row("decode nano-cpu", {"work": "decode", "tokens": 500}, "decode"),
     Row(
         "decode gpt2-124m",

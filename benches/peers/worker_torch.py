@@ -80,18 +80,30 @@ class Step:
 
 
 class Attention:
-    """Forward and backward of causal attention alone, from q, k, v of (B, NH, T, hs) to their gradients."""
+    """Causal attention alone, from q, k, v of (B, NH, T, hs) to their gradients: forward and backward, or the "pass" asked for.
+
+    A forward alone is a training forward too: it keeps what the backward needs. A backward alone is repeated on one graph.
+    """
 
     def __init__(self, request, _compiled):
         shape = [request[key] for key in ("b", "nh", "t", "hs")]
         torch.manual_seed(0)
         self.qkv = [torch.randn(shape, requires_grad=True) for _ in range(3)]
         self.grad_out = torch.randn(shape)
+        passes = {None: self.both, "forward": self.forward, "backward": self.backward}
+        self.once = passes[request.get("pass")]
+        if self.once == self.backward:
+            self.out = self.forward()
 
-    def once(self):
+    def forward(self):
+        return F.scaled_dot_product_attention(*self.qkv, is_causal=True)
+
+    def backward(self):
         # autograd.grad hands out fresh gradients; .backward() would add to those of the last call.
-        out = F.scaled_dot_product_attention(*self.qkv, is_causal=True)
-        torch.autograd.grad(out, self.qkv, self.grad_out)
+        torch.autograd.grad(self.out, self.qkv, self.grad_out, retain_graph=True)
+
+    def both(self):
+        torch.autograd.grad(self.forward(), self.qkv, self.grad_out)
 
     def answer(self, request):
         return {"ms": timed_ms(self.once, request["repeats"])}

@@ -1,4 +1,4 @@
-//! Two things timed in turn: A B A B ...
+//! Two things or more timed in turn: A B A B ...
 
 use std::time::Instant;
 
@@ -19,30 +19,33 @@ pub struct Comparison {
 /// Times `a` and `b` in turn for about `budget` seconds, after one run of each that does not count.
 /// With a budget of 0 there is one round: enough to see that everything runs.
 pub fn alternate(budget: f64, mut a: impl FnMut(), mut b: impl FnMut()) -> Comparison {
-    a();
-    b();
-    let (first_a, first_b) = (seconds(1, &mut a), seconds(1, &mut b));
-    if budget <= 0.0 {
-        return Comparison { a: vec![first_a], b: vec![first_b] };
-    }
-    let repeats = repeats(first_a.min(first_b));
-    let rounds = rounds(budget, repeats as f64 * (first_a + first_b));
-    let turns = (0..rounds).map(|_| (seconds(repeats, &mut a), seconds(repeats, &mut b)));
-    let (a, b) = turns.unzip();
+    let [a, b] = in_turn(budget, &mut [&mut a, &mut b]).try_into().expect("as many as were given");
     Comparison { a, b }
+}
+
+/// Times all of these in turn, A B C A B C, for about `budget` seconds, as [`alternate`] does two. Returns for each its
+/// seconds, one number a round.
+pub fn in_turn(budget: f64, works: &mut [&mut dyn FnMut()]) -> Vec<Vec<f64>> {
+    works.iter_mut().for_each(|work| work());
+    let first: Vec<f64> = works.iter_mut().map(|work| seconds(1, work)).collect();
+    if budget <= 0.0 {
+        return first.into_iter().map(|seconds| vec![seconds]).collect();
+    }
+    let repeats: Vec<usize> = first.iter().map(|&first| repeats(first)).collect();
+    let round = first.iter().zip(&repeats).map(|(first, &repeats)| first * repeats as f64).sum();
+    let mut results = vec![Vec::new(); works.len()];
+    for _ in 0..rounds(budget, round) {
+        for ((work, &repeats), result) in works.iter_mut().zip(&repeats).zip(&mut results) {
+            result.push(seconds(repeats, work));
+        }
+    }
+    results
 }
 
 /// The median seconds of one thing by itself, timed for about `budget` seconds: where a rate is wanted and not
 /// a ratio.
 pub fn alone(budget: f64, mut work: impl FnMut()) -> f64 {
-    work();
-    let first = seconds(1, &mut work);
-    if budget <= 0.0 {
-        return first;
-    }
-    let repeats = repeats(first);
-    let rounds = rounds(budget, repeats as f64 * first);
-    median(&(0..rounds).map(|_| seconds(repeats, &mut work)).collect::<Vec<_>>())
+    median(&in_turn(budget, &mut [&mut work])[0])
 }
 
 /// How often something that takes this long is repeated in one turn.
@@ -57,7 +60,7 @@ fn rounds(budget: f64, round: f64) -> usize {
 }
 
 /// Seconds of one run, the mean of `repeats`.
-fn seconds(repeats: usize, work: &mut impl FnMut()) -> f64 {
+fn seconds(repeats: usize, work: &mut dyn FnMut()) -> f64 {
     let start = Instant::now();
     for _ in 0..repeats {
         work();
@@ -94,9 +97,14 @@ impl Comparison {
     /// A quantile of the rounds' ratios A / B; between 0.25 and 0.75 lies the middle half.
     #[must_use]
     pub fn ratio_at(&self, quantile: f64) -> f64 {
-        let ratios: Vec<f64> = self.a.iter().zip(&self.b).map(|(a, b)| a / b).collect();
-        self::quantile(&ratios, quantile)
+        self::quantile(&ratios(&self.a, &self.b), quantile)
     }
+}
+
+/// The ratios a / b, round by round.
+#[must_use]
+pub fn ratios(a: &[f64], b: &[f64]) -> Vec<f64> {
+    a.iter().zip(b).map(|(a, b)| a / b).collect()
 }
 
 /// The median.

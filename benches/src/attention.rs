@@ -1,7 +1,9 @@
-//! Causal attention on random inputs: what `benches/attention.rs` and the peer of PyTorch time.
+//! Attention on random inputs: what `benches/attention.rs` and the peer of PyTorch time.
 
 use crate::samples;
-use tensor::kernels::attention::{Intervals, Problem, v0_naive, v1_intervals, v2_rows, v3_blocked};
+use std::fmt;
+use std::str::FromStr;
+use tensor::kernels::attention::{Intervals, LADDER, Problem, Rung};
 use tensor::{Accum, Grad};
 
 /// The sizes of one attention.
@@ -9,27 +11,47 @@ use tensor::{Accum, Grad};
 pub struct Shape {
     /// B, the sequences of the batch.
     pub batch: usize,
-    /// NH, the heads.
+    /// NH, the heads of queries.
     pub n_head: usize,
+    /// NKV, the heads of keys and values. Divides NH.
+    pub n_kv_head: usize,
     /// T, the positions of a sequence.
     pub time: usize,
     /// hs, the width of a head.
     pub head_size: usize,
 }
 
-/// From the training of `nano-cpu` and `baby` to long contexts.
-pub const SHAPES: [Shape; 4] = [
-    Shape::new(12, 4, 64, 32),
-    Shape::new(8, 6, 256, 64),
-    Shape::new(4, 6, 1024, 64),
-    Shape::new(1, 6, 4096, 64),
-];
+/// Which keys a query sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// Its own and all before it.
+    Causal,
+    /// All of them.
+    Bidirectional,
+    /// The last so many up to its own.
+    Window(usize),
+    /// Causal inside of a document of so many positions; documents follow one another.
+    Documents(usize),
+}
+
+/// One attention to be timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// B, NH, NKV, T and hs.
+    pub shape: Shape,
+    /// Which keys a query sees.
+    pub keys: Keys,
+}
+
+/// Floats of the queries, keys and values of the largest problem (half a GiB): each rung that is timed has about three times
+/// that.
+const LARGEST: usize = 1 << 27;
 
 impl Shape {
-    /// (B, NH, T, hs)
+    /// As many heads of keys and values as of queries: (B, NH, T, hs).
     #[must_use]
     pub const fn new(batch: usize, n_head: usize, time: usize, head_size: usize) -> Self {
-        Self { batch, n_head, time, head_size }
+        Self { batch, n_head, n_kv_head: n_head, time, head_size }
     }
 
     /// C, the width of the model.
@@ -38,55 +60,122 @@ impl Shape {
         self.n_head * self.head_size
     }
 
-    /// Floating point operations of a causal forward: two products of T^2/2 by hs in each head.
+    /// Queries, keys and values of one position: C + 2 NKV hs.
     #[must_use]
-    pub fn forward_flops(&self) -> f64 {
-        let pairs = (self.time * self.time) as f64 / 2.0;
-        4.0 * (self.batch * self.width()) as f64 * pairs
+    pub fn row_width(&self) -> usize {
+        (self.n_head + 2 * self.n_kv_head) * self.head_size
+    }
+}
+
+/// `B,NH,NKV,T,hs`
+impl FromStr for Shape {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let expected = || {
+            format!(
+                "expected B,NH,NKV,T,hs, five positive whole numbers such as 1,6,2,4096,64; found {text:?}"
+            )
+        };
+        let numbers: Result<Vec<usize>, _> = text.split(',').map(|number| number.trim().parse()).collect();
+        let numbers = numbers.map_err(|_| expected())?;
+        let [batch, n_head, n_kv_head, time, head_size] = numbers[..] else { return Err(expected()) };
+        if numbers.contains(&0) {
+            return Err(expected());
+        }
+        if !n_head.is_multiple_of(n_kv_head) {
+            return Err(format!(
+                "NKV must divide NH: each head of keys and values serves NH / NKV; found {text:?}"
+            ));
+        }
+        let heads = n_head.checked_add(n_kv_head.saturating_mul(2));
+        let floats = heads.and_then(|heads| {
+            [batch, time, head_size].iter().try_fold(heads, |n, &size| n.checked_mul(size))
+        });
+        if floats.is_none_or(|floats| floats > LARGEST) {
+            return Err(format!("B T (NH + 2 NKV) hs may be at most {LARGEST}; found {text:?}"));
+        }
+        Ok(Self { batch, n_head, n_kv_head, time, head_size })
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { batch, n_head, n_kv_head, time, head_size } = self;
+        let heads = if n_kv_head == n_head { n_head.to_string() } else { format!("{n_head}/{n_kv_head}") };
+        write!(f, "({batch}, {heads}, {time}, {head_size})")
+    }
+}
+
+impl Keys {
+    fn intervals(self, time: usize) -> Intervals {
+        match self {
+            Self::Causal => Intervals::causal(time),
+            Self::Bidirectional => Intervals::bidirectional(time, time),
+            Self::Window(window) => Intervals::sliding_window(time, window),
+            Self::Documents(length) => {
+                let lo = (0..time).map(|i| (i / length * length) as u32).collect();
+                Intervals::new(lo, (1..=time as u32).collect(), time)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Causal => f.write_str("causal"),
+            Self::Bidirectional => f.write_str("bidirectional"),
+            Self::Window(window) => write!(f, "window {window}"),
+            Self::Documents(length) => write!(f, "documents of {length}"),
+        }
+    }
+}
+
+impl Size {
+    /// Pairs of a query and a key that it sees, in all heads and sequences.
+    #[must_use]
+    pub fn pairs(&self) -> f64 {
+        let Shape { batch, n_head, time, .. } = self.shape;
+        let intervals = self.keys.intervals(time);
+        (0..time).map(|i| intervals.row(0, i).len() as f64).sum::<f64>() * (batch * n_head) as f64
     }
 
-    /// Floating point operations of a causal backward: five such products.
+    /// Floating point operations of a forward: two products of hs for each pair.
+    #[must_use]
+    pub fn forward_flops(&self) -> f64 {
+        4.0 * self.pairs() * self.shape.head_size as f64
+    }
+
+    /// Floating point operations of a backward: five such products.
     #[must_use]
     pub fn backward_flops(&self) -> f64 {
         2.5 * self.forward_flops()
     }
-}
 
-impl std::fmt::Display for Shape {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "({}, {}, {}, {})", self.batch, self.n_head, self.time, self.head_size)
+    /// The same with T of at most `time`, two sequences, and windows and documents in proportion; and how many times as
+    /// long the whole takes, as every rung's time grows with B T^2.
+    #[must_use]
+    pub fn small(&self, time: usize) -> (Self, f64) {
+        let Shape { batch, time: whole, .. } = self.shape;
+        let (small_batch, small_time) = (batch.min(2), whole.min(time));
+        let part = |length: usize| (length * small_time).div_ceil(whole);
+        let keys = match self.keys {
+            Keys::Window(window) => Keys::Window(part(window)),
+            Keys::Documents(length) => Keys::Documents(part(length)),
+            keys => keys,
+        };
+        let times = whole as f64 / small_time as f64;
+        let shape = Shape { batch: small_batch, time: small_time, ..self.shape };
+        (Self { shape, keys }, batch as f64 / small_batch as f64 * times * times)
     }
 }
 
-type Forward = fn(&Problem<'_>, &mut [f32], &mut [f32]);
-type Backward = fn(&Problem<'_>, &[f32], &[f32], &[f32], &mut Grad<'_>);
-
-/// A kernel for attention.
-#[derive(Clone, Copy)]
-pub struct Rung {
-    /// Its module's name.
-    pub name: &'static str,
-    forward: Forward,
-    backward: Backward,
-    /// Whether it is also timed where T is above 256: the others would take minutes.
-    pub is_fast: bool,
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.shape, self.keys)
+    }
 }
-
-/// The ladder, slowest first.
-pub const RUNGS: [Rung; 4] = [
-    Rung { name: "v0_naive", forward: v0_naive::forward, backward: v0_naive::backward, is_fast: false },
-    Rung {
-        name: "v1_intervals",
-        forward: v1_intervals::forward,
-        backward: v1_intervals::backward,
-        is_fast: false,
-    },
-    Rung { name: "v2_rows", forward: v2_rows::forward, backward: v2_rows::backward, is_fast: true },
-    Rung { name: "v3_blocked", forward: v3_blocked::forward, backward: v3_blocked::backward, is_fast: true },
-];
-
-/// The rung that training uses.
-pub const BEST: Rung = RUNGS[RUNGS.len() - 1];
 
 /// Inputs and room for all outputs.
 pub struct Attention {
@@ -97,23 +186,24 @@ pub struct Attention {
     dy: Vec<f32>,
     /// The output, (B, T, C).
     pub y: Vec<f32>,
-    /// The gradient of the input, (B, T, 3C).
+    /// The gradient of the input, (B, T, C + 2 NKV hs).
     pub dqkv: Vec<f32>,
 }
 
 impl Attention {
     /// Random queries, keys, values and gradient of the output.
     #[must_use]
-    pub fn new(shape: Shape) -> Self {
+    pub fn new(size: Size) -> Self {
+        let Size { shape, keys } = size;
         let positions = shape.batch * shape.time;
         Self {
             shape,
-            intervals: Intervals::causal(shape.time),
-            qkv: samples::floats(positions * 3 * shape.width(), 1),
+            intervals: keys.intervals(shape.time),
+            qkv: samples::floats(positions * shape.row_width(), 1),
             lse: vec![0.0; positions * shape.n_head],
             dy: samples::floats(positions * shape.width(), 2),
             y: vec![0.0; positions * shape.width()],
-            dqkv: vec![0.0; positions * 3 * shape.width()],
+            dqkv: vec![0.0; positions * shape.row_width()],
         }
     }
 
@@ -132,43 +222,88 @@ impl Attention {
 }
 
 fn problem<'a>(shape: Shape, qkv: &'a [f32], intervals: &'a Intervals) -> Problem<'a> {
-    let Shape { batch, n_head, time, head_size } = shape;
-    Problem { qkv, batch, time, n_head, n_kv_head: n_head, head_size, intervals, dropout: None }
+    let Shape { batch, n_head, n_kv_head, time, head_size } = shape;
+    Problem { qkv, batch, time, n_head, n_kv_head, head_size, intervals, dropout: None }
 }
 
-/// Compares a rung with the first one on a small problem of the same kind: the same heads, two sequences, and
-/// enough positions for several blocks.
+/// The largest error of each of these rungs against the first of the ladder, in parts of the largest element of the output
+/// and of the gradients.
 ///
 /// # Panics
-/// If they differ by more than 10^-5 of the largest element.
-pub fn check(rung: Rung, shape: Shape) {
-    let small = Shape { batch: shape.batch.min(2), time: shape.time.min(300), ..shape };
-    let results = [RUNGS[0], rung].map(|rung| {
-        let mut attention = Attention::new(small);
+/// If one is above 10^-5.
+#[must_use]
+pub fn errors(rungs: &[Rung], size: Size) -> Vec<[f64; 2]> {
+    let computed = |rung: Rung| {
+        let mut attention = Attention::new(size);
         attention.forward(rung);
         attention.backward(rung);
         attention
-    });
-    let [reference, result] = &results;
-    let errors =
-        [samples::difference(&result.y, &reference.y), samples::difference(&result.dqkv, &reference.dqkv)];
-    let good = errors.iter().all(|&error| error <= 1e-5);
-    assert!(good, "attention {small}: {} is off by {errors:?} (output, gradients)", rung.name);
+    };
+    let reference = computed(LADDER[0]);
+    let error = |rung: &Rung| {
+        if rung.name == LADDER[0].name {
+            return [0.0; 2];
+        }
+        let result = computed(*rung);
+        let errors = [
+            samples::difference(&result.y, &reference.y),
+            samples::difference(&result.dqkv, &reference.dqkv),
+        ];
+        let good = errors.iter().all(|&error| error <= 1e-5);
+        assert!(good, "attention {size}: {} is off by {errors:?} (output, gradients)", rung.name);
+        errors
+    };
+    rungs.iter().map(error).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const CAUSAL: Size = Size { shape: Shape::new(3, 2, 70, 16), keys: Keys::Causal };
+
     #[test]
     fn all_rungs_pass_the_check() {
-        RUNGS.into_iter().for_each(|rung| check(rung, Shape::new(3, 2, 70, 16)));
+        let grouped = Shape { n_kv_head: 1, ..CAUSAL.shape };
+        for keys in [Keys::Causal, Keys::Bidirectional, Keys::Window(9), Keys::Documents(32)] {
+            assert_eq!(errors(LADDER, Size { shape: grouped, keys }).len(), LADDER.len());
+        }
     }
 
     #[test]
-    #[should_panic(expected = "v0_naive is off")]
+    #[should_panic(expected = "v4_wrong is off")]
     fn a_wrong_rung_does_not_pass_it() {
-        let nothing: Backward = |_, _, _, _, dqkv| dqkv.to.fill(0.0);
-        check(Rung { backward: nothing, ..RUNGS[0] }, Shape::new(1, 1, 8, 4));
+        let wrong = Rung { name: "v4_wrong", backward: |_, _, _, _, dqkv| dqkv.to.fill(0.0), ..LADDER[0] };
+        let _ = errors(&[wrong], CAUSAL);
+    }
+
+    #[test]
+    fn shapes_are_read_or_refused_with_what_is_expected() {
+        assert_eq!("1,6,2,4096,64".parse(), Ok(Shape { n_kv_head: 2, ..Shape::new(1, 6, 4096, 64) }));
+        let error = |text: &str| text.parse::<Shape>().unwrap_err();
+        assert!(error("1,6,4096,64").contains("expected B,NH,NKV,T,hs"));
+        assert!(error("1,6,0,4096,64").contains("positive"));
+        assert!(error("1,6,4,4096,64").contains("divide"));
+        assert!(error("1,6,6,99999999999,64").contains("at most"));
+        assert!(error("1,18446744073709551615,1,1,1").contains("at most"));
+    }
+
+    #[test]
+    fn work_is_what_is_seen() {
+        let pairs = |keys| Size { shape: Shape::new(2, 3, 6, 4), keys }.pairs();
+        let heads = 6.0;
+        assert_eq!(pairs(Keys::Causal), heads * 21.0);
+        assert_eq!(pairs(Keys::Bidirectional), heads * 36.0);
+        assert_eq!(pairs(Keys::Window(2)), heads * 11.0);
+        assert_eq!(pairs(Keys::Documents(4)), heads * (10.0 + 3.0));
+    }
+
+    #[test]
+    fn a_small_one_stands_for_the_large_one() {
+        let large = Size { shape: Shape::new(8, 6, 1024, 64), keys: Keys::Window(256) };
+        let (small, times) = large.small(256);
+        assert_eq!((small.shape, small.keys), (Shape::new(2, 6, 256, 64), Keys::Window(64)));
+        assert_eq!(times, 64.0);
+        assert_eq!(CAUSAL.small(256).1, 1.5);
     }
 }

@@ -3,6 +3,7 @@
 use crate::alternate::alone;
 use crate::samples;
 use std::fs::read_to_string;
+use std::process::Command;
 use tensor::kernels::gemm::{Init, Mat, gemm};
 use tensor::kernels::matvec::matvec;
 use tensor::kernels::simd::Path;
@@ -37,11 +38,33 @@ pub fn processor() -> String {
 pub fn describe() {
     let threads = rayon::current_num_threads();
     println!("{}, {threads} threads, {} kernels", processor(), Path::current());
-    let load =
-        read_to_string("/proc/loadavg").ok().and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
-    if let Some(load) = load.filter(|&load| load > 0.5) {
+    if let Some(load) = load().filter(|&load| load > QUIET) {
         println!("The load is {load} already: other work runs here, and the times below are noise.");
     }
+}
+
+/// Where [`load`] is above this, times are noise.
+pub const QUIET: f64 = 0.5;
+
+/// How many threads wanted to compute in the last minute, on average, where Linux tells it.
+#[must_use]
+pub fn load() -> Option<f64> {
+    read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
+}
+
+/// The commit that is checked out, with `+` behind it if files have changed since; `unknown` without git.
+#[must_use]
+pub fn commit() -> String {
+    let git = |arguments: &[&str]| {
+        let output =
+            Command::new("git").current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).output().ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        output.status.success().then(|| text.trim().to_string())
+    };
+    let Some(commit) = git(&["rev-parse", "--short=10", "HEAD"]) else { return "unknown".to_string() };
+    let changed =
+        git(&["status", "--porcelain", "--untracked-files=no"]).is_none_or(|files| !files.is_empty());
+    if changed { commit + "+" } else { commit }
 }
 
 /// The largest number of bytes of memory that this process had so far, where Linux tells it.
@@ -69,15 +92,21 @@ pub fn forget_peak_memory() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
-/// Floating point operations a second of our own product of two matrices of 1024 by 1024, on the threads of the
-/// current pool: what this machine can do, and what kernels are held against.
-#[must_use]
-pub fn sgemm_rate(budget: f64) -> f64 {
+/// Our own product of two matrices of 1024 by 1024, on the threads of the current pool: what this machine can do, and
+/// what kernels are held against. Returns it, and its floating point operations.
+pub fn sgemm() -> (impl FnMut(), f64) {
     const N: usize = 1024;
     let (a, b) = (samples::floats(N * N, 1), samples::floats(N * N, 2));
     let mut c = vec![0.0; N * N];
-    let product = || gemm(&mut c, Mat::new(&a, N, N), Mat::new(&b, N, N), Init::Zero);
-    2.0 * (N * N * N) as f64 / alone(budget, product)
+    let product = move || gemm(&mut c, Mat::new(&a, N, N), Mat::new(&b, N, N), Init::Zero);
+    (product, 2.0 * (N * N * N) as f64)
+}
+
+/// Floating point operations a second of [`sgemm`].
+#[must_use]
+pub fn sgemm_rate(budget: f64) -> f64 {
+    let (product, flops) = sgemm();
+    flops / alone(budget, product)
 }
 
 /// Bytes a second that all threads of the current pool together read from memory: a matrix, far larger than the caches,

@@ -3,6 +3,7 @@
 use crate::alternate::median;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 /// Whether this is `cargo bench`. Otherwise (`cargo test --benches`) everything runs once, to see that it does.
@@ -26,15 +27,23 @@ pub fn is_wanted(name: &str) -> bool {
 }
 
 /// Criterion with short series: what is measured takes microseconds to seconds and scatters little, and the
-/// comparisons do not come from here.
+/// comparisons do not come from here. A filter that is no regular expression ends the program.
 #[must_use]
 pub fn criterion() -> Criterion {
-    Criterion::default()
+    let configured = Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_millis(1500))
-        .without_plots()
-        .configure_from_args()
+        .without_plots();
+    // Criterion panics at such a filter, with a message that says what is wrong with it.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let configured = catch_unwind(AssertUnwindSafe(|| configured.configure_from_args()));
+    std::panic::set_hook(hook);
+    configured.unwrap_or_else(|message| {
+        eprintln!("error: {}", message.downcast_ref::<String>().map_or("a wrong filter", |message| message));
+        std::process::exit(2)
+    })
 }
 
 /// A group of series.

@@ -7,8 +7,14 @@ pub fn print(title: &str, header: &[&str], rows: &[Vec<String>]) {
     }
 }
 
-/// Writes a table on stdout; the first column is left-aligned.
+/// Writes a table on stdout, with its title.
 pub fn write(title: &str, header: &[&str], rows: &[Vec<String>]) {
+    println!("\n{title}\n\n{}", markdown(header, rows).trim_end());
+}
+
+/// A table in Markdown, a line a row; the first column is left-aligned.
+#[must_use]
+pub fn markdown(header: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.max().unwrap_or(0).max(header[column].chars().count())
@@ -19,13 +25,12 @@ pub fn write(title: &str, header: &[&str], rows: &[Vec<String>]) {
             0 => format!("{cell:<width$}"),
             _ => format!("{cell:>width$}"),
         });
-        format!("| {} |", padded.collect::<Vec<_>>().join(" | "))
+        format!("| {} |\n", padded.collect::<Vec<_>>().join(" | "))
     };
-    println!("\n{title}\n");
-    println!("{}", line(&header.iter().map(ToString::to_string).collect::<Vec<_>>()));
     let rule = |column: usize| if column == 0 { "---".to_string() } else { "---:".to_string() };
-    println!("{}", line(&(0..header.len()).map(rule).collect::<Vec<_>>()));
-    rows.iter().for_each(|row| println!("{}", line(row)));
+    let head = line(&header.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let rule = line(&(0..header.len()).map(rule).collect::<Vec<_>>());
+    head + &rule + &rows.iter().map(|row| line(row)).collect::<String>()
 }
 
 /// Seconds with three digits, in a unit that suits them.

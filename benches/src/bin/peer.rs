@@ -1,7 +1,7 @@
 //! newleaf's side of `peers/compare.py`: reads one JSON request a line, answers each with one JSON line. The
 //! protocol is in `peers/README.md`.
 
-use benches::attention::{Attention, BEST, Shape};
+use benches::attention::{Attention, Keys, Shape, Size};
 use benches::decoding::Writer;
 use benches::{machine, samples};
 use gpt::config::GptConfig;
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::{BufRead, Write};
 use std::time::Instant;
+use tensor::kernels::attention::TRAINING;
 use tensor::kernels::simd::Path;
 
 /// Repetitions that are not timed: in the first the pool's buffers are made, and in a later round the other peer
@@ -46,7 +47,7 @@ fn main() {
 /// Something set up once and timed in every round.
 enum Work {
     Step { trainer: Box<Trainer>, text: Vec<u32> },
-    Attention(Attention),
+    Attention { attention: Attention, forward: bool, backward: bool },
     Decode { writer: Box<Writer>, tokens: usize },
 }
 
@@ -108,7 +109,18 @@ impl Work {
             Some("step") => Self::step(request),
             Some("attention") => {
                 let [b, nh, t, hs] = ["b", "nh", "t", "hs"].map(|name| count(request, name));
-                Ok(Self::Attention(Attention::new(Shape::new(b?, nh?, t?, hs?))))
+                let (forward, backward) = match request["pass"].as_str() {
+                    None if request["pass"].is_null() => (true, true),
+                    Some("forward") => (true, false),
+                    Some("backward") => (false, true),
+                    _ => {
+                        return Err(format!("pass: expected forward or backward; found {}", request["pass"]));
+                    }
+                };
+                let shape = Shape::new(b?, nh?, t?, hs?);
+                let mut attention = Attention::new(Size { shape, keys: Keys::Causal });
+                attention.forward(TRAINING); // a backward alone reads its results
+                Ok(Self::Attention { attention, forward, backward })
             }
             _ => Self::decode(request),
         }
@@ -148,9 +160,13 @@ impl Work {
     fn once(&mut self) -> Result<(), String> {
         match self {
             Self::Step { trainer, text } => trainer.step(text).map(drop).map_err(|error| error.to_string()),
-            Self::Attention(attention) => {
-                attention.forward(BEST);
-                attention.backward(BEST);
+            Self::Attention { attention, forward, backward } => {
+                if *forward {
+                    attention.forward(TRAINING);
+                }
+                if *backward {
+                    attention.backward(TRAINING);
+                }
                 Ok(())
             }
             Self::Decode { writer, tokens } => {

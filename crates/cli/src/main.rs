@@ -10,15 +10,27 @@ mod flags;
 mod work;
 
 use clap::Command;
-use commands::{COMMANDS, run_subcommand, with_subcommands};
+use commands::{COMMANDS, overview, run_subcommand, with_subcommands};
 use screen::failure::Failure;
 use std::process::ExitCode;
 
-const ABOUT: &str = "Train your own small GPT on an ordinary computer.
+/// What `newleaf` alone says, and `newleaf --help`.
+fn help() -> String {
+    format!(
+        "newleaf {}: train your own small GPT on an ordinary computer
 
-  newleaf train                            a model of the stories that ship inside, in about half a minute
-  newleaf train --data my.txt --out my     a model of your own text
-  newleaf sample --model my                write with it";
+  newleaf train                           the stories that ship inside, about a minute
+  newleaf train --data my.txt --out my    your own text
+  newleaf sample --model my               text of it
+
+{}
+newleaf COMMAND -h shows the flags that most people use, newleaf COMMAND --help all.
+Every command takes --threads N (default: all cores; the results do not depend on it).
+",
+        env!("CARGO_PKG_VERSION"),
+        overview(COMMANDS)
+    )
+}
 
 fn command() -> Command {
     let threads = clap::Arg::new("threads")
@@ -27,7 +39,8 @@ fn command() -> Command {
         .value_name("N")
         .value_parser(clap::value_parser!(u16).range(1..=1024))
         .help("Threads to compute with [default: all cores]; the results do not depend on it");
-    let newleaf = Command::new("newleaf").version(env!("CARGO_PKG_VERSION")).about(ABOUT).arg(threads);
+    let newleaf =
+        Command::new("newleaf").version(env!("CARGO_PKG_VERSION")).override_help(help()).arg(threads);
     with_subcommands(newleaf, COMMANDS)
 }
 

@@ -49,7 +49,7 @@ fn texts_that_cannot_be_read() {
     let one = place.write("one.txt", b"a".repeat(1000));
     place.refuses(&mut train(&place, &one, &[]), &["one"]);
     let short = place.write("short.txt", b"short text");
-    place.refuses(&mut train(&place, &short, &[]), &["short.txt", "block_size 8", "--block-size"]);
+    place.refuses(&mut train(&place, &short, &[]), &["short.txt", "block_size 8", "give a longer text"]);
 }
 
 #[test]

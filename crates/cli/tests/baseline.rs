@@ -151,7 +151,7 @@ fn a_test_file_and_flags_that_do_not_fit_are_refused() {
     fs::write(path.join("strange.csv"), "label,text\n1,new and good\nmaybe,new and odd\n").unwrap();
     let words = ["strange.csv", "the test part", "\"maybe\"", "\"0\", \"1\""];
     refuses(path, &mut baseline(path, &["--train", "good.csv", "--test", "strange.csv"]), &words);
-    let words = ["at least 50", "not in the training file"];
+    let words = ["at least 50", "not in the other files"];
     refuses(path, &mut baseline(path, &["--train", "good.csv", "--test", "good.csv"]), &words);
     for ngrams in ["0", "6", "x"] {
         refuses(

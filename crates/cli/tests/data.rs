@@ -158,8 +158,7 @@ fn a_split_by_document() {
     let place = Place::new();
     let stories: Vec<String> = (0..200).map(|i| format!("Story {i}\n\nIt was told on day {i}.\n")).collect();
     place.write("stories.txt", stories.join("* * *\n"));
-    let mut command =
-        newleaf(&place, "data split --in stories.txt --frac .8,.1,.1 --out parts --json");
+    let mut command = newleaf(&place, "data split --in stories.txt --frac .8,.1,.1 --out parts --json");
     let report = common::json(command.args(["--mark", "* * *"]));
     let of = |part: &str| report[part]["documents"].as_u64().unwrap();
     assert_eq!(of("train") + of("val") + of("test"), 200);
@@ -184,8 +183,7 @@ fn packed_documents() {
     place.write("letters.txt", "onetwlis\n".repeat(20));
     let tiny = "--n-layer=1 --n-head=1 --n-embd=8 --block-size=4 --batch-size=2 --max-iters=1 --eval-iters=1";
     json(&place, &format!("train --data letters.txt --out run {tiny} --sample-length=1"));
-    let report =
-        json(&place, "data pack --in a.jsonl --tokenizer run/best --out a.bin");
+    let report = json(&place, "data pack --in a.jsonl --tokenizer run/best --out a.bin");
     let expected = ["one\n\n", "two\nlines\n\n"].concat().len();
     assert_eq!((&report["tokens"], &report["documents"]), (&expected.into(), &2.into()));
     fs::write(place.path("ids.bin"), [1, 0, 2, 0]).unwrap();
@@ -209,9 +207,21 @@ fn other_encodings() {
     for (name, how, text) in [
         ("a.txt", "--format lines", poems(&|poem| poem + "\r\n")),
         ("b.txt", "--mark 完", poems(&|poem| poem + "\n\n夜来风雨声。\n完\n")),
-        ("c.csv", "--text-column 诗", "诗,作者\n".to_string() + &poems(&|poem| format!("\"“{poem}”\n夜来\",孟\n"))),
-        ("e.tsv", "--text-column 诗", "诗\t作者\n".to_string() + &poems(&|poem| format!("\"“{poem}”\n夜来\"\t5\" 孟\n"))),
-        ("d.jsonl", "--text-column text", poems(&|poem| format!("{{ \"text\":\"{poem}\", \"by\":\"孟\" }}\n"))),
+        (
+            "c.csv",
+            "--text-column 诗",
+            "诗,作者\n".to_string() + &poems(&|poem| format!("\"“{poem}”\n夜来\",孟\n")),
+        ),
+        (
+            "e.tsv",
+            "--text-column 诗",
+            "诗\t作者\n".to_string() + &poems(&|poem| format!("\"“{poem}”\n夜来\"\t5\" 孟\n")),
+        ),
+        (
+            "d.jsonl",
+            "--text-column text",
+            poems(&|poem| format!("{{ \"text\":\"{poem}\", \"by\":\"孟\" }}\n")),
+        ),
     ] {
         let split = |name: &str, out: &str| {
             json(&place, &format!("data split --in {name} {how} --frac .5,.5 --out {out}"));
@@ -269,16 +279,25 @@ fn input_that_makes_no_sense() {
             "data split --in gbk.txt --format lines --out p",
             &["gbk.txt", "byte offset 4", "say which", "--encoding"],
         ),
-        ("data split --in gbk.txt --format lines --encoding UTF-8 --out p", &["gbk.txt, byte offset 4, line 2"]),
+        (
+            "data split --in gbk.txt --format lines --encoding UTF-8 --out p",
+            &["gbk.txt, byte offset 4, line 2"],
+        ),
         ("data split --in a.txt --format lines --encoding utf-88 --out p", &["a.txt", "utf-88"]),
         ("data split --in nul.txt --format lines --out p", &["nul.txt", "byte offset 4, line 2"]),
         ("data split --in utf16.txt --format lines --out p", &["utf16.txt", "UTF-16LE", "1 documents"]),
         ("data split --in a.txt --mark === --out p", &["a.txt", "\"===\"", "--mark"]),
         ("data split --in a.txt --text-column text --out p", &["a.txt", "--text-column", "the format text"]),
-        ("data split --in label.csv --text-column review --out p", &["label.csv, line 1", "\"review\"", "\"label\""]),
+        (
+            "data split --in label.csv --text-column review --out p",
+            &["label.csv, line 1", "\"review\"", "\"label\""],
+        ),
         ("data split --in label.csv --group product --out p", &["label.csv, line 2", "product", "--group"]),
         ("data split --in marked.txt --out p", &["marked.txt", "0 documents"]),
-        ("data split --in q.csv --out p", &["q.csv, line 2", "the quote that closes the field", "--quotes none"]),
+        (
+            "data split --in q.csv --out p",
+            &["q.csv, line 2", "the quote that closes the field", "--quotes none"],
+        ),
         ("data split --in header.csv --out p", &["header.csv", "0 documents"]),
         ("data split --in a.txt --format word --out p", &["word", "\"lines\""]),
         ("data split --in a.txt --format lines --frac .5,.6 --out p", &["frac", "add up to 1"]),

@@ -38,7 +38,10 @@ fn lone_quotation_marks() {
     let parts = report(&place, "data split --in a.tsv --out parts --json");
     let documents = ["train", "val", "test"].map(|part| parts[part]["documents"].as_u64().unwrap());
     assert_eq!(documents.iter().sum::<u64>(), 300);
-    stdout(&mut newleaf_in(place.folder(), &["clean", "--in", "a.tsv", "--out", "b.tsv", "--quotes", "none"]));
+    stdout(&mut newleaf_in(
+        place.folder(),
+        &["clean", "--in", "a.tsv", "--out", "b.tsv", "--quotes", "none"],
+    ));
     assert_eq!(fs::read(place.path("a.tsv")).unwrap(), fs::read(place.path("b.tsv")).unwrap());
     // Read as RFC 4180 says, two rows become one; the program says where a field goes on.
     place.write("two.tsv", "label\ttext\nx\t\"one\ntwo\"\n");
@@ -55,10 +58,15 @@ fn packing_counts_what_it_encodes() {
     for name in ["a.jsonl", "a.csv"] {
         let packed = report(&place, &format!("data pack --in {name} --out {name}.bin --json"));
         // 你 好 a b, a tab and a line end.
-        assert_eq!((packed["vocab_size"].as_u64(), packed["tokens"].as_u64()), (Some(6), Some(9)), "{packed}");
+        assert_eq!(
+            (packed["vocab_size"].as_u64(), packed["tokens"].as_u64()),
+            (Some(6), Some(9)),
+            "{packed}"
+        );
     }
     assert_eq!(
-        report(&place, "data pack --in a.jsonl --by doc --field text --out b.bin --json")["vocab_size"].as_u64(),
+        report(&place, "data pack --in a.jsonl --by doc --field text --out b.bin --json")["vocab_size"]
+            .as_u64(),
         Some(6)
     );
 }
@@ -82,7 +90,11 @@ fn rare_labels_are_learnt() {
     // In files of their own labels stand as they are: all that are unknown are named.
     place.write("test.csv", "label,text\nfine,x\nodd,y\nfine,z\n");
     let words = ["the test part", "\"fine\", \"odd\" (3 of 3 texts)"];
-    refuses(place.folder(), &mut newleaf_in(place.folder(), &["baseline", "--train", "a.csv", "--test", "test.csv"]), &words);
+    refuses(
+        place.folder(),
+        &mut newleaf_in(place.folder(), &["baseline", "--train", "a.csv", "--test", "test.csv"]),
+        &words,
+    );
 }
 
 /// Rows without a label are left out and counted; 1 and 1.0 are one label (flair 2213; an integer column with gaps).
@@ -115,11 +127,16 @@ fn blank_labels_and_numbers() {
 fn no_text_is_in_two_parts() {
     let place = Place::new();
     let row = |i: usize| format!("{},text number {i}\n", i % 2);
-    let table = |range: std::ops::Range<usize>| "label,text\n".to_string() + &range.map(row).collect::<String>();
+    let table =
+        |range: std::ops::Range<usize>| "label,text\n".to_string() + &range.map(row).collect::<String>();
     place.write("a.csv", table(0..100));
     place.write("b.csv", table(100..200));
     let both = ["baseline", "--train", "a.csv", "--dev", "b.csv", "--test", "b.csv"];
-    refuses(place.folder(), &mut newleaf_in(place.folder(), &both), &["100, 100 and 0", "not in the other files"]);
+    refuses(
+        place.folder(),
+        &mut newleaf_in(place.folder(), &both),
+        &["100, 100 and 0", "not in the other files"],
+    );
     place.write("c.csv", table(150..250));
     let found = report(&place, "baseline --train a.csv --dev b.csv --test c.csv --json");
     assert_eq!((&found["rows"]["test"], &found["dropped"]), (&50.into(), &50.into()));
@@ -139,7 +156,10 @@ fn one_rule_of_division() {
     }
     let grouped = report(&place, "baseline --train a.csv --group product --json");
     assert_eq!(rows(&grouped), 1155);
-    assert!(["validation", "test"].iter().all(|part| grouped["rows"][part].as_u64().unwrap().is_multiple_of(5)), "{grouped}");
+    assert!(
+        ["validation", "test"].iter().all(|part| grouped["rows"][part].as_u64().unwrap().is_multiple_of(5)),
+        "{grouped}"
+    );
 }
 
 /// One bad row, one bad page (claude-code-log 139): half of a surrogate pair, a line that is no object, a page in another
@@ -150,9 +170,16 @@ fn bad_rows_are_counted() {
     place.write("a.jsonl", "{\"text\":\"one\"}\n{\"text\":\"two \\ud83d\"}\n");
     let notes = said(&place, "clean --in a.jsonl --out b.jsonl");
     assert!(notes.contains("1 halves of surrogate pairs"), "{notes}");
-    assert_eq!(fs::read_to_string(place.path("b.jsonl")).unwrap(), "{\"text\":\"one\"}\n{\"text\":\"two \u{FFFD}\"}\n");
+    assert_eq!(
+        fs::read_to_string(place.path("b.jsonl")).unwrap(),
+        "{\"text\":\"one\"}\n{\"text\":\"two \u{FFFD}\"}\n"
+    );
     place.write("c.jsonl", "{\"text\":\"one\"}\n{\"text\":\n{\"id\":1}\n{\"text\":\"two\",\"x\":1e400}\n");
-    refuses(place.folder(), &mut newleaf_in(place.folder(), &["clean", "--in", "c.jsonl", "--out", "d.jsonl"]), &["line 2", "--skip-bad"]);
+    refuses(
+        place.folder(),
+        &mut newleaf_in(place.folder(), &["clean", "--in", "c.jsonl", "--out", "d.jsonl"]),
+        &["line 2", "--skip-bad"],
+    );
     let found = report(&place, "clean --in c.jsonl --out d.jsonl --skip-bad --json");
     assert_eq!((&found["documents_out"], &found["skipped"]), (&2.into(), &2.into()));
     place.write("p.html", "<p>a page</p>");
@@ -175,7 +202,8 @@ fn standard_input() {
     };
     assert_eq!(clean(&[], "one\n\n\ntwo \n"), "one\n\ntwo\n");
     assert_eq!(clean(&["--format", "jsonl"], "{\"text\":\"one\"}"), "one\n");
-    let mut command = newleaf_in(place.folder(), &["data", "split", "--in", "-", "--format", "lines", "--out", "parts"]);
+    let mut command =
+        newleaf_in(place.folder(), &["data", "split", "--in", "-", "--format", "lines", "--out", "parts"]);
     stdout(command.write_stdin((0..200).map(|i| format!("line {i}\n")).collect::<String>()));
     assert_eq!(fs::read_dir(place.path("parts")).unwrap().count(), 3);
 }

@@ -69,7 +69,8 @@ fn the_picture_is_whole_and_needs_nothing_from_elsewhere() {
     let html = fs::read_to_string(path.join("drift.html")).unwrap();
     assert!(is_well_formed(&svg), "{svg}");
     assert!(
-        svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\"") && svg.contains("other &lt;&amp;>.txt")
+        svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\"")
+            && svg.contains("other &lt;&amp;&gt;.txt")
     );
     assert!(!is_well_formed("<a><b></a>") && !is_well_formed("<a>&</a>"), "the check itself can fail");
     for number in ["NaN", "inf"] {
@@ -111,6 +112,10 @@ fn bad_input_is_refused_before_anything_is_written() {
         (
             &["--train", "train.txt", "--test", "same.txt", "--html", "./same.txt"],
             &["same.txt", "would replace"],
+        ),
+        (
+            &["--train", "train.txt", "--test", "same.txt", "--html", "a.x", "--svg", "./a.x"],
+            &["a.x", "one file", "two paths"],
         ),
         (&["--train", "train.txt"], &["--test"]),
     ];

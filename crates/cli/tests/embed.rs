@@ -65,7 +65,7 @@ fn trained_vectors_know_their_like() {
     for (method, more) in [("sgns", &["--learning-rate=0.1", "--epochs=20"][..]), ("glove", &["--keep=word"])]
     {
         for format in ["text", "binary", "glove"] {
-            let flags = ["--json", "--method", method, "--format", format];
+            let flags = ["--json", "--method", method, "--out-format", format];
             let summary = json(train(&place, "v", &flags).args(more));
             assert_eq!((summary["words"].as_u64(), summary["dim"].as_u64()), (Some(15), Some(10)));
             assert!(summary["loss"].is_number() && summary["words_per_s"].as_f64().unwrap() > 0.0);
@@ -222,7 +222,7 @@ fn wrong_questions_and_flags_are_refused() {
         place.refuses(&mut train(&place, "v2", &[flag]), &[word]);
     }
     place.refuses(&mut train(&place, "no/such/folder/v", &[]), &["existing directory"]);
-    place.refuses(&mut train(&place, "text.txt", &[]), &["is the text itself"]);
+    place.refuses(&mut train(&place, "text.txt", &[]), &["would replace"]);
     let stop = place.write("stop.txt", "the\nof and\n");
     place.refuses(
         &mut train(&place, "v2", &["--stop-words", stop.to_str().unwrap()]),

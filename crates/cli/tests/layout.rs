@@ -44,11 +44,13 @@ fn every_file_of_integration_tests_is_run() {
     assert!(crates >= 6, "{crates} crates with tests");
 }
 
-/// The modules that a file lists in `commands! { .. }`: a line is a name, and perhaps `: kind`.
+/// The modules that a file lists in `commands! { .. }`: a line is a name, and perhaps `: kind`; headings are around
+/// them.
 fn listed(root: &str) -> BTreeSet<String> {
     let lines =
         root.lines().skip_while(|line| *line != "commands! {").skip(1).take_while(|line| *line != "}");
-    lines.map(|line| line.trim().trim_end_matches(',').split(':').next().unwrap().to_string()).collect()
+    let names = lines.map(str::trim).filter(|line| !line.ends_with(['{', '}']));
+    names.map(|line| line.trim_end_matches(',').split(':').next().unwrap().to_string()).collect()
 }
 
 /// A command whose line is missing would not exist, and nothing would say so.

@@ -3,7 +3,7 @@
 #[allow(dead_code, reason = "the other tests need the rest")]
 mod common;
 
-use common::{json, json_file, newleaf, newleaf_in, refuses};
+use common::{fails, json, json_file, newleaf, newleaf_in, refuses};
 
 #[test]
 fn a_plan_names_a_model_and_what_it_takes() {
@@ -72,6 +72,19 @@ fn a_training_follows_its_plan_and_says_how_wrong_it_was() {
     }
     assert!(info["outcome"]["seconds"].as_f64().unwrap() > 0.0);
     assert!(info["outcome"]["best_val_loss"].as_f64().unwrap() < 4.0);
+    let limit = info["plan"]["time_limit_s"].as_f64().unwrap();
+    assert!(limit < 5.0 && info["plan"]["seconds"].as_f64().unwrap() < limit, "{}", info["plan"]);
+    // On a machine that others use, the limit may come before the last update: then both say so.
     let max_iters = info["config"]["train"]["max_iters"].as_u64().unwrap();
-    assert!(stderr.contains(&format!("done:  {max_iters} updates")), "{stderr}");
+    let out_of_time = info["outcome"]["out_of_time"] == true;
+    assert_eq!(stderr.contains("stopped at the limit of --time"), out_of_time, "{stderr}");
+    assert_eq!(stderr.contains(&format!("done:  {max_iters} updates")), !out_of_time, "{stderr}");
+
+    // Where the run cannot begin is said before anything is measured.
+    let measured = |out: &str| {
+        let mut train = newleaf_in(folder.path(), &["train", "--time=60s", "--out", out]);
+        let told = fails(train.args(small), 2, &["another run"]);
+        told.contains("measuring")
+    };
+    assert!(!measured("run"));
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
-const TINY: [&str; 10] = [
+pub(crate) const TINY: [&str; 10] = [
     "--n-layer=1",
     "--n-head=2",
     "--n-embd=16",
@@ -20,7 +20,7 @@ const TINY: [&str; 10] = [
     "--log-interval=1",
 ];
 
-fn train(folder: &Path, out: &str, more: &[&str]) {
+pub(crate) fn train(folder: &Path, out: &str, more: &[&str]) {
     newleaf_in(folder, &["train", "--out", out]).args(TINY).args(more).assert().success();
 }
 
@@ -36,7 +36,7 @@ fn trained() -> &'static Path {
 }
 
 /// A folder with copies of what a report reads of the run, under these names.
-fn copies(names: &[&str]) -> TempDir {
+pub(crate) fn copies(names: &[&str]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for name in names {
         fs::create_dir(folder.path().join(name)).unwrap();
@@ -47,7 +47,7 @@ fn copies(names: &[&str]) -> TempDir {
     folder
 }
 
-fn change_info(run: &Path, change: impl Fn(&mut Value)) {
+pub(crate) fn change_info(run: &Path, change: impl Fn(&mut Value)) {
     let path = run.join("run.json");
     let mut info = json_file(&path);
     change(&mut info);
@@ -66,7 +66,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// A page that is whole, loads nothing and has only numbers as places.
-fn check_page(page: &str) {
+pub(crate) fn check_page(page: &str) {
     let html = page.strip_prefix("<!DOCTYPE html>\n").expect("an HTML page");
     assert!(is_well_formed(html), "{html}");
     for foreign in
@@ -112,18 +112,19 @@ fn a_page_holds_the_curves_and_the_figures_of_a_run() {
         losses.iter().copied().fold(9.9, f64::min) - 0.5
     );
     for part in [
+        &format!("Your model's validation loss is {best}; the n-gram baseline reaches {count}: "),
+        "smaller is better",
         &format!("validation {last}"),
         &format!("<tr><th>best validation loss</th><td>{best} after"),
-        &format!("counting reaches {count}"),
+        &format!("n-gram baseline {count}"),
         &above,
         "floor 0.5000",
-        "tokens trained on",
-        "time trained, seconds",
-        "Loss, nats per token",
+        "updates (1,280 tokens)",
+        "nats per token",
         "Learning rate",
         "Norm of the gradient",
-        "Tokens per second",
-        "Milliseconds per update",
+        "tokens per second",
+        "<dt>overfitting</dt>",
         "after 0 updates",
         "after 15 updates",
         "<tr><th>updates</th><td>20 of 20</td>",
@@ -133,6 +134,10 @@ fn a_page_holds_the_curves_and_the_figures_of_a_run() {
     ] {
         assert!(page.contains(part), "{part} is not in the page");
     }
+    // First the verdict, then the samples, then the curves.
+    let places =
+        ["class=\"lead\"", "What the model writes", "<svg", "<table"].map(|part| page.find(part).unwrap());
+    assert!(places.is_sorted(), "{places:?}");
     // The parameters that the program counts itself.
     let model = common::json(&mut newleaf_in(trained(), &["info", "run", "--json"]));
     assert_eq!(figures["parameters"], model["model"]["parameters"]);
@@ -145,14 +150,17 @@ fn a_page_holds_the_curves_and_the_figures_of_a_run() {
     );
 }
 
-/// The places of the points of the curves of a class.
-fn places(svg: &str, class: &str) -> Vec<Vec<(f64, f64)>> {
-    let curves = svg.split("<polyline points=\"").skip(1);
-    let curves =
-        curves.filter(|curve| curve.split("/>").next().unwrap().contains(&format!("class=\"{class}\"")));
+/// The places of the points of the curves of a colour, of at least five points.
+fn places(svg: &str, colour: &str) -> Vec<Vec<(f64, f64)>> {
+    let curves = svg.split("<polyline ").skip(1).map(|curve| curve.split("/>").next().unwrap());
+    let curves = curves.filter(|curve| curve.contains(&format!("stroke=\"{colour}\"")));
     let number = |text: &str| text.parse::<f64>().unwrap();
     let pair = |point: &str| point.split_once(',').map(|(x, y)| (number(x), number(y))).unwrap();
-    curves.map(|curve| curve.split('"').next().unwrap().split(' ').map(pair).collect()).collect()
+    let points = curves.map(|curve| curve.split("points=\"").nth(1).unwrap().split('"').next().unwrap());
+    points
+        .map(|points| points.split_whitespace().map(pair).collect())
+        .filter(|points: &Vec<_>| points.len() >= 5)
+        .collect()
 }
 
 #[test]
@@ -164,26 +172,29 @@ fn pictures_show_the_numbers_where_they_belong() {
     let text: String = losses.iter().map(|(iter, loss)| format!("{}\n", line(*iter, *loss))).collect();
     fs::write(&metrics, text).unwrap();
     change_info(&folder.path().join("run"), |info| info["count_loss"] = json!(1.25));
-    newleaf_in(folder.path(), &["report", "run", "--svg", "pictures/of run"]).assert().success();
+    let said = stdout(&mut newleaf_in(folder.path(), &["report", "run", "--svg", "pictures/of run"]));
     let pictures = folder.path().join("pictures/of run");
     let names: Vec<_> = files(&pictures).iter().map(|p| p.file_name().unwrap().to_owned()).collect();
-    assert_eq!(names, ["loss-by-seconds.svg", "loss-by-tokens.svg"], "what was not measured has no picture");
-    let svg = fs::read_to_string(pictures.join("loss-by-tokens.svg")).unwrap();
+    assert_eq!(names, ["loss.svg"], "what was not measured has no picture");
+    let [report, picture] =
+        ["run/report.html", "pictures/of run/loss.svg"].map(|path| Path::new(path).display().to_string());
+    assert!(said.contains(&format!("report: {report}\npicture: {picture}\n")), "{said}");
+    let svg = fs::read_to_string(pictures.join("loss.svg")).unwrap();
     assert!(is_well_formed(&svg) && svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""), "{svg}");
-    assert!(svg.contains("tokens trained on, thousands") && !svg.contains("currentColor\" class=\"\""));
-    let [curve] = &places(&svg, "c0")[..] else { panic!("one curve: {svg}") };
+    assert!(svg.contains("updates (40,000 tokens)") && svg.contains("prefers-color-scheme:dark"));
+    let [curve] = &places(&svg, "#0072B2")[..] else { panic!("one curve: {svg}") };
+    // Down from where it enters the plot: 9 at the beginning is above the picture, and the picture says so.
     let steps: Vec<f64> = curve.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
-    assert!(steps.iter().all(|step| (step - 144.0).abs() < 0.2), "equal steps across 576 units: {curve:?}");
-    // From 3 to 1 the heights are in proportion; 9 at the beginning is above the picture, and the page says so.
+    assert!(steps[1..].iter().all(|step| (step - steps[1]).abs() <= 1.0) && steps[0] < steps[1], "{curve:?}");
     let height = |i: usize| curve[i].1;
-    assert!((height(2) - height(1) - (height(4) - height(2))).abs() < 0.2, "{curve:?}");
-    assert!(height(0) < 0.0 && height(1) > 20.0 && height(4) < 360.0, "{curve:?}");
-    let page = fs::read_to_string(folder.path().join("run/report.html")).unwrap();
-    assert!(page.contains("The beginning is above the picture, up to 9.0000."));
-    // The line of counting lies midway between 1.0 and 1.5.
-    let level = svg.lines().find(|line| line.contains("stroke-dasharray=\"2 4\"")).unwrap();
-    let y: f64 = level.split("y1=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap();
-    assert!((y - 42.0 - 0.5 * (height(3) + height(4))).abs() < 0.2, "{level}");
+    assert!((height(2) - height(1) - (height(4) - height(2))).abs() <= 2.0, "{curve:?}");
+    assert!(height(0) < height(1) && height(1) < height(4), "{curve:?}");
+    assert!(svg.contains("the beginning, up to 9.00, is cut off"), "{svg}");
+    // The line of the baseline lies midway between 1.0 and 1.5: dashes all across the plot, after one in the legend.
+    let dashes = svg.split("<polyline ").filter(|line| line.contains("stroke=\"#1F2328\""));
+    let last = dashes.last().unwrap().split("points=\"").nth(1).unwrap().split(['"', ' ']).next().unwrap();
+    let y: f64 = last.split(',').nth(1).unwrap().parse().unwrap();
+    assert!((y - 0.5 * (height(3) + height(4))).abs() <= 2.0, "{last} {curve:?}");
 }
 
 #[test]
@@ -201,10 +212,12 @@ fn several_runs_stand_side_by_side() {
     check_page(&page);
     let learning_rates = "<tr><th>learning_rate</th><td>0.002</td><td>0.004</td><td>0.002</td></tr>";
     assert_eq!(page.matches(learning_rates).count(), 2, "among the differences and among all");
-    for part in [">A a</text>", ">B b</text>", ">C old</text>", "A: counting reaches", "<th>C old</th>"] {
+    for part in
+        [">\nA a\n</text>", ">\nB b\n</text>", ">\nC old\n</text>", "A: n-gram baseline", "<th>C old</th>"]
+    {
         assert!(page.contains(part), "{part}");
     }
-    assert!(!page.contains("C: counting reaches") && !page.contains("different tasks"));
+    assert!(!page.contains("C: n-gram baseline") && !page.contains("different tasks"));
 
     change_info(&folder.path().join("b"), |info| info["data"]["sha256"] = json!("another"));
     newleaf_in(folder.path(), &["report", "a", "b"]).assert().success();
@@ -219,10 +232,11 @@ fn the_losses_of_a_mixture_have_curves_of_their_own() {
     newleaf_in(folder.path(), &["report", "mixed"]).assert().success();
     let page = fs::read_to_string(folder.path().join("mixed/report.html")).unwrap();
     check_page(&page);
-    for part in [">clm ", ">mlm ", "<th>last validation loss of mlm</th>", "counting reaches"] {
+    for part in [">\nclm ", ">\nmlm ", "<th>last validation loss of mlm</th>", "n-gram baseline "] {
         assert!(page.contains(part), "{part}");
     }
-    assert!(!page.contains("better than counting"), "the loss of a mixture is not that of counting");
+    assert!(!page.contains("better than the baseline"), "the loss of a mixture is not that of the baseline");
+    assert!(!page.contains("the n-gram baseline reaches"));
 }
 
 /// Beside what a plan expected stands what became of it, and by how much it was wrong.
@@ -276,7 +290,7 @@ fn a_run_that_has_only_begun_can_be_shown() {
     newleaf_in(folder.path(), &["report", "run"]).assert().success();
     let page = fs::read_to_string(folder.path().join("run/report.html")).unwrap();
     check_page(&page);
-    assert!(page.contains("<tr><th>updates</th><td>0 of 20</td>") && !page.contains("Samples over time"));
+    assert!(page.contains("<tr><th>updates</th><td>0 of 20</td>") && !page.contains("What the model writes"));
 }
 
 #[test]
@@ -319,7 +333,7 @@ fn nothing_from_a_file_becomes_markup() {
 
 #[test]
 fn bad_input_is_refused_and_nothing_is_written() {
-    let folder = copies(&["run", "empty", "none", "cut", "damaged", "text", "back", "info"]);
+    let folder = copies(&["run", "empty", "none", "cut", "damaged", "text", "back", "info", "large", "many"]);
     let path = folder.path();
     let metrics = |run: &str| path.join(run).join("metrics.jsonl");
     let text = fs::read_to_string(metrics("run")).unwrap();
@@ -335,10 +349,18 @@ fn bad_input_is_refused_and_nothing_is_written() {
     .unwrap();
     fs::write(metrics("back"), format!("{text}{third}\n")).unwrap();
     change_info(&path.join("info"), |info| drop(info.as_object_mut().unwrap().remove("data")));
+    // Memory by what a file holds: what it claims to be is refused.
+    change_info(&path.join("large"), |info| info["config"]["model"]["n_layer"] = json!(1_000_000_000));
+    let keys: String = (0..17).map(|i| format!(",\"val_loss_{i}\":1.0")).collect();
+    fs::write(
+        metrics("many"),
+        format!("{{\"iter\":0,\"tokens\":0,\"elapsed_s\":0,\"val_loss\":1.0{keys}}}\n"),
+    )
+    .unwrap();
     fs::create_dir(path.join("folder")).unwrap();
     fs::write(path.join("thesis.html"), "<html>mine</html>").unwrap();
     fs::create_dir(path.join("pictures")).unwrap();
-    fs::write(path.join("pictures/loss-by-tokens.svg"), "<svg>mine</svg>").unwrap();
+    fs::write(path.join("pictures/loss.svg"), "<svg>mine</svg>").unwrap();
     let cases: &[(&[&str], &[&str])] = &[
         (&[], &["<RUN>"]),
         (&["missing"], &["missing", "expected the directory of a run", "no directory"]),
@@ -359,6 +381,8 @@ fn bad_input_is_refused_and_nothing_is_written() {
         (&["text"], &["metrics.jsonl, line 3: expected numbers, found elapsed_s \"a\"", "take the line out"]),
         (&["back"], &["metrics.jsonl, line 26: expected an iteration from 20 on", "found 2"]),
         (&["info"], &["run.json", "missing field `data`"]),
+        (&["large"], &["run.json", "n_layer", "1000000000"]),
+        (&["many"], &["metrics.jsonl, line 1: expected at most 16 losses", "found 17"]),
         (&["run", "./run"], &["./run", "twice"]),
         (&["run", "--floor", "NaN"], &["--floor NaN", "0 or more"]),
         (&["run", "--floor=-1"], &["--floor -1", "0 or more"]),
@@ -368,7 +392,8 @@ fn bad_input_is_refused_and_nothing_is_written() {
         (&["run", "--out", "folder"], &["folder", "directory"]),
         (&["run", "--out", "no/page.html"], &["no/page.html", "directory"]),
         (&["run", "--svg", "thesis.html"], &["thesis.html", "expected a directory"]),
-        (&["run", "--svg", "pictures"], &["loss-by-tokens.svg", "found another file"]),
+        (&["run", "--svg", "folder", "--out", "folder/loss.svg"], &["loss.svg", "one file"]),
+        (&["run", "--svg", "pictures"], &["loss.svg", "found another file"]),
     ];
     for (arguments, words) in cases {
         refuses(path, newleaf_in(path, &["report"]).args(*arguments), words);

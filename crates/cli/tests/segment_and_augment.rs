@@ -161,19 +161,24 @@ fn augmentation_reads_what_the_other_commands_read() {
     ] {
         place.write(name, content);
         let out = format!("out-{name}");
-        stdout(newleaf_in(place.folder(), &["augment", "--in", name, "--out", &out]).args(more.split_whitespace()));
+        stdout(
+            newleaf_in(place.folder(), &["augment", "--in", name, "--out", &out])
+                .args(more.split_whitespace()),
+        );
         let options = data::read::Options {
             delimiter: (name == "b.csv").then_some(b';'),
             quotes: if more.is_empty() { data::read::Quotes::Double } else { data::read::Quotes::None },
             ..Default::default()
         };
-        let rows: Vec<_> = data::read::Documents::open(place.path(&out), &options).unwrap().map(Result::unwrap).collect();
+        let rows: Vec<_> =
+            data::read::Documents::open(place.path(&out), &options).unwrap().map(Result::unwrap).collect();
         assert!(rows.len() > 1, "{name}");
         assert_eq!(rows[0].text, if more.is_empty() { text } else { "\"the big dog ran" }, "{name}");
         assert!(rows[1..].iter().all(|row| row.text != rows[0].text), "{name}");
         assert!(rows.iter().all(|row| row.fields["label"] == "big" && row.fields["id"] == "7"), "{name}");
     }
-    let mut command = newleaf_in(place.folder(), &["augment", "--in", "-", "--format", "jsonl", "--out", "stdin.jsonl"]);
+    let mut command =
+        newleaf_in(place.folder(), &["augment", "--in", "-", "--format", "jsonl", "--out", "stdin.jsonl"]);
     stdout(command.write_stdin("{\"text\":\"the big dog ran\"}\n"));
     assert!(json_lines(&place.path("stdin.jsonl")).len() > 1);
 }
@@ -197,7 +202,10 @@ fn bad_augmentation_input() {
     augment(&["--in", "ragged.tsv"], &["ragged.tsv, line 3", "2 fields"]);
     augment(&["--in", "a.jsonl"], &["a.jsonl, line 2", "a string in the field \"text\""]);
     augment(&["--in", "broken.jsonl"], &["broken.jsonl, line 1", "JSON"]);
-    augment(&["--in", "column.csv", "--text-column", "id"], &["column.csv", "not one of 1 examples", "--text-column"]);
+    augment(
+        &["--in", "column.csv", "--text-column", "id"],
+        &["column.csv", "not one of 1 examples", "--text-column"],
+    );
     augment(&["--in", "gone.txt"], &["gone.txt: no such file"]);
     augment(&["--in", "good.txt", "--text-column", "2"], &["good.txt", "--text-column", "the format lines"]);
     augment(&["--in", "good.txt", "--eda", "a=2"], &["alpha is 2"]);
@@ -220,13 +228,11 @@ fn training_takes_no_stop_words() {
 #[test]
 fn help_has_examples() {
     for arguments in [&["augment", "--help"][..], &["tokenizer", "segment", "--help"]] {
-        assert!(
-            stdout(&mut newleaf(arguments)).contains("\n  newleaf augment --in")
-                || arguments[0] == "tokenizer"
-        );
-        assert!(
-            stdout(&mut newleaf(arguments)).contains(" | newleaf tokenizer segment")
-                || arguments[0] == "augment"
-        );
+        let example = if arguments[0] == "augment" {
+            "\n  newleaf augment --in"
+        } else {
+            " | newleaf tokenizer segment"
+        };
+        assert!(stdout(&mut newleaf(arguments)).contains(example));
     }
 }

@@ -220,7 +220,10 @@ mod tests {
         assert_eq!(prompt(8), "<|system|>s<|end|>ree<|end|><|assistant|>");
         // What the system says must leave room for what is said.
         let error = template.prompt(&tokenizer, &messages, 5).unwrap_err().to_string();
-        assert!(error.contains("the system message: expected at most 2 tokens") && error.contains("found 3"), "{error}");
+        assert!(
+            error.contains("the system message: expected at most 2 tokens") && error.contains("found 3"),
+            "{error}"
+        );
     }
 
     /// A thousand messages that do not fit are not encoded: a character that is in no vocabulary proves it.

@@ -84,7 +84,8 @@ fn of_messages(list: &Value, role: &str, content: &str) -> Result<Option<Dialogu
     let mut messages = Vec::with_capacity(list.len());
     for (i, message) in list.iter().enumerate() {
         let about = |problem: &str| format!("message {} {problem}", i + 1);
-        let name = message.get(role).and_then(Value::as_str).ok_or_else(|| about(&format!("without {role:?}")))?;
+        let name =
+            message.get(role).and_then(Value::as_str).ok_or_else(|| about(&format!("without {role:?}")))?;
         let role = match name {
             "system" | "developer" => Role::System,
             "user" | "human" => Role::User,
@@ -108,10 +109,8 @@ fn of_messages(list: &Value, role: &str, content: &str) -> Result<Option<Dialogu
 
 /// The text of a message in parts, if all are text.
 fn text_of(parts: &[Value]) -> Option<String> {
-    let texts: Option<Vec<&str>> = parts
-        .iter()
-        .map(|part| part.as_str().or_else(|| part.get("text").and_then(Value::as_str)))
-        .collect();
+    let texts: Option<Vec<&str>> =
+        parts.iter().map(|part| part.as_str().or_else(|| part.get("text").and_then(Value::as_str))).collect();
     Some(texts?.join("\n"))
 }
 

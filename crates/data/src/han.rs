@@ -19,7 +19,8 @@ pub(crate) fn stands_alone(c: char) -> bool {
 
 /// Returns true for a character of a script without spaces between words: Han and kana, Thai, Lao, Tibetan, Burmese, Khmer.
 pub(crate) fn has_no_spaces(c: char) -> bool {
-    stands_alone(c) || matches!(c, '\u{0E00}'..='\u{0FFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}')
+    stands_alone(c)
+        || matches!(c, '\u{0E00}'..='\u{0FFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}')
 }
 
 /// Returns true for a character that takes the room of a Han character beside it: Han, kana, their punctuation,

@@ -36,6 +36,8 @@
 //! [`DataError`] that says what was expected, what was found, where, and what to do. Only a mistake
 //! in the calling program, such as a batch cut at a row it does not have, panics.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 pub mod augment;
 pub mod baseline;
 pub mod chat;

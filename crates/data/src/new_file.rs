@@ -119,12 +119,14 @@ pub(crate) fn remove_leftovers(path: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let found = entry.file_name().to_string_lossy().into_owned();
         let number = found.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(".tmp"));
-        if number.is_none_or(|number| number.is_empty() || number.bytes().any(|byte| !byte.is_ascii_digit())) {
+        if number.is_none_or(|number| number.is_empty() || number.bytes().any(|byte| !byte.is_ascii_digit()))
+        {
             continue;
         }
         let path = entry.path();
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            let files: Vec<_> = fs::read_dir(&path).into_iter().flatten().flatten().map(|e| e.path()).collect();
+            let files: Vec<_> =
+                fs::read_dir(&path).into_iter().flatten().flatten().map(|e| e.path()).collect();
             // One that is empty may have been made this moment.
             if !files.is_empty() && files.iter().all(|file| is_abandoned(file)) {
                 let _ = fs::remove_dir_all(path);
@@ -246,8 +248,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.txt");
         let names = |names: &[&str]| names.iter().map(|name| dir.path().join(name)).collect::<Vec<_>>();
-        let (gone, kept) =
-            (names(&[".a.txt.1.tmp", ".a.txt.77.tmp"]), names(&[".a.txt.x.tmp", ".a.txt..tmp", ".b.txt.1.tmp", "a.txt.1.tmp"]));
+        let (gone, kept) = (
+            names(&[".a.txt.1.tmp", ".a.txt.77.tmp"]),
+            names(&[".a.txt.x.tmp", ".a.txt..tmp", ".b.txt.1.tmp", "a.txt.1.tmp"]),
+        );
         gone.iter().chain(&kept).for_each(|path| fs::write(path, "x").unwrap());
         let (dead, empty) = (dir.path().join(".a.txt.2.tmp"), dir.path().join(".a.txt.3.tmp"));
         [&dead, &empty].into_iter().for_each(|path| fs::create_dir(path).unwrap());

@@ -129,14 +129,15 @@ fn what_stands_between_documents_is_kept() {
         (format("text"), "\n", ""),
         (format("csv"), "", "text\n"),
         (format("csv"), "", "sep=;\ntext;\"label\"\n"),
-        (format("tsv"), "", "text\n"),
+        (format("tsv"), "", "text\tlabel\n"),
         (format("jsonl"), "", ""),
     ] {
         let body = |i: usize| match (&options.mark, options.format.as_deref()) {
             (Some(_), _) => story(i),
             (_, Some("text")) => format!("story {i}\nends\n"),
             (_, Some("jsonl")) => format!("{{\"n\" : 1.50,\"text\":\"story {i}\"}}\n"),
-            _ if header.contains("label") => format!("\"story {i}\n\";\n"),
+            _ if header.contains(';') => format!("\"story {i}\n\";\n"),
+            _ if header.contains('\t') => format!("\"story {i}\n\"\tx\n"),
             _ => format!("\"story {i}\n\"\n"),
         };
         let input = dir.path().join("in.txt");

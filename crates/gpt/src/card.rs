@@ -12,6 +12,12 @@ pub struct ModelCard {
     pub data: String,
     /// Its sha256.
     pub data_sha256: String,
+    /// The model that the training began with: a path; empty, if it began with random weights.
+    pub from: String,
+    /// Its sha256 ([`crate::peft::fingerprint`]).
+    pub from_sha256: String,
+    /// What of it was trained, if not everything.
+    pub method: String,
     /// The last training loss, in nats per token.
     pub train_loss: Option<f64>,
     /// The validation loss, in nats per token.
@@ -41,6 +47,9 @@ pub(crate) fn render(config: &GptConfig, card: &ModelCard) -> String {
     let loss = |x: Option<f64>| x.map(|x| format!("{x:.4}")).unwrap_or_default();
     row("Trained on", code(&card.data));
     row("sha256 of the text", code(&card.data_sha256));
+    row("Began with the weights of", code(&card.from));
+    row("sha256 of those weights", code(&card.from_sha256));
+    row("Trained of them", code(&card.method));
     row("Validation loss (nats per token)", loss(card.val_loss));
     row("Validation, bits per character", loss(card.val_bits_per_char));
     row("Validation, bits per byte", loss(card.val_bits_per_byte));

@@ -9,6 +9,8 @@
 //! | teach it a task | [`tune`], and [`peft`] to train a few numbers instead of all |
 //! | set it up | [`config`] |
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 pub mod card;
 pub mod config;
 pub mod files;

@@ -206,3 +206,29 @@ fn files_are_hashed_in_pieces() {
     }
     assert!(sha256_of_file(dir.path()).is_err());
 }
+
+/// A model that is replaced while it is read is one of the two, and never damaged or missing.
+#[test]
+fn a_model_that_is_being_replaced_can_be_read() {
+    let (_dir, path, first) = saved();
+    let mut second = small_model();
+    second.params.data_mut(second.gpt.wte.weight).fill(0.5);
+    let expected = [parts(&first), parts(&second)];
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let card = ModelCard::default();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..60 {
+                second.save(&path, &NEWLEAF, &card).unwrap();
+                first.save(&path, &NEWLEAF, &card).unwrap();
+            }
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        let mut seen = [0, 0];
+        while !done.load(std::sync::atomic::Ordering::Relaxed) {
+            let found = parts(&Model::load(&path).expect("one of the two"));
+            seen[expected.iter().position(|parts| *parts == found).expect("one of the two")] += 1;
+        }
+        assert!(seen[0] > 0 && seen[1] > 0, "{seen:?}");
+    });
+}

@@ -11,7 +11,7 @@ use random::{Rng, Stream};
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tensor::kernels::attention::Intervals;
 use tensor::{Grads, Params, Tape, Workspace};
@@ -47,10 +47,14 @@ struct Settings {
     grad_clip: f64,
 }
 
+/// A file in `fixtures`.
+pub(crate) fn fixture_path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
 impl Fixture {
     pub(crate) fn read(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
-        Self { bytes: std::fs::read(path).expect("the fixture is in the repository") }
+        Self { bytes: std::fs::read(fixture_path(name)).expect("the fixture is in the repository") }
     }
 
     fn tensors(&self) -> SafeTensors<'_> {

@@ -20,6 +20,8 @@
 //! assert_eq!(&x.shape()[..], [2, 3, 8]);
 //! ```
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod builder;
 pub mod embed;
 mod init;

@@ -29,6 +29,8 @@
 //!
 //! None of this is meant for secrets: for keys and passwords use the operating system's generator.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod elementary;
 mod normal;
 mod rng;

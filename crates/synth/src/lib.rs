@@ -38,6 +38,8 @@
 //! The mathematics is in [`process`], a generator is a file in [`kinds`], and what several share in [`family`] and
 //! [`pen`]. This crate knows texts and objectives, but neither tensors nor models.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod document;
 pub mod family;
 mod floor;

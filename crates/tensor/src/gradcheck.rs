@@ -44,12 +44,15 @@ pub struct Mismatch {
     pub expected: f64,
     /// The allowed difference.
     pub tolerance: f64,
+    /// What the mistake may be, where all elements together suggest one.
+    pub guess: Option<String>,
 }
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, element, found, expected, tolerance } = self;
-        write!(f, "{what}, element {element}: found {found:e}, expected {expected:e} within {tolerance:e}")
+        let Self { what, element, found, expected, tolerance, guess } = self;
+        write!(f, "{what}, element {element}: found {found:e}, expected {expected:e} within {tolerance:e}")?;
+        guess.as_ref().map_or(Ok(()), |guess| write!(f, " ({guess})"))
     }
 }
 
@@ -122,7 +125,13 @@ fn check_accumulation(
     for i in 0..inputs.len() {
         let expected: Vec<f64> = dx[i].iter().map(|g| f64::from(g + OFFSET)).collect();
         let what = format!("{}: gradient of input {i} added to {OFFSET}", op.name());
-        compare(&what, &added[i], &expected, largest(&expected).max(1.0))?;
+        compare(&what, &added[i], &expected, largest(&expected).max(1.0)).map_err(|mut mismatch| {
+            if added[i] == dx[i] {
+                let guess = "what was there is lost: is Grad::accum ignored? Grad::write overwrites or adds, as it says";
+                mismatch.guess = Some(guess.to_string());
+            }
+            mismatch
+        })?;
 
         let only: Vec<bool> = (0..inputs.len()).map(|j| j == i).collect();
         let alone = run.backward(op, inputs, cotangent, &only, None);
@@ -273,34 +282,116 @@ impl Numeric {
     }
 
     fn compare(&self, what: &str, analytic: &[f32], scale: f64) -> Result<(), Mismatch> {
-        if let Some(element) = analytic.iter().position(|g| !g.is_finite()) {
-            let found = f64::from(analytic[element]);
-            return Err(Mismatch { what: what.into(), element, found, expected: 0.0, tolerance: 0.0 });
-        }
-        let tolerance = TOLERANCE * scale + 1e-9; // 1e-9: the noise of the difference where all is zero
-        for (&element, &expected) in self.elements.iter().zip(&self.derivatives) {
-            let found = f64::from(analytic[element]);
-            if !((found - expected).abs() <= tolerance) {
-                return Err(Mismatch { what: what.into(), element, found, expected, tolerance });
-            }
-        }
-        Ok(())
+        let compared = self.elements.iter().zip(&self.derivatives);
+        let mut elements: Vec<_> = compared.map(|(&i, &d)| (i, f64::from(analytic[i]), d)).collect();
+        // Of those that were not differentiated it is known that they are numbers.
+        let not_finite = analytic.iter().position(|g| !g.is_finite());
+        elements.extend(not_finite.map(|i| (i, f64::from(analytic[i]), 0.0)));
+        first_mismatch(what, &elements, scale)
     }
 }
 
 /// Fails at the first element that is not within [`TOLERANCE`] times `scale`.
 fn compare(what: &str, found: &[f32], expected: &[f64], scale: f64) -> Result<(), Mismatch> {
-    let tolerance = TOLERANCE * scale + 1e-9;
     assert_eq!(found.len(), expected.len(), "{what}: lengths differ");
-    for (element, (&found, &expected)) in found.iter().zip(expected).enumerate() {
-        let found = f64::from(found);
-        if !((found - expected).abs() <= tolerance) {
-            return Err(Mismatch { what: what.into(), element, found, expected, tolerance });
+    let pairs = found.iter().zip(expected).enumerate();
+    let elements: Vec<_> = pairs.map(|(i, (&found, &expected))| (i, f64::from(found), expected)).collect();
+    first_mismatch(what, &elements, scale)
+}
+
+/// Fails at the first of these elements (number, found, expected) that is not within [`TOLERANCE`] times `scale`.
+fn first_mismatch(what: &str, elements: &[(usize, f64, f64)], scale: f64) -> Result<(), Mismatch> {
+    let tolerance = TOLERANCE * scale + 1e-9; // 1e-9: the noise of the difference where all is zero
+    let mut wrong = elements.iter().filter(|(_, found, expected)| !((found - expected).abs() <= tolerance));
+    match wrong.next() {
+        None => Ok(()),
+        Some(&(element, found, expected)) => {
+            let guess = guess(elements, tolerance);
+            Err(Mismatch { what: what.into(), element, found, expected, tolerance, guess })
         }
     }
-    Ok(())
+}
+
+/// What makes all elements (number, found, expected) wrong in the same way, if something does.
+fn guess(elements: &[(usize, f64, f64)], tolerance: f64) -> Option<String> {
+    if elements.iter().any(|(_, found, _)| found.is_nan()) {
+        return Some(
+            "buffers are full of NaN beforehand: is something not written, or added where it should replace?"
+                .into(),
+        );
+    }
+    // Elements that are nearly zero fit every factor.
+    let telling = elements.iter().filter(|(_, _, expected)| expected.abs() > 10.0 * tolerance).count();
+    let dot = |a: fn(&(usize, f64, f64)) -> f64| elements.iter().map(|x| a(x) * x.2).sum::<f64>();
+    let factor = dot(|x| x.1) / dot(|x| x.2); // the one that fits best
+    let fits = |k: f64| elements.iter().all(|(_, f, e)| (f - k * e).abs() <= tolerance * k.abs().max(1.0));
+    match telling {
+        0 => None,
+        _ if fits(0.0) => Some("all is zero: does the backward write to its destination?".into()),
+        _ if fits(-1.0) => Some("found = -expected: is the sign flipped?".into()),
+        2.. if fits(factor) => Some(format!("found = {factor:.4} expected: is a constant factor wrong?")),
+        _ => None,
+    }
 }
 
 fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |m, v| m.max(v.abs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The message for these numbers, of which 3 were expected.
+    fn message(found: [f32; 3]) -> String {
+        compare("dx", &found, &[1.0, -2.0, 0.5], 2.0).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_mistake_that_all_elements_share_is_named() {
+        let flipped = message([-1.0, 2.0, -0.5]);
+        assert!(
+            flipped.ends_with("expected 1e0 within 2.0001e-5 (found = -expected: is the sign flipped?)"),
+            "{flipped}"
+        );
+        assert!(message([0.0; 3]).contains("all is zero"));
+        assert!(message([1.002, -2.004, 0.501]).contains("found = 1.0020 expected"));
+        assert!(message([1.0, f32::NAN, 0.5]).contains("not written"));
+        assert!(message([1.0, -2.0, 0.6]).ends_with("2.0001e-5"), "nothing to guess");
+        // One number is every other one times something, but its sign can be told.
+        let of_one = |found: f32| compare("dx", &[found], &[1.0], 1.0).unwrap_err().guess;
+        assert_eq!(of_one(1.5), None);
+        assert!(of_one(-1.0).unwrap().contains("sign"));
+    }
+
+    /// y = x, with a backward that forgets to add.
+    #[derive(Debug)]
+    struct Forgetful;
+
+    impl Op for Forgetful {
+        fn name(&self) -> &'static str {
+            "forgetful"
+        }
+        fn output_shape(&self, x: &[Shape]) -> Result<Shape, crate::ShapeError> {
+            Ok(x[0])
+        }
+        fn forward(&self, x: &[View<'_>], y: &mut [f32], _: &mut Saved) {
+            y.copy_from_slice(x[0].data);
+        }
+        fn backward(&self, _: &[View<'_>], _: &[f32], dy: &[f32], _: &Saved, dx: &mut [Option<Grad<'_>>]) {
+            if let Some(dx) = &mut dx[0] {
+                dx.to.copy_from_slice(dy);
+            }
+        }
+        fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64> {
+            x[0].clone()
+        }
+    }
+
+    #[test]
+    fn a_gradient_that_is_written_over_another_is_named() {
+        let x = ndarray::arr1(&[1.0, 2.0]).into_dyn();
+        let message = check(&Forgetful, &[x], 1).unwrap_err().to_string();
+        assert!(message.contains("added to 0.75") && message.contains("Grad::accum ignored"), "{message}");
+    }
 }

@@ -49,8 +49,9 @@ pub trait Op: Debug + Send {
     /// Computes the output from the inputs. `y` holds stale numbers: write all of it.
     fn forward(&self, x: &[View<'_>], y: &mut [f32], saved: &mut Saved);
 
-    /// For each input i that wants a gradient: `dx[i] = (dy/dx_i)^T dy`, written or added as
-    /// [`Grad::accum`] says. There is no default: an operation without a gradient does not compile.
+    /// For each input i that wants a gradient: `dx[i] = J_i^T dy`, written or added as [`Grad::accum`] says. `dy` is
+    /// dL/dy, the derivative of the loss by the output; J_i is the Jacobian matrix of y by input i (`docs/autodiff.md`), of
+    /// which only this product is computed. There is no default: an operation without a gradient does not compile.
     fn backward(&self, x: &[View<'_>], y: &[f32], dy: &[f32], saved: &Saved, dx: &mut [Option<Grad<'_>>]);
 
     /// The rows of input i, a matrix, that the backward writes to: what an optimizer then need not visit of a large

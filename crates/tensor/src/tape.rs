@@ -5,10 +5,10 @@
 //! is a backwards `for` over a `Vec`: no sorting, no recursion, no reference counting.
 //!
 //! Reverse mode in one paragraph. Let the *adjoint* of a node be dL/d(node), the derivative of the
-//! loss by that node's value. The loss has adjoint 1. If y = f(a, b), the chain rule sends
-//! (dy/da)^T dL/dy to a and (dy/db)^T dL/dy to b; a value used in several places adds up what it is
-//! sent. Going backwards, every use of a value is visited before the value itself, so its adjoint is
-//! complete when its own turn comes.
+//! loss by that node's value; code and comments write dy for the adjoint of y. The loss has adjoint 1.
+//! If y = f(a, b), and J_a is the Jacobian matrix of y by a, the chain rule sends J_a^T dy to a and
+//! J_b^T dy to b; a value used in several places adds up what it is sent. Going backwards, every use of
+//! a value is visited before the value itself, so its adjoint is complete when its own turn comes.
 
 mod adjoints;
 mod dropout;
@@ -27,7 +27,7 @@ use ndarray::ArrayD;
 use node::{Graph, Node, Place, Record};
 use std::cell::RefCell;
 
-/// One forward pass. It lives for one micro-batch and borrows the parameters read-only, so stepping
+/// One forward pass. It lives for one micro-batch (a part of a batch, small enough for the memory) and borrows the parameters read-only, so stepping
 /// an optimizer while the graph is alive does not compile: see [`Params::data_mut`].
 pub struct Tape<'p> {
     pub(crate) params: &'p Params,

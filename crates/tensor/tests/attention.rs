@@ -1,7 +1,7 @@
 //! The rungs of the attention ladder against the first, for every way to choose intervals.
 
 use proptest::prelude::*;
-use tensor::kernels::attention::{Dropout, Intervals, Problem, v0_naive, v1_intervals, v2_rows, v3_blocked};
+use tensor::kernels::attention::{Dropout, Intervals, LADDER, Problem, Rung, TRAINING};
 use tensor::{Accum, Grad};
 
 /// Outputs of a forward and a backward.
@@ -11,22 +11,12 @@ struct Result3 {
     dqkv: Vec<f32>,
 }
 
-type Forward = fn(&Problem<'_>, &mut [f32], &mut [f32]);
-type Backward = fn(&Problem<'_>, &[f32], &[f32], &[f32], &mut Grad<'_>);
-
-const LADDER: [(&str, Forward, Backward); 4] = [
-    ("v0_naive", v0_naive::forward, v0_naive::backward),
-    ("v1_intervals", v1_intervals::forward, v1_intervals::backward),
-    ("v2_rows", v2_rows::forward, v2_rows::backward),
-    ("v3_blocked", v3_blocked::forward, v3_blocked::backward),
-];
-
-fn run(p: &Problem<'_>, dy: &[f32], forward: Forward, backward: Backward) -> Result3 {
+fn run(p: &Problem<'_>, dy: &[f32], rung: Rung) -> Result3 {
     let mut y = vec![f32::NAN; dy.len()];
     let mut lse = vec![f32::NAN; p.batch * p.n_head * p.time];
-    forward(p, &mut y, &mut lse);
+    (rung.forward)(p, &mut y, &mut lse);
     let mut dqkv = vec![f32::NAN; p.qkv.len()];
-    backward(p, &y, &lse, dy, &mut Grad { to: &mut dqkv, accum: Accum::Replace });
+    (rung.backward)(p, &y, &lse, dy, &mut Grad { to: &mut dqkv, accum: Accum::Replace });
     Result3 { y, lse, dqkv }
 }
 
@@ -53,7 +43,7 @@ fn assert_close(what: &str, found: &[f32], expected: &[f32]) {
     }
 }
 
-/// The nine ways of reference table "one transformer, all objectives", for B sequences of T.
+/// Nine ways of choosing intervals, what training and generating need of them, for B sequences of T.
 fn modes(batch: usize, t: usize) -> Vec<(&'static str, Intervals)> {
     let (third, t32) = (t / 3 + 1, t as u32);
     let rows = |row: &dyn Fn(u32, u32) -> (u32, u32)| {
@@ -76,6 +66,19 @@ fn modes(batch: usize, t: usize) -> Vec<(&'static str, Intervals)> {
 }
 
 #[test]
+fn every_rung_stands_in_the_ladder() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/kernels/attention");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let names = files.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned());
+    let number = |name: &str| name.strip_prefix('v')?.split_once('_')?.0.parse::<u32>().ok();
+    let rungs: Vec<_> = names.filter(|name| number(name).is_some()).collect();
+    let missing: Vec<_> = rungs.iter().filter(|file| !LADDER.iter().any(|rung| rung.name == *file)).collect();
+    assert!(missing.is_empty(), "add {missing:?} to ladder! in crates/tensor/src/kernels/attention/mod.rs");
+    assert_eq!(rungs.len(), LADDER.len(), "a rung is called v<number>_<what it is>: {LADDER:?}");
+    assert!(LADDER[0].name == "v0_naive" && LADDER.iter().any(|rung| rung.name == TRAINING.name));
+}
+
+#[test]
 fn every_rung_agrees_with_the_naive_one_in_every_mode() {
     // hs below, at and above whole panels; T around the sizes of groups, blocks and panels.
     for (time, head_size) in [(1, 1), (7, 5), (13, 16), (48, 32), (64, 33), (97, 64), (257, 32), (300, 10)] {
@@ -89,10 +92,10 @@ fn every_rung_agrees_with_the_naive_one_in_every_mode() {
             for dropout in [None, Some(Dropout { p: 0.2, seed: 3 })] {
                 let heads = (n_head, n_kv_head);
                 let p = problem(&qkv, [batch, time, head_size], heads, &intervals, dropout);
-                let (_, forward, backward) = LADDER[0];
-                let expected = run(&p, &dy, forward, backward);
-                for (name, forward, backward) in &LADDER[1..] {
-                    let found = run(&p, &dy, *forward, *backward);
+                let expected = run(&p, &dy, LADDER[0]);
+                for rung in &LADDER[1..] {
+                    let found = run(&p, &dy, *rung);
+                    let name = rung.name;
                     let what =
                         format!("{name}, {mode}, T {time}, hs {head_size}, heads {heads:?}, {dropout:?}");
                     assert_close(&format!("y of {what}"), &found.y, &expected.y);
@@ -126,8 +129,8 @@ fn the_backward_has_the_same_bits_however_it_is_divided() {
                 let before = if accum == Accum::Add { 0.5 } else { f32::NAN };
                 let mut dqkv = vec![before; qkv.len()];
                 pool.install(|| {
-                    v3_blocked::forward(&p, &mut y, &mut lse);
-                    v3_blocked::backward(&p, &y, &lse, &dy, &mut Grad { to: &mut dqkv, accum });
+                    (TRAINING.forward)(&p, &mut y, &mut lse);
+                    (TRAINING.backward)(&p, &y, &lse, &dy, &mut Grad { to: &mut dqkv, accum });
                 });
                 assert!(dqkv.iter().all(|d| d.is_finite()), "{mode}, T {time}");
                 dqkv.iter().map(|d| d.to_bits()).collect::<Vec<_>>()
@@ -151,15 +154,15 @@ proptest! {
         let qkv = normals(seed, time * 3 * head_size);
         let dy = normals(seed + 1, time * head_size);
         let original = problem(&qkv, [1, time, head_size], (1, 1), &intervals, None);
-        for (name, forward, backward) in LADDER {
-            let before = run(&original, &dy, forward, backward);
+        for rung in LADDER {
+            let (name, before) = (rung.name, run(&original, &dy, *rung));
             let mut changed = qkv.clone();
             for j in (0..time).filter(|j| !(lo..hi).contains(j)) {
                 let keys_and_values = j * 3 * head_size + head_size..(j + 1) * 3 * head_size;
                 prop_assert!(before.dqkv[keys_and_values.clone()].iter().all(|d| *d == 0.0), "{name}: a gradient");
                 changed[keys_and_values].fill(1e3);
             }
-            let after = run(&Problem { qkv: &changed, ..original }, &dy, forward, backward);
+            let after = run(&Problem { qkv: &changed, ..original }, &dy, *rung);
             prop_assert_eq!(&before.y, &after.y, "{}", name);
         }
     }

@@ -59,10 +59,21 @@ fn forward_and_backward_agree_with_the_definition() {
         let sample = (case.sample)(&mut Draw::new(seed));
         assert_eq!(sample.op.name(), case.name);
         if let Err(mismatch) = gradcheck::check(sample.op.as_ref(), &sample.inputs, seed) {
-            let shapes: Vec<_> = sample.inputs.iter().map(|x| x.shape().to_vec()).collect();
-            panic!("seed {seed}, {:?} on {shapes:?}: {mismatch}", sample.op);
+            let inputs: Vec<_> = sample.inputs.iter().map(|x| in_words(x.shape())).collect();
+            panic!("seed {seed}, {:?} on {}: {mismatch}", sample.op, inputs.join(", "));
         }
     });
+}
+
+/// A shape as a reader who has seen few may need it.
+fn in_words(shape: &[usize]) -> String {
+    match shape {
+        [] => "a scalar, shape []".to_string(),
+        _ if shape.contains(&0) => format!("an empty tensor of shape {shape:?}"),
+        [n] => format!("a vector of {n}, shape {shape:?}"),
+        [rows, columns] => format!("a matrix of {rows} by {columns}, shape {shape:?}"),
+        _ => format!("a tensor of {} axes, shape {shape:?}", shape.len()),
+    }
 }
 
 #[test]
@@ -109,15 +120,40 @@ fn wrong_shapes_are_refused_with_operation_and_shapes() {
 #[test]
 fn every_file_is_registered() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ops");
-    let mut files: Vec<String> = std::fs::read_dir(folder)
+    let files: Vec<String> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
         .filter(|name| name != "mod")
         .collect();
-    files.sort();
-    let mut registered: Vec<_> = OPS.iter().map(|case| case.name.to_string()).collect();
-    registered.sort();
-    assert_eq!(files, registered);
+    let names: Vec<_> = OPS.iter().map(|case| case.name.to_string()).collect();
+    let todo = to_register(&files, &names);
+    assert!(todo.is_empty(), "\n{}", todo.join("\n"));
+}
+
+/// What to do about files of operations that the registry has no case for, and cases that are called otherwise.
+fn to_register(files: &[String], names: &[String]) -> Vec<String> {
+    let copied =
+        names.iter().enumerate().find(|(i, name)| !files.contains(name) || names[..*i].contains(name));
+    let todo = |file: &String| match copied {
+        None => format!("add `{file}` to registry! in crates/tensor/src/ops/mod.rs"),
+        Some((_, name)) => format!(
+            "crates/tensor/src/ops/{file}.rs: if `{file}` stands in registry!, a CASE still has the name \"{name}\": \
+             give each the name of its file; if not, add `{file}` there"
+        ),
+    };
+    files.iter().filter(|file| !names.contains(file)).map(todo).collect()
+}
+
+#[test]
+fn a_file_that_is_not_registered_is_named_with_the_line_to_add() {
+    let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let files = names(&["exp", "sin", "mul"]);
+    assert!(to_register(&files, &names(&["mul", "exp", "sin"])).is_empty());
+    let forgotten = to_register(&files, &names(&["mul", "exp"]));
+    assert_eq!(forgotten, ["add `sin` to registry! in crates/tensor/src/ops/mod.rs"]);
+    // sin.rs is a copy of exp.rs, whose CASE was not renamed.
+    let copied = to_register(&files, &names(&["mul", "exp", "exp"]));
+    assert!(copied.len() == 1 && copied[0].contains("still has the name \"exp\""), "{copied:?}");
 }
 
 /// The README's table has a row for every operation, and every row an operation and all its columns.
@@ -130,12 +166,18 @@ fn the_readme_knows_every_operation() {
         assert!(link && line.replace("\\|", "").matches('|').count() == 6, "{line}");
         Some(name)
     };
-    let mut rows: Vec<String> = readme.lines().filter_map(row).collect();
-    rows.sort();
-    rows.dedup(); // one operation may have two methods
-    let mut registered: Vec<_> = OPS.iter().map(|case| case.name).collect();
-    registered.sort_unstable();
-    assert_eq!(rows, registered);
+    let rows: Vec<String> = readme.lines().filter_map(row).collect();
+    let names: Vec<_> = OPS.iter().map(|case| case.name).collect();
+    let missing: Vec<_> = names.iter().filter(|name| !rows.iter().any(|row| row == *name)).collect();
+    assert!(
+        missing.is_empty(),
+        "add to the table \"All operations\" in crates/tensor/README.md a row for {missing:?}"
+    );
+    let unknown: Vec<_> = rows.iter().filter(|row| !names.contains(&&row[..])).collect();
+    assert!(
+        unknown.is_empty(),
+        "crates/tensor/README.md: rows for {unknown:?}, which registry! does not have"
+    );
 }
 
 /// An operation with a backward that is wrong on purpose.

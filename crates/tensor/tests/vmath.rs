@@ -4,7 +4,8 @@ use crate::exact::normal_cdf;
 use tensor::Accum;
 use tensor::kernels::activation::{Activate, Gelu, GeluTanh, Silu};
 use tensor::kernels::simd::Simd;
-use tensor::kernels::vmath::{Exp, Lanewise, Tanh, map};
+use tensor::kernels::vmath::{Exp, Lanewise, Sin, Tanh, map, sin_one};
+use tensor::{Grads, Params, Tape, Workspace};
 
 /// f and f' of an activation.
 #[derive(Clone, Copy)]
@@ -80,6 +81,49 @@ fn tanh_is_relatively_exact() {
     assert!(e <= 3e-7, "{e:e}");
     let y = apply(Tanh, &[f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 1e-40, f32::MAX]);
     assert!(y[0] == 1.0 && y[1] == -1.0 && y[2].is_nan() && y[3] == 1e-40 && y[4] == 1.0);
+}
+
+/// The cosine, as the slope of the sine on a tape.
+fn cosine(x: &[f32]) -> Vec<f32> {
+    let (mut params, workspace) = (Params::new(), Workspace::new());
+    let id = params.add("x", [x.len()], |to| to.copy_from_slice(x));
+    let mut grads = Grads::new(&params);
+    let tape = Tape::new(&params, &workspace);
+    tape.param(id).sin().sum().backward(&mut grads);
+    grads.get(id).unwrap().to_vec()
+}
+
+#[test]
+fn sine_and_cosine_are_relatively_exact_near_their_zeros_too() {
+    // Evenly spaced numbers near 0 and in the whole range, and the f32 nearest to each multiple of pi / 2.
+    let zeros = (0..600_000).map(|n| (f64::from(n) * std::f64::consts::FRAC_PI_2) as f32);
+    let x: Vec<f32> = points(-20.0, 20.0)
+        .into_iter()
+        .chain(points(-1_048_576.0, 1_048_576.0))
+        .chain(zeros.filter(|x| *x <= 1_048_576.0))
+        .collect();
+    let e = error(Sin, &x, f64::sin, relative);
+    assert!(e <= 1.8e-7, "{e:e}");
+    let (mut e, cos) = (0.0_f64, cosine(&x));
+    for (x, cos) in x.iter().zip(&cos) {
+        let exact = f64::from(*x).cos();
+        assert!(!cos.is_nan(), "at {x}");
+        e = e.max((f64::from(*cos) - exact).abs() / exact.abs());
+    }
+    assert!(e <= 1.8e-7, "{e:e}");
+    assert_eq!(sin_one(1.25), apply(Sin, &[0.0, 1.25])[1]);
+    assert!(cos.iter().chain(&apply(Sin, &x)).all(|y| y.abs() <= 1.0));
+    assert_eq!(
+        (cosine(&[0.0]), apply(Sin, &[0.0, std::f32::consts::FRAC_PI_2])),
+        (vec![1.0], vec![0.0, 1.0])
+    );
+}
+
+#[test]
+fn a_sine_without_meaning_is_no_number() {
+    let y = apply(Sin, &[1_048_577.0, -2e6, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::MAX]);
+    assert!(y.iter().all(|y| y.is_nan()), "{y:?}");
+    assert_eq!(apply(Sin, &[0.0, 1e-40, -1e-30]), [0.0, 1e-40, -1e-30]);
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! A model that learns a short text by heart, and what helps: the loss on new text while 30 KB of stories are read again and
 //! again, for each remedy, beside the entropy of the process that wrote them.
 //!
-//!   cargo run --release -p experiments --bin overfitting -- docs/pictures/overfitting.svg
+//!   cargo run --release -p experiments --bin overfitting -- docs/pictures/overfitting.tsv
 //!
-//! The table goes to stdout, progress to stderr.
+//! The measurements go into this file, and a picture of them beside it (`overfitting.svg`); if the file is there, nothing is
+//! measured, and its picture is drawn again. The table goes to stdout, progress to stderr.
 
+use chart::{Axis, Curve, Curves, Level, Look, Picture};
 use data::CharTokenizer;
 use data::augment::{Eda, Paraphrase};
 use experiments::excess;
@@ -13,6 +15,7 @@ use gpt::train::Trainer;
 use random::{Rng, Stream};
 use std::error::Error;
 use std::fmt::Write;
+use std::path::PathBuf;
 use synth::{Sample, sample};
 
 /// Characters of the training text.
@@ -66,12 +69,34 @@ struct Point {
 }
 
 struct Run {
-    name: &'static str,
+    name: String,
     points: Vec<Point>,
 }
 
+/// All measurements.
+struct Figures {
+    runs: Vec<Run>,
+    /// What the process itself needs for the new text.
+    floor: f64,
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
-    let path = std::env::args().nth(1).ok_or("usage: overfitting PICTURE.svg")?;
+    let path = PathBuf::from(std::env::args().nth(1).ok_or("usage: overfitting MEASUREMENTS.tsv")?);
+    if !path.exists() {
+        std::fs::write(&path, measure()?.to_tsv())?;
+        eprintln!("{}", path.display());
+    }
+    let text = std::fs::read_to_string(&path)?;
+    let figures = Figures::from_tsv(&text)
+        .ok_or_else(|| format!("{}: not as this program writes it", path.display()))?;
+    print!("{}", table(&figures));
+    let path = path.with_extension("svg");
+    std::fs::write(&path, picture(&figures).standalone())?;
+    eprintln!("{}", path.display());
+    Ok(())
+}
+
+fn measure() -> Result<Figures, Box<dyn Error>> {
     let (train, val) = (sample("storygen", &[], 1, TRAINING)?, sample("storygen", &[], 2, VALIDATION)?);
     let (text, new) = (train.text(), val.text());
     let augmented = augmented(&text)?;
@@ -85,12 +110,41 @@ fn main() -> Result<(), Box<dyn Error>> {
         let text = if *is_augmented { &more } else { &own };
         let points;
         (points, floor) = run(name, &config, text, &new, &val)?;
-        runs.push(Run { name, points });
+        runs.push(Run { name: (*name).to_string(), points });
     }
-    print!("{}", table(&runs, floor));
-    std::fs::write(&path, picture(&runs, floor))?;
-    eprintln!("{path}");
-    Ok(())
+    Ok(Figures { runs, floor })
+}
+
+/// Before the losses, in the file.
+const HEADING: &str = "remedy\tupdate\ttraining loss\tloss on new text\n";
+
+impl Figures {
+    fn to_tsv(&self) -> String {
+        let mut tsv = format!("# floor {:.4}\n{HEADING}", self.floor);
+        for Run { name, points } in &self.runs {
+            for p in points {
+                let _ = writeln!(tsv, "{name}\t{}\t{:.4}\t{:.4}", p.update, p.train, p.val);
+            }
+        }
+        tsv
+    }
+
+    fn from_tsv(text: &str) -> Option<Self> {
+        let (floor, text) = text.strip_prefix("# floor ")?.split_once('\n')?;
+        let mut runs: Vec<Run> = Vec::new();
+        for line in text.strip_prefix(HEADING)?.lines() {
+            let fields: Vec<&str> = line.split('\t').collect();
+            let [name, update, train, val] = fields[..] else { return None };
+            let point =
+                Point { update: update.parse().ok()?, train: train.parse().ok()?, val: val.parse().ok()? };
+            match runs.last_mut().filter(|run| run.name == name) {
+                Some(run) => run.points.push(point),
+                None => runs.push(Run { name: name.to_string(), points: vec![point] }),
+            }
+        }
+        let figures = Figures { runs, floor: floor.parse().ok()? };
+        (!figures.runs.is_empty()).then_some(figures)
+    }
 }
 
 /// The text, and each of its lines in other words, twice over.
@@ -145,7 +199,7 @@ fn best(points: &[Point]) -> Point {
     points[1..].iter().fold(points[0], better)
 }
 
-fn table(runs: &[Run], floor: f64) -> String {
+fn table(Figures { runs, floor }: &Figures) -> String {
     let mut table = String::from(
         "| remedy | training loss at the end | on new text at the end | with early stopping | at update |\n|---|---:|---:|---:|---:|\n",
     );
@@ -163,44 +217,30 @@ fn table(runs: &[Run], floor: f64) -> String {
 
 /// Loss over updates: on new text a line for each remedy, with a ring where early stopping would stop; dashed the training
 /// loss without a remedy, and the floor.
-fn picture(runs: &[Run], floor: f64) -> String {
-    const COLOURS: [&str; 5] = ["#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7"];
-    let (width, height, margin) = (640.0, 400.0, 50.0);
-    let top = runs.iter().flat_map(|run| &run.points).map(|p| p.val).fold(floor, f64::max).min(4.0 * floor);
-    let x = |update: u64| margin + update as f64 / UPDATES as f64 * (width - 3.0 * margin);
-    let y = |loss: f64| height - margin - loss.min(top) / top * (height - 2.0 * margin);
-    let line = |points: &[Point], value: fn(&Point) -> f64| -> String {
-        points.iter().map(|p| format!("{:.1},{:.1} ", x(p.update), y(value(p)))).collect()
-    };
-    let mut svg = format!(
-        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {height}' font-family='sans-serif' font-size='12'>\n\
-         <rect width='100%' height='100%' fill='white'/>\n\
-         <text x='{}' y='{}' text-anchor='middle'>updates (0 to {UPDATES})</text>\n\
-         <text x='14' y='{mid}' transform='rotate(-90 14 {mid})' text-anchor='middle'>loss, nats a character</text>\n\
-         <line x1='{margin}' x2='{end}' y1='{y:.1}' y2='{y:.1}' stroke='#555' stroke-dasharray='2 3'/>\n\
-         <text x='{end}' y='{y:.1}' fill='#555'> floor {floor:.3}</text>\n\
-         <polyline points='{}' fill='none' stroke='#888' stroke-dasharray='5 4'/>\n",
-        width / 2.0,
-        height - 14.0,
-        line(&runs[0].points, |p| p.train),
-        mid = height / 2.0,
-        end = x(UPDATES),
-        y = y(floor),
-    );
-    for (run, colour) in runs.iter().zip(COLOURS) {
-        let (best, last) = (best(&run.points), run.points[run.points.len() - 1]);
-        let _ = writeln!(
-            svg,
-            "<polyline points='{}' fill='none' stroke='{colour}' stroke-width='1.5'/>\n\
-             <circle cx='{:.1}' cy='{:.1}' r='4' fill='white' stroke='{colour}'/>\n\
-             <text x='{:.1}' y='{:.1}' fill='{colour}'>{}</text>",
-            line(&run.points, |p| p.val),
-            x(best.update),
-            y(best.val),
-            x(UPDATES) + 6.0,
-            y(last.val) + 4.0,
-            run.name
-        );
+fn picture(Figures { runs, floor }: &Figures) -> Picture {
+    let points =
+        |run: &Run, loss: fn(&Point) -> f64| run.points.iter().map(|p| (p.update as f64, loss(p))).collect();
+    let mut curves = Vec::new();
+    for (colour, run) in runs.iter().enumerate() {
+        let name = if colour == 0 { "no remedy".to_string() } else { run.name.clone() };
+        curves.push(Curve { name, points: points(run, |p| p.val), colour, look: Look::Points });
     }
-    svg + "</svg>\n"
+    let name = "training loss without a remedy".to_string();
+    curves.push(Curve { name, points: points(&runs[0], |p| p.train), colour: 0, look: Look::Dashed });
+    for (colour, run) in runs.iter().enumerate() {
+        let (name, best) =
+            (if colour == 0 { "where early stopping stops" } else { "" }.to_string(), best(&run.points));
+        let points = vec![(best.update as f64, best.val)];
+        curves.push(Curve { name, points, colour, look: Look::Rings });
+    }
+    let level = Level { name: format!("entropy {floor:.3}"), y: *floor, colour: None };
+    let curves = Curves {
+        title: "Loss on new text, learning 30 KB".into(),
+        x: Axis::linear("updates", (0.0, UPDATES as f64)),
+        y: Axis::linear("nats a character", (0.2, 4.0 * floor)),
+        curves,
+        levels: vec![level],
+        height: 300.0,
+    };
+    Picture::new("Loss on new text by updates, for each remedy against overfitting", vec![curves.into()])
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub(crate) const ABOUT: &str =
-    "More labelled examples from few: synonyms, insertions, swaps, deletions (EDA), or back-translation
+    "Make more labelled examples from few (EDA, back-translation)
 
   newleaf augment --in reviews.tsv --out more.tsv                       columns named in the first line: label, text
   newleaf augment --in reviews.tsv --out more.tsv --eda a=.2,n=8 --seed 7
@@ -89,7 +89,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         (Some(there), Some(back)) => {
             let (there, back) = (model::load(there)?, model::load(back)?);
             let translator = |model| Answerer::sampling(model, args.temperature);
-            augment(args, reading, &options, n, &BackTranslation { forth: translator(&there)?, back: translator(&back)? })?
+            augment(
+                args,
+                reading,
+                &options,
+                n,
+                &BackTranslation { forth: translator(&there)?, back: translator(&back)? },
+            )?
         }
         _ => augment(args, reading, &options, n, &eda(args, alpha)?)?,
     };

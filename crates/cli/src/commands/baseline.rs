@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 use std::process::ExitCode;
 use std::time::Instant;
 
-pub(crate) const ABOUT: &str =
-    "How well simple classifiers tell the labels of texts: what a fine-tuned model has to beat
+pub(crate) const ABOUT: &str = "Measure how well simple classifiers predict labels
 
   newleaf baseline --train reviews.csv --text-column review --label-column label
   newleaf baseline --train train.jsonl --test test.jsonl --ngrams 1 --json

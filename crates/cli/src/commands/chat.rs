@@ -10,7 +10,7 @@ use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-pub(crate) const ABOUT: &str = "Talk with a model that was fine-tuned for dialogues
+pub(crate) const ABOUT: &str = "Chat with a model of newleaf finetune chat
 
   newleaf chat --model talks
   newleaf chat --model talks --adapter polite --system 'Be brief.'
@@ -41,7 +41,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let sampler = args.sampling.sampler()?;
     let model = model::load_with_adapter(&args.model, args.adapter.as_deref())?;
-    let rng = Rng::new(args.sampling.seed, Stream::Sampling);
+    let rng = Rng::new(args.sampling.seed().0, Stream::Sampling);
     let session =
         Session::new((&model.gpt, &model.params), &model.tokenizer, args.max_new_tokens, sampler, rng);
     let mut session = session.map_err(|e| Failure::from(e).about(args.model.display()))?;

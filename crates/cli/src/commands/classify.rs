@@ -9,7 +9,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-pub(crate) const ABOUT: &str = "Tell the labels of texts, a line each, from standard input
+pub(crate) const ABOUT: &str = "Predict labels of lines, by a model of newleaf finetune classify
 
   echo 'the soup was cold' | newleaf classify --model reviews
   newleaf classify --model reviews < lines.txt > labels.tsv

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-pub(crate) const ABOUT: &str = "Clean a text and say what was changed and dropped
+pub(crate) const ABOUT: &str = "Clean a text: encodings, HTML, duplicates, personal data
 
   newleaf clean --in raw.txt --out clean.txt
   newleaf clean --in reviews.csv --text-column review --out clean.csv --dedup exact,minhash:0.7
@@ -193,7 +193,11 @@ fn report(args: &Args, cleaner: &Cleaner, reading: &Reading, seconds: f64) -> Re
         fields["seconds"] = json!(seconds);
         format!("{fields}\n")
     } else {
-        let wrote = format!("{}: {:.1} MB read in {seconds:.1} s, {rate:.0} MB/s", args.out.display(), bytes as f64 / 1e6);
+        let wrote = format!(
+            "{}: {:.1} MB read in {seconds:.1} s, {rate:.0} MB/s",
+            args.out.display(),
+            bytes as f64 / 1e6
+        );
         table(report) + &format!("{wrote}\n")
     };
     if cleaner.forgotten() > 0 {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-pub(crate) const ABOUT: &str = "How far one text is from another: distribution shift
+pub(crate) const ABOUT: &str = "Measure how far one text is from another (distribution shift)
 
   newleaf drift --train my.txt --test other.txt
   newleaf drift --train my.txt --test other.txt --json
@@ -41,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     /// Order of the Kneser-Ney model, in characters
-    #[arg(long, value_name = "N", default_value_t = 7)]
+    #[arg(long, value_name = "N", default_value_t = data::ngram::ORDER)]
     order: usize,
     /// Where the randomness of the resampling starts
     #[arg(long, value_name = "N", default_value_t = 1337)]
@@ -53,6 +53,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     [&args.svg, &args.html].into_iter().flatten().try_for_each(|path| check_output(path, args))?;
+    if let (Some(svg), Some(html)) = (&args.svg, &args.html) {
+        Failure::if_one_file(svg, html)?;
+    }
     let (train, test) = (args.read.text(&args.train)?, args.read.text(&args.test)?);
     let options = Options { order: args.order, seed: args.seed, ..Options::default() };
     let spinner = spinner();

@@ -9,13 +9,63 @@ use std::process::ExitCode;
 /// One command: its arguments, and what it does with them.
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
+    /// The group of commands to which it belongs in the overview; empty below another command.
+    pub(crate) heading: &'static str,
+    /// What it does in a line, then examples (indented lines) and paragraphs.
+    pub(crate) about: &'static str,
     pub(crate) arguments: fn(Command) -> Command,
     pub(crate) run: fn(&ArgMatches) -> Result<ExitCode, Failure>,
 }
 
+impl Entry {
+    /// What the command does, in a line.
+    fn summary(&self) -> &'static str {
+        self.about.lines().next().unwrap_or_default()
+    }
+
+    fn command(&self) -> Command {
+        // -h has the line alone, --help the examples too.
+        (self.arguments)(Command::new(self.name)).about(self.summary()).long_about(flowing(self.about))
+    }
+}
+
+/// The text with its paragraphs as lines of their own, which are wrapped where the terminal ends: lines of the source are
+/// joined but for examples, which are indented.
+fn flowing(about: &str) -> String {
+    let mut text = String::new();
+    let mut before = "";
+    for line in about.lines() {
+        let continues = !line.is_empty()
+            && !before.is_empty()
+            && ![line, before].iter().any(|line| line.starts_with(' '));
+        text += if text.is_empty() {
+            ""
+        } else if continues {
+            " "
+        } else {
+            "\n"
+        };
+        text += line;
+        before = line;
+    }
+    text
+}
+
+/// All commands on one screen, in groups.
+pub(crate) fn overview(entries: &[Entry]) -> String {
+    let mut text = String::new();
+    for group in entries.chunk_by(|a, b| a.heading == b.heading) {
+        for (i, entry) in group.iter().enumerate() {
+            let heading = if i == 0 { group[0].heading } else { "" };
+            text += &format!("{heading:11}{:11}{}\n", entry.name, entry.summary());
+        }
+    }
+    text
+}
+
 /// A command with others below it.
 pub(crate) fn with_subcommands(command: Command, entries: &[Entry]) -> Command {
-    let subcommands = entries.iter().map(|entry| (entry.arguments)(Command::new(entry.name)));
+    let subcommands = entries.iter().map(Entry::command);
     command.subcommand_required(true).arg_required_else_help(true).subcommands(subcommands)
 }
 

@@ -5,13 +5,14 @@ use crate::flags::reading::ReadArgs;
 use crate::screen::failure::Failure;
 use crate::work::model::{self, Model};
 use data::DataError;
+use data::dataset::{CompactIds, TokenSource};
 use data::objective::{Corruptor, Objective, Vocabulary};
 use gpt::Decoder;
 use gpt::train::evaluate_objective;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
-pub(crate) const ABOUT: &str = "The loss of a model on a text
+pub(crate) const ABOUT: &str = "Measure the loss of a model on a text
 
   newleaf eval --model my --data other.txt
   newleaf eval --model my --data my.txt --split val --json
@@ -60,7 +61,7 @@ pub(crate) struct Args {
 /// What is measured: a text and its tokens.
 struct Part<'a> {
     text: &'a str,
-    ids: Vec<u32>,
+    ids: CompactIds,
 }
 
 impl Part<'_> {
@@ -88,7 +89,7 @@ pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
         Split::Train => train,
         Split::Val => val,
     };
-    let ids = model.tokenizer.encode(text).map_err(|e| about(e.into()))?;
+    let ids = CompactIds::encode(&model.tokenizer, text).map_err(|e| about(e.into()))?;
     let part = Part { text, ids };
     let answer = match other {
         None => clm(args, &model, &part)?,
@@ -106,13 +107,15 @@ pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
 
 /// The loss of going on with the text.
 fn clm(args: &Args, model: &Model, part: &Part<'_>) -> Result<String, Failure> {
-    let ids = &part.ids[..];
+    let ids = &part.ids;
     let f32_loss = gpt::train::evaluate(&model.gpt, &model.params, ids, 0)
         .map_err(|e| Failure::from(e).about(args.data.display()))?;
     let loss = if args.int8 {
         let mut params = model.params.clone();
         model.gpt.round_to_int8(&mut params);
-        Decoder::new(&model.gpt, &params).loss(ids)
+        let mut all = vec![0; ids.len()];
+        ids.read(0, &mut all)?;
+        Decoder::new(&model.gpt, &params).loss(&all)
     } else {
         f32_loss
     };
@@ -121,7 +124,7 @@ fn clm(args: &Args, model: &Model, part: &Part<'_>) -> Result<String, Failure> {
     }
     let (per_char, per_byte) = part.bits(loss);
     let targets = ids.len() - 1;
-    let unknown = model.tokenizer.unknown_id().map(|unknown| ids.iter().filter(|&&id| id == unknown).count());
+    let unknown = model.tokenizer.unknown_id().map(|unknown| ids.count(unknown));
     if args.json {
         let mut fields = json!({
             "loss": loss, "bits_per_char": per_char, "bits_per_byte": per_byte, "targets": targets
@@ -185,7 +188,7 @@ fn losses(
     let parts = corruptor.objective().parts().enumerate();
     let losses = parts.map(|(number, (name, share))| {
         let task = (corruptor, number, false);
-        Ok((name, share, evaluate_objective(&model.gpt, &model.params, task, &part.ids[..], 0)?))
+        Ok((name, share, evaluate_objective(&model.gpt, &model.params, task, &part.ids, 0)?))
     });
     losses.collect()
 }

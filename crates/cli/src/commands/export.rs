@@ -8,7 +8,7 @@ use gpt::formats::{FORMATS, format_named};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-pub(crate) const ABOUT: &str = "Write a model as Hugging Face's transformers does, as a GPT-2
+pub(crate) const ABOUT: &str = "Write a model as a GPT-2 for Hugging Face's transformers
 
   newleaf train --preset nano-cpu --activation gelu_tanh --data my.txt --out my
   newleaf export --model my --out my-gpt2

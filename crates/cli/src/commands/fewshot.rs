@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-pub(crate) const ABOUT: &str = "How well a model tells labels from a few examples before the question
+pub(crate) const ABOUT: &str = "Classify by a few examples in the prompt, without training
 
   newleaf fewshot --model my --train reviews.csv --test new.csv --pattern '{text} It was {mask}.' \\
     --verbalizer good=great,bad=terrible

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use tensor::kernels::simd::Path as Simd;
 
-pub(crate) const ABOUT: &str = "This machine, and what is in a model
+pub(crate) const ABOUT: &str = "Show this machine, or what is in a model
 
   newleaf info
   newleaf info my --json";

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-pub(crate) const ABOUT: &str = "Look for test documents among the training documents
+pub(crate) const ABOUT: &str = "Find test documents among training documents
 
   newleaf leak --train train.txt --test test.txt
   newleaf leak --train train.csv --test test.csv --text-column review --json

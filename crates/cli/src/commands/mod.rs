@@ -3,51 +3,57 @@
 
 mod entry;
 
-pub(crate) use entry::{Entry, command_line, parse, print, run_subcommand, with_subcommands};
+pub(crate) use entry::{Entry, command_line, overview, parse, print, run_subcommand, with_subcommands};
 
-/// Declares the modules of commands, and lists them in `COMMANDS` in this order, which is that of `--help`. A line is the
-/// name of a module; `: group` is a directory with commands of its own, `: settings` a command that has a flag for every
-/// setting besides, whose `run` takes all matches, and `: renamed` one whose `OLD_NAME` still works, for scripts; the help
-/// does not show it.
+/// Declares the modules of commands, and lists them in `COMMANDS` in this order, which is that of the help, under
+/// headings if there are any. A line is the name of a module; `: group` is a directory with commands of its own,
+/// `: settings` a command that has a flag for every setting besides, whose `run` takes all matches, and `: renamed` one
+/// whose `OLD_NAME` still works, for scripts; the help does not show it.
 macro_rules! commands {
     ($($module:ident $(: $kind:ident)?,)*) => {
-        $(pub(crate) mod $module;)*
-
-        /// The commands, in the order of `--help`.
-        pub(crate) const COMMANDS: &[$crate::commands::Entry] = &[$(commands!(@entry $module $($kind)?)),*];
+        commands! { "" { $($module $(: $kind)?,)* } }
     };
-    (@entry $module:ident) => {
+    ($($heading:literal { $($module:ident $(: $kind:ident)?,)* })*) => {
+        $($(pub(crate) mod $module;)*)*
+
+        /// The commands, in the order of the help.
+        pub(crate) const COMMANDS: &[$crate::commands::Entry] =
+            &[$($(commands!(@entry $heading $module $($kind)?)),*),*];
+    };
+    (@entry $heading:literal $module:ident) => {
         $crate::commands::Entry {
             name: stringify!($module),
-            arguments: |command| <$module::Args as clap::Args>::augment_args(command).about($module::ABOUT),
+            heading: $heading,
+            about: $module::ABOUT,
+            arguments: |command| <$module::Args as clap::Args>::augment_args(command),
             run: |matches| $module::run(&$crate::commands::parse(matches)?),
         }
     };
-    (@entry $module:ident group) => {
+    (@entry $heading:literal $module:ident group) => {
         $crate::commands::Entry {
             name: stringify!($module),
-            arguments: |command| {
-                $crate::commands::with_subcommands(command.about($module::ABOUT), $module::COMMANDS)
-            },
+            heading: $heading,
+            about: $module::ABOUT,
+            arguments: |command| $crate::commands::with_subcommands(command, $module::COMMANDS),
             run: |matches| $crate::commands::run_subcommand($module::COMMANDS, matches),
         }
     };
-    (@entry $module:ident renamed) => {
+    (@entry $heading:literal $module:ident renamed) => {
         $crate::commands::Entry {
             name: stringify!($module),
-            arguments: |command| {
-                let command = <$module::Args as clap::Args>::augment_args(command);
-                command.about($module::ABOUT).alias($module::OLD_NAME)
-            },
+            heading: $heading,
+            about: $module::ABOUT,
+            arguments: |command| <$module::Args as clap::Args>::augment_args(command).alias($module::OLD_NAME),
             run: |matches| $module::run(&$crate::commands::parse(matches)?),
         }
     };
-    (@entry $module:ident settings) => {
+    (@entry $heading:literal $module:ident settings) => {
         $crate::commands::Entry {
             name: stringify!($module),
+            heading: $heading,
+            about: $module::ABOUT,
             arguments: |command| {
-                let command = <$module::Args as clap::Args>::augment_args(command);
-                $crate::flags::settings::augment(command).about($module::ABOUT)
+                $crate::flags::settings::augment(<$module::Args as clap::Args>::augment_args(command))
             },
             run: |matches| $module::run(&$crate::commands::parse(matches)?, matches),
         }
@@ -55,29 +61,42 @@ macro_rules! commands {
 }
 
 commands! {
-    train: settings,
-    plan,
-    sample,
-    eval,
-    info,
-    export,
-    finetune: group,
-    classify,
-    fewshot,
-    chat,
-    translate,
-    summarize,
-    peft: group,
-    report,
-    clean,
-    leak,
-    data: group,
-    augment,
-    tokenizer: group,
-    ngram,
-    baseline,
-    drift,
-    score,
-    synth: renamed,
-    embed: group,
+    "Train" {
+        train: settings,
+        plan,
+        runs,
+        report,
+        info,
+    }
+    "Generate" {
+        sample,
+        chat,
+        translate,
+        summarize,
+    }
+    "Fine-tune" {
+        finetune: group,
+        classify,
+        fewshot,
+        peft: group,
+    }
+    "Data" {
+        clean,
+        data: group,
+        augment,
+        leak,
+        tokenizer: group,
+        synth: renamed,
+    }
+    "Measure" {
+        eval,
+        ngram,
+        baseline,
+        score,
+        drift,
+    }
+    "Tools" {
+        embed: group,
+        export,
+    }
 }

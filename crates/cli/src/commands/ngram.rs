@@ -3,7 +3,7 @@
 use crate::flags::reading::ReadArgs;
 use crate::screen::failure::Failure;
 use data::CharTokenizer;
-use data::ngram::KneserNey;
+use data::ngram::{KneserNey, ORDER};
 use random::{Rng, Stream};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-pub(crate) const ABOUT: &str = "What counting characters reaches on a text: interpolated modified Kneser-Ney
+pub(crate) const ABOUT: &str = "Measure the loss of an n-gram model (Kneser-Ney) on a text
 
   newleaf ngram --train my.txt                       the last 10 % are the test, as for `newleaf train`
   newleaf ngram --train my.txt --test other.txt --order 7 --json
@@ -45,7 +45,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "HOW", default_value = "contiguous")]
     split: Split,
     /// Length of the longest n-grams, in characters
-    #[arg(long, value_name = "N", default_value_t = 7)]
+    #[arg(long, value_name = "N", default_value_t = ORDER)]
     order: usize,
     /// Also the loss of every smaller order, each fitted by itself
     #[arg(long, alias = "per_order")]

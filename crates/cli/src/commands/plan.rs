@@ -1,11 +1,15 @@
 //! `newleaf plan`: what to train in a given time, and what it will take.
 
 use super::print;
+use super::train::SAMPLE_LENGTH;
 use crate::screen::failure::Failure;
-use crate::work::corpus::Corpus;
+use crate::work::corpus::{Corpus, Files};
 use crate::work::count_baseline::CountBaseline;
 use crate::work::model::load_tokenizer;
 use crate::work::planning::{Budget, Proposal, parse_memory, parse_time, propose};
+use data::dataset::TokenSource;
+use gpt::config::Config;
+use gpt::train::Trainer;
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,11 +47,12 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let begun = Instant::now();
     let tokenizer = args.tokenizer.as_deref().map(load_tokenizer).transpose()?;
-    let text = Corpus::open(args.data.as_deref(), None, tokenizer)?;
+    let text = Corpus::open(Files { data: args.data.as_deref(), val: None }, None, tokenizer)?;
     let counts = CountBaseline::of(&text)?;
     eprintln!("measuring this machine on {} ...", text.info.path);
-    let budget = Budget { seconds: args.time, begun, bytes: args.memory };
-    let proposal = propose(&text, counts.loss, budget, None)?;
+    let budget = Budget { seconds: args.time, begun, bytes: args.memory, sample_length: SAMPLE_LENGTH };
+    let begin = |config: &Config, train: &dyn TokenSource| Trainer::new(config, train);
+    let proposal = propose(&text, counts.loss, budget, None, &begin)?;
     if args.json {
         return print(&facts(&proposal, counts.loss).to_string());
     }
@@ -55,7 +60,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 fn facts(proposal: &Proposal, count_loss: f64) -> serde_json::Value {
-    let Proposal { config, seconds, bytes, expected_loss } = proposal;
+    let Proposal { config, seconds, bytes, expected_loss, .. } = proposal;
     let (model, train) = (&config.model, &config.train);
     json!({
         "n_layer": model.n_layer, "n_head": model.n_head, "n_embd": model.n_embd, "block_size": model.block_size,
@@ -67,7 +72,7 @@ fn facts(proposal: &Proposal, count_loss: f64) -> serde_json::Value {
 }
 
 fn describe(args: &Args, proposal: &Proposal, counts: &CountBaseline) -> String {
-    let Proposal { config, seconds, bytes, expected_loss } = proposal;
+    let Proposal { config, seconds, bytes, expected_loss, .. } = proposal;
     let (model, train) = (&config.model, &config.train);
     let data = args.data.as_ref().map_or(String::new(), |path| format!(" --data {}", path.display()));
     format!(

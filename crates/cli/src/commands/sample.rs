@@ -2,17 +2,20 @@
 
 use crate::flags::sampling::{SamplerArgs, print_at_once as print};
 use crate::screen::failure::Failure;
+use crate::screen::wrap::Wrap;
+use crate::work::ending::{Held, Until};
 use crate::work::model::{self, Model};
 use gpt::generate::{Decoder, Generator, Never};
 use random::{Rng, Stream};
 use serde_json::json;
 use std::path::PathBuf;
 
-pub(crate) const ABOUT: &str = "Write with a model
+pub(crate) const ABOUT: &str = "Generate text
 
   newleaf sample --model my --prompt \"Once \"
   newleaf sample --model my --temperature 0 --max-new-tokens 200
   newleaf sample --model my --num-samples 3 --seed 7 --json
+  newleaf sample --model my --until sentence                  nothing unfinished at the end
   newleaf sample --model my --prompt \"Q: \" --stop \"Q:\"     end before the next question
   newleaf sample --model my --int8
 
@@ -39,6 +42,9 @@ pub(crate) struct Args {
     /// End before this text; may be given several times
     #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     stop: Vec<String>,
+    /// End with a whole sentence or paragraph: what is unfinished after --max-new-tokens is left out
+    #[arg(long, value_name = "WHAT")]
+    until: Option<Until>,
     /// Go on behind the end of a document, and show it
     #[arg(long)]
     ignore_eos: bool,
@@ -66,7 +72,8 @@ pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
     if !decoder.push_all(&ids).iter().any(|score| score.is_finite()) {
         return Err(model::without_numbers(&args.model));
     }
-    let mut rng = Rng::new(args.sampling.seed, Stream::Sampling);
+    let (seed, told) = args.sampling.seed();
+    let mut rng = Rng::new(seed, Stream::Sampling);
     for n in 0..args.num_samples {
         // Each sample continues the stream of the one before it: sample n does not depend on the number asked for.
         let seed = rng.next_u64();
@@ -76,6 +83,9 @@ pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
         let rng = Rng::new(seed, Stream::Sampling);
         let generator = Generator::after(decoder.clone(), sampler.clone(), rng);
         write_sample(args, &model, &prompt, generator)?;
+    }
+    if let Some(told) = told {
+        eprintln!("{told}");
     }
     Ok(std::process::ExitCode::SUCCESS)
 }
@@ -89,9 +99,10 @@ fn write_sample(args: &Args, model: &Model, prompt: &str, generator: Generator<'
         })?;
         return print(&format!("{}\n", json!({ "prompt": prompt, "text": text })));
     }
-    print(prompt.trim_start_matches('\n'))?;
-    write_text(args, model, generator, print)?;
-    print("\n")
+    let mut wrap = Wrap::stdout();
+    print(&wrap.push(prompt.trim_start_matches('\n')))?;
+    write_text(args, model, generator, |piece| print(&wrap.push(piece)))?;
+    print(&(wrap.finish() + "\n"))
 }
 
 /// Hands the text to `show`, piece by piece, up to its end.
@@ -103,7 +114,7 @@ fn write_text(
 ) -> Result<(), Failure> {
     let end = model.end_of_document().filter(|_| !args.ignore_eos);
     let mut characters = model.tokenizer.decoder(); // a token may be a part of a character: only whole ones are shown
-    let mut held = Held::new(&args.stop);
+    let mut held = Held::new(&args.stop, args.until);
     let (mut written, mut ended) = (0, false);
     for token in generator.take(args.max_new_tokens) {
         ended = Some(token) == end;
@@ -122,34 +133,10 @@ fn write_text(
     }
     let (piece, stops) = held.push(&characters.finish());
     show(&piece)?;
-    if stops { Ok(()) } else { show(&held.text) }
-}
-
-/// Text of which the end is held back while it may be the beginning of a text to stop before.
-struct Held<'a> {
-    stops: &'a [String],
-    text: String,
-}
-
-impl<'a> Held<'a> {
-    fn new(stops: &'a [String]) -> Self {
-        Self { stops, text: String::new() }
-    }
-
-    /// Takes a piece. Returns what can be shown, and whether that is the end.
-    fn push(&mut self, piece: &str) -> (String, bool) {
-        self.text += piece;
-        if let Some(at) = self.stops.iter().filter_map(|stop| self.text.find(stop)).min() {
-            self.text.truncate(at);
-            return (std::mem::take(&mut self.text), true);
-        }
-        let begins = |stop: &String| {
-            let lengths = (1..stop.len()).rev().filter(|&len| stop.is_char_boundary(len));
-            lengths.into_iter().find(|&len| self.text.ends_with(&stop[..len])).unwrap_or(0)
-        };
-        let keep = self.stops.iter().map(begins).max().unwrap_or(0);
-        let rest = self.text.split_off(self.text.len() - keep);
-        (std::mem::replace(&mut self.text, rest), false)
+    match (stops, ended) {
+        (true, _) => Ok(()),
+        (false, true) => show(&held.finish_whole()),
+        (false, false) => show(&held.finish()),
     }
 }
 
@@ -171,37 +158,4 @@ fn prompt(args: &Args, model: &Model) -> Result<(String, Vec<u32>), Failure> {
         if let Some(path) = file { failure.about(path) } else { failure }
     })?;
     Ok((text, ids))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// However a text comes in pieces, what is shown ends before the first stop.
-    #[test]
-    fn what_may_be_a_stop_is_held_back() {
-        let stops = ["\n\n".to_string(), "。完".to_string(), "aab".to_string()];
-        for (text, shown) in [
-            ("one\ntwo\n\nthree", "one\ntwo"),
-            ("好。完了", "好"),
-            ("aaaab", "aa"),
-            ("no stop at all\n", "no stop at all\n"),
-            ("\n\n", ""),
-        ] {
-            for size in 1..=text.chars().count() {
-                let mut held = Held::new(&stops);
-                let (mut found, mut stopped) = (String::new(), false);
-                for piece in text.chars().collect::<Vec<_>>().chunks(size) {
-                    let (more, stops) = held.push(&piece.iter().collect::<String>());
-                    found += &more;
-                    stopped = stops;
-                    if stops {
-                        break;
-                    }
-                }
-                let rest = if stopped { "" } else { &held.text };
-                assert_eq!(found + rest, shown, "{text:?} in pieces of {size}");
-            }
-        }
-    }
 }

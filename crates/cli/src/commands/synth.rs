@@ -17,7 +17,7 @@ mod describe;
 /// What the command was called before.
 pub(crate) const OLD_NAME: &str = "generate";
 
-pub(crate) const ABOUT: &str = "Write a text whose best possible loss is known
+pub(crate) const ABOUT: &str = "Generate a text whose best possible loss is known
 
   newleaf synth --list
   newleaf synth markov-k --tokens 1000000 --seed 1 --out markov.txt

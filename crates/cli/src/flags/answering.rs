@@ -71,7 +71,7 @@ impl AnswerArgs {
     pub(crate) fn answerer<'m>(&self, model: &'m Model) -> Result<Answerer<'m>, Failure> {
         let beam = self.beam.beam()?;
         let how = if self.sample { How::Sample(self.sampling.sampler()?) } else { How::Beam(beam) };
-        let (most, seed) = (self.beam.max_new_tokens, self.sampling.seed);
+        let (most, seed) = (self.beam.max_new_tokens, self.sampling.seed().0);
         let answerer = Answerer::new((&model.gpt, &model.params), &model.tokenizer, how, most, seed);
         answerer.map_err(|e| Failure::from(e).about(self.model.display()))
     }

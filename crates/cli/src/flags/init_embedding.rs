@@ -19,7 +19,7 @@ const STREAM: Stream = Stream::Other(0x0065_6d62); // "emb"
 #[command(next_help_heading = "Word vectors")]
 pub(crate) struct InitEmbedding {
     /// Begin the token embedding with the vectors of this file, matched by the tokens' text
-    #[arg(long, alias = "init_emb", value_name = "FILE", conflicts_with = "resume")]
+    #[arg(long, alias = "init_emb", value_name = "FILE")]
     init_emb: Option<PathBuf>,
     /// Its format: text, binary (both word2vec's) or glove [default: what it looks like]
     #[arg(long, alias = "init_emb_format", value_name = "NAME", value_parser = parse_format, requires = "init_emb")]
@@ -78,6 +78,15 @@ impl InitEmbedding {
                 file.words().iter().take(3).collect::<Vec<_>>(),
             )));
         };
+        if transplant.table.iter().any(|x| !x.is_finite()) {
+            return Err(Failure::input(format!(
+                "{}: its numbers are too small or too large to be scaled: {:.1e} in the vector of {:?}, expected numbers around \
+                 1; use vectors that were trained, or leave --init-emb out",
+                path.display(),
+                rows.iter().flatten().flat_map(|row| row.iter()).fold(0.0, |max: f32, x| max.max(x.abs())),
+                file.words().first().map_or("", |word| &word[..]),
+            )));
+        }
         let share = 100.0 * transplant.loaded as f64 / vocab_size as f64;
         eprintln!(
             "start: {}: vectors for {} of {vocab_size} tokens ({share:.1} %), the others random with standard deviation {:.4}",

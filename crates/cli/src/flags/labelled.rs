@@ -131,7 +131,8 @@ impl Parts {
 fn one_label_a_number(files: &mut [Vec<Keyed>]) {
     let integer = |label: &str| {
         let (whole, zeros) = label.split_once('.')?;
-        let is_whole = whole.parse::<i64>().is_ok() && zeros.bytes().all(|byte| byte == b'0') && !zeros.is_empty();
+        let is_whole =
+            whole.parse::<i64>().is_ok() && zeros.bytes().all(|byte| byte == b'0') && !zeros.is_empty();
         is_whole.then(|| whole.to_string())
     };
     let labels: HashSet<String> = files.iter().flatten().map(|keyed| keyed.row.1.clone()).collect();
@@ -152,7 +153,8 @@ fn one_of_each(train: &mut Rows, others: [&mut Rows; 2]) {
     let mut known: HashSet<String> = train.iter().map(|(_, label)| label.clone()).collect();
     let mut moved = Vec::new();
     for part in others {
-        let (own, rest) = std::mem::take(part).into_iter().partition(|(_, label)| known.insert(label.clone()));
+        let (own, rest) =
+            std::mem::take(part).into_iter().partition(|(_, label)| known.insert(label.clone()));
         moved.extend::<Rows>(own);
         *part = rest;
     }

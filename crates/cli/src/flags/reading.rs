@@ -16,23 +16,23 @@ pub(crate) struct FileArgs {
     #[arg(long, value_name = "NAME")]
     format: Option<String>,
     /// The encoding, if it cannot be found: UTF-8, UTF-16LE, GB18030, Big5, Shift_JIS, windows-1252, ...
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, hide_short_help = true, value_name = "NAME")]
     pub(crate) encoding: Option<String>,
     /// What separates the fields of a row [default: a comma; in .tsv a tab]
-    #[arg(long, value_name = "CHAR")]
+    #[arg(long, hide_short_help = true, value_name = "CHAR")]
     delimiter: Option<String>,
     /// Quotation marks around fields of a row: double (as RFC 4180 says), none (ordinary characters), or auto: double, but
     /// with tabs a mark that opens nothing is an ordinary character
-    #[arg(long, value_name = "HOW", default_value = "auto")]
+    #[arg(long, hide_short_help = true, value_name = "HOW", default_value = "auto")]
     quotes: QuotesName,
     /// The line between two documents of a text [default: <|endoftext|> where there is one, else blank lines]
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, hide_short_help = true, value_name = "TEXT")]
     mark: Option<String>,
     /// Leave out rows that are not as the format wants them, and count them
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     skip_bad: bool,
     /// The longest line, row or document allowed, in bytes
-    #[arg(long, value_name = "BYTES", default_value_t = 16 << 20)]
+    #[arg(long, hide_short_help = true, value_name = "BYTES", default_value_t = 16 << 20)]
     longest: usize,
 }
 
@@ -198,7 +198,8 @@ impl Reading {
         bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
         let several = paths.len() > 1;
         let (options, files) = (options.clone(), Vec::from(paths).into_iter());
-        let mut reading = Self { options, files, current: None, done: 0, skipped: 0, shown: 0, bar, stop, several };
+        let mut reading =
+            Self { options, files, current: None, done: 0, skipped: 0, shown: 0, bar, stop, several };
         reading.open_next()?;
         Ok(reading)
     }

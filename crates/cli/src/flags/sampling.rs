@@ -8,6 +8,7 @@ use gpt::generate::{Generator, Never, RULES, RuleKind, Sampler, Temperature};
 use gpt::train::{Evaluation, Observer, StepReport, TrainError};
 use gpt::{Gpt, first_prompt, never_generated};
 use random::{Rng, Stream};
+use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use tensor::Params;
 
@@ -16,7 +17,7 @@ use tensor::Params;
 pub(crate) struct SamplerArgs {
     /// What the command line says of the rules, and the defaults of the others.
     rules: Vec<(&'static str, String)>,
-    pub(crate) seed: u64,
+    seed: Option<u64>,
 }
 
 impl clap::Args for SamplerArgs {
@@ -28,8 +29,9 @@ impl clap::Args for SamplerArgs {
             let arg = arg.allow_hyphen_values(true);
             command.arg(if let Some(default) = rule.default { arg.default_value(default) } else { arg })
         });
-        let seed = Arg::new("seed").long("seed").value_name("N").default_value("1337");
-        let help = "Where the randomness starts; the same seed writes the same text";
+        let seed = Arg::new("seed").long("seed").value_name("N");
+        let help =
+            "Where the randomness starts; the same seed writes the same text [default: another each time]";
         command.arg(seed.value_parser(clap::value_parser!(u64)).help(help))
     }
 
@@ -42,7 +44,7 @@ impl clap::FromArgMatches for SamplerArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let value = |rule: &RuleKind| Some((rule.name, matches.get_one::<String>(rule.name)?.clone()));
         let rules = RULES.iter().filter_map(value).collect();
-        Ok(Self { rules, seed: *matches.get_one("seed").expect("it has a default") })
+        Ok(Self { rules, seed: matches.get_one("seed").copied() })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -52,6 +54,17 @@ impl clap::FromArgMatches for SamplerArgs {
 }
 
 impl SamplerArgs {
+    /// The seed, and what to say of it: one that nobody gave is another each time.
+    pub(crate) fn seed(&self) -> (u64, Option<String>) {
+        if let Some(seed) = self.seed {
+            return (seed, None);
+        }
+        let seed = u64::from(RandomState::new().hash_one(std::process::id()) as u32);
+        let random =
+            self.rules.iter().all(|(name, value)| *name != "temperature" || value.parse() != Ok(0.0));
+        (seed, random.then(|| format!("seed {seed}: --seed {seed} writes the same again")))
+    }
+
     pub(crate) fn sampler(&self) -> Result<Sampler, Failure> {
         Ok(Sampler::parse(self.rules.iter().map(|(name, text)| (*name, &text[..])))?)
     }

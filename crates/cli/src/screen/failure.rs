@@ -32,6 +32,25 @@ impl Failure {
         }
     }
 
+    /// Refuses two outputs that are one file, there already or not.
+    pub(crate) fn if_one_file(a: &Path, b: &Path) -> Result<(), Self> {
+        let place = |path: &Path| match path.canonicalize() {
+            Ok(path) => Some(path),
+            Err(_) => {
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                Some(folder.unwrap_or(Path::new(".")).canonicalize().ok()?.join(path.file_name()?))
+            }
+        };
+        match (place(a), place(b)) {
+            (Some(x), Some(y)) if x == y => Err(Self::input(format!(
+                "{} and {} are one file, and one output would replace the other: give two paths",
+                a.display(),
+                b.display()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// The same failure, its message beginning with what it is about, unless it does so already.
     pub(crate) fn about(self, what: impl std::fmt::Display) -> Self {
         let what = what.to_string();
@@ -125,9 +144,11 @@ impl From<gpt::run_dir::RunDirError> for Failure {
 /// Texts, settings and checkpoints are input; what happens while training is not.
 impl From<gpt::train::TrainError> for Failure {
     fn from(error: gpt::train::TrainError) -> Self {
-        use gpt::train::TrainError::{Data, OptimizerState, Resume};
+        use gpt::train::TrainError::{Data, Method, OptimizerState, Resume, Weights};
         match error {
-            Data(_) | OptimizerState(_) | Resume { .. } => Self::input(error.to_string()),
+            Data(_) | Method(_) | OptimizerState(_) | Resume { .. } | Weights(_) => {
+                Self::input(error.to_string())
+            }
             _ => Self::other(error.to_string()),
         }
     }

@@ -10,6 +10,8 @@ pub(crate) struct Progress {
     terminal: bool,
     tokens_per_s: f64, // smoothed
     loss: f64,         // smoothed
+    /// The validation loss of the n-gram model.
+    baseline: f64,
 }
 
 /// A bar of updates with a message and the time left, on a terminal; hidden elsewhere.
@@ -23,12 +25,12 @@ pub(crate) fn update_bar(updates: Option<u64>) -> ProgressBar {
 }
 
 impl Progress {
-    /// For a run of `max_iters` updates of which `done` were made before.
-    pub(crate) fn new(max_iters: u64, done: u64) -> Self {
+    /// For a run of `max_iters` updates of which `done` were made before; `baseline` is the validation loss to beat.
+    pub(crate) fn new(max_iters: u64, done: u64, baseline: f64) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let bar = update_bar(Some(max_iters)).with_position(done);
         bar.reset_eta();
-        Self { bar, terminal, tokens_per_s: 0.0, loss: 0.0 }
+        Self { bar, terminal, tokens_per_s: 0.0, loss: 0.0, baseline }
     }
 
     /// A line above the bar.
@@ -62,12 +64,8 @@ impl Observer for Progress {
     }
 
     fn evaluation(&mut self, e: &Evaluation) {
-        let best = if e.best { " (best)" } else { "" };
+        let best = if e.best { ", best so far" } else { "" };
         let train = if self.loss > 0.0 { format!("train loss {:.4}, ", self.loss) } else { String::new() };
-        let bits = match (e.val_bits_per_char, e.val_bits_per_byte) {
-            (Some(per_char), Some(per_byte)) => format!(", {per_char:.3} bits/char, {per_byte:.3} bits/byte"),
-            _ => String::new(),
-        };
         let parts = match &e.val_losses[..] {
             [_] => String::new(),
             several => {
@@ -75,7 +73,11 @@ impl Observer for Progress {
                 format!(" ({})", parts.join(", "))
             }
         };
-        self.line(&format!("iter {:>5}: {train}val loss {:.4}{parts}{bits}{best}", e.iter, e.val_loss));
+        let baseline = self.baseline;
+        self.line(&format!(
+            "iter {:>5}: {train}validation loss {:.4}{parts} (n-gram {baseline:.4}){best}",
+            e.iter, e.val_loss
+        ));
     }
 
     fn saved(&mut self, _: u64) {}

@@ -5,18 +5,19 @@ use crate::work::corpus::Corpus;
 use data::dataset::TokenSource;
 use gpt::config::Config;
 use gpt::machine::Machine;
+use gpt::peft::Method;
 use gpt::train::ngram_rows;
 
 /// Refuses a training that the machine has no memory for, before it is begun.
-pub(crate) fn check_memory(config: &Config, text: &Corpus) -> Result<(), Failure> {
-    let (mut needed, Some(free)) = (config.training_bytes(), Machine::available_bytes()) else {
+pub(crate) fn check_memory(config: &Config, method: &Method, text: &Corpus) -> Result<(), Failure> {
+    let (mut needed, Some(free)) = (config.training_bytes_with(method), Machine::available_bytes()) else {
         return Ok(());
     };
     if needed > free && config.model.ngram > 0 {
         // The tables may be much smaller than they may be at most.
         let mut counted = config.clone();
         counted.model.ngram_rows = ngram_rows(config, &text.parts().0)?;
-        needed = counted.training_bytes();
+        needed = counted.training_bytes_with(method);
     }
     if needed <= free {
         return Ok(());
@@ -45,15 +46,24 @@ pub(crate) fn check_vocabulary(config: &Config, text: &Corpus) -> Result<(), Fai
 pub(crate) fn check_length(config: &Config, text: &Corpus) -> Result<usize, Failure> {
     let (train, val) = text.parts();
     let block_size = config.model.block_size;
-    for (part, len) in
-        [("training part (the first 90 %)", train.len()), ("validation part (the last 10 %)", val.len())]
-    {
+    let parts = match &text.val_info {
+        None => [
+            (&text.info, "the training part (the first 90 %) of the text", train.len()),
+            (&text.info, "the validation part (the last 10 %) of the text", val.len()),
+        ],
+        Some(val_info) => {
+            [(&text.info, "the training text", train.len()), (val_info, "the validation text", val.len())]
+        }
+    };
+    // A window of one token would be a text without a past.
+    let longest = train.len().min(val.len()).saturating_sub(1);
+    let smaller =
+        if longest < 2 { String::new() } else { format!(", or a smaller --block-size (at most {longest})") };
+    for (info, part, len) in parts {
         if len <= block_size {
             return Err(Failure::input(format!(
-                "{}: the {part} of the text has {len} tokens, expected more than block_size {block_size}\n  \
-                 give a longer text, or a smaller --block-size (at most {})",
-                text.info.path,
-                val.len().min(train.len()).saturating_sub(1)
+                "{}: {part} has {len} tokens, expected more than block_size {block_size}\n  give a longer text{smaller}",
+                info.path,
             )));
         }
     }

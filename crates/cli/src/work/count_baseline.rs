@@ -1,23 +1,22 @@
-//! What counting reaches on the text of a run: the loss that a model has to beat.
+//! The n-gram baseline of a run: the loss that a model has to beat.
 //!
 //! An interpolated Kneser-Ney model ([`KneserNey`]) over the same tokens, counted on the training part and measured on
 //! the validation part, so that its loss stands beside the model's: nats a token. It takes a second or two. A model
-//! that stays above it has learned less of the text than a table of what followed what.
+//! that stays above it has learned less of the text than which token followed which.
 
 use crate::work::corpus::Corpus;
 use data::DataError;
 use data::dataset::TokenSource;
 use data::ngram::KneserNey;
+use data::ngram::ORDER;
 use std::fmt;
 
-/// Length of the longest n-grams, in tokens.
-const ORDER: usize = 5;
 /// Of a longer training part the last tokens are counted: memory and time stay bounded however large a token file is.
 const MOST_COUNTED: usize = 2_000_000;
 /// Of a longer validation part the first tokens are predicted.
 const MOST_PREDICTED: usize = 200_000;
 
-/// The loss of counting on the validation part of a run.
+/// The loss of the n-gram model on the validation part of a run.
 pub(crate) struct CountBaseline {
     /// Nats a token.
     pub(crate) loss: f64,
@@ -56,12 +55,12 @@ impl CountBaseline {
         Ok(CountBaseline { loss, cut })
     }
 
-    /// What a model is told whose validation loss is not below that of counting.
+    /// What is said of a model whose validation loss is not below that of the n-gram model.
     pub(crate) fn verdict(&self, val_loss: f64) -> Option<String> {
         (!(val_loss < self.loss)).then(|| {
             format!(
-                "a table of counts predicts this text better ({:.4}) than the model does ({val_loss:.4}): train it longer \
-                 (--max-iters), or a larger one (--n-layer, --n-embd, --block-size)",
+                "the n-gram model predicts this text better ({:.4}) than the model does ({val_loss:.4}): give it more text, \
+                 train it longer (--max-iters or --time), or train a larger one (--n-layer, --n-embd)",
                 self.loss
             )
         })
@@ -70,7 +69,7 @@ impl CountBaseline {
 
 impl fmt::Display for CountBaseline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Kneser-Ney of order {ORDER} reaches val loss {:.4}: to be beaten", self.loss)?;
+        write!(f, "an n-gram model (Kneser-Ney, order {ORDER}) reaches validation loss {:.4}", self.loss)?;
         self.cut.iter().try_for_each(|cut| write!(f, " ({cut})"))
     }
 }
@@ -91,7 +90,7 @@ mod tests {
         let alone =
             CountBaseline::measure(&train[500..].to_vec(), &val[..100].to_vec(), 5, (400, 100)).unwrap();
         assert_eq!(cut.loss, alone.loss);
-        assert!(alone.cut.is_none() && alone.to_string().ends_with("to be beaten"), "{alone}");
+        assert!(alone.cut.is_none() && alone.to_string().contains("order 5"), "{alone}");
         assert!(
             cut.to_string().contains("last 400 tokens") && cut.to_string().contains("first 100"),
             "{cut}"

@@ -4,6 +4,7 @@ pub(crate) mod checks;
 pub(crate) mod corpus;
 pub(crate) mod count_baseline;
 pub(crate) mod download;
+pub(crate) mod ending;
 pub(crate) mod model;
 pub(crate) mod planning;
 pub(crate) mod signals;

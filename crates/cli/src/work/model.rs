@@ -3,6 +3,7 @@
 use crate::screen::failure::Failure;
 use data::Tokenizer;
 use data::pattern::Pattern;
+use gpt::files::store::resolve;
 use gpt::peft::load_adapter;
 use gpt::run_dir::RunInfo;
 use std::path::{Path, PathBuf};
@@ -20,16 +21,27 @@ pub(crate) fn run_of(model: &Model) -> Result<Option<RunInfo>, Failure> {
 /// The directory with the model's files: `path` itself, or its `best` if it is a run.
 pub(crate) fn locate(path: &Path) -> Result<PathBuf, Failure> {
     // A model whose weights are of another kind is one, too: what reads it says what to do.
-    let has_model = |dir: &Path| dir.join("model.safetensors").is_file() || dir.join("config.json").is_file();
+    let has_model = |dir: &Path| {
+        let dir = resolve(dir); // a run may be replacing it
+        dir.join("model.safetensors").is_file() || dir.join("config.json").is_file()
+    };
     let found =
         [path.to_path_buf(), path.join("best"), path.join("last")].into_iter().find(|dir| has_model(dir));
     found.ok_or_else(|| {
-        let what = match (path.exists(), path.join("run.json").exists()) {
-            (false, _) => "no such directory",
-            (true, true) => "this run has no finished model yet; resume it with `newleaf train --resume`",
-            (true, false) => "expected a directory with model.safetensors, or a run with best/ in it",
+        let place = path.display();
+        let saved = std::fs::read_dir(path.join("checkpoints")).is_ok_and(|mut steps| steps.next().is_some());
+        let what = match (path.exists(), path.join("run.json").exists(), saved) {
+            (false, ..) => "no such directory".to_string(),
+            (true, true, true) => {
+                format!("this run has no model yet; go on with it: newleaf train --resume --out {place}")
+            }
+            (true, true, false) => format!(
+                "this run ended before it saved anything; begin it again: newleaf train ... --out {place} (if its loss was \
+                 not a number, with a lower --learning-rate)"
+            ),
+            (true, false, _) => "expected a directory with model.safetensors, or a run with best/ in it".to_string(),
         };
-        Failure::input(format!("cannot load a model from {}: {what}", path.display()))
+        Failure::input(format!("cannot load a model from {place}: {what}"))
     })
 }
 

@@ -1,6 +1,7 @@
 //! Which model a given time is best spent on, measured on this machine and this text: for `newleaf plan` and
 //! `newleaf train --time`.
 
+use crate::flags::sampling::SampleWriter;
 use crate::screen::failure::Failure;
 use crate::work::corpus::Corpus;
 use data::dataset::{SequentialBatches, SourcePart, TokenSource};
@@ -8,8 +9,7 @@ use gpt::config::Config;
 use gpt::machine::Machine;
 use gpt::plan::{Plan, Refusal, Resources, candidates, choose, set_updates};
 use gpt::run_dir::Estimate;
-use gpt::train::Checkpoint;
-use gpt::train::{Trainer, evaluate, ngram_rows};
+use gpt::train::{Checkpoint, TrainError, Trainer, evaluate, ngram_rows};
 use std::time::Instant;
 
 /// Steps of a candidate, the first of which only warms up.
@@ -33,12 +33,22 @@ pub(crate) struct Budget {
     pub(crate) begun: Instant,
     /// Bytes for everything; `None`: what the machine has free.
     pub(crate) bytes: Option<u64>,
+    /// Tokens of the sample at the end.
+    pub(crate) sample_length: usize,
 }
+
+/// Of the seconds that are left so much is planned for: a machine is never as quick for long as for a moment.
+const PLANNED_FOR: f64 = 0.92;
+/// Tokens that tell how long a sample takes.
+const SAMPLED: usize = 32;
+
+/// Makes the trainer of a configuration for a training text.
+pub(crate) type Begin<'a> = dyn Fn(&Config, &dyn TokenSource) -> Result<Trainer, TrainError> + 'a;
 
 impl Budget {
     /// Seconds that are left.
     fn left(&self) -> f64 {
-        self.seconds - self.begun.elapsed().as_secs_f64()
+        PLANNED_FOR * (self.seconds - self.begun.elapsed().as_secs_f64())
     }
 }
 
@@ -49,12 +59,15 @@ pub(crate) struct Proposal {
     pub(crate) seconds: f64,
     pub(crate) bytes: u64,
     pub(crate) expected_loss: f64,
+    /// Seconds of its end: the last evaluation, files and the sample.
+    end_s: f64,
 }
 
 impl Proposal {
     /// What the run's directory keeps of it.
     pub(crate) fn estimate(&self) -> Estimate {
-        Estimate { seconds: self.seconds, bytes: self.bytes, expected_loss: self.expected_loss }
+        let &Self { seconds, bytes, expected_loss, end_s, .. } = self;
+        Estimate { seconds, bytes, expected_loss: Some(expected_loss), time_limit_s: None, end_s }
     }
 }
 
@@ -64,6 +77,7 @@ pub(crate) fn propose(
     count_loss: f64,
     budget: Budget,
     fixed: Option<Config>,
+    begin: &Begin<'_>,
 ) -> Result<Proposal, Failure> {
     let (train, val) = text.parts();
     // What the process has now: what reading and counting took beside it is free again. What is available, is so beside it.
@@ -87,20 +101,21 @@ pub(crate) fn propose(
         .iter_mut()
         .filter(|config| config.model.ngram > 0)
         .for_each(|config| config.model.ngram_rows = rows);
-    let mut clock = Clock { text, rate: None };
+    let mut clock = Clock { text, begin, rate: None };
     let mut plan = choose(choices, &resources, |config| clock.seconds_a_token(config))
         .map_err(|refusal| refused(refusal, budget, used))?;
     // What larger candidates took is not what this training takes.
     Machine::forget_peak_memory();
     // The model is chosen; how many of its updates fit, with evaluations and checkpoints, is measured once more.
-    let measured = Measured::of(&plan, text)?;
+    let measured = Measured::of(&plan, text, budget.sample_length, begin)?;
     let updates = measured.updates(&plan.config, budget.left());
     if updates < plan.config.train.max_iters {
         set_updates(&mut plan.config, updates.max(1));
     }
     let seconds = measured.seconds(&plan.config);
     let bytes = Machine::peak_memory_bytes().unwrap_or(used + plan.config.training_bytes()).max(used);
-    Ok(Proposal { seconds, bytes, expected_loss: count_loss * plan.expected_ratio, config: plan.config })
+    let (expected_loss, end_s) = (count_loss * plan.expected_ratio, measured.end_seconds());
+    Ok(Proposal { seconds, bytes, expected_loss, end_s, config: plan.config })
 }
 
 fn refused(refusal: Refusal, budget: Budget, used: u64) -> Failure {
@@ -124,6 +139,7 @@ fn refused(refusal: Refusal, budget: Budget, used: u64) -> Failure {
 /// Times candidates.
 struct Clock<'a> {
     text: &'a Corpus,
+    begin: &'a Begin<'a>,
     /// Operations a second of the last one.
     rate: Option<f64>,
 }
@@ -142,7 +158,7 @@ impl Clock<'_> {
         let (train, _) = self.text.parts();
         // Counting the n-grams of all the text would take longer than the steps.
         let train = SourcePart::new(&train, 0..train.len().min(LOOKED_AT.max(2 * config.model.block_size)));
-        let mut trainer = Trainer::new(&config, &train).ok()?;
+        let mut trainer = (self.begin)(&config, &train).ok()?;
         let mut fastest = f64::INFINITY;
         for step in 0..STEPS {
             let start = Instant::now();
@@ -162,18 +178,19 @@ struct Measured {
     eval_batch: f64,
     eval_batches: usize,
     checkpoint: f64,
+    /// The sample at the end.
+    sample: f64,
 }
 
 impl Measured {
     /// Runs a little of everything that the training will run, so that its memory is taken, too.
-    fn of(plan: &Plan, text: &Corpus) -> Result<Self, Failure> {
+    fn of(plan: &Plan, text: &Corpus, sample_length: usize, begin: &Begin<'_>) -> Result<Self, Failure> {
         let (train, val) = text.parts();
-        let error = |e: gpt::train::TrainError| Failure::other(e.to_string());
-        let mut trainer = Trainer::new(&plan.config, &train).map_err(error)?;
+        let mut trainer = begin(&plan.config, &train)?;
         let mut steps = Vec::new();
         for _ in 0..STEPS_OF_CHOSEN {
             let start = Instant::now();
-            trainer.step(&train).map_err(error)?;
+            trainer.step(&train)?;
             steps.push(start.elapsed().as_secs_f64());
         }
         steps.remove(0);
@@ -186,12 +203,11 @@ impl Measured {
         let eval_batch = start.elapsed().as_secs_f64() / EVAL_BATCHES.min(eval_batches) as f64;
         let start = Instant::now();
         write_once(&trainer.checkpoint(&text.tokenizer.to_json()))?;
-        Ok(Self {
-            step: steps[steps.len() / 2],
-            eval_batch,
-            eval_batches,
-            checkpoint: start.elapsed().as_secs_f64(),
-        })
+        let checkpoint = start.elapsed().as_secs_f64();
+        let start = Instant::now();
+        SampleWriter::new(&text.tokenizer, 0)?.write(&trainer.model, &trainer.params, SAMPLED)?;
+        let sample = start.elapsed().as_secs_f64() * sample_length as f64 / SAMPLED as f64;
+        Ok(Self { step: steps[steps.len() / 2], eval_batch, eval_batches, checkpoint, sample })
     }
 
     /// Seconds of a training.
@@ -205,7 +221,13 @@ impl Measured {
         };
         // A best model is written at nearly every evaluation, a third of a checkpoint each; the last at the end.
         let files = of(train.checkpoint_interval).max(1) as f64 + (evaluations + 1) as f64 / 3.0;
-        train.max_iters as f64 * self.step + batches as f64 * self.eval_batch + files * self.checkpoint
+        let written = files * self.checkpoint + self.sample * (1.0 + evaluations as f64 / 3.0); // short ones on the way
+        train.max_iters as f64 * self.step + batches as f64 * self.eval_batch + written
+    }
+
+    /// Seconds of the end of a training: an evaluation of all batches, a checkpoint, two models, and a sample.
+    fn end_seconds(&self) -> f64 {
+        self.eval_batches as f64 * self.eval_batch + 2.0 * self.checkpoint + self.sample
     }
 
     /// Updates that fit into so many seconds.

@@ -201,7 +201,7 @@ pub(crate) fn signal(child: &std::process::Child, name: &str) {
 /// Elements are closed in the order in which they were opened, and nothing that is no markup holds a bare `<` or `&`.
 pub(crate) fn is_well_formed(xml: &str) -> bool {
     let mut open = Vec::new();
-    let entities = ["&amp;", "&lt;", "&quot;"];
+    let entities = ["&amp;", "&lt;", "&gt;", "&quot;", "&apos;"];
     let bare =
         |text: &str| text.match_indices('&').any(|(i, _)| !entities.iter().any(|e| text[i..].starts_with(e)));
     for piece in xml.split('<').skip(1) {

@@ -21,7 +21,7 @@ pub(super) fn cases() -> Vec<Case> {
         case(b"\0\0\xFE\xFF\0\0\0a", &["FILE: ", "UTF-32BE", "iconv -f UTF-32BE"]),
         case(b"a\nb\0", &["FILE: ", "zero byte at byte offset 3, line 2", "binary"]),
         case(&b"a".repeat(1000), &["FILE: ", "one-character vocabulary", "use a real text"]),
-        case(b"ab", &["block_size 8", "longer text", "--block-size"]),
+        case(b"ab", &["block_size 8", "give a longer text"]),
         case(b"a text of which a tenth is too short for a window", &["block_size 8", "--block-size"]),
     ]
 }

@@ -32,7 +32,7 @@ pub(super) fn texts() -> Vec<Case> {
         case(b"cat 1 2\ndog NaN 4\n", &["line 2", "finite number", "\"NaN\"", "repair the line"]),
         case(b"cat 1 2\ndog 3 inf\n", &["line 2", "finite number", "\"inf\"", "repair the line"]),
         case(b"2 2\ncat 1 2\ncat 3 4\n", &["line 3", "\"cat\" for the second time", "repair the line"]),
-        case(b"2 2\n 1 2\ndog 1 2\n", &["line 2", "a word without spaces", "repair the line"]),
+        case(b"2 2\n 1 2\ndog 1 2\n", &["line 2", "2 after \"\"", "repair the line"]),
         case(b"cat 1 2\nd\xF6g 3 4\n", &["byte 9, line 2", "UTF-8", "iconv"]),
         stated("cat 1 2\n", "text", &["1: ", "the number of words", "read it as glove"]),
         stated("cat 1 2\n", "binary", &["1: ", "the number of words", "read it as glove"]),

@@ -67,16 +67,17 @@ pub(super) fn examples() -> Vec<Case> {
         Case::new(file, text, &[&format!("augment --in FILE --out OUT{more}")], &[&["FILE"], words].concat())
     };
     vec![
+        augment("a.tsv", "good\tfine\nbad\n", "", &["line 1", "a column \"text\"", "--text-column"]),
+        augment("a.tsv", "id\ttext\n1\tbad\n2\n", "", &["line 3", "2 fields", "--skip-bad"]),
+        augment("a.tsv", "x\ty\n", " --text-column z", &["line 1", "a column \"z\"", "\"x\", \"y\""]),
         augment(
-            "a.tsv",
-            "good\tfine\nbad\n",
+            "a.jsonl",
+            "{\"text\": 1}\n",
             "",
-            &["line 2", "a text in column 2", "1 columns", "--text-column"],
+            &["line 1", "a string in the field \"text\"", "--text-column"],
         ),
-        augment("a.tsv", "x\ty\n", " --text-column z", &["line 1", "a column \"z\"", "give its number"]),
-        augment("a.jsonl", "{\"text\": 1}\n", "", &["line 1", "a string \"text\"", "--text-column"]),
-        augment("a.jsonl", "{\"text\": \"a\"}\nx\n", "", &["line 2", "a JSON object", "--text-column"]),
-        augment("a.csv", "x,y\n", "", &["found .csv", "save the table with tabs"]),
+        augment("a.jsonl", "{\"text\": \"a\"}\nx\n", "", &["line 2", "a JSON object", "--skip-bad"]),
+        augment("a.csv", "x,y\n", "", &["line 1", "a column \"text\"", "--text-column"]),
     ]
 }
 

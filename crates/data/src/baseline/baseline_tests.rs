@@ -82,8 +82,9 @@ fn logistic_regression_is_at_its_minimum() {
 /// With two labels C is scikit-learn's: one row w, penalized by |w|^2 / (2 C).
 #[test]
 fn two_labels_have_the_penalty_of_one_row() {
-    let texts: Vec<(String, String)> =
-        (0..40).map(|i| (format!("w{} v{}", i % 3, i % 4), format!("{}", u8::from(i % 3 == 0 || i % 7 == 0)))).collect();
+    let texts: Vec<(String, String)> = (0..40)
+        .map(|i| (format!("w{} v{}", i % 3, i % 4), format!("{}", u8::from(i % 3 == 0 || i % 7 == 0))))
+        .collect();
     let data = Labelled::new(texts).unwrap();
     let c = 1.5;
     let model = LogisticRegression::fit(&data, 1, 1, c);
@@ -96,8 +97,11 @@ fn two_labels_have_the_penalty_of_one_row() {
         moved.weights[i] -= by / 2.0;
         let pairs = data.texts().iter().zip(data.labels());
         let loss: f64 = pairs.map(|(text, &label)| -moved.probabilities(text)[label].ln()).sum();
-        let square: f64 =
-            row[..width - 1].iter().enumerate().map(|(k, w)| if k == i { (w + by).powi(2) } else { w * w }).sum();
+        let square: f64 = row[..width - 1]
+            .iter()
+            .enumerate()
+            .map(|(k, w)| if k == i { (w + by).powi(2) } else { w * w })
+            .sum();
         loss + square / (2.0 * c)
     };
     for i in 0..width {

@@ -83,8 +83,11 @@ impl Labelled {
                 expected: "at least 1",
             });
         }
-        let mut unknown: Vec<&str> =
-            rows.iter().map(|(_, label)| label.as_str()).filter(|label| place(names, label).is_none()).collect();
+        let mut unknown: Vec<&str> = rows
+            .iter()
+            .map(|(_, label)| label.as_str())
+            .filter(|label| place(names, label).is_none())
+            .collect();
         let texts = unknown.len();
         unknown.sort_unstable();
         unknown.dedup();
@@ -92,7 +95,11 @@ impl Labelled {
             return Err(DataError::Malformed {
                 what: "labels".into(),
                 place: String::new(),
-                found: format!("{} ({texts} of {} texts), which the training texts do not have", listed(&unknown), rows.len()),
+                found: format!(
+                    "{} ({texts} of {} texts), which the training texts do not have",
+                    listed(&unknown),
+                    rows.len()
+                ),
                 expected: format!("one of {}", listed(names)),
                 remedy: "correct the label, or add texts that have it to the training set".into(),
             });

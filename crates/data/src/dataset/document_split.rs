@@ -215,13 +215,7 @@ fn rendered(document: &Document, layout: &Layout, first: bool) -> String {
     }
 }
 
-fn malformed(
-    what: &Path,
-    place: &str,
-    found: String,
-    expected: &str,
-    remedy: &str,
-) -> DataError {
+fn malformed(what: &Path, place: &str, found: String, expected: &str, remedy: &str) -> DataError {
     DataError::Malformed {
         what: what.display().to_string(),
         place: place.into(),

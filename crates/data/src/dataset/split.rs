@@ -57,9 +57,9 @@ pub fn cut(len: usize, train_fraction: f64) -> Result<usize, DataError> {
 /// # Ok::<(), data::DataError>(())
 /// ```
 pub fn train_val_split_text(text: &str, train_fraction: f64) -> Result<(&str, &str), DataError> {
-    let starts: Vec<usize> = text.char_indices().map(|(start, _)| start).collect();
-    let (_, val) = train_val_split(&starts, train_fraction)?;
-    Ok(text.split_at(val[0]))
+    let n = cut(text.chars().count(), train_fraction)?;
+    let (start, _) = text.char_indices().nth(n).expect("fewer characters than there are");
+    Ok(text.split_at(start))
 }
 
 #[cfg(test)]

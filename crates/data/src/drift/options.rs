@@ -25,7 +25,7 @@ impl Default for Options {
             divergence_order: 3,
             alpha: 0.1,
             resamples: 20,
-            order: 7,
+            order: crate::ngram::ORDER,
             chunk: 500,
             most_chunks: 1000,
             seed: 1337,

@@ -87,6 +87,7 @@ fn mean_loss(model: &KneserNey, passages: &[Vec<u32>]) -> Result<(f64, f64), Dat
     let tokens = losses.iter().map(|loss| loss.targets as f64).sum::<f64>();
     let mean = losses.iter().map(|loss| loss.nats).sum::<f64>() / tokens;
     let n = losses.len() as f64;
-    let squares: f64 = losses.iter().map(|loss| (loss.nats - mean * loss.targets as f64).powi(2)).sum();
+    let off = losses.iter().map(|loss| loss.nats - mean * loss.targets as f64);
+    let squares: f64 = off.map(|off| off * off).sum();
     Ok((mean, (squares * n / (n - 1.0).max(1.0)).sqrt() / tokens))
 }

@@ -119,9 +119,13 @@ fn scripts_and_comments_hide_no_text() {
 #[test]
 fn hostile_pages_that_hide_their_long_tag_end() {
     let attributes: String = (0..100_000).map(|i| format!(" a{i:x}")).collect();
-    for before in
-        ["<!-- <a href=\" -->", "<script>var s='<a title=\"'</script>", "<title><a href=\"</title>", "<!x <a b=\">", "<? <a b='>"]
-    {
+    for before in [
+        "<!-- <a href=\" -->",
+        "<script>var s='<a title=\"'</script>",
+        "<title><a href=\"</title>",
+        "<!x <a b=\">",
+        "<? <a b='>",
+    ] {
         let page = format!("{before}<b{attributes}>text</b>");
         assert!(shortened(&page, 512).len() < 10_000, "{before}");
         assert!(html_to_text(&page).ends_with("text"), "{before}");

@@ -36,8 +36,8 @@ impl Calibration {
             bins[bin].0 += 1.0;
             bins[bin].1 += f64::from(u8::from(told == label));
             bins[bin].2 += p[told];
-            let off = |(i, p): (usize, &f64)| (p - f64::from(u8::from(i == label))).powi(2);
-            brier.push(p.iter().enumerate().map(off).sum());
+            let off = |(i, p): (usize, &f64)| p - f64::from(u8::from(i == label));
+            brier.push(p.iter().enumerate().map(off).map(|x| x * x).sum());
         }
         let apart: f64 = bins.iter().map(|(_, right, p)| (right - p).abs()).sum();
         Some(Calibration { expected_error: apart / p.len() as f64, brier: mean(&brier)? })

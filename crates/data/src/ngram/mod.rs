@@ -52,6 +52,9 @@ use crate::DataError;
 use level::Level;
 use random::Rng;
 
+/// Length of the longest n-grams of the baseline, in tokens, wherever nobody asks for another.
+pub const ORDER: usize = 5;
+
 /// An interpolated modified Kneser-Ney model over token ids; see the module.
 #[derive(Clone, Debug)]
 pub struct KneserNey {

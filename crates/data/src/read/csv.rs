@@ -65,7 +65,9 @@ impl Csv {
         if row.len() != self.header.len() {
             let count = |n: usize| format!("{n} {}", if n == 1 { "field" } else { "fields" });
             let quoting = match self.rows.quotes {
-                Quotes::None => "a delimiter within a field needs quotation marks around the field: leave out --quotes none",
+                Quotes::None => {
+                    "a delimiter within a field needs quotation marks around the field: leave out --quotes none"
+                }
                 _ => {
                     "a field with a delimiter or a quote in it must be in quotes, and quotes in it doubled \
                      (--quotes none takes quotation marks as they stand; --skip-bad leaves such rows out)"

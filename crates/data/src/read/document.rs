@@ -127,7 +127,8 @@ impl Documents {
         };
         let has_fields = ["csv", "tsv", "jsonl"].contains(&format.name);
         if let (false, Some(column)) = (has_fields, &options.text_column) {
-            let (expected, found) = ("a format with columns or fields", format!("the format {}", format.name));
+            let (expected, found) =
+                ("a format with columns or fields", format!("the format {}", format.name));
             let remedy = format!("leave out --text-column {column}, or name the --format: csv, tsv or jsonl");
             return Err(malformed(&name, "", expected, found, remedy));
         }
@@ -154,7 +155,12 @@ impl Documents {
     /// What the file has beside its documents.
     pub fn layout(&self) -> Layout {
         let between = self.source.between().map(String::from);
-        Layout { format: self.format.name, header: self.source.header().into(), between, delimiter: self.source.delimiter() }
+        Layout {
+            format: self.format.name,
+            header: self.source.header().into(),
+            between,
+            delimiter: self.source.delimiter(),
+        }
     }
 
     /// What was left out or not taken as it stands so far.

@@ -134,7 +134,11 @@ fn halves_of_surrogate_pairs() {
 /// What is not the text is written again as it stands: numbers of any size, spaces, names that are there twice.
 #[test]
 fn objects_keep_what_is_beside_the_text() {
-    let object = |text| format!(r#"{{ "id": 123456789012345678901234567890, "x":1.50, "x" : 1e400,"text" :{text} , "n":null}}"#);
+    let object = |text| {
+        format!(
+            r#"{{ "id": 123456789012345678901234567890, "x":1.50, "x" : 1e400,"text" :{text} , "n":null}}"#
+        )
+    };
     let document = &read(object("\"a\\u0062\"").as_bytes(), &format("jsonl")).unwrap()[0];
     assert_eq!((document.text.as_str(), document.raw()), ("ab", &object("\"a\\u0062\"")[..]));
     assert_eq!(document.fields["id"], "123456789012345678901234567890");
@@ -185,7 +189,11 @@ fn quotes() {
     assert_eq!(documents.by_ref().count(), 1);
     assert_eq!(documents.notes().quoted_breaks, 1);
     // The row of a misplaced quotation mark is named by its first line.
-    check_error(b"a,text\n1,\"x\ny\"z\n", &format("csv"), &["line 3", "row begins on line 2", "--quotes none"]);
+    check_error(
+        b"a,text\n1,\"x\ny\"z\n",
+        &format("csv"),
+        &["line 3", "row begins on line 2", "--quotes none"],
+    );
 }
 
 #[test]
@@ -197,7 +205,9 @@ fn rows_without_a_text() {
         let first = documents.next().unwrap()?;
         Ok::<_, DataError>((first.text, first.fields.len(), documents.notes().whole_rows))
     };
-    for (name, text, row) in [("csv", "a,b\n1,\"2\"\n", "1,\"2\""), ("jsonl", "{\"a\":1, \"b\":2}\n", "{\"a\":1, \"b\":2}")] {
+    for (name, text, row) in
+        [("csv", "a,b\n1,\"2\"\n", "1,\"2\""), ("jsonl", "{\"a\":1, \"b\":2}\n", "{\"a\":1, \"b\":2}")]
+    {
         assert_eq!(read(name, text, Wanted::TextOrRow).unwrap(), (row.to_string(), 2, 1));
         assert_eq!(read(name, text, Wanted::Fields).unwrap(), (String::new(), 2, 0));
         assert!(read(name, text, Wanted::Text).is_err());

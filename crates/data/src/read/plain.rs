@@ -22,7 +22,8 @@ impl Passages {
     pub(super) fn open(blocks: Blocks, options: &Options) -> Result<Box<dyn Source>, DataError> {
         let mark = match &options.mark {
             Some(mark) if mark.trim().is_empty() || mark.contains(['\n', '\r']) => {
-                let (found, remedy) = (format!("{mark:?}"), "name the line between documents, such as '* * *'");
+                let (found, remedy) =
+                    (format!("{mark:?}"), "name the line between documents, such as '* * *'");
                 return Err(malformed("--mark", "", "one line with something in it", found, remedy));
             }
             Some(mark) => Some(mark.trim_end().to_string()),
@@ -46,8 +47,10 @@ impl Source for Passages {
             ended
         })?;
         if passage.is_none() && self.marks == 0 {
-            let (expected, found) = ("documents with a mark between them", format!("no line that is {mark:?}"));
-            let remedy = "name what stands between the documents with --mark, or leave it out: blank lines do";
+            let (expected, found) =
+                ("documents with a mark between them", format!("no line that is {mark:?}"));
+            let remedy =
+                "name what stands between the documents with --mark, or leave it out: blank lines do";
             return Err(Refused::File(malformed(self.lines.blocks.name(), "", expected, found, remedy)));
         }
         Ok(passage.map(|(line, text)| Document::plain(text, line)))

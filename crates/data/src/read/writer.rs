@@ -130,7 +130,9 @@ impl<W: Write> DocumentWriter<W> {
     /// # Errors
     /// Those of the writer underneath.
     pub fn header(&mut self, names: impl IntoIterator<Item = impl AsRef<str>>) -> io::Result<()> {
-        let (OutFormat::Rows(delimiter) | OutFormat::BareRows(delimiter)) = self.format else { return Ok(()) };
+        let (OutFormat::Rows(delimiter) | OutFormat::BareRows(delimiter)) = self.format else {
+            return Ok(());
+        };
         let names: Vec<_> = names.into_iter().collect();
         self.row(names.iter().map(AsRef::as_ref), delimiter)
     }
@@ -143,7 +145,8 @@ impl<W: Write> DocumentWriter<W> {
             }
             if matches!(self.format, OutFormat::BareRows(_)) {
                 if field.bytes().any(|b| [delimiter, b'\n', b'\r'].contains(&b)) {
-                    let problem = format!("a field with a delimiter or a line end, without quoting: {field:?}");
+                    let problem =
+                        format!("a field with a delimiter or a line end, without quoting: {field:?}");
                     return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
                 }
                 self.out.write_all(field.as_bytes())?;

@@ -29,7 +29,15 @@ fn is_mixed(word: &str) -> bool {
 
 impl Default for Dict {
     fn default() -> Self {
-        Dict { children: HashMap::new(), counts: vec![None], total: 0, once: 0, words: 0, longest: 1, mixed: false }
+        Dict {
+            children: HashMap::new(),
+            counts: vec![None],
+            total: 0,
+            once: 0,
+            words: 0,
+            longest: 1,
+            mixed: false,
+        }
     }
 }
 
@@ -147,7 +155,8 @@ impl Dict {
             return found;
         }
         let chars: Vec<char> = text.chars().collect();
-        let splits = |at: usize| at > 0 && at < chars.len() && [chars[at - 1], chars[at]].into_iter().all(is_letter);
+        let splits =
+            |at: usize| at > 0 && at < chars.len() && [chars[at - 1], chars[at]].into_iter().all(is_letter);
         let (mut at, mut byte) = (0, 0);
         while at < chars.len() {
             let is_word = |length: &usize| {

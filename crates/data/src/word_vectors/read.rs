@@ -105,9 +105,9 @@ impl Reader<'_> {
         let expected = "a word and its numbers, with one space between";
         self.check(dim > 0, first, expected, "is this a file of vectors?")?;
         self.check_dim(dim, first)?;
-        self.add_line(first, dim, rows)?;
+        self.add_line(first, dim, true, rows)?;
         while let Some(line) = self.next_line()? {
-            self.add_line(&line, dim, rows)?;
+            self.add_line(&line, dim, true, rows)?;
         }
         Ok(dim)
     }
@@ -154,7 +154,7 @@ impl Reader<'_> {
 
     fn text_row(&mut self, dim: usize, count: usize, rows: &mut Rows) -> Result<(), DataError> {
         if let Some(line) = self.next_line()? {
-            return self.add_line(&line, dim, rows);
+            return self.add_line(&line, dim, false, rows);
         }
         self.line += 1; // the one that is missing
         let expected = format!("word {} of {count}", rows.words.len() + 1);
@@ -162,11 +162,16 @@ impl Reader<'_> {
     }
 
     /// `word x1 ... xd`; word2vec.c puts one more space at the end.
-    fn add_line(&mut self, line: &str, dim: usize, rows: &mut Rows) -> Result<(), DataError> {
+    /// A word of GloVe's files may have `spaces` in it (". . ."): the numbers are the last fields.
+    fn add_line(&mut self, line: &str, dim: usize, spaces: bool, rows: &mut Rows) -> Result<(), DataError> {
         let line = without_last_space(line);
-        // The numbers are the last fields: a few words of GloVe's files have spaces in them (". . .").
         let start = line.rmatch_indices(' ').nth(dim - 1).map(|(at, _)| at);
-        let Some((word, numbers)) = start.map(|at| line.split_at(at)) else {
+        let is_word = |word: &str| match word.rsplit_once(' ') {
+            None => !word.is_empty(),
+            Some((_, last)) => spaces && !last.is_empty() && last.parse::<f32>().is_err(),
+        };
+        let cut = start.map(|at| line.split_at(at)).filter(|(word, _)| is_word(word));
+        let Some((word, numbers)) = cut else {
             let (word, found) = (line.split(' ').next().unwrap_or_default(), line.split(' ').count() - 1);
             let expected = format!("a word and {dim} numbers, with one space between");
             let found = format!("{found} after {}", shown(word));
@@ -179,7 +184,10 @@ impl Reader<'_> {
             };
             rows.values.push(number);
         }
-        self.add_word(word, rows)
+        let parts = if spaces { word.replace(' ', "") } else { word.into() };
+        let checked = wrong_word(&parts).map_or(Ok(()), |expected| Err((shown(word), expected)));
+        checked
+            .and_then(|()| self.add_word(word, rows))
             .map_err(|(found, expected)| self.wrong_at_line(&found, expected, "remove or repair the line"))
     }
 
@@ -187,7 +195,8 @@ impl Reader<'_> {
     fn binary_row(&mut self, dim: usize, count: usize, rows: &mut Rows) -> Result<(), DataError> {
         let place = format!("byte {}", self.offset);
         let word = self.binary_word(&place, &format!("word {} of {count}", rows.words.len() + 1))?;
-        self.add_word(&word, rows).map_err(|(found, expected)| {
+        let checked = wrong_word(&word).map_or(Ok(()), |expected| Err((shown(&word), expected)));
+        checked.and_then(|()| self.add_word(&word, rows)).map_err(|(found, expected)| {
             let remedy = "is the number of dimensions in the first line right?";
             self.malformed(place.clone(), &found, expected, remedy)
         })?;
@@ -234,9 +243,6 @@ impl Reader<'_> {
 
     /// Adds a word whose numbers are added apart; or what was found, and what was expected.
     fn add_word(&mut self, word: &str, rows: &mut Rows) -> Result<(), (String, &'static str)> {
-        if let Some(expected) = wrong_word(word) {
-            return Err((shown(word), expected));
-        }
         let row = rows.words.len() as u32;
         if rows.by_word.insert(word.to_string(), row).is_some() {
             return Err((format!("{} for the second time", shown(word)), "every word once"));

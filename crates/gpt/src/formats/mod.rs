@@ -9,6 +9,7 @@ pub use directory::{Format, Parts};
 pub(crate) use directory::{TOKENIZER, write};
 
 use crate::files::CheckpointError;
+use crate::files::store::{MANIFEST, resolve};
 use directory::{CONFIG, Directory, Loaded, WEIGHTS};
 use serde_json::Value;
 use std::path::Path;
@@ -41,8 +42,25 @@ pub fn format_named(name: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|format| format.name == name)
 }
 
-/// Reads a directory of any format: configuration, exactly its tensors, and the tokenizer.
+/// How often a directory is read that is replaced meanwhile.
+const ATTEMPTS: usize = 20;
+
+/// Reads a directory of any format: configuration, exactly its tensors, and the tokenizer. One that is being replaced, as the
+/// models of a run are while it goes on, is read again: its files would be those of two models.
 pub(crate) fn load(path: &Path) -> Result<Loaded, CheckpointError> {
+    let manifest = || std::fs::read(path.join(MANIFEST)).ok();
+    for _ in 1..ATTEMPTS {
+        let before = manifest();
+        let loaded = load_once(path);
+        let replaced = before != manifest() || (before.is_none() && resolve(path) != *path);
+        if loaded.is_ok() || !replaced {
+            return loaded;
+        }
+    }
+    load_once(path)
+}
+
+fn load_once(path: &Path) -> Result<Loaded, CheckpointError> {
     let directory = Directory::open(path)?;
     if let Some(format) = FORMATS.iter().find(|format| (format.recognises)(&directory)) {
         return (format.load)(&directory);

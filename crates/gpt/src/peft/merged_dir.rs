@@ -6,12 +6,10 @@
 
 use super::SavedAdapter;
 use crate::Model;
-use crate::config::GptConfig;
 use crate::files::store;
 use crate::files::tensors;
 use crate::files::{CheckpointError, TensorsError};
 use crate::formats::{Parts, newleaf, write};
-use crate::parameters::parameters_of;
 use std::path::Path;
 
 const UNMERGED: &str = "unmerged.safetensors";
@@ -31,18 +29,14 @@ pub fn save_merged(path: &Path, base: &Model, adapter: &SavedAdapter) -> Result<
             remedy: "keep the adapter beside its base",
         });
     }
-    model.merge(&mut params);
-    let has_bias = |id| params.name(id).starts_with("h.") && params.name(id).ends_with(".bias");
-    let config = &base.gpt.config; // there may be more biases than it says
-    let config = &GptConfig { bias: config.bias || params.ids().any(has_bias), ..config.clone() };
-    let merged = parameters_of(config, &params);
+    let (config, merged) = model.merged(&params);
     let mut changed = tensors::from_params(&base.params);
     let same_bits = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits());
     changed.retain(|name, tensor| merged.id(name).is_none_or(|id| !same_bits(merged.data(id), &tensor.data)));
     let unmerged = tensors::encode(&changed)
         .map_err(|source| CheckpointError::Tensors { path: path.to_path_buf(), source })?;
     let tokenizer = base.tokenizer.to_json();
-    let files = newleaf::files(path, Parts { config, params: &merged, tokenizer: &tokenizer })?;
+    let files = newleaf::files(path, Parts { config: &config, params: &merged, tokenizer: &tokenizer })?;
     write(path, &files, &[(UNMERGED, &unmerged)])?;
     Ok(changed.values().map(|tensor| tensor.data.len()).sum())
 }

@@ -22,11 +22,44 @@ pub use adapter_dir::{SavedAdapter, fingerprint, is_adapter, load_adapter, save_
 pub use merged_dir::{load_unmerged, save_merged};
 pub use method::{Method, MethodError, Targets};
 
+use crate::config::GptConfig;
+use crate::files::tensors;
+use crate::parameters::parameters_of;
 use crate::{Block, Gpt};
 use nn::peft::{Adapter, Ia3, Lora, Prefix, Rows, Tuning};
 use nn::{Init, Linear, ParamBuilder};
 use random::Rng;
 use tensor::{ParamId, Params, Tape, Workspace};
+
+/// Names and shapes of all parameters of a model that was prepared by a method; none, if these are settings that
+/// [`GptConfig::validate`] refuses.
+pub(crate) fn tuned_shapes(config: &GptConfig, method: &Method) -> Vec<(String, Vec<usize>)> {
+    if config.validate().is_err() {
+        return Vec::new();
+    }
+    let mut params = Params::new();
+    let mut model = Gpt::build(config, ParamBuilder::shapes(&mut params));
+    model.add(method, ParamBuilder::shapes(&mut params));
+    tensors::shapes_of(&params)
+}
+
+/// How many numbers of a model there are with a method, and how many of them are trained; `u64::MAX` for settings that
+/// [`GptConfig::validate`] refuses.
+pub(crate) fn count_with(config: &GptConfig, method: &Method) -> (u64, u64) {
+    let count = |shapes: &[(String, Vec<usize>)]| -> u64 {
+        shapes.iter().map(|(_, shape)| shape.iter().map(|&n| n as u64).product::<u64>()).sum()
+    };
+    let (base, all) = (config.count_parameters(), tuned_shapes(config, method));
+    let total = if all.is_empty() { u64::MAX } else { count(&all) };
+    let trained = match method {
+        Method::Full => total,
+        Method::Bitfit => {
+            count(&all.into_iter().filter(|(name, _)| name.ends_with(".bias")).collect::<Vec<_>>())
+        }
+        _ => total - base,
+    };
+    (total, trained)
+}
 
 /// Features of a model's layers: C, NKV hs, H, and the outputs of `c_fc`.
 #[derive(Clone, Copy)]
@@ -63,6 +96,12 @@ impl Gpt {
             let biases = params.ids().filter(|&id| params.name(id).ends_with(".bias"));
             biases.collect::<Vec<_>>().into_iter().for_each(|id| params.set_trainable(id, true));
         }
+        self.add(method, ParamBuilder::new(params, rng));
+        Ok(params.ids().skip(before).collect())
+    }
+
+    /// Adds the parameters of a method.
+    pub(crate) fn add(&mut self, method: &Method, mut builder: ParamBuilder<'_>) {
         let hidden = self.config.feed_forward_width();
         let sizes = Sizes {
             c: self.config.n_embd,
@@ -70,14 +109,12 @@ impl Gpt {
             hidden,
             up: hidden * self.activation().fan(),
         };
-        let mut builder = ParamBuilder::new(params, rng);
         if let Method::Prompt { tokens } = *method {
             self.prompt = Some(builder.add("prompt", [tokens, sizes.c], Init::GPT2));
         }
         for (i, block) in self.h.iter_mut().enumerate() {
             block.tune(method, sizes, builder.pp(format!("h.{i}")));
         }
-        Ok(params.ids().skip(before).collect())
     }
 
     fn fits(&self, method: &Method) -> Result<(), MethodError> {
@@ -138,6 +175,21 @@ impl Gpt {
             }
             layer.tuning = Tuning::default();
         }
+    }
+
+    /// The plain model that computes the same bits: its configuration and its parameters. (With the method `bitfit` a model
+    /// without biases has got some.)
+    ///
+    /// # Panics
+    /// If the model is not mergeable ([`Gpt::is_mergeable`]).
+    pub(crate) fn merged(&self, params: &Params) -> (GptConfig, Params) {
+        let (mut model, mut params) = (self.clone(), params.clone());
+        model.merge(&mut params);
+        let has_bias = |id| params.name(id).starts_with("h.") && params.name(id).ends_with(".bias");
+        let bias = self.config.bias || params.ids().any(has_bias);
+        let config = GptConfig { bias, ..self.config.clone() };
+        let merged = parameters_of(&config, &params);
+        (config, merged)
     }
 }
 

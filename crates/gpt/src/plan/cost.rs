@@ -1,6 +1,7 @@
 //! What a training costs, by calculation: operations a token, and bytes.
 
 use crate::config::{Activation, Config, GptConfig, Optimizer, Position};
+use crate::peft::{Method, count_with};
 use crate::train::rows_at_a_time;
 use tensor::ops::linear_cross_entropy::rows_at_a_time as logits_at_a_time;
 
@@ -92,19 +93,26 @@ impl Config {
     /// written from where the numbers are, and takes nothing.
     #[must_use]
     pub fn training_bytes(&self) -> u64 {
+        self.training_bytes_with(&Method::Full)
+    }
+
+    /// The same of a training of what a method trains.
+    #[must_use]
+    pub fn training_bytes_with(&self, method: &Method) -> u64 {
         let remembered = match self.train.optimizer {
             Optimizer::Adamw | Optimizer::Adam | Optimizer::Muon => 2, // Muon: one a matrix
             Optimizer::Sgd => 1,
         };
         let averaged = u64::from(self.train.ema > 0.0);
-        let (all, tables) = (self.model.count_parameters(), self.model.outside_of_blocks(&["ngram."]));
+        let (all, trained) = count_with(&self.model, method);
+        let tables = if *method == Method::Full { self.model.outside_of_blocks(&["ngram."]) } else { 0 };
         let saved = (all.saturating_mul(1 + averaged))
-            .saturating_add((all - tables).saturating_mul(remembered)) // of tables hardly anything is remembered
+            .saturating_add((trained - tables).saturating_mul(remembered)) // of tables hardly anything is remembered
             .saturating_mul(FLOAT);
         let (batch, block) = (self.train.batch_size, self.model.block_size);
         let rows = rows_at_a_time(batch, block, self.train.micro_batch);
         let lanes = batch.div_ceil(rows).min(self.train.lanes) as u64; // micro-batches at a time, each with gradients of its own
-        let gradients = self.model.count_parameters().saturating_mul(FLOAT * lanes);
+        let gradients = trained.saturating_mul(FLOAT * lanes);
         let tokens = (rows * block) as u64;
         let values = lanes.saturating_mul(self.model.micro_batch_bytes(tokens, self.train.recompute, true));
         let others = self.model.position_table_bytes().saturating_add(self.model.cache_bytes(block));

@@ -16,6 +16,9 @@ const TOKENS_AN_UPDATE: usize = 4096;
 /// How often a text is read at most: from then on a model learns it by heart.
 pub const MOST_EPOCHS: f64 = 12.0;
 
+/// As many updates a short text gets too, however often they read it: fewer teach a model of any size little.
+pub const FEW_UPDATES: usize = 250;
+
 /// The fewest updates that make a training.
 const FEWEST_UPDATES: usize = 100;
 
@@ -106,7 +109,7 @@ pub fn choose(
         }
         let Some(seconds) = seconds_a_token(&config) else { break };
         let batch = config.train.batch_size * config.model.block_size;
-        let most = most_updates(&config, resources.train_tokens);
+        let most = updates_of(&config, resources.train_tokens, MOST_EPOCHS);
         let updates = ((resources.seconds / seconds / batch as f64) as usize).min(most);
         if updates < FEWEST_UPDATES.min(most) {
             break; // larger ones make fewer
@@ -122,15 +125,15 @@ pub fn choose(
     best.ok_or(Refusal::Time)
 }
 
-/// Updates that read a text of so many tokens [`MOST_EPOCHS`] times.
-fn most_updates(config: &Config, train_tokens: usize) -> usize {
+/// Updates that read a text of so many tokens so many times.
+fn updates_of(config: &Config, train_tokens: usize, epochs: f64) -> usize {
     let batch = (config.train.batch_size * config.model.block_size) as f64;
-    ((MOST_EPOCHS * train_tokens as f64 / batch) as usize).max(1)
+    ((epochs * train_tokens as f64 / batch) as usize).max(1)
 }
 
-/// No more updates than read a text of so many tokens [`MOST_EPOCHS`] times. Whether they were more before.
-pub fn limit_updates(config: &mut Config, train_tokens: usize) -> bool {
-    let most = most_updates(config, train_tokens);
+/// No more updates than read a text of so many tokens `epochs` times, but [`FEW_UPDATES`]. Whether they were more before.
+pub fn limit_updates(config: &mut Config, train_tokens: usize, epochs: f64) -> bool {
+    let most = updates_of(config, train_tokens, epochs).max(FEW_UPDATES);
     let more = config.train.max_iters > most;
     if more {
         set_updates(config, most);

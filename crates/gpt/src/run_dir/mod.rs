@@ -11,18 +11,19 @@
 //! | `run.lock` | locked by the process that trains |
 
 mod error;
+mod info;
 mod metrics;
 mod samples;
 
 pub use error::RunDirError;
+pub use info::{BaseInfo, DataInfo, Estimate, RunInfo, RunOutcome, percent_over};
 pub use metrics::{Dropped, Metrics};
 pub use samples::Sample;
 
-use crate::config::Config;
 use crate::files::json;
-use crate::files::{CheckpointError, Disk, Fs, create_dirs, io_error, split_sibling, store, write_file};
-use crate::machine::{Machine, now_utc};
-use serde::{Deserialize, Serialize};
+use crate::files::{
+    CheckpointError, Disk, Fs, create_dirs, io_error, sibling, split_sibling, store, write_file,
+};
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -35,119 +36,7 @@ const REPORT: &str = "report.html";
 const CHECKPOINTS: &str = "checkpoints";
 const MAX_INFO_BYTES: u64 = 1 << 20;
 
-/// The contents of `run.json`: enough to run it again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunInfo {
-    /// The command line, word by word.
-    pub command: Vec<String>,
-    /// Model and training.
-    pub config: Config,
-    /// The text.
-    pub data: DataInfo,
-    /// Where all randomness started.
-    pub seed: u64,
-    /// newleaf's version.
-    pub version: String,
-    /// Where it was run.
-    pub machine: Machine,
-    /// When it began.
-    pub started: String,
-    /// What counting reaches on the validation part (Kneser-Ney), in nats a token: known as soon as it is counted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub count_loss: Option<f64>,
-    /// What was expected of it, if it was planned.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub plan: Option<Estimate>,
-    /// How it ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<RunOutcome>,
-}
-
-/// What a plan expects of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Estimate {
-    /// Of training, evaluations and checkpoints included.
-    pub seconds: f64,
-    /// The most memory at once.
-    pub bytes: u64,
-    /// The validation loss, in nats a token.
-    pub expected_loss: f64,
-}
-
-/// What became of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunOutcome {
-    /// Of training, evaluations and checkpoints included, over all sessions.
-    pub seconds: f64,
-    /// The most memory at once in the last session, where the system tells it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bytes: Option<u64>,
-    /// The best validation loss, in nats a token.
-    pub best_val_loss: Option<f64>,
-}
-
-/// By how many per cent a number is more than was expected; negative if it is less.
-#[must_use]
-pub fn percent_over(found: f64, expected: f64) -> f64 {
-    100.0 * (found / expected - 1.0)
-}
-
-impl RunOutcome {
-    /// How wrong an estimate was, in a line.
-    #[must_use]
-    pub fn against(&self, plan: &Estimate) -> String {
-        let mut told =
-            format!("{:.0} s expected, {:+.0} %", plan.seconds, percent_over(self.seconds, plan.seconds));
-        if let Some(bytes) = self.bytes {
-            let megabytes = plan.bytes as f64 / 1e6;
-            told += &format!("; {megabytes:.0} MB, {:+.0} %", percent_over(bytes as f64, plan.bytes as f64));
-        }
-        if let Some(loss) = self.best_val_loss {
-            told += &format!(
-                "; loss {:.3}, {:+.0} %",
-                plan.expected_loss,
-                percent_over(loss, plan.expected_loss)
-            );
-        }
-        told
-    }
-}
-
-/// Which text a run was trained on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DataInfo {
-    /// The path as it was given, or the name of a text inside the program.
-    pub path: String,
-    /// Of its bytes.
-    pub sha256: String,
-    /// How many they are.
-    pub bytes: u64,
-}
-
 impl RunInfo {
-    /// This program, now, on this machine.
-    #[must_use]
-    pub fn new(command: Vec<String>, config: Config, data: DataInfo) -> Self {
-        let seed = config.train.seed;
-        let version = env!("CARGO_PKG_VERSION").to_string();
-        Self {
-            command,
-            config,
-            data,
-            seed,
-            version,
-            machine: Machine::current(),
-            started: now_utc(),
-            count_loss: None,
-            plan: None,
-            outcome: None,
-        }
-    }
-
     /// Reads the `run.json` of a run's directory, which another process may be training in.
     ///
     /// # Errors
@@ -193,6 +82,21 @@ impl RunDir {
             }
         }
         Ok(Self { path: path.to_path_buf(), _lock: lock, metrics: None, recovered })
+    }
+
+    /// An error if a run could not begin in a directory, which stays as it is: better before a long work than after it.
+    ///
+    /// # Errors
+    /// As [`RunDir::create`].
+    pub fn check(path: &Path) -> Result<(), RunDirError> {
+        refuse_used(path)?;
+        if path.join(LOCK).exists() {
+            lock(path)?; // which may be another process's
+        }
+        let existing = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+        let probe = sibling(&existing.join("run"), "tmp")?;
+        Disk.create_dir(&probe).map_err(|source| io_error("make this directory", path, source))?;
+        Ok(Disk.remove_dir(&probe).map_err(|source| io_error("remove", &probe, source))?)
     }
 
     /// Goes on with a run, after putting right what a crash left behind.

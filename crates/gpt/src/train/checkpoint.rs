@@ -6,6 +6,7 @@ use crate::files::json;
 use crate::files::store::{Contents, Files, read_dir, write_contents};
 use crate::files::tensors::{self, Encoded, Tensors};
 use crate::files::{CheckpointError, Disk, Fs, TensorsError};
+use crate::peft::{Method, tuned_shapes};
 use random::RngState;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,8 @@ pub struct Checkpoint<D = Vec<f32>> {
     pub losses: LossStatistics,
     /// Model and training.
     pub config: Config,
+    /// What of the model is trained: the parameters that it adds are among [`Checkpoint::model`].
+    pub method: Method,
     /// The contents of the tokenizer's `tokenizer.json`.
     pub tokenizer: String,
     /// Seconds trained, over all sessions.
@@ -72,6 +75,8 @@ struct State {
     tokens: u64,
     #[serde(default)] // newer than the first checkpoints
     losses: LossStatistics,
+    #[serde(default, skip_serializing_if = "Option::is_none")] // none: everything is trained
+    method: Option<String>,
 }
 
 impl<D: Deref<Target = [f32]>> Checkpoint<D> {
@@ -101,6 +106,7 @@ impl<D: Deref<Target = [f32]>> Checkpoint<D> {
             elapsed_s: self.elapsed_s,
             tokens: self.tokens,
             losses: self.losses,
+            method: (self.method != Method::Full).then(|| self.method.to_string()),
         };
         // JSON has no NaN: it would become null and the checkpoint unreadable.
         if !self.elapsed_s.is_finite() || !self.best_val_loss.is_none_or(f64::is_finite) {
@@ -138,6 +144,7 @@ impl<D: Deref<Target = [f32]>> Checkpoint<D> {
             evals_without_improvement: self.evals_without_improvement,
             losses: self.losses,
             config: self.config.clone(),
+            method: self.method.clone(),
             tokenizer: self.tokenizer.clone(),
             elapsed_s: self.elapsed_s,
             tokens: self.tokens,
@@ -169,7 +176,9 @@ impl Checkpoint {
         }
         let in_file =
             |name| move |source: TensorsError| CheckpointError::Tensors { path: path.join(name), source };
-        let expected = config.model.parameter_shapes();
+        let method: Result<Method, _> = state.method.as_deref().unwrap_or("full").parse();
+        let method = method.map_err(|error| malformed(path, STATE, error.to_string()))?;
+        let expected = tuned_shapes(&config.model, &method);
         let model = tensors::decode_expected(&take(MODEL)?, &expected).map_err(in_file(MODEL))?;
         let optimizer = tensors::decode(&take(OPTIMIZER)?).map_err(in_file(OPTIMIZER))?;
         let ema = match config.train.ema {
@@ -193,6 +202,7 @@ impl Checkpoint {
             evals_without_improvement: state.evals_without_improvement,
             losses: state.losses,
             config,
+            method,
             tokenizer,
             elapsed_s: state.elapsed_s,
             tokens: state.tokens,

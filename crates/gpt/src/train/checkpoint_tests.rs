@@ -3,6 +3,7 @@ use crate::config::Preset;
 use crate::files::faults::damage_everywhere;
 use crate::files::store::{self, MANIFEST, names_in};
 use crate::files::tensors::Tensor;
+use crate::peft::Method;
 use random::{Rng, Stream};
 use std::fs;
 use tempfile::tempdir;
@@ -33,6 +34,7 @@ pub(crate) fn small_checkpoint(iter: u64) -> Checkpoint {
         evals_without_improvement: 2,
         losses: LossStatistics { count: iter, mean: 1.0 / 7.0, variance: 0.1 + 0.7 },
         config,
+        method: Method::Full,
         tokenizer: "{\"chars\": \"ä\"}".into(),
         elapsed_s: 12.345_678_901_234_567,
         tokens: 768 * iter,

@@ -1,7 +1,8 @@
 //! What can go wrong in training.
 
 use super::UpdateError;
-use crate::files::CheckpointError;
+use crate::files::{CheckpointError, TensorsError};
+use crate::peft::MethodError;
 use crate::run_dir::RunDirError;
 use data::DataError;
 use nn::optim::{MissingGradient, StateError};
@@ -38,6 +39,12 @@ pub enum TrainError {
     /// A part of the model is not used by the loss.
     #[error(transparent)]
     MissingGradient(#[from] MissingGradient),
+    /// The model has nothing of what is to be trained.
+    #[error(transparent)]
+    Method(#[from] MethodError),
+    /// The weights to begin with are not those of the configuration.
+    #[error("the weights to begin with do not fit: {0}")]
+    Weights(TensorsError),
     /// The optimizer cannot continue from the checkpoint.
     #[error(transparent)]
     OptimizerState(#[from] StateError),

@@ -4,6 +4,7 @@
 //! [`Run`] is a whole training with evaluations, checkpoints and a log, on top of it. [`crate::tune::fit`] is fine-tuning on
 //! the same engine.
 
+mod by_time;
 mod checkpoint;
 mod diagnose;
 mod engine;
@@ -16,6 +17,7 @@ mod run;
 mod spike;
 mod step;
 
+pub use by_time::TimeLimit;
 pub use checkpoint::Checkpoint;
 #[cfg(test)]
 pub(crate) use checkpoint::small_checkpoint;

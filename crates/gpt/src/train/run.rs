@@ -1,18 +1,20 @@
 //! A whole training: updates, evaluations, checkpoints, and a log of it all.
 
+use super::by_time::{Saves, TimeLimit};
 use super::evaluate::losses_of_objective;
 use super::{StepReport, TrainError, Trainer};
 use crate::Gpt;
 use crate::card::ModelCard;
 use crate::files::CheckpointError;
 use crate::formats::{NEWLEAF, Parts};
+use crate::peft::Method;
 use crate::run_dir::{Metrics, RunDir, RunDirError};
 use crate::train::{Checkpoint, History};
 use data::dataset::TokenSource;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tensor::Params;
 
 /// The loss of each objective, by its name.
@@ -60,6 +62,8 @@ pub enum Stopped {
     Finished,
     /// The validation loss did not improve for `patience` evaluations.
     NoImprovement,
+    /// [`TimeLimit`]: the updates that were left would have taken longer.
+    OutOfTime,
     /// A signal of this number arrived; a checkpoint was written, unless [`Outcome::unwritten`] says otherwise.
     Signal(usize),
 }
@@ -118,6 +122,8 @@ pub struct Run<'a> {
     pub evals_without_improvement: u64,
     /// Seconds of training before this session.
     pub elapsed_before_s: f64,
+    /// When it has to be over, with or without all updates.
+    pub time_limit: Option<TimeLimit>,
     /// The loss of the latest batch, for the model card.
     pub last_train_loss: Option<f64>,
     /// The losses of the latest evaluation.
@@ -126,33 +132,15 @@ pub struct Run<'a> {
     pub unwritten: Unwritten,
 }
 
-/// When checkpoints are due by time, and which is the latest.
-struct Saves {
-    /// The iteration of the latest checkpoint.
-    at: Option<u64>,
-    interval: Duration,
-    next: Instant,
-}
-
-impl Saves {
-    /// The first is due after a minute at the latest: until then everything can be lost.
-    fn new(at: Option<u64>, minutes: f64) -> Self {
-        let interval = Duration::from_secs_f64(60.0 * minutes.min(1e6));
-        Self { at, interval, next: Instant::now() + interval.min(Duration::from_secs(60)) }
-    }
-
-    fn are_due(&self) -> bool {
-        !self.interval.is_zero() && Instant::now() >= self.next
-    }
-}
-
 impl Run<'_> {
     /// Trains to the end.
     ///
     /// A checkpoint is written before the evaluation of the same iteration, so a resumed run evaluates
     /// again and takes the same decisions as one that was not interrupted. The first `best/` does not come before the
     /// first checkpoint. What cannot be written (a full disk) is a warning and is tried again with the next checkpoint,
-    /// evaluation or line; [`Outcome::unwritten`] says what is missing at the end. When an update fails, the state before it is saved.
+    /// evaluation or line; [`Outcome::unwritten`] says what is missing at the end. When an update fails, the state before it is
+    /// saved, if its validation loss is finite: weights that compute nothing are of no use, and would take the place of a
+    /// checkpoint that is. A signal before the first `best/` leaves a `last/`, so that there is a model to sample from.
     ///
     /// # Errors
     /// As [`Trainer::step`]; if a text cannot be read; if weights are not finite.
@@ -162,8 +150,12 @@ impl Run<'_> {
         let minutes = self.trainer.config.train.checkpoint_minutes;
         let mut saves = Saves::new((iter > 0).then_some(iter), minutes);
         let outcome = self.train(start, &mut saves, observer);
-        // After a failed update the weights are those of the last good one, unless they are damaged.
-        let good = outcome.as_ref().is_err_and(|error| !matches!(error, TrainError::Damaged { .. }));
+        // After a failed update the weights are those before it, unless they are damaged.
+        let good = match &outcome {
+            Ok(_) | Err(TrainError::Damaged { .. }) => false,
+            Err(TrainError::NonFinite { .. }) => self.measure(false).is_ok_and(|(loss, ..)| loss.is_finite()),
+            Err(_) => true,
+        };
         if good && self.trainer.iter > 0 {
             let _ = self.save(&mut saves, start, observer); // the first error is the one to report
         }
@@ -177,29 +169,47 @@ impl Run<'_> {
         observer: &mut dyn Observer,
     ) -> Result<Outcome, TrainError> {
         let first = self.trainer.iter;
+        let (mut longest_step, mut longest_evaluation) = (0.0_f64, 0.0_f64);
         loop {
             let (iter, train) = (self.trainer.iter, self.trainer.config.train.clone());
             let every = |interval: usize| interval > 0 && iter.is_multiple_of(interval as u64);
-            let finished = iter >= train.max_iters as u64;
+            let complete = iter >= train.max_iters as u64;
+            let out_of_time = !complete
+                && self.time_limit.is_some_and(|TimeLimit { seconds, end_s }| {
+                    let evaluation = if every(train.eval_interval) { longest_evaluation } else { 0.0 };
+                    let needed = evaluation + longest_step + longest_evaluation.max(end_s);
+                    self.elapsed_s(start) + needed >= seconds
+                });
+            let finished = complete || out_of_time;
             let signal = self.stop.load(Ordering::Relaxed);
             let evaluates = finished || every(train.eval_interval);
             let by_updates = every(train.checkpoint_interval) && iter > first;
-            let before_first_best = evaluates && iter > 0 && saves.at.is_none();
+            let before_first_best = evaluates && self.is_worth_saving() && saves.at.is_none();
             let by_time = iter > first && saves.are_due();
             if finished || signal != 0 || by_updates || by_time || before_first_best {
                 self.save(saves, start, observer)?;
             }
             if signal != 0 {
+                if !self.dir.best().exists() {
+                    let saved = self.save_model(&self.dir.last(), None);
+                    self.written("last", saved, observer)?;
+                }
                 return Ok(self.outcome(Stopped::Signal(signal), start));
             }
+            let begun = Instant::now();
             if evaluates {
                 let val_loss = self.evaluate(finished, start, observer)?;
+                longest_evaluation = longest_evaluation.max(begun.elapsed().as_secs_f64());
                 let patience = train.patience.map(|p| p as u64);
                 let exhausted = patience.is_some_and(|p| self.evals_without_improvement >= p);
                 if finished || exhausted {
                     let saved = self.save_model(&self.dir.last(), Some(val_loss));
                     self.written("last", saved, observer)?;
-                    let why = if finished { Stopped::Finished } else { Stopped::NoImprovement };
+                    let why = match (complete, out_of_time) {
+                        (true, _) => Stopped::Finished,
+                        (_, true) => Stopped::OutOfTime,
+                        _ => Stopped::NoImprovement,
+                    };
                     return Ok(self.outcome(why, start));
                 }
             }
@@ -207,8 +217,15 @@ impl Run<'_> {
                 let appended = self.dir.append_sample(iter, &text);
                 self.logged(appended, observer);
             }
+            let begun = Instant::now();
             self.step(start, observer)?;
+            longest_step = longest_step.max(begun.elapsed().as_secs_f64());
         }
+    }
+
+    /// Whether the model has learned anything, in this training or before it.
+    fn is_worth_saving(&self) -> bool {
+        self.trainer.iter > 0 || !self.card.from.is_empty()
     }
 
     /// Seconds of training until now.
@@ -278,7 +295,11 @@ impl Run<'_> {
         });
         if best {
             self.evals_without_improvement = 0;
-            let saved = if iter > 0 { self.save_model(&self.dir.best(), Some(val_loss)) } else { Ok(()) };
+            let saved = if self.is_worth_saving() {
+                self.save_model(&self.dir.best(), Some(val_loss))
+            } else {
+                Ok(())
+            };
             if self.written("best", saved, observer)? {
                 self.best_val_loss = Some(compared); // that of the model in best/
             }
@@ -385,7 +406,13 @@ impl Run<'_> {
             val_bits_per_byte: bits.map(|(_, per_byte)| per_byte),
             ..self.card.clone()
         };
-        let (config, params) = (&self.trainer.config.model, self.trainer.averaged());
+        let (trainer, averaged) = (&*self.trainer, self.trainer.averaged());
+        // What was added to the model goes into its weights: the model is one like any other.
+        let merged = (trainer.method != Method::Full).then(|| trainer.model.merged(averaged));
+        let (config, params) = match &merged {
+            Some((config, params)) => (config, params),
+            None => (&trainer.config.model, averaged),
+        };
         NEWLEAF.save(path, Parts { config, params, tokenizer: self.tokenizer }, &card, &[])
     }
 

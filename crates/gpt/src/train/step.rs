@@ -5,6 +5,7 @@ use super::engine::{BatchLoss, Engine, EngineConfig, Update, rows_at_a_time};
 use crate::config::{self, Config, GptConfig, TrainConfig};
 use crate::files::tensors;
 use crate::model::Gpt;
+use crate::peft::{Method, MethodError};
 use crate::train::Checkpoint;
 use data::dataset::{ExampleSampler, ExampleSamplerState, TokenSource};
 use data::objective::{Corruptor, Vocabulary};
@@ -26,6 +27,8 @@ const NGRAM_TOKENS: usize = 10_000_000;
 pub struct Trainer {
     /// The settings.
     pub config: Config,
+    /// What of the model is trained.
+    pub method: Method,
     /// The model.
     pub model: Gpt,
     /// Its parameters.
@@ -79,18 +82,58 @@ impl Trainer {
         if let Some(rows) = ngrams.iter().map(Vec::len).max() {
             config.model.ngram_rows = rows.max(1);
         }
-        let mut trainer = Self::untrained(&config, vocabulary, train.len())?;
-        trainer.model.ngram.set_ngrams(&mut trainer.params, &ngrams);
-        Ok(trainer)
+        let mut params = Params::new();
+        let model = Gpt::new(&config.model, &mut params, &mut Rng::new(config.train.seed, Stream::Init));
+        model.ngram.set_ngrams(&mut params, &ngrams);
+        Self::untrained(&config, Method::Full, (model, params), vocabulary, train.len())
     }
 
-    /// A new model that has not looked at its text of so many tokens.
-    fn untrained(config: &Config, vocabulary: &Vocabulary, train_tokens: usize) -> Result<Self, TrainError> {
+    /// Goes on from the weights of a model with a text of so many tokens: a new training, of which the optimizer remembers
+    /// nothing. What `method` says is trained, and the rest stays as it is.
+    ///
+    /// The weights are those of `config`, but that `block_size` may be smaller than theirs: of learned positions the first
+    /// are taken.
+    ///
+    /// # Errors
+    /// As [`Trainer::with_vocabulary`]; if the weights do not fit, or the method does not go with the model.
+    pub fn from_weights(
+        config: &Config,
+        weights: &Params,
+        method: &Method,
+        vocabulary: &Vocabulary,
+        train_tokens: usize,
+    ) -> Result<Self, TrainError> {
+        let mut params = Params::new();
+        let mut model = Gpt::zeros(&config.model, &mut params);
+        let mut taken = tensors::from_params(weights);
+        if let Some(tensors::Tensor { shape, data }) = taken.get_mut("wpe.weight") {
+            shape[0] = shape[0].min(config.model.block_size);
+            data.truncate(shape[0] * shape[1]);
+        }
+        tensors::into_params(&taken, &mut params).map_err(TrainError::Weights)?;
+        model.tune(method, &mut params, &mut Rng::new(config.train.seed, Stream::Init))?;
+        Self::untrained(config, method.clone(), (model, params), vocabulary, train_tokens)
+    }
+
+    /// A model that has not looked at its text of so many tokens.
+    fn untrained(
+        config: &Config,
+        method: Method,
+        (model, params): (Gpt, Params),
+        vocabulary: &Vocabulary,
+        train_tokens: usize,
+    ) -> Result<Self, TrainError> {
+        if !model.is_mergeable() || params.ids().all(|id| !params.is_trainable(id)) {
+            let (method, why) = (
+                "head, prefix, prompt or adapter",
+                "a training writes whole models, and what it trains must be changes of their weights: take full, lora, ia3 or \
+                 bitfit, or newleaf finetune, which writes adapters",
+            );
+            return Err(MethodError::Unfit { method, why: why.into() }.into());
+        }
         let seed = config.train.seed;
         let settings = config.train.objective_settings();
         let corruptor = config.train.objective.resolve(&settings, vocabulary, config.model.block_size)?;
-        let mut params = Params::new();
-        let model = Gpt::new(&config.model, &mut params, &mut Rng::new(seed, Stream::Init));
         let train = &config.train;
         let sampler = ExampleSampler::new(
             train_tokens,
@@ -105,6 +148,7 @@ impl Trainer {
         Ok(Self {
             engine: Engine::new(&params, optimizer(config, &model, &params), schedule(train), engine),
             config: config.clone(),
+            method,
             model,
             params,
             sampler,
@@ -146,7 +190,7 @@ impl Trainer {
     /// training needs no memory of it; the optimizer's moments of what is frozen stay zero.
     fn freeze_or_thaw(&mut self) {
         let freeze_emb = self.config.train.freeze_emb as u64;
-        if freeze_emb > 0 {
+        if freeze_emb > 0 && self.method == Method::Full {
             self.params.set_trainable(self.model.wte.weight, self.iter >= freeze_emb);
         }
     }
@@ -203,6 +247,7 @@ impl Trainer {
             rng: BTreeMap::new(),
             sampler: serde_json::to_value(self.sampler.state()).expect("a struct of numbers"),
             config: self.config.clone(),
+            method: self.method.clone(),
             tokenizer: tokenizer.to_string(),
             best_val_loss: None,
             evals_without_improvement: 0,
@@ -221,7 +266,11 @@ impl Trainer {
         } else {
             Vocabulary::of(&Tokenizer::from_json(&checkpoint.tokenizer)?)
         };
-        let mut trainer = Self::untrained(&checkpoint.config, &vocabulary, train_tokens)?;
+        let (config, method) = (&checkpoint.config, checkpoint.method.clone());
+        let mut params = Params::new();
+        let mut model = Gpt::zeros(&config.model, &mut params);
+        model.tune(&method, &mut params, &mut Rng::new(config.train.seed, Stream::Init))?;
+        let mut trainer = Self::untrained(config, method, (model, params), &vocabulary, train_tokens)?;
         let misfit =
             |problem: String| TrainError::Resume { problem, remedy: "use another checkpoint of this run" };
         tensors::into_params(&checkpoint.model, &mut trainer.params).map_err(|e| misfit(e.to_string()))?;

@@ -104,7 +104,7 @@ impl Targets {
                 match metric {
                     Metric::Pearson => pearson(&told, &right).unwrap_or(0.0),
                     _ => {
-                        -told.iter().zip(&right).map(|(t, y)| (t - y).powi(2)).sum::<f64>()
+                        -told.iter().zip(&right).map(|(t, y)| (t - y) * (t - y)).sum::<f64>()
                             / right.len() as f64
                     }
                 }

@@ -3,7 +3,7 @@
 use super::stopping::{Session, bits, saved, train_text, val_text, weights_after};
 use super::*;
 use gpt::run_dir::RunDir;
-use gpt::train::{History, Stopped};
+use gpt::train::{History, Stopped, TimeLimit};
 use std::fs;
 use std::path::Path;
 
@@ -96,21 +96,75 @@ fn a_best_that_cannot_be_written_is_not_remembered_as_written() {
     assert!(bits(&saved(&path, "last")) == bits(&weights_after(&config, 20)));
 }
 
-/// A batch whose loss is not finite: what was learned before it is saved.
+/// Weights after which nothing is finite are of no use to go on from, and take no checkpoint's place.
+#[test]
+fn weights_that_compute_nothing_are_not_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    let config = config(&[("learning_rate", "1e38"), ("warmup_iters", "6"), ("grad_clip", "0")]);
+    let session = Session::run(&config, &path, None);
+    let error = session.outcome.expect_err("it diverges");
+    let TrainError::NonFinite { iter, .. } = error else { panic!("{error}") };
+    assert!(iter > 0, "not at once");
+    assert!(session.saved.is_empty() && steps(&path).is_empty(), "{:?}", session.saved);
+}
+
+/// A batch that cannot be read: what was learned before it is saved.
 #[test]
 fn the_state_before_a_failed_update_is_saved() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");
-    let config = config(&[("learning_rate", "1e38"), ("warmup_iters", "6"), ("grad_clip", "0")]);
-    let error = Session::run(&config, &path, None).outcome.expect_err("it diverges");
-    let TrainError::NonFinite { iter, .. } = error else { panic!("{error}") };
+    let config = config(&[]);
+    let session = Session::limited(&config, &path, (None, None), Some(3), || {});
+    assert!(matches!(session.outcome, Err(TrainError::Data(_))));
+    let iter = steps(&path)[0];
     assert!(iter > 0, "not at once");
-    assert_eq!(steps(&path)[0], iter);
     let saved = History::open(&RunDir::open_for_resume(&path).unwrap().checkpoints(), 2)
         .unwrap()
         .latest_verified()
         .unwrap();
     assert!(bits(&saved.checkpoint.model) == bits(&weights_after(&config, iter)));
+}
+
+/// A signal before the first `best/` leaves the weights as they are, and the training that goes on ends the same.
+#[test]
+fn a_signal_before_the_first_best_leaves_a_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    let config = config(&[("eval_interval", "15")]);
+    let stopped = Session::run(&config, &path, Some(4)).outcome.unwrap();
+    assert!(matches!(stopped.stopped, Stopped::Signal(_)));
+    assert!(!path.join("best").exists());
+    assert!(bits(&saved(&path, "last")) == bits(&weights_after(&config, 4)));
+    Session::run(&config, &path, Some(16)).outcome.unwrap();
+    assert!(bits(&saved(&path, "last")) == bits(&weights_after(&config, 4)), "now there is best/");
+    Session::run(&config, &path, None).outcome.unwrap();
+    assert!(bits(&saved(&path, "last")) == bits(&weights_after(&config, 20)));
+}
+
+/// A training that is out of time ends as one does that has made all updates, and can go on from there to the same bits.
+#[test]
+fn a_time_limit_ends_a_training_properly() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(&[]);
+    let limited = |name: &str, seconds: f64, end_s: f64| {
+        let limit = TimeLimit { seconds, end_s };
+        let path = folder.path().join(name);
+        let session = Session::limited(&config, &path, (None, Some(limit)), None, || {});
+        (path, session.outcome.unwrap())
+    };
+    let whole = weights_after(&config, 20);
+    let (path, outcome) = limited("enough", 1e6, 1.0);
+    assert_eq!((outcome.stopped, outcome.iter), (Stopped::Finished, 20));
+    assert!(bits(&saved(&path, "last")) == bits(&whole));
+    for (name, seconds, end_s) in [("none", 0.0, 0.0), ("for its end", 1e6, 1e6)] {
+        let (path, outcome) = limited(name, seconds, end_s);
+        assert_eq!((outcome.stopped, outcome.iter), (Stopped::OutOfTime, 0), "{name}");
+        assert_eq!(outcome.val_losses.len(), 1, "{name}: it was measured");
+        assert!(bits(&saved(&path, "last")) == bits(&weights_after(&config, 0)), "{name}");
+        Session::run(&config, &path, None).outcome.unwrap();
+        assert!(bits(&saved(&path, "last")) == bits(&whole), "{name}");
+    }
 }
 
 /// `eval_iters` batches choose the best model, also at the end, where all of the validation part is reported.

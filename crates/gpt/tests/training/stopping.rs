@@ -1,12 +1,13 @@
 //! Early stopping: `best` holds the weights of the evaluation that was best, to the bit, however the run was cut.
 
 use super::*;
-use data::CharTokenizer;
 use data::dataset::TokenSource;
+use data::{CharTokenizer, DataError};
 use gpt::ModelCard;
 use gpt::files::{Tensors, tensors};
 use gpt::run_dir::RunDir;
-use gpt::train::{Evaluation, History, Observer, Outcome, Run, StepReport, Stopped, Unwritten};
+use gpt::train::{Evaluation, History, Observer, Outcome, Run, StepReport, Stopped, TimeLimit, Unwritten};
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -98,6 +99,17 @@ impl Session {
         stop_at: Option<u64>,
         happens: impl FnOnce(),
     ) -> Self {
+        Self::limited(config, path, (stop_at, None), None, happens)
+    }
+
+    /// The same, which has to be over by a time, or whose text cannot be read any more after so many batches.
+    pub(super) fn limited(
+        config: &Config,
+        path: &Path,
+        (stop_at, time_limit): (Option<u64>, Option<TimeLimit>),
+        readable: Option<usize>,
+        happens: impl FnOnce(),
+    ) -> Self {
         let (train, val) = (train_text(), val_text(config));
         let goes_on = path.join("run.json").exists();
         let mut dir = if goes_on { RunDir::open_for_resume(path) } else { RunDir::create(path) }.unwrap();
@@ -125,7 +137,7 @@ impl Session {
         };
         let outcome = Run {
             trainer: &mut trainer,
-            train: &train as &dyn TokenSource,
+            train: &Failing { left: Cell::new(readable.map(|n| n * config.train.batch_size)), tokens: train },
             val: &val as &dyn TokenSource,
             chars_per_token: 1.0,
             bytes_per_token: 1.0,
@@ -137,12 +149,34 @@ impl Session {
             best_val_loss,
             evals_without_improvement,
             elapsed_before_s: 0.0,
+            time_limit,
             last_train_loss: None,
             last_val_losses: Vec::new(),
             unwritten: Unwritten::default(),
         }
         .run(&mut session);
         Self { outcome, ..session }
+    }
+}
+
+/// A text of which only so many windows can be read.
+struct Failing {
+    left: Cell<Option<usize>>,
+    tokens: Vec<u32>,
+}
+
+impl TokenSource for Failing {
+    fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    fn read(&self, start: usize, out: &mut [u32]) -> Result<(), DataError> {
+        match self.left.get() {
+            Some(0) => return Err(DataError::NotFound { path: "text".into() }),
+            Some(left) => self.left.set(Some(left - 1)),
+            None => {}
+        }
+        self.tokens.read(start, out)
     }
 }
 

@@ -215,6 +215,7 @@ fn weight(x: f64, x_max: f64) -> f64 {
 
 /// The definition: the loss of one entry in f64, for vectors w and u, biases b and c.
 #[must_use]
+#[allow(clippy::disallowed_methods, reason = "a definition: compared with, not trained with")]
 pub fn entry_loss(w: &[f64], u: &[f64], b: f64, c: f64, x: f64, x_max: f64) -> f64 {
     let dot: f64 = w.iter().zip(u).map(|(w, u)| w * u).sum();
     0.5 * (x / x_max).min(1.0).powf(0.75) * (dot + b + c - x.ln()).powi(2)

@@ -141,6 +141,7 @@ impl Sgns {
 
 /// The definition: the loss of one step in f64, `u[0]` being the neighbour's vector and the others the noise words'.
 #[must_use]
+#[allow(clippy::disallowed_methods, reason = "a definition: compared with, not trained with")]
 pub fn pair_loss(v: &[f64], u: &[&[f64]]) -> f64 {
     let dot = |u: &[f64]| u.iter().zip(v).map(|(u, v)| u * v).sum::<f64>();
     let softplus = |x: f64| x.max(0.0) + (-x.abs()).exp().ln_1p(); // ln(1 + e^x) = -ln s(-x)

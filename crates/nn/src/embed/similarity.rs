@@ -80,7 +80,7 @@ impl Neighbours {
 
 /// A vector divided by its length.
 fn unit(vector: &[f32]) -> impl Iterator<Item = f32> {
-    let length = vector.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+    let length = vector.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
     let length = if length > 0.0 { length } else { 1.0 };
     vector.iter().map(move |&x| (f64::from(x) / length) as f32)
 }

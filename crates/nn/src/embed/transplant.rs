@@ -81,7 +81,8 @@ fn matrix(
 fn standard_deviation<'a>(numbers: impl Iterator<Item = &'a f32> + Clone) -> Option<f64> {
     let n = numbers.clone().count() as f64;
     let mean = numbers.clone().map(|&x| f64::from(x)).sum::<f64>() / n;
-    let variance = numbers.map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / n;
+    let square = |x: f64| x * x;
+    let variance = numbers.map(|&x| square(f64::from(x) - mean)).sum::<f64>() / n;
     (variance > 0.0).then(|| variance.sqrt())
 }
 

@@ -89,14 +89,15 @@ pub fn frequent_ngrams(
     most: usize,
     min_count: usize,
 ) -> Vec<Vec<(u32, u32)>> {
-    // The row of the n - 1 tokens that end at each place, if they have one; of order 1 the token.
-    let mut before: Vec<Option<u32>> = text.iter().copied().map(Some).collect();
+    const NONE: u32 = u32::MAX; // neither a token nor a row
+    // The row of the n - 1 tokens that end at each place, or none; of order 1 the token.
+    let mut before = text.to_vec();
     let mut orders = Vec::new();
     for _ in 2..=max_order {
         let mut counts: HashMap<(u32, u32), usize> = HashMap::new();
         for (before, &token) in before.iter().zip(text.iter().skip(1)) {
-            if let &Some(before) = before {
-                *counts.entry((before, token)).or_default() += 1;
+            if *before != NONE {
+                *counts.entry((*before, token)).or_default() += 1;
             }
         }
         let mut frequent: Vec<_> = counts.into_iter().filter(|(_, count)| *count >= min_count).collect();
@@ -104,9 +105,12 @@ pub fn frequent_ngrams(
         frequent.truncate(most);
         let mut pairs: Vec<(u32, u32)> = frequent.into_iter().map(|(pair, _)| pair).collect();
         pairs.sort_unstable();
-        let row = |before: u32, token| pairs.binary_search(&(before, token)).ok().map(|i| i as u32 + 1);
-        let rows = before.iter().zip(text.iter().skip(1)).map(|(&before, &token)| row(before?, token));
-        before = std::iter::once(None).chain(rows).take(text.len()).collect();
+        // From the end, so that each place still finds what ends before it.
+        for i in (0..before.len()).rev() {
+            let pair = (i > 0).then(|| (before[i - 1], text[i])).filter(|(before, _)| *before != NONE);
+            let row = pair.and_then(|pair| pairs.binary_search(&pair).ok());
+            before[i] = row.map_or(NONE, |row| row as u32 + 1);
+        }
         orders.push(pairs);
     }
     orders

@@ -80,7 +80,8 @@ impl Table {
     fn see(&mut self, grads: &Grads, width: usize, beta2: f64, grad_scale: f32) {
         let elements = grads.rows(self.id).map_or(0, <[u32]>::len) * width;
         if elements > 0 {
-            let square = grads.sum_of_squares(self.id) * f64::from(grad_scale).powi(2) / elements as f64;
+            let scale = f64::from(grad_scale);
+            let square = grads.sum_of_squares(self.id) * (scale * scale) / elements as f64;
             let toward = |mean: f32, x: f64| (beta2 * f64::from(mean) + (1.0 - beta2) * x) as f32;
             self.means = [toward(self.means[0], square), toward(self.means[1], 1.0)];
         }

@@ -102,8 +102,9 @@ impl Episodes {
     }
 
     /// The probability that no shot is of the class asked for.
+    #[allow(clippy::disallowed_methods, reason = "a power of two is exact everywhere")]
     fn unseen(&self) -> f64 {
-        0.5_f64.powi(self.shots) // a power of two: exact everywhere
+        0.5_f64.powi(self.shots)
     }
 
     /// How many labels are possible for a class that was not seen.

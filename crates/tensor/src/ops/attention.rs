@@ -105,6 +105,7 @@ impl Op for Attention {
         }
     }
 
+    #[allow(clippy::disallowed_methods, reason = "a definition: compared with, not trained with")]
     fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64> {
         let qkv = x[0].view().into_dimensionality::<ndarray::Ix3>().expect("rank 3");
         let Heads { n_head, n_kv_head } = self.heads;

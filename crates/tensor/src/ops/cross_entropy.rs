@@ -136,6 +136,7 @@ impl Op for CrossEntropy {
         cross_entropy_backward(x[0].data, width, self.targets(), (saved.get(0), saved.get(1)), dy[0], dx);
     }
 
+    #[allow(clippy::disallowed_methods, reason = "a definition: compared with, not trained with")]
     fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64> {
         let mut loss = 0.0;
         for (i, row) in x[0].rows().into_iter().enumerate() {

@@ -103,6 +103,7 @@ impl Op for FeedForward {
         feed_forward_backward(Mat::new(x[0].data, rows, width), &w, h, dy, &mut a, &mut dh, dx0, grads);
     }
 
+    #[allow(clippy::disallowed_methods, reason = "a definition: compared with, not trained with")]
     fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64> {
         let linear = |x: &ArrayD<f64>, w: &ArrayD<f64>, b: Option<&ArrayD<f64>>| {
             let inputs: Vec<_> = [Some(x), Some(w), b].into_iter().flatten().cloned().collect();
@@ -130,7 +131,7 @@ impl Op for FeedForward {
 /// The normal distribution function in f64: a Taylor series where it converges fast, a continued fraction in
 /// the tails (Abramowitz & Stegun 26.2.11 and 26.2.14).
 pub(super) fn normal_cdf(x: f64) -> f64 {
-    let density = (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt();
+    let density = random::exp(-0.5 * x * x) / std::f64::consts::TAU.sqrt();
     if x.abs() < 4.0 {
         let (mut term, mut sum, mut n) = (x, x, 1.0);
         while f64::abs(term) > 1e-17 * f64::abs(sum) {

@@ -63,6 +63,7 @@ impl Op for Ln {
         vmath::map(Div, [dy, x[0].data], dx.to, dx.accum);
     }
 
+    #[allow(clippy::disallowed_methods, reason = "a definition: compared with, not trained with")]
     fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64> {
         x[0].mapv(f64::ln)
     }

@@ -18,7 +18,7 @@ macro_rules! registry {
 
 registry! {
     // primitive
-    add, sub, mul, div, neg, affine, exp, ln, tanh, relu, sum, mean, matmul, softmax,
+    add, sub, mul, div, neg, affine, exp, ln, tanh, sin, relu, sum, mean, matmul, softmax,
     reshape, transpose, slice, concat, gather, broadcast,
     // fused
     embedding, layer_norm, rms_norm, cross_entropy, bce_with_logits, mse, gelu, dropout,

@@ -76,6 +76,7 @@ impl Op for Mse {
         vmath::map(gradient, [x[0].data, values, weights], dx.to, dx.accum);
     }
 
+    #[allow(clippy::disallowed_methods, reason = "a definition: compared with, not trained with")]
     fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64> {
         self.answers.definition(&x[0], |z, y| (z - y).powi(2))
     }

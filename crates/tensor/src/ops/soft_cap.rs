@@ -50,6 +50,7 @@ impl Op for SoftCap {
         vmath::map(self.slope(), [y, dy], dx.to, dx.accum);
     }
 
+    #[allow(clippy::disallowed_methods, reason = "a definition: compared with, not trained with")]
     fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64> {
         let cap = f64::from(self.cap);
         x[0].mapv(|x| cap * (x / cap).tanh())

@@ -56,6 +56,7 @@ impl Op for Softmax {
         softmax_backward(y, dy, x[0].shape.rows_and_width().1, dx.to, dx.accum);
     }
 
+    #[allow(clippy::disallowed_methods, reason = "a definition: compared with, not trained with")]
     fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64> {
         let mut y = x[0].clone();
         for mut row in y.lanes_mut(Axis(x[0].ndim() - 1)) {

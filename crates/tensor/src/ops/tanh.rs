@@ -57,6 +57,7 @@ impl Op for Tanh {
         vmath::map(Slope, [y, dy], dx.to, dx.accum);
     }
 
+    #[allow(clippy::disallowed_methods, reason = "a definition: compared with, not trained with")]
     fn definition(&self, x: &[ArrayD<f64>]) -> ArrayD<f64> {
         x[0].mapv(f64::tanh)
     }

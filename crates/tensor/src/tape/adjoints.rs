@@ -69,6 +69,26 @@ impl<'a> Adjoints<'a> {
         None
     }
 
+    /// For y = a + b, da = dy: instead of a copy, one input may take the very buffer of dy, which nobody needs after this
+    /// operation. That saves a pass over memory at each residual connection and changes no number (skip it the first time).
+    /// It must be an input whose gradient is dy (`passes_on`, and as many elements), that stands once in the list (`a + a`
+    /// has 2 dy), and that nothing has been sent yet (else dy is added to that). If several may, the last does.
+    fn who_may_take_dy(
+        &self,
+        graph: Graph<'_>,
+        op: &dyn Op,
+        inputs: &[Place],
+        dy_len: usize,
+    ) -> Option<usize> {
+        inputs.iter().rposition(|&input| {
+            let Place::Node(i) = input else { return false };
+            let once = inputs.iter().filter(|&&other| other == input).count() == 1;
+            let first_to_arrive = self.of_nodes[i as usize].is_none();
+            let is_dy = op.passes_on() && graph.shape(input).elements() == dy_len;
+            once && first_to_arrive && is_dy && graph.wants_grad(input)
+        })
+    }
+
     /// Moves out what the backward of an operation writes to. `dy_len` is the length of its adjoint.
     pub(super) fn parts_of(
         &mut self,
@@ -77,13 +97,7 @@ impl<'a> Adjoints<'a> {
         inputs: &[Place],
         dy_len: usize,
     ) -> Parts {
-        // The last input that is given once, and nothing yet.
-        let heir = inputs.iter().rposition(|&input| {
-            let Place::Node(i) = input else { return false };
-            let once = inputs.iter().filter(|&&other| other == input).count() == 1
-                && self.of_nodes[i as usize].is_none();
-            op.passes_on() && once && graph.wants_grad(input) && graph.shape(input).elements() == dy_len
-        });
+        let heir = self.who_may_take_dy(graph, op, inputs, dy_len);
         let mut places = Vec::with_capacity(inputs.len());
         for (position, &input) in inputs.iter().enumerate() {
             let elements = graph.shape(input).elements();

@@ -2,7 +2,7 @@
 
 use super::print;
 
-pub(super) const ABOUT: &str = "Public files, splits by document, and tokens larger than memory
+pub(super) const ABOUT: &str = "Split and pack data; fetch and verify public files
 
   newleaf data list                                     what can be downloaded, and under which licence
   newleaf data fetch tinyshakespeare                    to downloads/, checked by SHA-256

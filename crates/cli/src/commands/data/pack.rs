@@ -7,7 +7,8 @@ use crate::screen::failure::Failure;
 use crate::work::model::load_tokenizer;
 use data::Tokenizer;
 use data::dataset::{
-    PackReport, TokenFile, char_tokenizer_of, char_tokenizer_of_documents, pack_documents, pack_plain_ids, pack_text,
+    PackReport, TokenFile, char_tokenizer_of, char_tokenizer_of_documents, pack_documents, pack_plain_ids,
+    pack_text,
 };
 use data::read::{Options, TextReader, format_of};
 use serde_json::json;

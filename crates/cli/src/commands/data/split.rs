@@ -76,7 +76,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let reading = Reading::open(std::slice::from_ref(&args.input), &options)?;
     let layout = reading.layout();
     let name = match is_stdin(&args.input) {
-        true => PathBuf::from("-").with_extension(if layout.between.is_some() { "txt" } else { layout.format }),
+        true => {
+            PathBuf::from("-").with_extension(if layout.between.is_some() { "txt" } else { layout.format })
+        }
         false => args.input.clone(),
     };
     let report = split_documents(reading, &name, &layout, &rule, args.group.as_deref(), &args.out)?;

@@ -1,15 +1,12 @@
 //! The report as one picture, and as a page with it.
 
-use crate::screen::chart::{Svg, escaped, page, shortened};
+use crate::screen::page::page;
+use chart::{Axis, Mark, Panel, Picture, Row, Rows, escaped, shortened};
 use data::drift::Report;
 
-const WIDTH: f64 = 760.0;
-const HEIGHT: f64 = 560.0;
-/// Where the axes of the panels begin and end.
-const LEFT: f64 = 230.0;
-const RIGHT: f64 = 660.0;
-const BLUE: &str = "c0"; // the training text, and what chance alone gives
-const RED: &str = "c1"; // the test text
+/// Colours: the training text, and what chance alone gives; the test text.
+const TRAIN: usize = 0;
+const TEST: usize = 1;
 
 /// The picture as a file of its own.
 pub(super) fn svg(report: &Report, names: &(String, String)) -> String {
@@ -21,107 +18,98 @@ pub(super) fn html(report: &Report, names: &(String, String), text: &str) -> Str
     let figures = text.split("what helps:").next().unwrap_or(text).trim_end();
     let remedies: String = report.remedies.iter().map(|r| format!("<li>{}</li>\n", escaped(r))).collect();
     let body = format!(
-        "{}<h2>What helps</h2>\n<ul>\n{remedies}</ul>\n<h2>Figures</h2>\n<pre>{}</pre>\n",
+        "<h1>Distribution shift</h1>\n{}<h2>What helps</h2>\n<ul>\n{remedies}</ul>\n<h2>Figures</h2>\n<pre>{}</pre>\n",
         draw(report, names).inline(),
         escaped(figures)
     );
     page("newleaf drift", "Distribution shift", &body)
 }
 
-fn draw(report: &Report, names: &(String, String)) -> Svg {
-    let mut svg = Svg::new("Distribution shift between two texts", WIDTH, HEIGHT);
-    svg.text((20.0, 30.0), "start", "big", "Distribution shift");
+fn draw(report: &Report, names: &(String, String)) -> Picture {
     let of = |name: &str, chars: usize| format!("{} ({chars} characters)", shortened(name));
-    svg.text((20.0, 52.0), "start", BLUE, &format!("train: {}", of(&names.0, report.train_chars)));
-    svg.text((390.0, 52.0), "start", RED, &format!("test: {}", of(&names.1, report.test_chars)));
-    vocabulary(&mut svg, report, 85.0);
-    divergence(&mut svg, report, 225.0);
-    perplexity(&mut svg, report, 365.0);
-    domain(&mut svg, report, 480.0);
-    svg
+    let mut vocabulary = vocabulary(report);
+    vocabulary.legend = vec![
+        (format!("train: {}", of(&names.0, report.train_chars)), TRAIN),
+        (format!("test: {}", of(&names.1, report.test_chars)), TEST),
+    ];
+    let panels = [vocabulary, divergence(report), perplexity(report), domain(report)];
+    Picture::new("Distribution shift between two texts", panels.into_iter().map(Panel::from).collect())
 }
 
 /// S1: what is new, in percent.
-fn vocabulary(svg: &mut Svg, report: &Report, top: f64) {
+fn vocabulary(report: &Report) -> Rows {
     let v = &report.vocabulary;
-    title(svg, top, "New in the test, percent");
     let bars = [
         ("words", v.oov_words_percent),
         ("different words", v.oov_types_percent),
         ("characters", v.oov_chars_percent),
     ];
     let most = bars.iter().map(|bar| bar.1).fold(10.0, f64::max);
-    for (i, (name, percent)) in bars.into_iter().enumerate() {
-        let y = top + 30.0 + 26.0 * i as f64;
-        svg.text((LEFT - 10.0, y), "end", "ink", name);
-        svg.bar(y, LEFT, LEFT + (RIGHT - LEFT) * percent / most, RED);
-        let end = LEFT + (RIGHT - LEFT) * percent / most;
-        svg.text((end + 8.0, y), "start", "ink", &format!("{percent:.2} %"));
-    }
+    let row = |(name, percent): (&str, f64)| Row {
+        name: name.into(),
+        marks: vec![(Mark::Bar(percent), TEST)],
+        value: format!("{percent:.2} %"),
+    };
+    let title = "What is new in the test text".to_string();
+    Rows { title, x: Axis::linear("percent", (0.0, most)), rows: bars.map(row).into(), legend: Vec::new() }
 }
 
 /// S2: the divergences with their error bars beside what chance gives, on a logarithmic axis.
-fn divergence(svg: &mut Svg, report: &Report, top: f64) {
-    title(svg, top, "KL divergence of character n-grams, nats a character");
+fn divergence(report: &Report) -> Rows {
     let all = report.divergence.iter().flat_map(|d| [d.kl, d.floor, d.floor_95]).filter(|x| *x > 0.0);
     let (least, most) = all.fold((0.1_f64, 0.1_f64), |(a, b), x| (a.min(x), b.max(x)));
-    let (from, to) = (least.log10().floor().max(-6.0), most.log10().ceil());
-    let x =
-        |value: f64| LEFT + (RIGHT - LEFT) * ((value.max(1e-9).log10() - from) / (to - from)).clamp(0.0, 1.0);
-    let bottom = top + 24.0 + 26.0 * report.divergence.len() as f64;
-    for power in from as i32..=to as i32 {
-        let at = x(10_f64.powi(power));
-        svg.line((at, top + 14.0), (at, bottom), "grid", 1.0, "");
-        svg.text((at, bottom + 14.0), "middle", "muted small", &format!("{}", 10_f64.powi(power)));
+    let power = |x: f64| 10_f64.powf(x);
+    let range = (power(least.log10().floor().max(-6.0)), power(most.log10().ceil()));
+    let rows = report.divergence.iter().map(|d| Row {
+        name: format!("{}-grams", d.order),
+        marks: vec![
+            (Mark::Interval(d.floor, d.floor_95), TRAIN),
+            (Mark::Dot(d.floor), TRAIN),
+            (Mark::Interval(d.kl - 2.0 * d.standard_error, d.kl + 2.0 * d.standard_error), TEST),
+            (Mark::Dot(d.kl), TEST),
+        ],
+        value: format!("{:.4}", d.kl),
+    });
+    Rows {
+        title: "KL divergence of character n-grams".to_string(),
+        x: Axis::log("nats a character", range),
+        rows: rows.collect(),
+        legend: vec![("by chance".into(), TRAIN), ("found".into(), TEST)],
     }
-    for (i, d) in report.divergence.iter().enumerate() {
-        let y = top + 30.0 + 26.0 * i as f64;
-        svg.text((LEFT - 10.0, y), "end", "ink", &format!("{}-grams", d.order));
-        svg.line((x(d.floor), y - 4.0), (x(d.floor_95), y - 4.0), BLUE, 3.0, "");
-        svg.dot((x(d.floor), y - 4.0), 5.0, BLUE);
-        let (low, high) = (d.kl - 2.0 * d.standard_error, d.kl + 2.0 * d.standard_error);
-        svg.line((x(low), y - 4.0), (x(high), y - 4.0), RED, 3.0, "");
-        svg.dot((x(d.kl), y - 4.0), 5.0, RED);
-        svg.text((RIGHT + 12.0, y), "start", "ink", &format!("{:.4}", d.kl));
-    }
-    svg.text((RIGHT + 80.0, bottom + 14.0), "end", "c0 small", "blue: by chance");
 }
 
 /// S3: the losses.
-fn perplexity(svg: &mut Svg, report: &Report, top: f64) {
+fn perplexity(report: &Report) -> Rows {
     let p = &report.perplexity;
-    title(svg, top, &format!("Loss of counting (Kneser-Ney, order {}), nats a character", p.order));
     let most = p.in_distribution.max(p.test).max(f64::MIN_POSITIVE);
-    let rows = [("held-out training text", p.in_distribution, BLUE), ("test", p.test, RED)];
-    for (i, (name, loss, colour)) in rows.into_iter().enumerate() {
-        let y = top + 30.0 + 26.0 * i as f64;
-        let end = LEFT + (RIGHT - LEFT) * loss / most;
-        svg.text((LEFT - 10.0, y), "end", "ink", name);
-        svg.bar(y, LEFT, end, colour);
-        svg.text((end + 8.0, y), "start", "ink", &format!("{loss:.4}"));
-    }
-    let gap = format!("gap {:+.4} ± {:.4}", p.gap, 2.0 * p.standard_error);
-    svg.text((LEFT, top + 80.0), "start", "ink", &gap);
+    let row = |(name, loss, colour): (&str, f64, usize)| Row {
+        name: name.into(),
+        marks: vec![(Mark::Bar(loss), colour)],
+        value: format!("{loss:.4}"),
+    };
+    let rows = [("held-out train", p.in_distribution, TRAIN), ("test", p.test, TEST)].map(row);
+    let unit = format!("nats a character; gap {:+.4} ± {:.4}", p.gap, 2.0 * p.standard_error);
+    let title = format!("Loss of the n-gram baseline, order {}", p.order);
+    Rows { title, x: Axis::linear(&unit, (0.0, most)), rows: rows.into(), legend: Vec::new() }
 }
 
 /// S4: the area under the curve, from chance to certainty.
-fn domain(svg: &mut Svg, report: &Report, top: f64) {
-    title(svg, top, "Passages told apart by a classifier: AUC");
-    let Some(d) = &report.domain else {
-        return svg.text((LEFT, top + 30.0), "start", "muted", "too little text");
+fn domain(report: &Report) -> Rows {
+    let row = match &report.domain {
+        Some(d) => Row {
+            name: "AUC".into(),
+            marks: vec![
+                (Mark::Interval(0.5 - 2.0 * d.null_deviation, 0.5 + 2.0 * d.null_deviation), TRAIN),
+                (Mark::Dot(d.auc), TEST),
+            ],
+            value: format!("{:.3}", d.auc),
+        },
+        None => Row { name: "too little text".into(), marks: Vec::new(), value: String::new() },
     };
-    let x = |auc: f64| LEFT + (RIGHT - LEFT) * ((auc - 0.4) / 0.6).clamp(0.0, 1.0);
-    let y = top + 30.0;
-    svg.line((LEFT, y), (RIGHT, y), "muted", 2.0, "");
-    svg.line((x(0.5 - 2.0 * d.null_deviation), y), (x(0.5 + 2.0 * d.null_deviation), y), BLUE, 8.0, "");
-    svg.dot((x(d.auc), y), 5.0, RED);
-    for tick in [0.5, 0.6, 0.7, 0.8, 0.9, 1.0] {
-        svg.text((x(tick), y + 24.0), "middle", "muted small", &format!("{tick}"));
+    Rows {
+        title: "Passages told apart by a classifier".to_string(),
+        x: Axis::linear("area under the ROC curve", (0.4, 1.0)),
+        rows: vec![row],
+        legend: vec![("no shift".into(), TRAIN), ("found".into(), TEST)],
     }
-    svg.text((RIGHT + 12.0, y + 4.0), "start", "ink", &format!("{:.3}", d.auc));
-    svg.text((LEFT - 10.0, y + 4.0), "end", BLUE, "blue: no shift");
-}
-
-fn title(svg: &mut Svg, y: f64, text: &str) {
-    svg.text((20.0, y), "start", "bold", text);
 }

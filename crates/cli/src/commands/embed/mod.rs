@@ -7,7 +7,7 @@ mod vectors;
 use vectors::{Space, VectorsArgs, bar};
 pub(crate) use vectors::{parse_format, read_vectors};
 
-pub(crate) const ABOUT: &str = "Word vectors: a point for every word, words used alike near each other
+pub(crate) const ABOUT: &str = "Train word vectors, and ask them
 
   newleaf embed train --data my.txt --out vectors.txt
   newleaf embed near --vectors vectors.txt --word king

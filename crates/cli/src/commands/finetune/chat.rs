@@ -45,13 +45,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let template = ChatTemplate::new(&completing.model.tokenizer)?;
     let (train, dev) = examples(args, &completing, &template)?;
     eprintln!("{} dialogues to train, {} to validate", train.len(), dev.len());
+    args.fit.warn_of_few(train.len(), "dialogues");
     let completed = completing.train(&train, &dev)?;
     let more = json!({
         "train_dialogues": train.len(), "validation_dialogues": dev.len(),
         "data": { "train": args.train, "dev": args.dev },
     });
     let result = completing.save(&completed, &args.train, more)?;
-    print(&if args.fit.json { format!("{result}\n") } else { completing.summary(&completed) })
+    print(&if args.fit.json { format!("{result}\n") } else { completing.summary(&completed, "chat") })
 }
 
 /// The examples to learn from and to choose by.
@@ -111,7 +112,8 @@ fn read(
     let [mut bad, mut not_text, mut again, mut unanswered, mut cut] = [0; 5];
     for document in Reading::open(&[path.to_path_buf()], &options)? {
         let document = document?;
-        let about = |problem: &str| Failure::input(format!("{}, line {}: {problem}", path.display(), document.line));
+        let about =
+            |problem: &str| Failure::input(format!("{}, line {}: {problem}", path.display(), document.line));
         let dialogue = match Dialogue::from_fields(&document.fields) {
             Ok(dialogue) => dialogue,
             Err(_) if options.skip_bad => {
@@ -141,7 +143,10 @@ fn read(
     for (count, what) in [
         (bad, "rows that are no dialogues, left out (--skip-bad)".to_string()),
         (not_text, "dialogues with calls of tools or pictures, left out: only text is learned".into()),
-        (unanswered, format!("dialogues in which the assistant says nothing in the last {max} tokens, left out")),
+        (
+            unanswered,
+            format!("dialogues in which the assistant says nothing in the last {max} tokens, left out"),
+        ),
         (again, "dialogues that were there before, left out".into()),
         (cut, format!("dialogues longer than the {max} tokens that have room: only their end is read")),
     ] {

@@ -78,7 +78,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let mut tuning = Tuning::new(&args.tuning, Answers::Labels, args.k_shot.map(|k| k as usize), args.pattern.as_ref())?;
+    let mut tuning =
+        Tuning::new(&args.tuning, Answers::Labels, args.k_shot.map(|k| k as usize), args.pattern.as_ref())?;
     let labels = Labels::of(args, &tuning)?;
     let head = match &args.pattern {
         Some(pattern) => {
@@ -100,17 +101,22 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let class_weights = format!("{:?}", args.class_weights).to_lowercase();
     let more = json!({
         "labels": labels.names, "class_weights": class_weights, "metric": goal.metric, "k_shot": args.k_shot,
+        "naive_bayes": tuning.baseline,
     });
     let result = tuning.save(&tuned, &test, more)?;
     let float = |name: &str| test[name].as_f64().unwrap_or(f64::NAN);
     print(&match args.tuning.fit.json {
         true => format!("{result}\n"),
         false => format!(
-            "test: accuracy {:.4}, macro F1 {:.4}, calibration error {:.3}, on {} texts\n{}",
+            "test: accuracy {:.4}, macro F1 {:.4} on {} texts{} (calibration error {:.3})\n{}",
             float("accuracy"),
             float("macro_f1"),
-            float("expected_calibration_error"),
             labels.test.len(),
+            tuning.baseline.as_ref().map_or(String::new(), |naive_bayes| format!(
+                "; naive Bayes {:.4}, {:.4}",
+                naive_bayes.accuracy, naive_bayes.macro_f1
+            )),
+            float("expected_calibration_error"),
             tuning.summary(&tuned)
         ),
     })

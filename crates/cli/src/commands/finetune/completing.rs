@@ -7,7 +7,7 @@ use crate::work::model::Model;
 use data::{Example, Tokenizer};
 use gpt::formats::{NEWLEAF, Parts};
 use gpt::peft::{Method, fingerprint, save_adapter};
-use gpt::tune::{Complete, TuneConfig, grown, mean_loss};
+use gpt::tune::{Complete, Metric, TuneConfig, grown, mean_loss};
 use gpt::{Gpt, ModelCard};
 use random::{Rng, Stream};
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ impl<'a> Completing<'a> {
         let task = Complete { gpt: &gpt, examples: train, dev };
         let tokens = sha256_of(train.iter().chain(dev).flat_map(|example| &example.ids));
         let of = format!("model {}, {method}, examples {tokens}", self.base_sha256);
-        let fitted = watched(self.fit, &mut params, &task, &self.settings, &gpt, &of)?;
+        let fitted = watched(self.fit, &mut params, &task, &self.settings, &gpt, &of, Metric::Loss)?;
         let loss = [before, -fitted.outcome.best_score];
         Ok(Completed { gpt, params, fitted, loss })
     }
@@ -95,11 +95,17 @@ impl<'a> Completing<'a> {
         Ok(result)
     }
 
-    /// The end of what is said to people.
-    pub(super) fn summary(&self, completed: &Completed) -> String {
+    /// The end of what is said to people: `command` runs the new model.
+    pub(super) fn summary(&self, completed: &Completed, command: &str) -> String {
         let [before, after] = completed.loss;
-        let of = self.fit.summary(&completed.fitted.outcome);
-        format!("loss of the answers: {after:.4} nats a token, {before:.4} before\n{of}")
+        let next = match self.fit.peft {
+            Method::Full => format!("newleaf {command} --model {{}}"),
+            _ => format!("newleaf {command} --model {} --adapter {{}}", self.model.path.display()),
+        };
+        let of = self.fit.summary(&completed.fitted.outcome, &next);
+        format!(
+            "validation loss of the answers: {after:.4}, {before:.4} before (nats a token, smaller is better)\n{of}"
+        )
     }
 }
 

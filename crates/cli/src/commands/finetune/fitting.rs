@@ -8,7 +8,7 @@ use gpt::Gpt;
 use gpt::files::store;
 use gpt::machine::Machine;
 use gpt::peft::Method;
-use gpt::tune::{Event, Keep, Outcome, Task, TuneConfig, TuneError, fit_keeping};
+use gpt::tune::{Event, Keep, Metric, Outcome, Task, TuneConfig, TuneError, fit_keeping};
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -221,18 +221,31 @@ impl FitArgs {
         }))
     }
 
-    /// The end of what is said to people.
-    pub(super) fn summary(&self, outcome: &Outcome) -> String {
+    /// The end of what is said to people: `next` is the command to try, for `{}` the new model (or the adapter and its base).
+    pub(super) fn summary(&self, outcome: &Outcome, next: &str) -> String {
+        let out = self.out.display();
         format!(
-            "{} parameters trained in {:.1} s, best after {} of {} updates\n{}\n",
+            "{} parameters trained in {:.1} s, best after {} of {} updates\n{out}: written; try: {}\n",
             outcome.trainable_parameters,
             outcome.seconds,
             outcome.best_update,
             outcome.updates,
-            self.out.display()
+            next.replace("{}", &out.to_string())
         )
     }
+
+    /// Warns of so few examples that a score says little.
+    pub(super) fn warn_of_few(&self, examples: usize, what: &str) {
+        if examples < FEW {
+            eprintln!(
+                "warning: only {examples} {what} to learn from: expect a model that repeats them; {FEW} or more are usual"
+            );
+        }
+    }
 }
+
+/// Fewer examples are told of.
+const FEW: usize = 200;
 
 /// What came out of the loop.
 pub(super) struct Fitted {
@@ -265,6 +278,7 @@ pub(super) fn watched(
     settings: &TuneConfig,
     gpt: &Gpt,
     of: &str,
+    measure: Metric,
 ) -> Result<Fitted, Failure> {
     check_memory(params, task, settings, gpt)?;
     let signal = crate::work::signals::watch();
@@ -281,7 +295,13 @@ pub(super) fn watched(
             Event::Score { epoch, loss, score, best, .. } => {
                 let best = if best { " (best)" } else { "" };
                 let loss = if loss.is_finite() { format!("train loss {loss:.4}, ") } else { String::new() };
-                line(format!("epoch {epoch:5.2}: {loss}validation score {score:.4}{best}"));
+                let score = match measure {
+                    Metric::Accuracy => format!("validation accuracy {score:.4}"),
+                    Metric::MacroF1 => format!("validation macro F1 {score:.4}"),
+                    Metric::Loss => format!("validation loss {:.4}", -score),
+                    Metric::Pearson => format!("validation correlation {score:.4}"),
+                };
+                line(format!("epoch {epoch:5.2}: {loss}{score}{best}"));
             }
             Event::NotKept(error) => line(format!("warning: the state is not saved: {error}")),
         }

@@ -4,7 +4,10 @@ mod completing;
 mod fitting;
 mod tuning;
 
-pub(crate) const ABOUT: &str = "Teach a pretrained model a task";
+pub(crate) const ABOUT: &str = "Fine-tune a model: classify, regress, chat, seq2seq
+
+  newleaf finetune classify --model my --train reviews.csv --out reviews
+  newleaf finetune chat --model my --train dialogues.jsonl --peft lora:r=8 --out talks";
 
 commands! {
     classify,

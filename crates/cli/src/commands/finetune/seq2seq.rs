@@ -9,9 +9,9 @@ use crate::flags::reading::FileArgs;
 use crate::screen::failure::Failure;
 use crate::screen::progress::update_bar;
 use crate::work::model::{self, Model};
+use data::Example;
 use data::metrics::{AnswerScores, first_sentence};
 use data::seq2seq::PairTemplate;
-use data::Example;
 use gpt::generate::Beam;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -67,6 +67,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let counts = [&parts.train, &synthetic, &parts.validation, &parts.test].map(Vec::len);
     let [train, more, validation, test] = counts;
     eprintln!("{train} pairs and {more} synthetic ones to train, {validation} to validate, {test} to test");
+    args.fit.warn_of_few(train + more, "pairs");
     parts.train.extend(synthetic);
     let template = PairTemplate::new(&completing.model.tokenizer)?;
     let (train, dev) = (
@@ -83,7 +84,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let result = completing.save(&completed, &args.train, more)?;
     print(&match args.fit.json {
         true => format!("{result}\n"),
-        false => told(&result["test"]) + &completing.summary(&completed),
+        false => told(&result["test"]) + &completing.summary(&completed, "translate"),
     })
 }
 
@@ -104,7 +105,9 @@ fn synthetic(args: &Args, parts: &Parts) -> Result<Rows, Failure> {
     rows.retain(|(_, target)| !held_out.contains(target.as_str()));
     if rows.len() < all {
         let (left_out, path) = (all - rows.len(), path.display());
-        eprintln!("note: {path}: pairs whose targets are in the validation or test part, left out: {left_out}");
+        eprintln!(
+            "note: {path}: pairs whose targets are in the validation or test part, left out: {left_out}"
+        );
     }
     Ok(rows)
 }
@@ -124,7 +127,10 @@ fn read(path: &Path, args: &Args, source: &str, target: &str) -> Result<Vec<Keye
         rows.push(Keyed { row: (document.text.trim().to_string(), target), group: None });
     }
     if incomplete > 0 {
-        eprintln!("note: {}: pairs without a source or a target, which are left out: {incomplete}", path.display());
+        eprintln!(
+            "note: {}: pairs without a source or a target, which are left out: {incomplete}",
+            path.display()
+        );
     }
     if rows.is_empty() {
         let found = "no row with a source and a target";

@@ -1,10 +1,12 @@
 //! What tasks of texts with an answer each have in common: flags, tokens, the loop, and the record.
 
 use super::fitting::{FitArgs, Fitted, sha256_of, watched};
-use crate::flags::labelled::{Answers, LabelledArgs, Rows};
+use crate::flags::labelled::{Answers, LabelledArgs, Parts, Rows};
 use crate::screen::failure::Failure;
 use crate::work::model::{self, Model};
+use data::baseline::{Labelled, NaiveBayes};
 use data::dataset::k_shot as k_shot_of;
+use data::metrics::LabelScores;
 use data::pattern::Pattern;
 use gpt::files::store;
 use gpt::peft::fingerprint;
@@ -78,6 +80,16 @@ pub(super) struct Tuning<'a> {
     dropped: usize,
     /// Characters that the model's tokenizer does not know; they are left out.
     unknown: usize,
+    /// What naive Bayes reaches on the same parts, if there are labels to predict.
+    pub(super) baseline: Option<LabelScores>,
+}
+
+/// The scores of naive Bayes, as `newleaf baseline` has them; none where the test part has labels of its own, which is said
+/// elsewhere.
+fn naive_bayes(parts: &Parts) -> Option<LabelScores> {
+    let train = Labelled::new(parts.train.clone()).ok()?;
+    let test = Labelled::with_names(parts.test.clone(), train.names()).ok()?;
+    Some(LabelScores::of(&NaiveBayes::fit(&train, 2, 2), &test))
 }
 
 /// The answers of the training and the validation part, and what chooses the weights.
@@ -125,6 +137,7 @@ impl<'a> Tuning<'a> {
             let (train, validation) = (chosen()?, chosen()?);
             (parts.train, parts.validation) = (train, validation);
         }
+        let baseline = (answers == Answers::Labels).then(|| naive_bayes(&parts)).flatten();
         let (mut unknown, mut characters) = (0, 0);
         let mut tokens = |rows: Rows| -> Part {
             let (mut texts, mut answers) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
@@ -142,6 +155,9 @@ impl<'a> Tuning<'a> {
         let test = tokens(parts.test);
         let counts = [&train, &validation, &test].map(|part| part.texts.len());
         eprintln!("{} texts to train, {} to validate, {} to test", counts[0], counts[1], counts[2]);
+        if k_shot.is_none() {
+            args.fit.warn_of_few(counts[0], "texts");
+        }
         if unknown > 0 {
             let share = 100.0 * unknown as f64 / characters.max(1) as f64;
             eprintln!("{share:.2} % of the characters are not in the model's vocabulary and are left out");
@@ -157,6 +173,7 @@ impl<'a> Tuning<'a> {
             test,
             dropped: parts.dropped,
             unknown,
+            baseline,
         })
     }
 
@@ -177,7 +194,8 @@ impl<'a> Tuning<'a> {
             metric: goal.metric,
         };
         let of = self.described(goal);
-        let fitted = watched(&self.args.fit, &mut params, &task, &self.settings, &classifier.gpt, &of)?;
+        let fitted =
+            watched(&self.args.fit, &mut params, &task, &self.settings, &classifier.gpt, &of, goal.metric)?;
         Ok(Tuned { classifier, params, fitted })
     }
 
@@ -240,6 +258,6 @@ impl<'a> Tuning<'a> {
 
     /// The end of what is said to people.
     pub(super) fn summary(&self, tuned: &Tuned) -> String {
-        self.args.fit.summary(&tuned.fitted.outcome)
+        self.args.fit.summary(&tuned.fitted.outcome, "newleaf classify --model {} < texts.txt")
     }
 }

@@ -1,6 +1,6 @@
 //! `newleaf peft`: adapters, by themselves and in the weights of their base.
 
-pub(crate) const ABOUT: &str = "Adapters: what is in one, into the weights of its base, and back";
+pub(crate) const ABOUT: &str = "Inspect adapters, merge them into their base, and undo it";
 
 commands! {
     info,

@@ -5,7 +5,9 @@ mod figures;
 mod page;
 mod planned;
 mod record;
+mod series;
 mod summary;
+mod verdict;
 mod words;
 
 use super::print;
@@ -20,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use words::MARKER;
 
-pub(crate) const ABOUT: &str = "A page about training runs: curves, samples, settings
+pub(crate) const ABOUT: &str = "A page about training runs: a verdict, samples, curves, settings
 
   newleaf report my                              writes my/report.html
   newleaf report my other --out both.html        both in one picture, and what differs between them
@@ -77,7 +79,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         .to_string(),
         false => {
             let lines: String = records.iter().map(summary::line).collect();
-            format!("{lines}report: {}\n", out.display())
+            let files: String =
+                pictures.iter().map(|path| format!("picture: {}\n", path.display())).collect();
+            format!("{lines}report: {}\n{files}", out.display())
         }
     };
     print(&text)
@@ -108,6 +112,7 @@ fn check(args: &Args) -> Result<(), Failure> {
 /// Refuses what could not be written, or would replace something else, before anything is written.
 fn check_output(out: &Path, folder: Option<&Path>, pictures: &[PathBuf]) -> Result<(), Failure> {
     replaceable(out)?;
+    pictures.iter().try_for_each(|path| Failure::if_one_file(out, path))?;
     match folder {
         Some(folder) if folder.is_dir() => pictures.iter().try_for_each(|path| replaceable(path)),
         Some(folder) if folder.symlink_metadata().is_ok() => Err(Failure::input(format!(
@@ -151,7 +156,7 @@ fn write(
     }
     let mut files = vec![(NewFile::create(out)?, page.to_string())];
     for (path, figure) in pictures.iter().zip(figures) {
-        files.push((NewFile::create(path)?, figure.chart.draw().standalone()));
+        files.push((NewFile::create(path)?, figure.picture().standalone()));
     }
     for (file, content) in &mut files {
         file.write_all(content.as_bytes()).map_err(|e| file.unwritable(e))?;

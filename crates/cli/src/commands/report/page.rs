@@ -1,11 +1,13 @@
-//! The page: figures, pictures, samples, settings.
+//! The page: a verdict, samples, pictures, figures, settings.
 
-use super::compare::{Facts, all_settings, differences, from_preset, incomparable, origins};
+use super::compare::{Facts, all_settings, differences, from_preset, origins};
 use super::figures::Figure;
 use super::record::Record;
 use super::summary::rows;
+use super::verdict;
 use super::words::{MARKER, grouped, letter};
-use crate::screen::chart::{self, escaped};
+use crate::screen::page;
+use chart::escaped;
 use gpt::run_dir::Sample;
 use std::fmt::Write;
 
@@ -19,17 +21,76 @@ pub(super) fn page(records: &[Record], figures: &[Figure], floor: Option<f64>) -
         _ => format!("{} training runs", records.len()),
     };
     let mut body = format!("<h1>{}</h1>\n", escaped(&title));
-    summary(&mut body, records, floor);
-    for figure in figures {
-        let _ = write!(body, "<figure>\n{}", figure.chart.draw().inline());
-        if !figure.caption.is_empty() {
-            let _ = writeln!(body, "<figcaption>{}</figcaption>", escaped(figure.caption.trim_end()));
-        }
-        body += "</figure>\n";
+    for (i, paragraph) in verdict::of(records, floor).iter().enumerate() {
+        let class = if i == 0 { " class=\"lead\"" } else { "" };
+        let _ = writeln!(body, "<p{class}>{}</p>", with_flags(paragraph));
     }
     samples(&mut body, records);
+    let [losses, others @ ..] = figures else { return page::page(MARKER, &title, &body) };
+    body.push_str("<h2>How the training went</h2>\n");
+    picture(&mut body, losses);
+    summary(&mut body, records, floor);
+    if !others.is_empty() {
+        body.push_str("<details>\n<summary>Learning rate, gradient, speed</summary>\n");
+        others.iter().for_each(|figure| picture(&mut body, figure));
+        body.push_str("</details>\n");
+    }
+    glossary(&mut body);
     about(&mut body, records);
-    chart::page(MARKER, &title, &body)
+    page::page(MARKER, &title, &body)
+}
+
+/// A paragraph whose flags are not broken at the end of a line.
+fn with_flags(text: &str) -> String {
+    let word =
+        |word: &str| if word.starts_with("--") { format!("<code>{word}</code>") } else { word.to_string() };
+    escaped(text).split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+fn picture(body: &mut String, figure: &Figure) {
+    let _ = write!(body, "<figure>\n{}", figure.picture().inline());
+    if !figure.caption.is_empty() {
+        let _ = writeln!(body, "<figcaption>{}</figcaption>", escaped(&figure.caption));
+    }
+    body.push_str("</figure>\n");
+}
+
+/// The words of the page.
+const GLOSSARY: &[(&str, &str)] = &[
+    ("token", "What the model reads and predicts one at a time: a character, or a piece of a word."),
+    ("update", "One step of learning: the model reads a batch of text, and its parameters move a little."),
+    ("training loss", "The loss on the text that the model learns from. It can learn this text by heart."),
+    (
+        "validation loss",
+        "The loss on a part of the text that is kept back: how good the model is on what is new to it.",
+    ),
+    ("nats", "The unit of the loss, with natural logarithms. Divided by 0.693 it is in bits."),
+    (
+        "bits per character",
+        "The loss in bits, for each character and not for each token: with it, models with different tokenizers can be compared.",
+    ),
+    (
+        "n-gram baseline",
+        "What can be predicted without a neural network, by counting which token followed the last few ones in the training text \
+         (Kneser-Ney). A model that is not better than that has not learned much yet.",
+    ),
+    (
+        "overfitting",
+        "The training loss falls and the validation loss rises: the model learns its text by heart and gets worse on new text.",
+    ),
+    ("learning rate", "How far the parameters move in one update. It usually rises at first and then falls."),
+    (
+        "norm of the gradient",
+        "How strongly a batch pulls at the parameters. A norm that keeps growing is the first sign of a training that falls apart.",
+    ),
+];
+
+fn glossary(body: &mut String) {
+    body.push_str("<details>\n<summary>What the words mean</summary>\n<dl>\n");
+    for (word, meaning) in GLOSSARY {
+        let _ = writeln!(body, "<dt>{}</dt><dd>{}</dd>", escaped(word), escaped(meaning));
+    }
+    body.push_str("</dl>\n</details>\n");
 }
 
 /// The final figures side by side, and how to read them.
@@ -40,14 +101,10 @@ fn summary(body: &mut String, records: &[Record], floor: Option<f64>) {
         .filter(|(_, values): &(String, Vec<String>)| values.iter().any(|value| !value.is_empty()))
         .collect();
     facts(body, &heads(records), &table);
-    if let Some(reason) = incomparable(records) {
-        note(body, &reason);
-    }
     note(
         body,
         "Losses are in nats per token. Along the way the validation loss is measured on eval_iters batches (0: all), at the end \
-         on the whole validation part: the last point may stand a little apart. Dropout, if there is any, raises the training \
-         loss alone. The time includes evaluations, samples and checkpoints; tokens per second are those of single updates.",
+         on the whole validation part: the last point may stand a little apart. The time includes evaluations, samples and checkpoints; tokens per second are those of single updates.",
     );
 }
 
@@ -61,7 +118,7 @@ fn heads(records: &[Record]) -> Vec<String> {
 
 /// A table with a row for each fact.
 fn facts(body: &mut String, heads: &[String], facts: &Facts) {
-    body.push_str("<table>\n");
+    body.push_str("<div class=\"table\">\n<table>\n");
     if !heads.is_empty() {
         let cells: String = heads.iter().map(|head| format!("<th>{}</th>", escaped(head))).collect();
         let _ = writeln!(body, "<tr><td></td>{cells}</tr>");
@@ -70,7 +127,7 @@ fn facts(body: &mut String, heads: &[String], facts: &Facts) {
         let cells: String = values.iter().map(|value| format!("<td>{}</td>", escaped(value))).collect();
         let _ = writeln!(body, "<tr><th>{}</th>{cells}</tr>", escaped(name));
     }
-    body.push_str("</table>\n");
+    body.push_str("</table>\n</div>\n");
 }
 
 fn note(body: &mut String, text: &str) {
@@ -82,28 +139,37 @@ fn samples(body: &mut String, records: &[Record]) {
     if records.iter().all(|record| record.samples.is_empty()) {
         return;
     }
-    body.push_str("<h2>Samples over time</h2>\n");
-    note(body, "At the end of a training its best model writes a longer one.");
+    body.push_str("<h2>What the model writes</h2>\n");
     let most = if records.len() == 1 { 8 } else { 3 };
     for (i, record) in records.iter().enumerate() {
         if records.len() > 1 {
             let _ = writeln!(body, "<h3>{}</h3>", escaped(&format!("{} {}", letter(i), record.name())));
         }
-        let shown = spread(&record.samples, most);
-        for sample in &shown {
-            let text: String = sample.text.trim_matches('\n').chars().take(SAMPLE_CHARS).collect();
-            let _ = writeln!(
-                body,
-                "<p class=\"note\">after {} updates</p>\n<pre dir=\"auto\">{}</pre>",
-                grouped(sample.iter),
-                escaped(&text)
-            );
+        let mut shown = spread(&record.samples, most);
+        let count = shown.len();
+        if let Some(last) = shown.pop() {
+            text_of(body, last);
         }
-        if shown.len() < record.samples.len() {
-            let (shown, all) = (shown.len(), record.samples.len());
-            note(body, &format!("{shown} of {all} samples; the others are in samples.txt."));
+        if !shown.is_empty() {
+            body.push_str("<details>\n<summary>Earlier samples</summary>\n");
+            shown.iter().for_each(|sample| text_of(body, sample));
+            body.push_str("</details>\n");
+        }
+        if count < record.samples.len() {
+            let all = record.samples.len();
+            note(body, &format!("{count} of {all} samples; the others are in samples.txt."));
         }
     }
+}
+
+fn text_of(body: &mut String, sample: &Sample) {
+    let text: String = sample.text.trim_matches('\n').chars().take(SAMPLE_CHARS).collect();
+    let _ = writeln!(
+        body,
+        "<p class=\"note\">after {} updates</p>\n<pre dir=\"auto\">{}</pre>",
+        grouped(sample.iter),
+        escaped(&text)
+    );
 }
 
 /// At most `most` samples: the first, the last, and some evenly between.
@@ -117,7 +183,7 @@ fn about(body: &mut String, records: &[Record]) {
     if let [record] = records {
         let differing = from_preset(record);
         let preset = record.preset().name();
-        let _ = writeln!(body, "<h2>Settings that are not those of the preset {preset}</h2>");
+        let _ = writeln!(body, "<h2>Settings other than the preset's ({preset})</h2>");
         match differing.is_empty() {
             true => note(body, "None."),
             false => facts(body, &["this run".to_string(), preset.to_string()], &differing),

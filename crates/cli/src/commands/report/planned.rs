@@ -27,7 +27,7 @@ pub(super) fn all(record: &Record) -> Vec<Planned> {
     let Some(plan) = record.info.plan else { return Vec::new() };
     let outcome = record.info.outcome;
     let [time, memory, best] = NAMES;
-    vec![
+    let mut planned = vec![
         Planned {
             name: time,
             key: "seconds",
@@ -42,14 +42,15 @@ pub(super) fn all(record: &Record) -> Vec<Planned> {
             found: outcome.and_then(|outcome| outcome.bytes).map(|bytes| bytes as f64),
             show: |bytes| format!("{:.0} MB", bytes / 1e6),
         },
-        Planned {
-            name: best,
-            key: "loss",
-            expected: plan.expected_loss,
-            found: outcome.and_then(|outcome| outcome.best_val_loss),
-            show: loss,
-        },
-    ]
+    ];
+    planned.extend(plan.expected_loss.map(|expected| Planned {
+        name: best,
+        key: "loss",
+        expected,
+        found: outcome.and_then(|outcome| outcome.best_val_loss),
+        show: loss,
+    }));
+    planned
 }
 
 impl Planned {

@@ -6,8 +6,12 @@ use gpt::config::{Config, Preset};
 use gpt::run_dir::{Metrics, RunInfo, Sample};
 use serde_json::{Map, Value};
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+
+const MAX_CONFIG_BYTES: u64 = 1 << 20;
+/// More losses by objective than this in a line are no run's.
+const MOST_OBJECTIVES: usize = 16;
 
 /// What a run has written so far.
 pub(super) struct Record {
@@ -18,6 +22,7 @@ pub(super) struct Record {
     /// Lines with a validation loss.
     pub(super) evaluations: Vec<Metrics>,
     pub(super) samples: Vec<Sample>,
+    max_iters: u64,
 }
 
 impl Record {
@@ -38,7 +43,8 @@ impl Record {
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(unreadable(&path.join("samples.txt"), &error)),
         };
-        Ok(Self { path: path.to_path_buf(), info, steps, evaluations, samples })
+        let max_iters = latest_config(path).unwrap_or_else(|| info.config.clone()).train.max_iters as u64;
+        Ok(Self { path: path.to_path_buf(), info, steps, evaluations, samples, max_iters })
     }
 
     /// Its path, as it was given.
@@ -55,6 +61,11 @@ impl Record {
     pub(super) fn best(&self) -> Option<&Metrics> {
         let loss = |line: &&Metrics| line.val_loss.unwrap_or(f64::INFINITY);
         self.evaluations.iter().min_by(|a, b| loss(a).total_cmp(&loss(b)))
+    }
+
+    /// How many updates it is to make: what the latest checkpoint says, which knows what `--resume --max-iters` was told.
+    pub(super) fn max_iters(&self) -> u64 {
+        self.max_iters
     }
 
     /// The preset that its command names, or the one that is taken without a name.
@@ -76,6 +87,17 @@ impl Record {
         let shapes = self.info.config.model.parameter_shapes();
         shapes.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
     }
+}
+
+/// The settings of the latest checkpoint. None if there is no checkpoint, or it is removed or replaced at this moment.
+fn latest_config(run: &Path) -> Option<Config> {
+    let steps = fs::read_dir(run.join("checkpoints")).ok()?.flatten();
+    let step =
+        |path: PathBuf| Some((path.file_name()?.to_str()?.strip_prefix("step-")?.parse::<u64>().ok()?, path));
+    let latest = steps.filter_map(|entry| step(entry.path())).max()?.1;
+    let mut text = String::new();
+    fs::File::open(latest.join("config.json")).ok()?.take(MAX_CONFIG_BYTES).read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
 }
 
 /// The lines of `metrics.jsonl`. A last line without its end is still being written, or was cut off by a crash: it does not
@@ -161,6 +183,9 @@ fn parse(line: &[u8]) -> Result<Metrics, (&'static str, String)> {
         if let Some(loss) = number(key)? {
             metrics.val_losses.insert(key.clone(), loss);
         }
+    }
+    if metrics.val_losses.len() > MOST_OBJECTIVES {
+        return Err(("at most 16 losses val_loss_...", metrics.val_losses.len().to_string()));
     }
     Ok(metrics)
 }

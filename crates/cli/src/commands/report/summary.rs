@@ -3,19 +3,19 @@
 use super::figures::{objectives, reach, short};
 use super::planned::{self, NAMES, Planned};
 use super::record::Record;
+use super::series::median;
 use super::words::{duration, grouped, loss};
-use crate::screen::chart::median;
 use serde_json::{Value, json};
 
 /// The loss of the last batches that were logged: as many as the last point of the smoothed curve stands for.
-fn training_loss(record: &Record) -> Option<f64> {
+pub(super) fn training_loss(record: &Record) -> Option<f64> {
     let losses: Vec<f64> = record.steps.iter().filter_map(|line| line.train_loss).collect();
     let last = &losses[losses.len().saturating_sub(reach(losses.len()) + 1)..];
     (!last.is_empty()).then(|| last.iter().sum::<f64>() / last.len() as f64)
 }
 
-/// Nats a token by which the run is better than counting; only of one that learns nothing but to go on with a text.
-fn below_counting(record: &Record) -> Option<f64> {
+/// Nats a token by which the run is better than the n-gram baseline; only of one that learns nothing but to go on with a text.
+fn below_baseline(record: &Record) -> Option<f64> {
     let best = record.best().filter(|_| record.info.config.train.objective.is_clm())?.val_loss?;
     Some(record.info.count_loss? - best)
 }
@@ -33,13 +33,7 @@ pub(super) fn rows(records: &[Record], floor: Option<f64>) -> Vec<(String, Figur
     let mut row = |name: &str, of: Figure| rows.push((name.to_string(), of));
     row(
         "updates",
-        Box::new(|r| {
-            Some(format!(
-                "{} of {}",
-                grouped(r.latest()?.iter),
-                grouped(r.info.config.train.max_iters as u64)
-            ))
-        }),
+        Box::new(|r| Some(format!("{} of {}", grouped(r.latest()?.iter), grouped(r.max_iters())))),
     );
     row("tokens trained on", Box::new(|r| Some(grouped(r.latest()?.tokens))));
     row("time trained", Box::new(|r| Some(duration(r.latest()?.elapsed_s))));
@@ -64,8 +58,8 @@ pub(super) fn rows(records: &[Record], floor: Option<f64>) -> Vec<(String, Figur
         row(&name, Box::new(move |r| r.evaluations.last()?.val_losses.get(&key).copied().map(loss)));
     }
     row("training loss, mean of the last batches", Box::new(|r| training_loss(r).map(loss)));
-    row("counting (Kneser-Ney) reaches", Box::new(|r| r.info.count_loss.map(loss)));
-    row("better than counting by", Box::new(|r| below_counting(r).map(loss)));
+    row("n-gram baseline (Kneser-Ney)", Box::new(|r| r.info.count_loss.map(loss)));
+    row("better than the baseline by", Box::new(|r| below_baseline(r).map(loss)));
     if let Some(floor) = floor {
         row("above the floor by", Box::new(move |r| Some(loss(r.best()?.val_loss? - floor))));
     }
@@ -80,16 +74,15 @@ pub(super) fn rows(records: &[Record], floor: Option<f64>) -> Vec<(String, Figur
 
 /// A line for the terminal.
 pub(super) fn line(record: &Record) -> String {
-    let (Some(latest), train) = (record.latest(), &record.info.config.train) else { return String::new() };
+    let Some(latest) = record.latest() else { return String::new() };
     let best = match record.best().and_then(|best| Some((best.val_loss?, best.iter))) {
         Some((value, iter)) => format!("best validation loss {} after {}", loss(value), grouped(iter)),
         None => "no evaluation yet".to_string(),
     };
-    let counting =
-        record.info.count_loss.map_or(String::new(), |count| format!(" (counting: {})", loss(count)));
-    let (iter, of, time) =
-        (grouped(latest.iter), grouped(train.max_iters as u64), duration(latest.elapsed_s));
-    format!("{}: {iter} of {of} updates in {time}, {best}{counting}\n", record.name())
+    let baseline =
+        record.info.count_loss.map_or(String::new(), |count| format!(" (n-gram baseline {})", loss(count)));
+    let (iter, of, time) = (grouped(latest.iter), grouped(record.max_iters()), duration(latest.elapsed_s));
+    format!("{}: {iter} of {of} updates in {time}, {best}{baseline}\n", record.name())
 }
 
 /// The figures of a run for programs. What is not known is null.
@@ -98,7 +91,7 @@ pub(super) fn json(record: &Record, floor: Option<f64>) -> Value {
     let mut figures = json!({
         "path": record.name(),
         "iter": latest.map(|line| line.iter),
-        "max_iters": record.info.config.train.max_iters,
+        "max_iters": record.max_iters(),
         "tokens": latest.map(|line| line.tokens),
         "seconds": latest.map(|line| line.elapsed_s),
         "tokens_per_s": tokens_per_s(record),

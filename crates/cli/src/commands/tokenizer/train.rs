@@ -4,6 +4,7 @@ use crate::commands::print;
 use crate::flags::reading::ReadArgs;
 use crate::screen::failure::Failure;
 use clap::builder::{PossibleValue, PossibleValuesParser};
+use data::dataset::{CompactIds, TokenSource};
 use data::tokenizer::{KINDS, Kind, Tokenizer, Training};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -95,7 +96,7 @@ fn trained(kind: &Kind<Tokenizer>, args: &Args, text: &str) -> Result<Tokenizer,
 
 /// What the tokenizer makes of its own text.
 fn facts(kind: &Kind<Tokenizer>, args: &Args, tokenizer: &Tokenizer, text: &str) -> Result<Value, Failure> {
-    let ids = tokenizer.encode(text)?;
+    let ids = CompactIds::encode(tokenizer, text)?;
     let per_token = |n: usize| n as f64 / ids.len() as f64;
     let mut facts = json!({
         "kind": tokenizer.kind(),
@@ -115,13 +116,13 @@ fn facts(kind: &Kind<Tokenizer>, args: &Args, tokenizer: &Tokenizer, text: &str)
 fn held_out_unknown_share(kind: &Kind<Tokenizer>, args: &Args, text: &str) -> Result<Option<f64>, Failure> {
     let (before, held_out) = data::train_val_split_text(text, 0.9)?;
     let Ok(tokenizer) = trained(kind, args, before) else { return Ok(None) };
-    let ids = tokenizer.encode(held_out)?;
+    let ids = CompactIds::encode(&tokenizer, held_out)?;
     Ok(tokenizer.unknown_id().map(|unknown| share(&ids, unknown)))
 }
 
 /// The share of an id among some.
-fn share(ids: &[u32], id: u32) -> f64 {
-    ids.iter().filter(|&&other| other == id).count() as f64 / ids.len() as f64
+fn share(ids: &CompactIds, id: u32) -> f64 {
+    ids.count(id) as f64 / ids.len() as f64
 }
 
 fn sentence(facts: &Value) -> String {

@@ -13,28 +13,52 @@
 //! $$ dV = P^\top dO, \quad dP = dO\, V^\top, \quad dS = P \odot (dP - D), \quad D_i = \sum_j dO_{ij} O_{ij} $$
 //! $$ dQ = dS\, K / \sqrt{hs}, \qquad dK = dS^\top Q / \sqrt{hs} $$
 //!
-//! The ladder, each rung checked against the first before it is timed (`cargo bench --bench attention`):
+//! The ladder is [`LADDER`]: the same function again and again, each time faster, each rung a file whose header says what
+//! changes, and why. All rungs are compared with the first for every kind of intervals (`tests/attention.rs`), are run at the
+//! end of readable memory and on every SIMD path (`kernels/simd/guard`), and are timed in turn by
+//! `cargo bench -p benches --bench attention`.
 //!
-//! | version | what changes | memory beside inputs and outputs |
-//! |---|---|---|
-//! | [`v0_naive`] | the formulas as they stand, with whole (T, T) matrices | O(T^2) |
-//! | [`v1_intervals`] | only keys inside the interval; log-sum-exp kept, P computed again | O(T) |
-//! | [`v2_rows`] | sixteen lanes at a time, no index arithmetic inside of the loop over keys | O(T) |
-//! | [`v3_blocked`] | blocks of queries and keys through the tile kernels, online softmax | O(T) |
+//! A new rung is a file beside the others, with `forward` and `backward` of the same signatures, and its name in `ladder!`.
 //!
 //! All rungs work on the same threads: a task is a head, in the backward a head of keys and values with the heads of
-//! queries that it serves. [`forward`] and [`backward`] are the last rung. [`decode`] is no rung: one query of each head
-//! against a cache.
+//! queries that it serves. [`forward`] and [`backward`] are those of [`TRAINING`]. [`decode`] is no rung: one query of each
+//! head against a cache.
 
 mod decode;
 mod intervals;
 mod problem;
-pub mod v0_naive;
-pub mod v1_intervals;
-pub mod v2_rows;
-pub mod v3_blocked;
 
 pub use decode::decode;
 pub use intervals::Intervals;
 pub use problem::{Dropout, Heads, Problem};
-pub use v3_blocked::{backward, forward};
+
+use crate::grad::Grad;
+
+/// A kernel for attention: one file of this folder.
+#[derive(Clone, Copy, Debug)]
+pub struct Rung {
+    /// Its module's name.
+    pub name: &'static str,
+    /// Writes y (B, T, C) and the log-sum-exp of each row, lse (B, NH, T).
+    pub forward: fn(&Problem<'_>, y: &mut [f32], lse: &mut [f32]),
+    /// Writes dqkv, as large as `qkv`, from y and lse of the forward and dy (B, T, C).
+    pub backward: fn(&Problem<'_>, y: &[f32], lse: &[f32], dy: &[f32], dqkv: &mut Grad<'_>),
+}
+
+/// Declares the modules of all rungs, lists them, and names the one that training uses.
+macro_rules! ladder {
+    ($($name:ident),* ; training: $training:ident) => {
+        $(pub mod $name;)*
+        /// Every rung, from the naive formula, which is the reference for all others, upwards.
+        pub const LADDER: &[Rung] = &[$(Rung {
+            name: stringify!($name),
+            forward: $name::forward,
+            backward: $name::backward,
+        }),*];
+        /// The rung that training uses.
+        pub const TRAINING: Rung = Rung { name: stringify!($training), forward, backward };
+        pub use $training::{backward, forward};
+    };
+}
+
+ladder! { v0_naive, v1_intervals, v2_rows, v3_blocked; training: v3_blocked }

@@ -1,8 +1,10 @@
 //! Rung 0: the formulas as they stand. Whole (T, T) matrices, and -infinity where a key is not seen.
-//! Slow, large, and obviously right: what the other rungs are compared with.
+//! Slow, large (memory O(T^2)), and obviously right: what the other rungs are compared with.
 //!
 //! The exponential and the logarithm are the standard library's, whose last bit may be another one on another machine:
 //! this rung is a definition, and nothing is trained with it.
+
+#![allow(clippy::disallowed_methods, reason = "a definition: compared with, not trained with")]
 
 use super::problem::{Destinations, Problem, by_head, by_kv_head, drop_entries};
 use crate::grad::Grad;

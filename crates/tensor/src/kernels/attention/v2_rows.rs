@@ -2,7 +2,7 @@
 //!
 //! Where a head's queries, keys and values begin, and how far apart they are, is computed once a head: the loop over the
 //! keys only multiplies. It is still one query against one key at a time: each product loads hs floats of K for hs
-//! multiply-adds, and adds its lanes up. That is what the blocks of rung 3 are for.
+//! multiply-adds, and adds its lanes up. That is what the blocks of rung 3 are for. Memory O(T), as in rung 1.
 
 use super::problem::{Destinations, Outputs, Problem, by_head, by_kv_head, drop_entries};
 use crate::grad::{Accum, Grad};

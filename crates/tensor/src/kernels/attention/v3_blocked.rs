@@ -1,7 +1,7 @@
 //! Rung 3: blocks of queries against blocks of keys, through the tile kernels of the matrix products.
 //!
 //! A group of twelve queries is multiplied by a block of up to 256 keys at once: each key that is loaded
-//! serves twelve queries, and the sums stay in registers. Scores exist for one block only. Where the keys
+//! serves twelve queries, and the sums stay in registers. Scores exist for one block only (memory O(T)). Where the keys
 //! take several blocks, the softmax is *online* (Milakov & Gimelshein 2018; FlashAttention): with m the
 //! largest score so far and l the sum of exp(score - m), a new block with maximum m' rescales what was
 //! summed by exp(m - max(m, m')).
@@ -15,7 +15,11 @@
 //! ranges of queries, and dK and dV theirs, by ranges of keys: P and dS are computed twice, seven products, on all threads.
 //! Each element is the same sum in the same order either way.
 //!
-//! The block sizes are the same on every path, so the bits are too.
+//! **Threads.** A task of the forward is one head of queries of one sequence, a task of the backward one head of keys and
+//! values with the heads of queries that it serves (or one of the ranges above). rayon gives tasks to whichever thread is
+//! idle ([`parallel::for_each_of`]). That shows in no bit: two tasks never write to the same number; every sum lies inside
+//! of one task, in an order that follows from the block sizes; and those are constants, the same for any number of threads
+//! and on every SIMD path.
 
 use super::problem::{Destinations, Outputs, Problem, by_head, by_kv_head, drop_entries};
 use crate::grad::{Accum, Grad};

@@ -2,39 +2,24 @@
 
 use super::memory::{ACCUMS, Bench};
 use crate::grad::Grad;
-use crate::kernels::attention::{self, Dropout, Heads, Intervals, Problem};
-
-type AttentionForward = fn(&Problem<'_>, &mut [f32], &mut [f32]);
-type AttentionBackward = fn(&Problem<'_>, &[f32], &[f32], &[f32], &mut Grad<'_>);
+use crate::kernels::attention::{self, Dropout, Heads, Intervals, LADDER, Problem, Rung};
 
 /// T and hs around a second panel of keys, and beyond one block of 256 keys.
 const LARGE: &[(usize, usize)] = &[(63, 4), (64, 5), (65, 6), (96, 7), (97, 33), (257, 3)];
 
-pub(super) fn attention_v0(bench: &mut Bench) {
-    attentions(bench, &[], attention::v0_naive::forward, attention::v0_naive::backward);
+pub(super) fn rungs(bench: &mut Bench) {
+    for rung in LADDER {
+        eprintln!("  {}", rung.name); // what a process that a signal ends said last
+        bench.kernel = rung.name;
+        attentions(bench, rung);
+    }
 }
 
-pub(super) fn attention_v1(bench: &mut Bench) {
-    attentions(bench, &[], attention::v1_intervals::forward, attention::v1_intervals::backward);
-}
-
-pub(super) fn attention_v2(bench: &mut Bench) {
-    attentions(bench, LARGE, attention::v2_rows::forward, attention::v2_rows::backward);
-}
-
-pub(super) fn attention_v3(bench: &mut Bench) {
-    attentions(bench, LARGE, attention::v3_blocked::forward, attention::v3_blocked::backward);
-}
-
-fn attentions(
-    bench: &mut Bench,
-    large: &[(usize, usize)],
-    forward: AttentionForward,
-    backward: AttentionBackward,
-) {
+fn attentions(bench: &mut Bench, rung: &Rung) {
+    let Rung { forward, backward, .. } = *rung;
     let by_time = (1..=50).map(|time| (time, 1 + time * 5 % 17));
     let by_head = (1..=49).map(|head_size| (1 + head_size * 7 % 26, head_size));
-    for (n, (time, head_size)) in by_time.chain(by_head).chain(large.iter().copied()).enumerate() {
+    for (n, (time, head_size)) in by_time.chain(by_head).chain(LARGE.iter().copied()).enumerate() {
         let (batch, n_head) = (1 + n % 2, 1 + n / 2 % 3);
         let intervals = match n % 3 {
             0 => Intervals::causal(time),

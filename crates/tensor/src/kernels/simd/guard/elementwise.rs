@@ -12,6 +12,7 @@ pub(super) fn maps(bench: &mut Bench) {
             let [a, b, y] = [(); 3].map(|()| bench.normals(len));
             bench.check([a.clone()], &[], [y.clone()], |[a], _, [y]| vmath::map(vmath::Exp, [a], y, accum));
             bench.check([a.clone()], &[], [y.clone()], |[a], _, [y]| vmath::map(vmath::Tanh, [a], y, accum));
+            bench.check([a.clone()], &[], [y.clone()], |[a], _, [y]| vmath::map(vmath::Sin, [a], y, accum));
             bench.check([a, b], &[], [y], |[a, b], _, [y]| vmath::map(vmath::Product, [a, b], y, accum));
         }
         let [x, y] = [(); 2].map(|()| bench.normals(len));

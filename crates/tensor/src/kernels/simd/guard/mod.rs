@@ -18,7 +18,8 @@ mod products;
 mod rows;
 
 use super::Path;
-use attention::{attention_v0, attention_v1, attention_v2, attention_v3, decodes};
+use crate::kernels::attention::LADDER;
+use attention::{decodes, rungs};
 use elementwise::{broadcasts, maps, masks, sums_of_squares};
 use memory::{Bench, no_core_file};
 use products::{feed_forwards, gemms, int8_products, matvecs, products};
@@ -38,13 +39,7 @@ const CASES: &[Case] = &[
     Case { names: &["gemm::gemm"], run: gemms },
     Case { names: &["matvec::matvec"], run: matvecs },
     Case { names: &["int8::matvec_int8", "simd::int8"], run: int8_products },
-    Case { names: &["attention::v0_naive::forward", "attention::v0_naive::backward"], run: attention_v0 },
-    Case {
-        names: &["attention::v1_intervals::forward", "attention::v1_intervals::backward"],
-        run: attention_v1,
-    },
-    Case { names: &["attention::v2_rows::forward", "attention::v2_rows::backward"], run: attention_v2 },
-    Case { names: &["attention::v3_blocked::forward", "attention::v3_blocked::backward"], run: attention_v3 },
+    Case { names: &["attention"], run: rungs }, // all of LADDER, forward and backward
     Case { names: &["attention::decode::decode"], run: decodes },
     Case {
         names: &[
@@ -156,8 +151,12 @@ fn every_kernel_has_a_case() {
             }
         }
     }
-    let known: Vec<_> = CASES.iter().flat_map(|case| case.names).chain(NO_KERNELS).collect();
+    let rungs = LADDER
+        .iter()
+        .flat_map(|rung| ["forward", "backward"].map(|pass| format!("attention::{}::{pass}", rung.name)));
+    let names = CASES.iter().flat_map(|case| case.names).chain(NO_KERNELS);
+    let known: Vec<_> = names.map(ToString::to_string).chain(rungs).collect();
     assert!(found.len() > 20, "{found:?}");
-    let forgotten: Vec<_> = found.iter().filter(|name| !known.iter().any(|known| known == name)).collect();
+    let forgotten: Vec<_> = found.iter().filter(|name| !known.contains(name)).collect();
     assert!(forgotten.is_empty(), "write a case for {forgotten:?} in {}", file!());
 }

@@ -1,11 +1,10 @@
 //! Many measurements as few points.
 
-/// Where, and how much.
-pub(crate) type Point = (f64, f64);
+use chart::Point;
 
 /// The mean of each point's neighbours, up to `reach` on each side. Near the beginning both sides become shorter, so that a
 /// steep start is not lifted; at the end only the later side does, so that the last value is a mean as well.
-pub(crate) fn smoothed(points: &[Point], reach: usize) -> Vec<Point> {
+pub(super) fn smoothed(points: &[Point], reach: usize) -> Vec<Point> {
     let mut sums = vec![0.0];
     for (_, y) in points {
         sums.push(sums[sums.len() - 1] + y);
@@ -18,7 +17,7 @@ pub(crate) fn smoothed(points: &[Point], reach: usize) -> Vec<Point> {
 }
 
 /// At most about `most` points: of each stretch its least and its largest, in their order, so that no peak is lost.
-pub(crate) fn thinned(points: &[Point], most: usize) -> Vec<Point> {
+pub(super) fn thinned(points: &[Point], most: usize) -> Vec<Point> {
     if points.len() <= most {
         return points.to_vec();
     }
@@ -37,7 +36,7 @@ pub(crate) fn thinned(points: &[Point], most: usize) -> Vec<Point> {
 }
 
 /// The middle of some numbers.
-pub(crate) fn median(mut numbers: Vec<f64>) -> Option<f64> {
+pub(super) fn median(mut numbers: Vec<f64>) -> Option<f64> {
     numbers.sort_by(f64::total_cmp);
     let n = numbers.len();
     (n > 0).then(|| 0.5 * (numbers[(n - 1) / 2] + numbers[n / 2]))
