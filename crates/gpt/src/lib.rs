@@ -30,4 +30,4 @@ mod parameters;
 pub use card::ModelCard;
 pub use generate::{Decoder, Generator};
 pub use model::{Block, Gpt};
-pub use model_dir::{Model, encode_known, first_prompt, never_generated};
+pub use model_dir::{Model, encode_known, first_prompt, never_generated, spare_tokens};

@@ -2,12 +2,14 @@
 
 use crate::Gpt;
 use crate::card::ModelCard;
+use crate::config::GptConfig;
 use crate::files::CheckpointError;
 use crate::files::tensors;
-use crate::formats::{self, Format, Parts, TOKENIZER};
+use crate::formats::{self, Format, Loaded, Parts, TOKENIZER};
 use data::Tokenizer;
 use data::dataset::END_OF_DOCUMENT;
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use tensor::Params;
 
@@ -28,8 +30,10 @@ pub struct Model {
     pub gpt: Gpt,
     /// The weights.
     pub params: Params,
-    /// The tokenizer, which has as many tokens as the model.
+    /// The tokenizer, which has as many tokens as the model or fewer: [`spare_tokens`].
     pub tokenizer: Tokenizer,
+    /// What was left out or converted when it was read, a sentence each: for the person who reads it.
+    pub notes: Vec<String>,
 }
 
 impl fmt::Debug for Model {
@@ -43,7 +47,7 @@ impl Model {
     /// A model that was made and not read.
     #[must_use]
     pub fn new(gpt: Gpt, params: Params, tokenizer: Tokenizer) -> Self {
-        Self { path: PathBuf::new(), gpt, params, tokenizer }
+        Self { path: PathBuf::new(), gpt, params, tokenizer, notes: Vec::new() }
     }
 
     /// Reads a model directory of any of the [`FORMATS`](formats::FORMATS). Where there is a manifest, config, weights and
@@ -53,23 +57,30 @@ impl Model {
     /// Whatever the files are, a [`CheckpointError`] that names the one at fault. Sizes are checked against the config, and
     /// the config against the machine's memory, before the weights are read.
     pub fn load(path: &Path) -> Result<Self, CheckpointError> {
-        let (config, weights, tokenizer) = formats::load(path)?;
+        let Loaded { config, tensors, tokenizer, mut notes } = formats::load(path)?;
         let (found, expected) = (tokenizer.vocab_size(), config.vocab_size);
-        if found != expected {
+        if found > expected {
             return Err(CheckpointError::Format {
                 path: path.join(TOKENIZER),
                 problem: format!(
-                    "expected {expected} tokens, the vocab_size in config.json, found {found}: the files are of \
-                     different models"
+                    "{found} tokens, but the model has weights for {expected}, the vocab_size in config.json: the last {} \
+                     have none",
+                    found - expected
                 ),
-                remedy: "use the tokenizer.json saved with the weights",
+                remedy: "use the tokenizer saved with the weights, or call resize_token_embeddings in Python before saving",
             });
+        }
+        if found < expected {
+            notes.push(format!(
+                "the model has {expected} rows for the {found} tokens of its tokenizer: the last {} are never generated",
+                expected - found
+            ));
         }
         let mut params = Params::new();
         let gpt = Gpt::zeros(&config, &mut params);
-        tensors::into_params(&weights, &mut params)
+        tensors::into_params(&tensors, &mut params)
             .map_err(|source| CheckpointError::Tensors { path: path.to_path_buf(), source })?;
-        Ok(Self { path: path.to_path_buf(), gpt, params, tokenizer })
+        Ok(Self { path: path.to_path_buf(), gpt, params, tokenizer, notes })
     }
 
     /// Writes the model durably, replacing an older directory.
@@ -114,10 +125,10 @@ impl Model {
         self.tokenizer.special(END_OF_DOCUMENT)
     }
 
-    /// [`never_generated`] of this model's tokenizer.
+    /// [`never_generated`] of this model and its tokenizer.
     #[must_use]
     pub fn never_generated(&self) -> Vec<u32> {
-        never_generated(&self.tokenizer)
+        never_generated(&self.gpt.config, &self.tokenizer)
     }
 }
 
@@ -147,13 +158,20 @@ pub fn first_prompt(tokenizer: &Tokenizer) -> String {
     if knows("\n") { "\n".to_string() } else { first() }
 }
 
-/// The tokens that no sample holds: special ones, such as the marks of hidden words, and the word that stands for all unknown
-/// ones. The end of a document may be generated.
+/// The tokens that no sample holds: special ones, such as the marks of hidden words, the word that stands for all unknown
+/// ones, and those that are spare. The end of a document may be generated.
 #[must_use]
-pub fn never_generated(tokenizer: &Tokenizer) -> Vec<u32> {
+pub fn never_generated(config: &GptConfig, tokenizer: &Tokenizer) -> Vec<u32> {
     let specials = tokenizer.specials().into_iter();
     let specials = specials.filter(|(name, _)| *name != END_OF_DOCUMENT).map(|(_, id)| id);
-    specials.chain(tokenizer.unknown_id()).collect()
+    specials.chain(tokenizer.unknown_id()).chain(spare_tokens(config, tokenizer)).collect()
+}
+
+/// The ids that a model has weights for and its tokenizer has no token: others pad vocabularies to a multiple of 64. They are
+/// part of every softmax, as where the model was made, and never generated.
+#[must_use]
+pub fn spare_tokens(config: &GptConfig, tokenizer: &Tokenizer) -> Range<u32> {
+    tokenizer.vocab_size() as u32..config.vocab_size as u32
 }
 
 #[cfg(test)]

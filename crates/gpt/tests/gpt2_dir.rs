@@ -20,18 +20,18 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use tensor::{Params, Tape, Workspace};
 
-const IDS: [u32; 16] = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3];
+pub(crate) const IDS: [u32; 16] = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3];
 
-fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/gpt2").join(name)
 }
 
-fn tokenizer() -> Tokenizer {
+pub(crate) fn tokenizer() -> Tokenizer {
     Tokenizer::Char(CharTokenizer::from_text("abcdefghijk").unwrap())
 }
 
 /// A copy of a model of transformers, with a tokenizer.
-fn copied(name: &str) -> TempDir {
+pub(crate) fn copied(name: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for file in ["config.json", "model.safetensors"] {
         fs::copy(fixture(name).join(file), folder.path().join(file)).unwrap();
@@ -56,7 +56,7 @@ fn logits(model: &Gpt, params: &Params) -> Vec<f32> {
     logits.value().iter().copied().collect()
 }
 
-fn logits_of(model: &Model) -> Vec<f32> {
+pub(crate) fn logits_of(model: &Model) -> Vec<f32> {
     logits(&model.gpt, &model.params)
 }
 
@@ -169,7 +169,9 @@ fn scatter(params: &mut Params, rng: &mut Rng) {
 fn adapters_of_peft_are_read() {
     for (name, method) in [
         ("lora", "lora:r=2,alpha=3,targets=ap"),
+        ("lora-names", "lora:r=2,alpha=3,targets=all"),
         ("ia3", "ia3"),
+        ("ia3-queries", "ia3"),
         ("prefix", "prefix:tokens=1"),
         ("prompt", "prompt:tokens=1"),
     ] {

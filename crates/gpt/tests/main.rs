@@ -6,6 +6,7 @@ mod few_shot;
 mod from_weights;
 mod generating;
 mod gpt2_dir;
+mod gpt2_foreign;
 mod llama;
 mod objectives;
 mod parity;

@@ -83,7 +83,6 @@ pub(crate) fn print_at_once(text: &str) -> Result<(), Failure> {
 pub(crate) struct SampleWriter<'a> {
     tokenizer: &'a Tokenizer,
     start: Vec<u32>,
-    never: Vec<u32>,
     seed: u64,
 }
 
@@ -91,13 +90,14 @@ impl<'a> SampleWriter<'a> {
     /// For the models of one run.
     pub(crate) fn new(tokenizer: &'a Tokenizer, seed: u64) -> Result<Self, DataError> {
         let start = tokenizer.encode(&first_prompt(tokenizer))?;
-        Ok(Self { tokenizer, start, never: never_generated(tokenizer), seed })
+        Ok(Self { tokenizer, start, seed })
     }
 
     /// A text of `length` tokens.
     pub(crate) fn write(&self, model: &Gpt, params: &Params, length: usize) -> Result<String, DataError> {
         let rng = Rng::new(self.seed, Stream::Sampling);
-        let sampler = Sampler::default().with(Temperature(0.8)).with(Never(self.never.clone()));
+        let never = Never(never_generated(&model.config, self.tokenizer));
+        let sampler = Sampler::default().with(Temperature(0.8)).with(never);
         let writer = Generator::new(model, params, &self.start, sampler, rng);
         self.tokenizer.decode(&writer.take(length).collect::<Vec<u32>>())
     }

@@ -69,9 +69,11 @@ pub(crate) fn load_with_adapter(path: &Path, adapter: Option<&Path>) -> Result<M
     Ok(model)
 }
 
-/// Loads the model of a directory.
+/// Loads the model of a directory, and says what was left out or converted.
 pub(crate) fn load(path: &Path) -> Result<Model, Failure> {
-    Model::load(&locate(path)?).map_err(|e| Failure::input(e.to_string()))
+    let model = Model::load(&locate(path)?).map_err(|e| Failure::input(e.to_string()))?;
+    model.notes.iter().for_each(|note| eprintln!("{}: {note}", model.path.display()));
+    Ok(model)
 }
 
 /// What is said of a model whose scores are no numbers.

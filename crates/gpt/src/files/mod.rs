@@ -7,6 +7,7 @@
 //! | `manifest` | sizes and checksums of its files, and whether they are true |
 //! | `fs` | the operations on disk that this is made of, and a file written all or nothing |
 //! | [`tensors`] | named f32 tensors as safetensors bytes, read more strictly than the format asks |
+//! | `half` | numbers of 16 bits |
 //! | `json` | strict JSON |
 //! | `memory` | how much memory there is: what a file cannot be larger than |
 
@@ -15,6 +16,7 @@ mod error;
 #[cfg(test)]
 pub(crate) mod faults;
 mod fs;
+mod half;
 pub(crate) mod json;
 mod manifest;
 pub(crate) mod memory;

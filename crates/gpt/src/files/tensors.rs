@@ -6,10 +6,11 @@
 //! the caller does not expect. Everything is decided from the header, before any tensor is copied.
 
 use super::contents::Contents;
+use super::half;
 use safetensors::SafeTensors;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::io::{self, Write};
 use std::ops::Deref;
@@ -57,7 +58,7 @@ pub enum TensorsError {
     #[error("the safetensors header is damaged or not supported: {0}; use another copy")]
     Header(String),
     /// Numbers of another type than f32.
-    #[error("tensor {name:?} has type {found}: expected F32; convert the model to float32 first")]
+    #[error("tensor {name:?} has type {found}: expected F32; in Python: model.float().save_pretrained(DIR)")]
     Type {
         /// The tensor.
         name: String,
@@ -290,15 +291,20 @@ pub fn decode(bytes: &[u8]) -> Result<Tensors, TensorsError> {
     read(bytes, &read_header(bytes)?)
 }
 
-/// The tensors whose names are wanted, as [`decode`]; of the others, the type may be any.
+/// The tensors whose names are wanted, as [`decode`], but numbers of half the length are widened, which is exact; of the
+/// others, the type may be any. Returns the types that were widened, too.
 ///
 /// # Errors
 /// As [`decode`].
-pub(crate) fn decode_those(bytes: &[u8], wanted: impl Fn(&str) -> bool) -> Result<Tensors, TensorsError> {
+pub(crate) fn decode_those(
+    bytes: &[u8],
+    wanted: impl Fn(&str) -> bool,
+) -> Result<(Tensors, BTreeSet<String>), TensorsError> {
     let mut header = parse_header(bytes)?;
     header.0.retain(|name, _| wanted(name));
-    check_types(&header)?;
-    read(bytes, &header)
+    check_types(&header, |dtype| dtype == "F32" || half::widening(dtype).is_some())?;
+    let widened = header.0.values().filter(|entry| entry.dtype != "F32").map(|entry| entry.dtype.clone());
+    Ok((read(bytes, &header)?, widened.collect()))
 }
 
 /// The tensors in the bytes of a safetensors file, if they are exactly the expected ones.
@@ -348,12 +354,12 @@ fn compare(
 
 fn read_header(bytes: &[u8]) -> Result<Header, TensorsError> {
     let header = parse_header(bytes)?;
-    check_types(&header)?;
+    check_types(&header, |dtype| dtype == "F32")?;
     Ok(header)
 }
 
-fn check_types(header: &Header) -> Result<(), TensorsError> {
-    match header.0.iter().find(|(_, entry)| entry.dtype != "F32") {
+fn check_types(header: &Header, known: impl Fn(&str) -> bool) -> Result<(), TensorsError> {
+    match header.0.iter().find(|(_, entry)| !known(&entry.dtype)) {
         None => Ok(()),
         Some((name, entry)) => {
             let found: String = entry.dtype.chars().take(32).collect();
@@ -391,7 +397,12 @@ fn read(bytes: &[u8], header: &Header) -> Result<Tensors, TensorsError> {
     let mut tensors = Tensors::new();
     for (name, entry) in &header.0 {
         let view = file.tensor(name).map_err(|error| TensorsError::Header(error.to_string()))?;
-        let data: Vec<f32> = view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        let data: Vec<f32> = match half::widening(&entry.dtype) {
+            Some(widened) => {
+                view.data().as_chunks().0.iter().map(|b| widened(u16::from_le_bytes(*b))).collect()
+            }
+            None => view.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+        };
         check_finite(name, &data)?;
         tensors.insert(name.clone(), Tensor { shape: entry.shape.0.clone(), data });
     }

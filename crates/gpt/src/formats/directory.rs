@@ -7,7 +7,7 @@ use crate::files::store::{self, Contents, Files, MANIFEST, Manifest};
 use crate::files::tensors::{self, Tensors};
 use crate::files::{CheckpointError, Disk, TensorsError};
 use crate::machine::Machine;
-use data::Tokenizer;
+use data::{DataError, Tokenizer};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use tensor::Params;
@@ -43,7 +43,16 @@ pub struct Format {
 }
 
 /// What a format reads.
-pub(super) type Loaded = (GptConfig, Tensors, Tokenizer);
+pub(crate) struct Loaded {
+    /// The shape.
+    pub(crate) config: GptConfig,
+    /// The weights, exactly those of the shape.
+    pub(crate) tensors: Tensors,
+    /// The tokenizer.
+    pub(crate) tokenizer: Tokenizer,
+    /// What was left out or converted, a sentence each.
+    pub(crate) notes: Vec<String>,
+}
 
 /// What a format writes.
 #[derive(Clone, Copy)]
@@ -218,7 +227,15 @@ impl Directory {
         let invalid = |problem: String| malformed(&self.path, TOKENIZER, problem);
         let text = String::from_utf8(self.read(TOKENIZER, MAX_TOKENIZER_BYTES)?)
             .map_err(|error| invalid(format!("not UTF-8: {error}")))?;
-        Tokenizer::from_json(&text).map_err(|error| invalid(error.to_string()))
+        Tokenizer::from_json(&text).map_err(|error| match error {
+            DataError::OtherTokenizer { found, .. } => CheckpointError::Format {
+                path: self.path.join(TOKENIZER),
+                problem: found,
+                remedy: "newleaf reads models with byte-level BPE as GPT-2's, and its own",
+            },
+            DataError::Tokenizer { found } => invalid(found),
+            other => invalid(other.to_string()),
+        })
     }
 }
 

@@ -6,6 +6,8 @@
 //! | `n_positions`, `layer_norm_epsilon`, `activation_function` | `block_size`, `norm_eps`, `activation` |
 //! | `transformer.h.0.attn.c_attn.weight` (in, out) of a `Conv1D`, with or without `transformer.` | `h.0.attn.c_attn.weight` (out, in) |
 //! | `lm_head.weight`, which is `wte.weight` again | nothing, if the head is tied |
+//! | `score.weight` and the like: the head of a classifier (`architectures`) | nothing, which is said |
+//! | F16, BF16 | f32, which is exact |
 //! | `h.0.attn.bias`, `h.0.attn.masked_bias`: the causal mask | nothing |
 //! | a bias of every linear layer and norm | zeros, where the model has none |
 
@@ -20,9 +22,11 @@ use crate::files::store::Files;
 use crate::files::tensors::{self, MAX_HEADER_BYTES, Tensor, Tensors, TensorsError};
 use data::Tokenizer;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 const MODEL_TYPE: &str = "gpt2";
+const VOCAB: &str = "vocab.json";
 /// The settings that a `config.json` of GPT-2 says; of activations, some. The last four say nothing about a model that has
 /// learned positions and no n-grams, once it is trained.
 pub(super) const KEEPS: &[&str] = &[
@@ -46,6 +50,13 @@ const PREFIX: &str = "transformer.";
 /// The layers whose weights `Conv1D` keeps the other way round.
 const TRANSPOSED: [&str; 4] =
     [".attn.c_attn.weight", ".attn.c_proj.weight", ".mlp.c_fc.weight", ".mlp.c_proj.weight"];
+/// Classes of transformers that are a GPT-2 with a head of another kind, and how the names of the head's tensors begin.
+const HEADS: [(&str, &str); 4] = [
+    ("GPT2ForSequenceClassification", "score."),
+    ("GPT2ForTokenClassification", "classifier."),
+    ("GPT2ForQuestionAnswering", "qa_outputs."),
+    ("GPT2DoubleHeadsModel", "multiple_choice_head."),
+];
 const ACTIVATIONS: [(&str, Activation); 5] = [
     ("gelu_new", Activation::GeluTanh),
     ("gelu_pytorch_tanh", Activation::GeluTanh),
@@ -118,11 +129,18 @@ fn shown(value: Option<&Value>) -> String {
     value.map_or("nothing".into(), Value::to_string)
 }
 
-/// The weights in the bytes of a `model.safetensors` of GPT-2, in our names and order of axes.
-fn decode(bytes: &[u8], config: &GptConfig) -> Result<Tensors, TensorsError> {
+/// The weights in the bytes of a `model.safetensors` of GPT-2, in our names and order of axes, without tensors that begin
+/// with `head`; and the types that were widened.
+fn decode(
+    bytes: &[u8],
+    config: &GptConfig,
+    head: Option<&str>,
+) -> Result<(Tensors, BTreeSet<String>), TensorsError> {
     let is_mask = |name: &str| name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
     let is_copy = |name: &str| config.tied && name == "lm_head.weight";
-    let theirs = tensors::decode_those(bytes, |name| !is_mask(name) && !is_copy(name))?;
+    let is_head = |name: &str| head.is_some_and(|head| name.starts_with(head));
+    let (theirs, widened) =
+        tensors::decode_those(bytes, |name| !is_mask(name) && !is_copy(name) && !is_head(name))?;
     let mut ours = Tensors::new();
     for (name, tensor) in theirs {
         let name = name.strip_prefix(PREFIX).unwrap_or(&name).to_string();
@@ -133,7 +151,13 @@ fn decode(bytes: &[u8], config: &GptConfig) -> Result<Tensors, TensorsError> {
         ours.insert(name, tensor);
     }
     tensors::check(&ours, &config.parameter_shapes())?;
-    Ok(ours)
+    Ok((ours, widened))
+}
+
+/// The class in `architectures` and the head that it has beside a GPT-2, if it is one of [`HEADS`].
+fn head_of(fields: &Map<String, Value>) -> Option<(&'static str, &'static str)> {
+    let class = fields.get("architectures")?.as_array()?.first()?.as_str()?;
+    HEADS.into_iter().find(|(name, _)| *name == class)
 }
 
 fn is_transposed(name: &str) -> bool {
@@ -160,19 +184,29 @@ pub const FORMAT: Format = Format {
 };
 
 fn load(directory: &Directory) -> Result<Loaded, CheckpointError> {
-    let listed = directory.has("vocab.json") && directory.has("merges.txt"); // a tokenizer, too
+    let listed = directory.has(VOCAB) && directory.has("merges.txt"); // a tokenizer, too
     directory.expect(if listed { &[WEIGHTS] } else { &[WEIGHTS, TOKENIZER] })?;
     let config = config(&directory.config).map_err(|problem| directory.invalid_config(problem))?;
     let most = directory.admit(&config)?.saturating_mul(2); // masks, and the head once more
     let weights = directory.read(WEIGHTS, most.saturating_add(8 + MAX_HEADER_BYTES))?;
-    let tensors = decode(&weights, &config).map_err(|source| directory.in_weights(source))?;
+    let head = head_of(&directory.config);
+    let (tensors, widened) = decode(&weights, &config, head.map(|(_, names)| names))
+        .map_err(|source| directory.in_weights(source))?;
     drop(weights);
     let tokenizer = match directory.has(TOKENIZER) {
         true => directory.tokenizer()?,
         false => Tokenizer::load(&directory.path)
-            .map_err(|error| malformed(&directory.path, TOKENIZER, error.to_string()))?,
+            .map_err(|error| malformed(&directory.path, VOCAB, error.to_string()))?,
     };
-    Ok((config, tensors, tokenizer))
+    let mut notes = Vec::new();
+    if let Some((class, names)) = head {
+        notes.push(format!("a {class} of transformers: its head, {names}weight, is left out, the rest is a language model"));
+    }
+    if !widened.is_empty() {
+        let types = widened.into_iter().collect::<Vec<_>>().join(" and ");
+        notes.push(format!("weights of the type {types}: widened to F32, which is exact"));
+    }
+    Ok(Loaded { config, tensors, tokenizer, notes })
 }
 
 fn obstacles(config: &GptConfig) -> Vec<(&'static str, String)> {

@@ -6,11 +6,11 @@
 mod directory;
 
 pub use directory::{Format, Parts};
-pub(crate) use directory::{TOKENIZER, write};
+pub(crate) use directory::{Loaded, TOKENIZER, write};
 
 use crate::files::CheckpointError;
 use crate::files::store::{MANIFEST, resolve};
-use directory::{CONFIG, Directory, Loaded, WEIGHTS};
+use directory::{CONFIG, Directory, WEIGHTS};
 use serde_json::Value;
 use std::path::Path;
 

@@ -57,7 +57,7 @@ fn load(directory: &Directory) -> Result<Loaded, CheckpointError> {
     let tensors = tensors::decode_expected(&weights, &config.parameter_shapes());
     let tensors = tensors.map_err(|source| directory.in_weights(source))?;
     drop(weights);
-    Ok((config, tensors, directory.tokenizer()?))
+    Ok(Loaded { config, tensors, tokenizer: directory.tokenizer()?, notes: Vec::new() })
 }
 
 fn all_files<'a>(path: &Path, model: Parts<'a>, card: &ModelCard) -> Result<Files<'a>, CheckpointError> {

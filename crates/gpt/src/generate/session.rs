@@ -2,6 +2,7 @@
 
 use super::{Decoder, Never, Sampler};
 use crate::model::Gpt;
+use crate::model_dir::spare_tokens;
 use data::chat::{ChatTemplate, Message, Role};
 use data::{DataError, Tokenizer};
 use random::{Rng, Stream};
@@ -36,7 +37,8 @@ impl<'m> Session<'m> {
     ) -> Result<Self, DataError> {
         let template = ChatTemplate::new(tokenizer)?;
         let specials = tokenizer.specials().into_iter().map(|(_, id)| id);
-        let never = specials.filter(|id| *id != template.end).collect();
+        let never = specials.filter(|id| *id != template.end);
+        let never = never.chain(spare_tokens(&gpt.config, tokenizer)).collect();
         let context = gpt.max_tokens(params);
         let max_new_tokens = max_new_tokens.min(context / 2);
         Ok(Self {

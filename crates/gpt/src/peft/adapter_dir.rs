@@ -4,7 +4,7 @@
 //! | method | there | here |
 //! |---|---|---|
 //! | LoRA | `...attn.c_attn.lora_A.weight` (R, C) and `lora_B.weight` (3 C, R) for queries, keys and values in one | A and B for each of them: those of the one are the others', one below the other and along the diagonal |
-//! | (IA)^3 | `...attn.c_attn.ia3_l` (3 C, 1), queries' first; `...mlp.c_proj.ia3_l` (1, H) | l of keys and values; l |
+//! | (IA)^3 | `...attn.c_attn.ia3_l` (3 C, 1), queries' first, as factors of keys; `...mlp.c_proj.ia3_l` (1, H) | l of keys and values; l |
 //! | prefix | `prompt_embeddings` (p, 2 L C): for each layer keys, then values | `h.0.attn.prefix` (p, 2 C) |
 //! | prompt | `prompt_embeddings` (p, C) | `prompt` (p, C) |
 //! | adapters, biases | `peft` has none: our names behind its prefix | |
@@ -12,9 +12,10 @@
 //! `adapter_config.json` has an entry of ours, `newleaf`, which `peft` leaves alone: the method as it was asked for, and the
 //! sha256 of the base, without which an adapter would be put on another model and nobody be told.
 
+use super::adapter_config::{method_of, peft_config};
 use super::{Method, MethodError};
 use crate::Gpt;
-use crate::config::GptConfig;
+use crate::config::{GptConfig, Position};
 use crate::files::json;
 use crate::files::store;
 use crate::files::tensors::{self, Tensor, Tensors};
@@ -118,9 +119,13 @@ pub fn load_adapter(path: &Path) -> Result<SavedAdapter, CheckpointError> {
     let bytes = store::read_file(&path.join(CONFIG), 1 << 20)?;
     let config: Map<String, Value> =
         json::parse(&bytes).map_err(|error| malformed(path, CONFIG, error.to_string()))?;
-    let method = method_of(&config).map_err(|problem| malformed(path, CONFIG, problem))?;
+    let method = method_of(&config).map_err(|problem| CheckpointError::Format {
+        path: path.join(CONFIG),
+        problem,
+        remedy: "in Python, model.merge_and_unload().save_pretrained(DIR) puts any adapter into its model",
+    })?;
     let weights = store::read_file(&path.join(WEIGHTS), MAX_BYTES)?;
-    let tensors = tensors::decode(&weights)
+    let (tensors, _) = tensors::decode_those(&weights, |_| true)
         .map_err(|source| CheckpointError::Tensors { path: path.join(WEIGHTS), source })?;
     let text = |value: &Value| value.as_str().map(str::to_string);
     Ok(SavedAdapter {
@@ -160,112 +165,6 @@ impl SavedAdapter {
 
 fn malformed(path: &Path, name: &str, problem: String) -> CheckpointError {
     CheckpointError::Format { path: path.join(name), problem, remedy: "use another copy" }
-}
-
-/// `adapter_config.json` as `peft` wants it.
-fn peft_config(config: &GptConfig, method: &Method) -> Value {
-    let virtual_tokens = |kind: &str, tokens: usize| {
-        json!({
-            "peft_type": kind, "num_virtual_tokens": tokens, "token_dim": config.n_embd, "num_layers": config.n_layer,
-            "num_attention_heads": config.n_head, "num_transformer_submodules": 1,
-        })
-    };
-    let mut fields = match method {
-        Method::Lora { r, alpha, targets } => {
-            let packed = ['q', 'k', 'v'].into_iter().filter(|&letter| targets.has(letter)).count();
-            let names = [('o', "attn.c_proj"), ('f', "mlp.c_fc"), ('p', "mlp.c_proj")];
-            let names = names.into_iter().filter(|(letter, _)| targets.has(*letter)).map(|(_, name)| name);
-            let attn = (packed > 0 || targets.has('a')).then_some("attn.c_attn");
-            let mut fields = json!({
-                "peft_type": "LORA", "r": r, "lora_alpha": alpha, "lora_dropout": 0.0, "bias": "none",
-                "fan_in_fan_out": true, "target_modules": attn.into_iter().chain(names).collect::<Vec<_>>(),
-            });
-            if packed > 1 {
-                // alpha / r is the same for all
-                fields["rank_pattern"] = json!({ "attn.c_attn": packed * r });
-                fields["alpha_pattern"] = json!({ "attn.c_attn": packed as f32 * alpha });
-            }
-            fields
-        }
-        Method::Ia3 => json!({
-            "peft_type": "IA3", "fan_in_fan_out": true, "target_modules": ["attn.c_attn", "mlp.c_proj"],
-            "feedforward_modules": ["mlp.c_proj"],
-        }),
-        Method::Prefix { tokens } => {
-            let mut fields = virtual_tokens("PREFIX_TUNING", *tokens);
-            fields["prefix_projection"] = false.into();
-            fields["encoder_hidden_size"] = config.n_embd.into();
-            fields
-        }
-        Method::Prompt { tokens } => virtual_tokens("PROMPT_TUNING", *tokens),
-        Method::Adapter { .. } => json!({ "peft_type": "NEWLEAF_ADAPTER" }),
-        Method::Bitfit | Method::Full | Method::Head => json!({ "peft_type": "NEWLEAF_BITFIT" }),
-    };
-    fields["task_type"] = "CAUSAL_LM".into();
-    fields["inference_mode"] = true.into();
-    fields
-}
-
-/// The method in an `adapter_config.json`.
-fn method_of(config: &Map<String, Value>) -> Result<Method, String> {
-    if let Some(ours) = config.get("newleaf").and_then(|ours| ours["method"].as_str()) {
-        return ours.parse().map_err(|error: MethodError| error.to_string());
-    }
-    let tokens = || {
-        let tokens = config.get("num_virtual_tokens").and_then(Value::as_u64);
-        let tokens = tokens.filter(|tokens| (1..=4096).contains(tokens));
-        tokens.map(|tokens| tokens as usize).ok_or("num_virtual_tokens: expected a number from 1 to 4096")
-    };
-    let flag = |name: &str| config.get(name) == Some(&Value::Bool(true));
-    match config.get("peft_type").and_then(Value::as_str) {
-        Some("LORA") => lora_of(config),
-        Some("IA3") => Ok(Method::Ia3),
-        Some("PREFIX_TUNING") if flag("prefix_projection") => {
-            Err("prefix_projection: only false is known here".into())
-        }
-        Some("PREFIX_TUNING") => Ok(Method::Prefix { tokens: tokens()? }),
-        Some("PROMPT_TUNING") => Ok(Method::Prompt { tokens: tokens()? }),
-        other => {
-            let found = other.unwrap_or("none");
-            Err(format!("peft_type: expected LORA, IA3, PREFIX_TUNING or PROMPT_TUNING, found {found}"))
-        }
-    }
-}
-
-fn lora_of(config: &Map<String, Value>) -> Result<Method, String> {
-    for name in ["use_dora", "use_rslora", "lora_bias", "use_qalora"] {
-        if config.get(name) == Some(&Value::Bool(true)) {
-            return Err(format!("{name}: only false is known here"));
-        }
-    }
-    for name in ["rank_pattern", "alpha_pattern"] {
-        if config.get(name).and_then(Value::as_object).is_some_and(|pattern| !pattern.is_empty()) {
-            return Err(format!("{name}: one rank for all layers is known here"));
-        }
-    }
-    if !matches!(config.get("bias").and_then(Value::as_str), None | Some("none")) {
-        return Err("bias: only \"none\" is known here".into());
-    }
-    let rank = config.get("r").and_then(Value::as_u64).filter(|r| (1..=4096).contains(r));
-    let alpha = config.get("lora_alpha").and_then(Value::as_f64).filter(|alpha| *alpha > 0.0);
-    let (Some(r), Some(alpha)) = (rank, alpha) else {
-        return Err("r and lora_alpha: expected a rank from 1 to 4096 and a number above 0".into());
-    };
-    let names =
-        config.get("target_modules").and_then(Value::as_array).ok_or("target_modules: expected a list")?;
-    let mut letters = String::new();
-    for name in names.iter().filter_map(Value::as_str) {
-        letters += match name {
-            "c_attn" | "attn.c_attn" => "a",
-            "attn.c_proj" => "o",
-            "c_fc" | "mlp.c_fc" => "f",
-            "mlp.c_proj" => "p",
-            "c_proj" => "op",
-            other => return Err(format!("target_modules: {other:?} is no linear layer of a GPT-2 block")),
-        };
-    }
-    let targets = letters.parse().map_err(|error: MethodError| error.to_string())?;
-    Ok(Method::Lora { r: r as usize, alpha: alpha as f32, targets })
 }
 
 /// The trained numbers in the names and shapes of `peft`.
@@ -351,7 +250,6 @@ fn from_peft(
     let expected: Vec<(String, Vec<usize>)> =
         to_peft(model, params, method).into_iter().map(|(name, tensor)| (name, tensor.shape)).collect();
     tensors::check(tensors, &expected)?;
-    let c = model.config.n_embd;
     for id in params.ids().collect::<Vec<_>>() {
         let name = params.name(id).to_string();
         let data: Vec<f32> = match (method, tensors.get(&format!("{PREFIX}{name}"))) {
@@ -362,11 +260,7 @@ fn from_peft(
                 rows.flat_map(|row| &row[layer * width..][..width]).copied().collect()
             }
             (Method::Ia3, Some(l)) if name.ends_with(".attn.c_attn.ia3_l") => {
-                if l.data[..c].iter().any(|l| *l != 1.0) {
-                    let problem = format!("{name} scales queries, which (IA)^3 does not");
-                    return Err(TensorsError::Mismatch(problem));
-                }
-                l.data[c..].to_vec()
+                keys_and_values(&model.config, &name, &l.data)?
             }
             (_, Some(tensor)) => tensor.data.clone(),
             _ => match unpacked(model, method, tensors, &name) {
@@ -377,6 +271,23 @@ fn from_peft(
         params.data_mut(id).copy_from_slice(&data);
     }
     Ok(())
+}
+
+/// The factors of keys and values of (IA)^3. What `peft` adds for GPT-2 has factors of queries, too: a product of a query and
+/// a key is the same whichever of them is scaled, where nothing comes between.
+fn keys_and_values(config: &GptConfig, name: &str, l: &[f32]) -> Result<Vec<f32>, TensorsError> {
+    let (queries, rest) = l.split_at(config.n_embd);
+    let mut rest = rest.to_vec();
+    if queries.iter().all(|l| *l == 1.0) {
+        return Ok(rest);
+    }
+    let heads = config.heads();
+    if config.position == Position::Rope || config.qk_norm || heads.n_kv_head != heads.n_head {
+        let problem = format!("{name} scales queries, which is known here for a GPT-2 alone");
+        return Err(TensorsError::Mismatch(problem));
+    }
+    rest.iter_mut().zip(queries).for_each(|(key, query)| *key *= query);
+    Ok(rest)
 }
 
 /// The part of queries, keys or values in a change of all of them; none for another parameter.

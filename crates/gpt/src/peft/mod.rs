@@ -13,6 +13,7 @@
 //! # Ok::<(), gpt::peft::MethodError>(())
 //! ```
 
+mod adapter_config;
 mod adapter_dir;
 mod merged_dir;
 mod method;

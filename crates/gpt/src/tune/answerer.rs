@@ -2,6 +2,7 @@
 
 use crate::Gpt;
 use crate::generate::{Beam, Decoder, Generator, Limits, Never, Sampler};
+use crate::model_dir::spare_tokens;
 use data::Tokenizer;
 use data::seq2seq::PairTemplate;
 use random::Rng;
@@ -41,7 +42,8 @@ impl<'m> Answerer<'m> {
     ) -> Self {
         assert!(room.reserved < gpt.max_tokens(params), "room for a source");
         let specials = tokenizer.specials().into_iter().map(|(_, id)| id);
-        let never = specials.filter(|id| *id != template.end).collect();
+        let never = specials.filter(|id| *id != template.end);
+        let never = never.chain(spare_tokens(&gpt.config, tokenizer)).collect();
         Self { gpt, params, template, never, room }
     }
 

@@ -142,7 +142,7 @@ pub fn load_classifier(path: &Path, base: Option<&Path>) -> Result<SavedClassifi
     Ok(SavedClassifier { classifier, params, tokenizer, method })
 }
 
-/// The tokenizer, which has as many tokens as the model.
+/// The tokenizer, which has no more tokens than the model.
 fn read_tokenizer(path: &Path, vocab_size: usize) -> Result<Tokenizer, CheckpointError> {
     let bytes = store::read_file(&path.join(TOKENIZER), 64 << 20)?;
     let malformed = |problem: String| CheckpointError::Format {
@@ -153,7 +153,7 @@ fn read_tokenizer(path: &Path, vocab_size: usize) -> Result<Tokenizer, Checkpoin
     let text = String::from_utf8(bytes).map_err(|error| malformed(error.to_string()))?;
     let tokenizer = Tokenizer::from_json(&text).map_err(|error| malformed(error.to_string()))?;
     match tokenizer.vocab_size() {
-        found if found == vocab_size => Ok(tokenizer),
+        found if found <= vocab_size => Ok(tokenizer),
         found => Err(malformed(format!("expected {vocab_size} tokens, as the model has, found {found}"))),
     }
 }

@@ -124,10 +124,10 @@ fn with_markers(model: Model, fit: &FitArgs, markers: &[&str]) -> Result<Model, 
             fit.peft
         )));
     }
-    let Model { path, gpt, params, tokenizer } = model;
+    let Model { path, gpt, params, tokenizer, notes } = model;
     let new: Vec<&&str> = markers.iter().filter(|name| tokenizer.special(name).is_none()).collect();
     let tokenizer = tokenizer.with_specials(&new)?;
     let mut rng = Rng::new(fit.seed, Stream::Other(0));
     let (gpt, params) = grown(&gpt, &params, tokenizer.vocab_size(), &mut rng);
-    Ok(Model { path, gpt, params, tokenizer })
+    Ok(Model { path, gpt, params, tokenizer, notes })
 }

@@ -2,8 +2,7 @@
 
 use crate::commands::print;
 use crate::screen::failure::Failure;
-use crate::work::model::locate;
-use gpt::Model;
+use crate::work::model::{load, locate};
 use gpt::peft::{load_adapter, save_merged};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,6 +38,6 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let base = locate(&base)?;
     Failure::if_same(&args.out, &base)?;
     Failure::if_same(&args.out, &args.adapter)?;
-    let changed = save_merged(&args.out, &Model::load(&base)?, &adapter)?;
+    let changed = save_merged(&args.out, &load(&base)?, &adapter)?;
     print(&format!("{}: {} in the weights, {changed} numbers changed\n", args.out.display(), adapter.method))
 }

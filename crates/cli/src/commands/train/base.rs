@@ -40,8 +40,8 @@ impl Base {
     /// Gives the model the tokens that its tokenizer has got.
     pub(super) fn grow(&mut self, tokenizer: &Tokenizer, seed: u64) -> Result<(), Failure> {
         let (found, vocab_size) = (self.model.gpt.config.vocab_size, tokenizer.vocab_size());
-        if found == vocab_size {
-            return Ok(());
+        if found >= vocab_size {
+            return Ok(()); // there may be spare rows
         }
         if self.method != Method::Full {
             return Err(Failure::input(format!(

@@ -61,7 +61,9 @@ impl Session {
             config.model = base.model.gpt.config.clone();
         }
         settings::apply(matches, &mut config)?;
-        check_vocabulary(&config, &text)?;
+        if base.is_none() {
+            check_vocabulary(&config, &text)?; // a model's may be larger
+        }
         let (mut counts, mut plan) = (None, None);
         if let Some(seconds) = args.time {
             let counted = CountBaseline::of(&text)?;
@@ -103,6 +105,7 @@ impl Session {
         config.model.vocab_size = text.tokenizer.vocab_size();
         if let Some(base) = &mut base {
             base.grow(&text.tokenizer, config.train.seed)?;
+            config.model.vocab_size = base.model.gpt.config.vocab_size;
         }
         check_length(&config, &text)?;
         let bytes = |id: u32| text.tokenizer.token_bytes(id).unwrap_or_default();
