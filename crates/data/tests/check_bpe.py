@@ -12,7 +12,8 @@ emoji and random Unicode, repeated to at least 100,000 lines:
 
 1. our tokenizer.json (BPE, word) in their library gives our ids, line by line and for whole texts;
 2. vocabularies trained there and here on the same text are the same, merge by merge;
-3. their tokenizer.json and vocab.json + merges.txt, loaded by us, give their ids.
+3. their tokenizer.json and vocab.json + merges.txt, loaded by us, give their ids;
+4. so does their tokenizer.json with tokens added that are words of the texts, begin within words or within each other.
 
 With --speed: the time to encode and to train, theirs and ours in turn on one thread, medians of seven.
 """
@@ -28,7 +29,7 @@ import time
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["RAYON_NUM_THREADS"] = "1"
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers  # noqa: E402
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers  # noqa: E402
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
 RELEASE = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target")), "release")
@@ -138,6 +139,18 @@ def check(files, scratch):
         directory = tempfile.mkdtemp(dir=scratch)
         save(directory)
         same(name, lines, [e.ids for e in theirs.encode_batch(lines)], ours(directory, lines, scratch)[0])
+
+    r = random.Random(1)
+    words = ["the", " the", "\u0120the", "and", "\n", " ", "  ", "\u4e2d", "\u4e2d\u6587", "<sp>", "<sp> ", "<\u00e9 x>", "'", "s", "22", "a"]
+    for kind in range(20):
+        added = new_theirs()
+        added.train_from_iterator([text], their_trainer(400))
+        added.add_special_tokens(["[PAD]"])
+        added.add_tokens([AddedToken(word, normalized=r.random() < 0.6) for word in r.sample(words, r.randrange(1, 8))])
+        directory = tempfile.mkdtemp(dir=scratch)
+        added.save(os.path.join(directory, "tokenizer.json"))
+        texts = ["".join(r.choices(words + ["x", "of"], k=r.randrange(30))) for _ in range(300)] + lines[:2000]
+        same(f"added tokens, {kind}", texts, [e.ids for e in added.encode_batch(texts)], ours(directory, texts, scratch)[0])
 
 
 def alternate(rounds, *functions):

@@ -169,7 +169,7 @@ fn scatter(params: &mut Params, rng: &mut Rng) {
 fn adapters_of_peft_are_read() {
     for (name, method) in [
         ("lora", "lora:r=2,alpha=3,targets=ap"),
-        ("lora-names", "lora:r=2,alpha=3,targets=all"),
+        ("lora-names", "lora:r=2,alpha=3,targets=aofp"),
         ("ia3", "ia3"),
         ("ia3-queries", "ia3"),
         ("prefix", "prefix:tokens=1"),

@@ -87,8 +87,9 @@ impl<'t> Encoder<'t> {
                         settled += text.len();
                     }
                     Part::Text(text) => {
-                        let text = &text[..text.floor_char_boundary(certain.saturating_sub(settled))];
-                        settled += settled_pieces(text, |piece| encoder.encode(piece, ids));
+                        let mut ends = (0..=certain.saturating_sub(settled)).rev();
+                        let end = ends.find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+                        settled += settled_pieces(&text[..end], |piece| encoder.encode(piece, ids));
                         break;
                     }
                     Part::Token { .. } => break,
