@@ -129,9 +129,9 @@ impl Plot {
     }
 }
 
-/// Whether a line of text is not wider than a picture.
+/// Whether a line of text is not wider than a picture. A sentence is narrower than a name with digits.
 pub(crate) fn fits(line: &str) -> bool {
-    width(line, LETTERS) <= WIDTH - 2.0 * MARGIN
+    0.9 * width(line, LETTERS) <= WIDTH - 2.0 * MARGIN
 }
 
 #[cfg(test)]
