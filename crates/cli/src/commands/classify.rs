@@ -67,16 +67,25 @@ fn answer(
         ids
     };
     let texts: Vec<Vec<u32>> = lines.iter().filter(|line| !line.trim().is_empty()).map(&mut ids).collect();
-    let told: Vec<String> = match &saved.classifier.config.target {
-        Target::Label { names } => {
-            let p = saved.classifier.probabilities(&saved.params, &texts);
-            p.iter().map(|p| label(args, names, p)).collect()
-        }
-        _ => {
-            let numbers = saved.classifier.numbers(&saved.params, &texts).into_iter().flatten();
-            numbers.map(|number| if args.json { json!({ "number": number }).to_string() } else { format!("{number:.4}") }).collect()
-        }
-    };
+    let told: Vec<String> =
+        match &saved.classifier.config.target {
+            Target::Label { names } => {
+                let p = saved.classifier.probabilities(&saved.params, &texts);
+                p.iter().map(|p| label(args, names, p)).collect()
+            }
+            _ => {
+                let numbers = saved.classifier.numbers(&saved.params, &texts).into_iter().flatten();
+                numbers
+                    .map(|number| {
+                        if args.json {
+                            json!({ "number": number }).to_string()
+                        } else {
+                            format!("{number:.4}")
+                        }
+                    })
+                    .collect()
+            }
+        };
     // An empty line for an empty line, so that line n belongs to line n.
     let (mut told, nothing) = (told.iter(), if args.json { "{}" } else { "" });
     for line in lines {

@@ -85,7 +85,11 @@ impl Session {
         }
         if plan.is_none()
             && !settings::fixes_the_length(matches)
-            && limit_updates(&mut config, text.parts().0.len(), if args.data.is_none() { FIRST_EPOCHS } else { MOST_EPOCHS })
+            && limit_updates(
+                &mut config,
+                text.parts().0.len(),
+                if args.data.is_none() { FIRST_EPOCHS } else { MOST_EPOCHS },
+            )
         {
             let (updates, tokens) = (config.train.max_iters, text.parts().0.len() as f64);
             let batch = (config.train.batch_size * config.model.block_size) as f64;
