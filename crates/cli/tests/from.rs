@@ -281,6 +281,26 @@ fn a_text_too_short_for_any_window_is_told_so() {
     assert!(!String::from_utf8(output.stderr).unwrap().contains("at most 0"));
 }
 
+/// Reading a text takes little more memory than the text and a byte for each of its characters.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_long_text_takes_little_memory() {
+    let place = Place::new();
+    let text = fs::read_to_string(dataset("stories-en.txt")).unwrap();
+    place.write("val.txt", &text[..20_000]);
+    let peak = |copies: usize| -> (f64, f64) {
+        let out = format!("run{copies}");
+        place.write("text.txt", text.repeat(copies));
+        let flags = [&TINY[..], &["--data=text.txt", "--val=val.txt", "--max-iters=1"]].concat();
+        train(&place, &out, &flags).assert().success();
+        ((text.len() * copies) as f64, float(&info(&place, &out)["outcome"]["bytes"]))
+    };
+    // Both are longer than what the n-gram baseline counts.
+    let ((short, before), (long, after)) = (peak(30), peak(500));
+    let factor = (after - before) / (long - short);
+    assert!(factor < 2.5, "{factor}");
+}
+
 /// Ctrl-C before the first evaluation leaves a model that can be sampled.
 #[cfg(unix)]
 #[test]
