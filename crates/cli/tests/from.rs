@@ -114,6 +114,12 @@ fn a_few_parameters_are_trained_and_go_into_the_weights() {
             method.split(':').next()
         );
     }
+    let spelt_out = "--peft=lora:r=8,alpha=16,targets=qkvofp";
+    train(&place, "lora", &["--resume", "--from=base", spelt_out]).assert().success();
+    place.refuses(
+        &mut train(&place, "lora", &["--resume", "--from=base", "--peft=lora:r=4"]),
+        &["--peft lora:r=4", "lora:r=8,targets=all"],
+    );
     // A model that gets no better stays the best.
     let worse =
         [&SHORT[..], &["--from=base", "--data=text.txt", "--learning-rate=3", "--peft=lora:r=2"]].concat();
