@@ -69,9 +69,10 @@ impl Session {
             let budget = Budget { seconds, begun, bytes: args.memory, sample_length: args.sample_length };
             let fixed = (base.is_some() || settings::fixes_the_model(matches)).then(|| config.clone());
             let begin = |config: &Config, train: &dyn TokenSource| match &base {
-                Some(Base { model, method, .. }) => {
+                Some(base) => {
                     let vocabulary = Vocabulary::new(config.model.vocab_size, [])?;
-                    Trainer::from_weights(config, &model.params, method, &vocabulary, train.len())
+                    let config = base.with_its_rows(config.clone());
+                    Trainer::from_weights(&config, &base.model.params, &base.method, &vocabulary, train.len())
                 }
                 None => Trainer::new(config, train),
             };
@@ -79,7 +80,10 @@ impl Session {
             let mut estimate = proposal.estimate();
             estimate.expected_loss = estimate.expected_loss.filter(|_| base.is_none());
             plan = Some(estimate);
-            config = proposal.config;
+            config = match &base {
+                Some(base) => base.with_its_rows(proposal.config),
+                None => proposal.config,
+            };
             settings::apply(matches, &mut config)?;
             counts = Some(counted);
         }
