@@ -61,7 +61,8 @@ fn files(place: &Place) {
     }
     let row = |i: usize| format!("{i},\"<p>{} {}</p>\"\n", sentence(i % 150), sentence(i % 150 + 7));
     place.write("pages.csv", "id,text\n".to_string() + &(0..160).map(row).collect::<String>());
-    let review = |i: usize| format!("{},\"{}\"\n", if i % 2 == 0 { "good" } else { "bad" }, sentence(i));
+    let review =
+        |i: usize| format!("{},\"{}\"\n", if i.is_multiple_of(2) { "good" } else { "bad" }, sentence(i));
     place.write("reviews.csv", "label,text\n".to_string() + &(0..200).map(review).collect::<String>());
     place.write("lines.txt", sentence(1) + "\n" + &sentence(2) + "\n");
     let talk = |i: usize| {
