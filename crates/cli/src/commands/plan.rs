@@ -16,8 +16,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-pub(crate) const ABOUT: &str =
-    "What to train in a given time: a model, and the time, memory and loss to expect
+pub(crate) const ABOUT: &str = "Propose a model and a training for a given time and memory
 
   newleaf plan --data my.txt --time 30m
   newleaf plan --data my.txt --time 2h --memory 4GB --json

@@ -25,7 +25,7 @@ use gpt::train::{History, Outcome, Run, Stopped, TrainError, Trainer, Unwritten}
 use serde_json::json;
 use std::process::ExitCode;
 
-pub(crate) const ABOUT: &str = "Train a model on a text and write samples with it
+pub(crate) const ABOUT: &str = "Train a model on a text
 
   newleaf train                                      the stories that ship inside
   newleaf train --data my.txt --out my               your own text
