@@ -2,7 +2,7 @@
 
 use crate::Point;
 use crate::axis::Axis;
-use crate::frame::{Frame, Place, Plot, Sample};
+use crate::frame::{Frame, Place, Plot, Sample, fits};
 use crate::style::{Area, Drawn, INK, colour, px};
 use plotters::element::{Circle, Cross, DashedPathElement, PathElement, Rectangle, TriangleMarker};
 use plotters::style::{Color, ShapeStyle};
@@ -115,9 +115,15 @@ impl Curves {
             let sample: Sample<'_> = Box::new(|area, ends| dashes(area, ends.to_vec(), level.style()));
             (level.name.as_str(), sample)
         });
-        let subtitle = match self.cut() {
-            Some(most) => format!("{}; the beginning, up to {most:.2}, is cut off", self.y.name),
-            None => self.y.name.clone(),
+        let cut = self.cut().map(|most| format!("the beginning, up to {most:.2}, is cut off"));
+        let line = match (&self.y.name, &cut) {
+            (name, Some(cut)) if !name.is_empty() => format!("{name}; {cut}"),
+            (name, cut) => cut.as_ref().unwrap_or(name).clone(),
+        };
+        let subtitle = match cut {
+            Some(cut) if !fits(&line) => vec![self.y.name.clone(), cut],
+            _ if line.is_empty() => Vec::new(),
+            _ => vec![line],
         };
         Frame {
             title: &self.title,

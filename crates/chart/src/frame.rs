@@ -26,8 +26,8 @@ const FOOT: f64 = 44.0;
 /// What surrounds a plot.
 pub(crate) struct Frame<'f> {
     pub(crate) title: &'f str,
-    /// Below the title: what the y axis shows; or nothing.
-    pub(crate) subtitle: String,
+    /// Lines below the title: what the y axis shows.
+    pub(crate) subtitle: Vec<String>,
     pub(crate) legend: Vec<(&'f str, Sample<'f>)>,
     pub(crate) x: Ticks,
     pub(crate) x_name: &'f str,
@@ -49,7 +49,7 @@ impl Frame<'_> {
     /// Units above the plot.
     fn top(&self) -> f64 {
         let rows = self.places().last().map_or(0, |place| place.1 + 1);
-        MARGIN + LINE * (1 + usize::from(!self.subtitle.is_empty()) + rows) as f64 + 8.0
+        MARGIN + LINE * (1 + self.subtitle.len() + rows) as f64 + 8.0
     }
 
     /// Where each entry of the legend begins, and in which row.
@@ -71,9 +71,9 @@ impl Frame<'_> {
     pub(crate) fn draw(&self, area: &Area<'_>) -> Drawn<Plot> {
         let mut y = MARGIN + LINE / 2.0;
         text(area, (MARGIN, y), self.title, font(TITLE, INK.0, true), HPos::Left)?;
-        if !self.subtitle.is_empty() {
+        for line in &self.subtitle {
             y += LINE;
-            text(area, (MARGIN, y), &self.subtitle, font(LETTERS, MUTED.0, false), HPos::Left)?;
+            text(area, (MARGIN, y), line, font(LETTERS, MUTED.0, false), HPos::Left)?;
         }
         for ((name, sample), (x, row)) in self.legend.iter().zip(self.places()) {
             let y = y + LINE * (row + 1) as f64;
@@ -126,5 +126,45 @@ impl Plot {
     pub(crate) fn at(&self, (x, y): Point) -> Place {
         let place = |corner: i32, size: i32, share: f64| corner + (f64::from(size) * share).round() as i32;
         (place(self.corner.0, self.size.0, x), place(self.corner.1, self.size.1, y))
+    }
+}
+
+/// Whether a line of text is not wider than a picture. A sentence is narrower than a name with digits.
+pub(crate) fn fits(line: &str) -> bool {
+    0.9 * width(line, LETTERS) <= WIDTH - 2.0 * MARGIN
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However long the names are, no entry reaches into the next, and none that is not too long by itself out of the picture.
+    #[test]
+    fn entries_of_a_legend_do_not_overlap() {
+        let names: Vec<String> = (0..40).map(|i| "n".repeat(1 + i * i % 37)).collect();
+        let sample = || -> Sample<'_> { Box::new(|_, _| Ok(())) };
+        let frame = Frame {
+            title: "",
+            subtitle: Vec::new(),
+            legend: names.iter().map(|name| (name.as_str(), sample())).collect(),
+            x: Ticks(Vec::new()),
+            x_name: "",
+            y: Ticks(Vec::new()),
+            height: 100.0,
+            right: 0.0,
+            has_lines_across: true,
+        };
+        let places = frame.places();
+        let end = |i: usize| places[i].0 + SAMPLE + AFTER.0 + width(&names[i], LETTERS);
+        for i in 0..names.len() {
+            assert!(end(i) <= WIDTH - MARGIN, "{i}: {}", end(i));
+            if let Some(next) = places.get(i + 1) {
+                assert!(
+                    next.1 == places[i].1 + 1 && next.0 == MARGIN || next.1 == places[i].1 && next.0 > end(i),
+                    "{i}"
+                );
+            }
+        }
+        assert!(places[39].1 > 5 && frame.height() > 100.0 + LINE * places[39].1 as f64);
     }
 }

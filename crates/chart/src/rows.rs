@@ -61,7 +61,7 @@ impl Rows {
         let name = |(i, row): (usize, &Row)| (1.0 - (i as f64 + 0.5) / n, shortened(&row.name));
         Frame {
             title: &self.title,
-            subtitle: String::new(),
+            subtitle: Vec::new(),
             legend: legend.collect(),
             x: self.x.ticks(5),
             x_name: &self.x.name,

@@ -28,7 +28,7 @@ fn lone_quotation_marks() {
         1 => format!("Then I left {i}.\""),
         _ => format!("It was fine {i}."),
     };
-    let row = |i: usize| format!("{}\t{}\n", text(i), if i % 2 == 0 { "pos" } else { "neg" });
+    let row = |i: usize| format!("{}\t{}\n", text(i), if i.is_multiple_of(2) { "pos" } else { "neg" });
     place.write("a.tsv", "text\tlabel\n".to_string() + &(0..300).map(row).collect::<String>());
     for quotes in ["auto", "none"] {
         assert_eq!(rows(&report(&place, &format!("baseline --train a.tsv --json --quotes {quotes}"))), 300);
@@ -75,7 +75,7 @@ fn packing_counts_what_it_encodes() {
 #[test]
 fn rare_labels_are_learnt() {
     let place = Place::new();
-    let row = |i: usize| format!("{},text number {i}\n", if i % 2 == 0 { "good" } else { "bad" });
+    let row = |i: usize| format!("{},text number {i}\n", if i.is_multiple_of(2) { "good" } else { "bad" });
     for rare in 0..20 {
         let table: String = (0..120).map(row).collect();
         place.write("a.csv", format!("label,text\n{table}rare,the only one {rare}\n"));

@@ -37,6 +37,25 @@ fn the_overview_fits_on_a_screen() {
     assert_eq!(listed, 26, "{overview}");
 }
 
+/// The flags that people use fit on a screen too; all are in --help.
+#[test]
+fn the_usual_flags_of_train() {
+    let flags = |text: &str| {
+        text.lines().filter(|line| line.trim_start().starts_with("--") || line.starts_with("  -")).count()
+    };
+    let (short, long) = (help(&["train", "-h"]), help(&["train", "--help"]));
+    assert!((10..=18).contains(&flags(&short)), "{short}");
+    assert!(flags(&long) > 80, "{long}");
+    assert!(
+        short.lines().count() <= 50 && !short.contains("muon") && long.contains("--muon-momentum"),
+        "{short}"
+    );
+    assert!(
+        flags(&help(&["finetune", "classify", "-h"]))
+            < flags(&help(&["finetune", "classify", "--help"])) - 10
+    );
+}
+
 /// A paragraph of the help is wrapped by the terminal alone.
 #[test]
 fn help_is_wrapped_once() {

@@ -29,7 +29,7 @@ fn labels_are_learned_as_words() {
             .write_stdin("the soup was good today with the tea\nthe soup was bad today with the tea\n雪\n\n");
         let answers = stdout(&mut classify);
         let labels: Vec<&str> = answers.lines().filter_map(|line| Some(line.split_once('\t')?.0)).collect();
-        assert_eq!((labels.len(), &labels[..2]), (4, &["pos", "neg"][..]), "{method}: {answers}");
+        assert_eq!((labels.len(), &labels[..2]), (3, &["pos", "neg"][..]), "{method}: {answers}");
     }
     // Without a verbalizer a label is its own word; few texts are enough to begin with.
     let result =

@@ -30,12 +30,14 @@ fn from_a_table_to_labels() {
         // Labels of lines, whether or not all characters are known, and of none.
         let lines = "the soup was good today\nthe soup was bad today\n雪\n\n";
         let answers = stdout(&mut classify(&place, out, lines));
+        assert!(answers.ends_with("\n\n"), "an empty line for an empty line: {answers:?}");
         let answers: Vec<(&str, f64)> = answers
             .lines()
+            .filter(|line| !line.is_empty())
             .map(|line| line.split_once('\t').unwrap())
             .map(|(label, p)| (label, p.parse().unwrap()))
             .collect();
-        assert_eq!(answers.len(), 4);
+        assert_eq!(answers.len(), 3);
         assert_eq!((answers[0].0, answers[1].0), ("pos", "neg"), "{method}: {answers:?}");
         assert!(answers.iter().all(|(_, p)| (0.5..=1.0).contains(p)));
         let one = json(classify(&place, out, "a cake was fine\n").arg("--json"));

@@ -73,9 +73,8 @@ fn a_training_goes_on_from_a_model_with_a_new_text() {
     let read = |name: &str| place.read(name);
     assert_eq!(read("run/best/tokenizer.json"), read("base/best/tokenizer.json"));
     assert!(read("run/best/README.md").contains("| Began with the weights of | `base` |"));
-    assert!(
-        stdout(newleaf().current_dir(place.folder()).args(["report", "run", "--json"])).contains("val_loss")
-    );
+    newleaf().current_dir(place.folder()).args(["report", "run"]).assert().success();
+    assert!(read("run/report.html").contains("began with the weights of"));
 
     // The run does not need the model any more.
     let half: Vec<&str> = from.iter().copied().filter(|flag| !flag.starts_with("--max-iters")).collect();
@@ -115,6 +114,12 @@ fn a_few_parameters_are_trained_and_go_into_the_weights() {
             method.split(':').next()
         );
     }
+    let spelt_out = "--peft=lora:r=8,alpha=16,targets=qkvofp";
+    train(&place, "lora", &["--resume", "--from=base", spelt_out]).assert().success();
+    place.refuses(
+        &mut train(&place, "lora", &["--resume", "--from=base", "--peft=lora:r=4"]),
+        &["--peft lora:r=4", "lora:r=8,targets=all"],
+    );
     // A model that gets no better stays the best.
     let worse =
         [&SHORT[..], &["--from=base", "--data=text.txt", "--learning-rate=3", "--peft=lora:r=2"]].concat();
@@ -280,6 +285,26 @@ fn a_text_too_short_for_any_window_is_told_so() {
     place.refuses(&mut train(&place, "run", &["--data=a.txt"]), &["a.txt", "give a longer text"]);
     let output = train(&place, "run", &["--data=a.txt"]).output().unwrap();
     assert!(!String::from_utf8(output.stderr).unwrap().contains("at most 0"));
+}
+
+/// Reading a text takes little more memory than the text and a byte for each of its characters.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_long_text_takes_little_memory() {
+    let place = Place::new();
+    let text = fs::read_to_string(dataset("stories-en.txt")).unwrap();
+    place.write("val.txt", &text[..20_000]);
+    let peak = |copies: usize| -> (f64, f64) {
+        let out = format!("run{copies}");
+        place.write("text.txt", text.repeat(copies));
+        let flags = [&TINY[..], &["--data=text.txt", "--val=val.txt", "--max-iters=1"]].concat();
+        train(&place, &out, &flags).assert().success();
+        ((text.len() * copies) as f64, float(&info(&place, &out)["outcome"]["bytes"]))
+    };
+    // Both are longer than what the n-gram baseline counts.
+    let ((short, before), (long, after)) = (peak(30), peak(500));
+    let factor = (after - before) / (long - short);
+    assert!(factor < 2.5, "{factor}");
 }
 
 /// Ctrl-C before the first evaluation leaves a model that can be sampled.

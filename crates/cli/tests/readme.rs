@@ -53,13 +53,16 @@ fn files(place: &Place) {
     let sentence =
         |i: usize| format!("Once The {} {} a {}, {i}.", nouns[i % 8], verbs[i % 6], nouns[(i / 8 + 3) % 8]);
     let alphabet = "从前 Quick waltz: job vex'd my \"nymph\", for 0123456789 <&>;/= - ! ? ()\n\n";
-    let text = |range: std::ops::Range<usize>| alphabet.to_string() + &range.map(|i| sentence(i) + "\n\n").collect::<String>();
+    let text = |range: std::ops::Range<usize>| {
+        alphabet.to_string() + &range.map(|i| sentence(i) + "\n\n").collect::<String>()
+    };
     for (name, range) in [("my.txt", 0..400), ("new.txt", 400..800), ("other.txt", 200..700)] {
         place.write(name, text(range));
     }
     let row = |i: usize| format!("{i},\"<p>{} {}</p>\"\n", sentence(i % 150), sentence(i % 150 + 7));
     place.write("pages.csv", "id,text\n".to_string() + &(0..160).map(row).collect::<String>());
-    let review = |i: usize| format!("{},\"{}\"\n", if i % 2 == 0 { "good" } else { "bad" }, sentence(i));
+    let review =
+        |i: usize| format!("{},\"{}\"\n", if i.is_multiple_of(2) { "good" } else { "bad" }, sentence(i));
     place.write("reviews.csv", "label,text\n".to_string() + &(0..200).map(review).collect::<String>());
     place.write("lines.txt", sentence(1) + "\n" + &sentence(2) + "\n");
     let talk = |i: usize| {
@@ -106,7 +109,10 @@ fn the_commands_of_the_readmes_run() {
                 let words = line.words.iter().map(|word| if word == "my.txt" { "gone.txt" } else { word });
                 let output = command.args(words).output().unwrap();
                 let message = String::from_utf8_lossy(&output.stderr).into_owned();
-                assert!(output.status.code() == Some(2) && message.contains("gone.txt"), "{line:?}: {message}");
+                assert!(
+                    output.status.code() == Some(2) && message.contains("gone.txt"),
+                    "{line:?}: {message}"
+                );
                 continue;
             }
             let input = line.input.as_ref().map_or(String::new(), |name| place.read(name));

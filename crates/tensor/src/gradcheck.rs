@@ -51,7 +51,10 @@ pub struct Mismatch {
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, element, found, expected, tolerance, guess } = self;
-        write!(f, "{what}, element {element}: found {found:e}, expected {expected:e} within {tolerance:e}")?;
+        write!(
+            f,
+            "{what}, element {element}: found {found:.6e}, expected {expected:.6e} within {tolerance:.1e}"
+        )?;
         guess.as_ref().map_or(Ok(()), |guess| write!(f, " ({guess})"))
     }
 }
@@ -351,13 +354,13 @@ mod tests {
     fn a_mistake_that_all_elements_share_is_named() {
         let flipped = message([-1.0, 2.0, -0.5]);
         assert!(
-            flipped.ends_with("expected 1e0 within 2.0001e-5 (found = -expected: is the sign flipped?)"),
+            flipped.ends_with("expected 1.000000e0 within 2.0e-5 (found = -expected: is the sign flipped?)"),
             "{flipped}"
         );
         assert!(message([0.0; 3]).contains("all is zero"));
         assert!(message([1.002, -2.004, 0.501]).contains("found = 1.0020 expected"));
         assert!(message([1.0, f32::NAN, 0.5]).contains("not written"));
-        assert!(message([1.0, -2.0, 0.6]).ends_with("2.0001e-5"), "nothing to guess");
+        assert!(message([1.0, -2.0, 0.6]).ends_with("within 2.0e-5"), "nothing to guess");
         // One number is every other one times something, but its sign can be told.
         let of_one = |found: f32| compare("dx", &[found], &[1.0], 1.0).unwrap_err().guess;
         assert_eq!(of_one(1.5), None);

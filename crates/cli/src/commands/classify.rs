@@ -5,6 +5,7 @@ use crate::screen::failure::Failure;
 use crate::work::model;
 use data::baseline::likeliest;
 use gpt::tune::{SavedClassifier, Target, load_classifier};
+use serde_json::json;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,7 +16,7 @@ pub(crate) const ABOUT: &str = "Predict labels of lines, by a model of newleaf f
   newleaf classify --model reviews < lines.txt > labels.tsv
 
 For each line the label and its probability, with a tab between; a number, if the model is one of newleaf finetune
-regress. Otherwise it is one of newleaf finetune classify.";
+regress. Otherwise it is one of newleaf finetune classify. An empty line gets an empty line.";
 
 /// What `newleaf classify` takes.
 #[derive(Debug, clap::Args)]
@@ -65,28 +66,42 @@ fn answer(
         left_out.count(ids.len() > most, unknown);
         ids
     };
-    let texts: Vec<Vec<u32>> = lines.iter().map(&mut ids).collect();
-    let Target::Label { names } = &saved.classifier.config.target else {
-        for number in saved.classifier.numbers(&saved.params, &texts).into_iter().flatten() {
-            let written = match args.json {
-                true => writeln!(out, "{}", serde_json::json!({ "number": number })),
-                false => writeln!(out, "{number:.4}"),
-            };
-            written.map_err(|e| Failure::output(&e))?;
-        }
-        return out.flush().map_err(|e| Failure::output(&e));
-    };
-    for p in saved.classifier.probabilities(&saved.params, &texts) {
-        let best = likeliest(&p);
-        let written = match args.json {
-            true => {
-                let all: serde_json::Map<_, _> =
-                    names.iter().cloned().zip(p.iter().map(|&p| p.into())).collect();
-                writeln!(out, "{}", serde_json::json!({ "label": names[best], "p": all }))
+    let texts: Vec<Vec<u32>> = lines.iter().filter(|line| !line.trim().is_empty()).map(&mut ids).collect();
+    let told: Vec<String> =
+        match &saved.classifier.config.target {
+            Target::Label { names } => {
+                let p = saved.classifier.probabilities(&saved.params, &texts);
+                p.iter().map(|p| label(args, names, p)).collect()
             }
-            false => writeln!(out, "{}\t{:.4}", names[best], p[best]),
+            _ => {
+                let numbers = saved.classifier.numbers(&saved.params, &texts).into_iter().flatten();
+                numbers
+                    .map(|number| {
+                        if args.json {
+                            json!({ "number": number }).to_string()
+                        } else {
+                            format!("{number:.4}")
+                        }
+                    })
+                    .collect()
+            }
         };
-        written.map_err(|e| Failure::output(&e))?;
+    // An empty line for an empty line, so that line n belongs to line n.
+    let (mut told, nothing) = (told.iter(), if args.json { "{}" } else { "" });
+    for line in lines {
+        let answer = if line.trim().is_empty() { nothing } else { told.next().map_or("", String::as_str) };
+        writeln!(out, "{answer}").map_err(|e| Failure::output(&e))?;
     }
     out.flush().map_err(|e| Failure::output(&e))
+}
+
+/// The likeliest label with its probability, or all probabilities.
+fn label(args: &Args, names: &[String], p: &[f64]) -> String {
+    let best = likeliest(p);
+    if args.json {
+        let all: serde_json::Map<_, _> = names.iter().cloned().zip(p.iter().map(|&p| p.into())).collect();
+        return json!({ "label": names[best], "p": all }).to_string();
+    }
+    // A label takes a line and a column, whatever is in it.
+    format!("{}\t{:.4}", names[best].replace(['\n', '\r', '\t'], " "), p[best])
 }

@@ -9,14 +9,14 @@ use crate::work::model::load_tokenizer;
 use crate::work::planning::{Budget, Proposal, parse_memory, parse_time, propose};
 use data::dataset::TokenSource;
 use gpt::config::Config;
+use gpt::plan::MOST_EPOCHS;
 use gpt::train::Trainer;
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-pub(crate) const ABOUT: &str =
-    "What to train in a given time: a model, and the time, memory and loss to expect
+pub(crate) const ABOUT: &str = "Propose a model and a training for a given time and memory
 
   newleaf plan --data my.txt --time 30m
   newleaf plan --data my.txt --time 2h --memory 4GB --json
@@ -74,11 +74,16 @@ fn facts(proposal: &Proposal, count_loss: f64) -> serde_json::Value {
 fn describe(args: &Args, proposal: &Proposal, counts: &CountBaseline) -> String {
     let Proposal { config, seconds, bytes, expected_loss, .. } = proposal;
     let (model, train) = (&config.model, &config.train);
+    // Nothing else ends a plan so early.
+    let rest = match *seconds < 0.75 * args.time {
+        true => format!(": the text is read {MOST_EPOCHS:.0} times, and more would be learning it by heart"),
+        false => String::new(),
+    };
     let data = args.data.as_ref().map_or(String::new(), |path| format!(" --data {}", path.display()));
     format!(
         "model:    n_layer {}, n_head {}, n_embd {}, block_size {}: {} parameters\n\
          training: {} updates of {} x {} tokens\n\
-         time:     {:.0} s\nmemory:   {:.0} MB\n\
+         time:     {:.0} s{rest}\nmemory:   {:.0} MB\n\
          loss:     about {expected_loss:.2} nats a token (counting: {:.4})\n\
          start it: newleaf train{data} --time {:.0}s --out DIR\n",
         model.n_layer,

@@ -19,16 +19,16 @@ const STREAM: Stream = Stream::Other(0x0065_6d62); // "emb"
 #[command(next_help_heading = "Word vectors")]
 pub(crate) struct InitEmbedding {
     /// Begin the token embedding with the vectors of this file, matched by the tokens' text
-    #[arg(long, alias = "init_emb", value_name = "FILE")]
+    #[arg(long, hide_short_help = true, alias = "init_emb", value_name = "FILE")]
     init_emb: Option<PathBuf>,
     /// Its format: text, binary (both word2vec's) or glove [default: what it looks like]
-    #[arg(long, alias = "init_emb_format", value_name = "NAME", value_parser = parse_format, requires = "init_emb")]
+    #[arg(long, hide_short_help = true, alias = "init_emb_format", value_name = "NAME", value_parser = parse_format, requires = "init_emb")]
     init_emb_format: Option<Format>,
     /// Scale the vectors to this standard deviation, or keep
-    #[arg(long, alias = "init_emb_std", requires = "init_emb", value_name = "X", default_value = "0.02", value_parser = parse_std)]
+    #[arg(long, hide_short_help = true, alias = "init_emb_std", requires = "init_emb", value_name = "X", default_value = "0.02", value_parser = parse_std)]
     init_emb_std: Std,
     /// Longer vectors are shortened by pca (their main axes) or random (axes)
-    #[arg(long, alias = "init_emb_projection", requires = "init_emb", value_name = "NAME", default_value = "pca", value_parser = parse_projection)]
+    #[arg(long, hide_short_help = true, alias = "init_emb_projection", requires = "init_emb", value_name = "NAME", default_value = "pca", value_parser = parse_projection)]
     init_emb_projection: Projection,
 }
 

@@ -234,7 +234,7 @@ impl Reading {
             self.skipped += notes.skipped;
             self.bar.suspend(|| tell(&path, &notes));
         }
-        while let Some(path) = self.files.next() {
+        for path in self.files.by_ref() {
             let documents = match is_stdin(&path) {
                 true => Documents::from_reader("standard input", std::io::stdin(), &self.options),
                 false => Documents::open(&path, &self.options),

@@ -5,6 +5,9 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 use gpt::config::{Config, FIELDS, Group};
 
+/// The settings that people change most: `-h` shows these, `--help` all.
+const USUAL: [&str; 5] = ["n_layer", "n_embd", "block_size", "max_iters", "learning_rate"];
+
 /// Adds a flag for every field.
 pub(crate) fn augment(mut command: Command) -> Command {
     for field in FIELDS {
@@ -14,6 +17,7 @@ pub(crate) fn augment(mut command: Command) -> Command {
             .value_name("VALUE")
             .allow_hyphen_values(true)
             .help(field.help)
+            .hide_short_help(!USUAL.contains(&field.name))
             .help_heading(match field.group {
                 Group::Model => "The model",
                 Group::Train => "The training",

@@ -136,7 +136,7 @@ struct Content {
 enum ContentKind {
     Text(String),
     /// With its tokenizer.
-    Tokens(TokenFile, Tokenizer),
+    Tokens(Box<(TokenFile, Tokenizer)>),
 }
 
 /// Of the tokens of a validation part.
@@ -184,7 +184,7 @@ impl Content {
                 info.path
             )));
         }
-        Ok(Self { info, kind: ContentKind::Tokens(file, tokenizer) })
+        Ok(Self { info, kind: ContentKind::Tokens(Box::new((file, tokenizer))) })
     }
 
     /// The tokens, how many of them are to train, and the lengths of those that are not; of all of them, if the file is one
@@ -193,7 +193,10 @@ impl Content {
         let path = self.info.path;
         let ids = match self.kind {
             ContentKind::Text(text) => ids_of_text(&text, tokenizer, whole, given),
-            ContentKind::Tokens(file, its) => ids_of_file(file, &its, tokenizer, whole),
+            ContentKind::Tokens(both) => {
+                let (file, its) = *both;
+                ids_of_file(file, &its, tokenizer, whole)
+            }
         };
         ids.map_err(|e| e.about(path))
     }
@@ -204,7 +207,7 @@ fn tokenizer_of(data: &Content, val: Option<&Content>) -> Result<Tokenizer, Fail
     let mut characters = String::new();
     for content in std::iter::once(data).chain(val) {
         match &content.kind {
-            ContentKind::Tokens(_, tokenizer) => return Ok(tokenizer.clone()),
+            ContentKind::Tokens(both) => return Ok(both.1.clone()),
             ContentKind::Text(text) => {
                 let found =
                     CharTokenizer::from_text(text).map_err(|e| Failure::from(e).about(&content.info.path))?;

@@ -35,7 +35,7 @@ impl CompactIds {
     pub fn new(vocab_size: usize) -> Self {
         Self(match vocab_size {
             ..=0x100 => Width::One(Vec::new()),
-            ..=0x1_0000 => Width::Two(Vec::new()),
+            0x101..=0x1_0000 => Width::Two(Vec::new()),
             _ => Width::Four(Vec::new()),
         })
     }

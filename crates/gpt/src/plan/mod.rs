@@ -17,7 +17,7 @@ const TOKENS_AN_UPDATE: usize = 4096;
 pub const MOST_EPOCHS: f64 = 12.0;
 
 /// As many updates a short text gets too, however often they read it: fewer teach a model of any size little.
-pub const FEW_UPDATES: usize = 250;
+pub const FEW_UPDATES: usize = 350;
 
 /// The fewest updates that make a training.
 const FEWEST_UPDATES: usize = 100;

@@ -5,6 +5,7 @@ use crate::model::Gpt;
 use data::dataset::{ObjectiveBatches, SequentialBatches, TokenSource};
 use data::objective::Corruptor;
 use data::{Batch, DataError};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tensor::{Params, Tape, Workspace};
 
 /// The mean loss, in nats a token, over windows of `block_size` that do not overlap: over all of `tokens`
@@ -20,7 +21,8 @@ pub fn evaluate<S: TokenSource + ?Sized>(
 ) -> Result<f64, DataError> {
     let all =
         SequentialBatches::new(tokens, model.config.block_size, rows_of_tokens(model.config.block_size))?;
-    Ok(mean_losses(model, params, all.len(), batches, false, |i| all.get(i))?.0)
+    let losses = mean_losses(model, params, (all.len(), batches, false), None, |i| all.get(i))?;
+    Ok(losses.expect("nobody stops it").0)
 }
 
 /// The same for one objective, part number `part` of a mixture: the mean loss of what it asks. What is hidden is the
@@ -39,37 +41,41 @@ pub fn evaluate_objective<S: TokenSource + ?Sized>(
     tokens: &S,
     batches: usize,
 ) -> Result<f64, DataError> {
-    Ok(losses_of_objective(model, params, task, tokens, batches, false)?.0)
+    let losses = losses_of_objective(model, params, task, tokens, (batches, false), None)?;
+    Ok(losses.expect("nobody stops it").0)
 }
 
 /// [`evaluate_objective`] over about `batches` batches and, if `whole`, over all of them in the same pass (otherwise the same
-/// again).
+/// again); `None` if `stop` was set before the last batch.
 pub(super) fn losses_of_objective<S: TokenSource + ?Sized>(
     model: &Gpt,
     params: &Params,
     (corruptor, part, documents): (&Corruptor, usize, bool),
     tokens: &S,
-    batches: usize,
-    whole: bool,
-) -> Result<(f64, f64), DataError> {
+    (batches, whole): (usize, bool),
+    stop: Option<&AtomicUsize>,
+) -> Result<Option<(f64, f64)>, DataError> {
     let all =
         ObjectiveBatches::new(tokens, corruptor, part, rows_of_tokens(model.config.block_size), documents)?;
-    mean_losses(model, params, all.len(), batches, whole, |i| all.get(i))
+    mean_losses(model, params, (all.len(), batches, whole), stop, |i| all.get(i))
 }
 
-/// The mean over about `batches` batches, 0 for all, and over those that were computed: all of them, if `whole`.
+/// The mean over about `batches` batches, 0 for all, and over those that were computed: all of them, if `whole`. `None` if it
+/// was stopped.
 fn mean_losses(
     model: &Gpt,
     params: &Params,
-    len: usize,
-    batches: usize,
-    whole: bool,
+    (len, batches, whole): (usize, usize, bool),
+    stop: Option<&AtomicUsize>,
     get: impl Fn(usize) -> Result<Batch, DataError>,
-) -> Result<(f64, f64), DataError> {
+) -> Result<Option<(f64, f64)>, DataError> {
     let step = len.checked_div(batches).map_or(1, |step| step.max(1));
     let (mut workspace, mut size) = (Workspace::new(), 0);
     let (mut some, mut all) = (Mean::default(), Mean::default());
     for i in (0..len).step_by(if whole { 1 } else { step }) {
+        if stop.is_some_and(|stop| stop.load(Ordering::Relaxed) != 0) {
+            return Ok(None);
+        }
         let batch = get(i)?;
         if batch.ids.len() != size {
             // The last batch is often a smaller one: its buffers do not come beside those of the others.
@@ -83,7 +89,7 @@ fn mean_losses(
             some.add(loss, weight);
         }
     }
-    Ok((some.get()?, all.get()?))
+    Ok(Some((some.get()?, all.get()?)))
 }
 
 /// A mean by weight.

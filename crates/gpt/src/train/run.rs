@@ -153,7 +153,9 @@ impl Run<'_> {
         // After a failed update the weights are those before it, unless they are damaged.
         let good = match &outcome {
             Ok(_) | Err(TrainError::Damaged { .. }) => false,
-            Err(TrainError::NonFinite { .. }) => self.measure(false).is_ok_and(|(loss, ..)| loss.is_finite()),
+            Err(TrainError::NonFinite { .. }) => {
+                matches!(self.measure(false, None), Ok(Some((loss, ..))) if loss.is_finite())
+            }
             Err(_) => true,
         };
         if good && self.trainer.iter > 0 {
@@ -198,7 +200,8 @@ impl Run<'_> {
             }
             let begun = Instant::now();
             if evaluates {
-                let val_loss = self.evaluate(finished, start, observer)?;
+                // A signal ends an evaluation, which comes again when the training goes on.
+                let Some(val_loss) = self.evaluate(finished, start, observer)? else { continue };
                 longest_evaluation = longest_evaluation.max(begun.elapsed().as_secs_f64());
                 let patience = train.patience.map(|p| p as u64);
                 let exhausted = patience.is_some_and(|p| self.evals_without_improvement >= p);
@@ -266,8 +269,10 @@ impl Run<'_> {
         finished: bool,
         start: Instant,
         observer: &mut dyn Observer,
-    ) -> Result<f64, TrainError> {
-        let (compared, val_loss, val_losses) = self.measure(finished)?;
+    ) -> Result<Option<f64>, TrainError> {
+        let Some((compared, val_loss, val_losses)) = self.measure(finished, Some(self.stop))? else {
+            return Ok(None);
+        };
         let bits = self.bits(&val_losses);
         let (val_bits_per_char, val_bits_per_byte) = (bits.map(|bits| bits.0), bits.map(|bits| bits.1));
         let best = compared.is_finite() && self.best_val_loss.is_none_or(|best| compared < best);
@@ -306,24 +311,32 @@ impl Run<'_> {
         } else {
             self.evals_without_improvement += 1;
         }
-        Ok(val_loss)
+        Ok(Some(val_loss))
     }
 
     /// The validation loss over `eval_iters` batches; the same, or that over all batches if `whole`; and the latter of each
-    /// objective.
-    fn measure(&self, whole: bool) -> Result<(f64, f64, Losses), TrainError> {
+    /// objective. `None` if it was stopped.
+    fn measure(
+        &self,
+        whole: bool,
+        stop: Option<&AtomicUsize>,
+    ) -> Result<Option<(f64, f64, Losses)>, TrainError> {
         let trainer = &*self.trainer;
         let (corruptor, train) = (trainer.corruptor(), &trainer.config.train);
         let (mut compared, mut val_loss, mut val_losses) = (0.0, 0.0, Vec::new());
         for (part, (name, share)) in corruptor.objective().parts().enumerate() {
             let (model, params) = (&trainer.model, trainer.averaged());
             let task = (corruptor, part, train.documents);
-            let (some, loss) = losses_of_objective(model, params, task, self.val, train.eval_iters, whole)?;
+            let batches = (train.eval_iters, whole);
+            let Some((some, loss)) = losses_of_objective(model, params, task, self.val, batches, stop)?
+            else {
+                return Ok(None);
+            };
             compared += share * some;
             val_losses.push((name, loss));
             val_loss += share * loss;
         }
-        Ok((compared, val_loss, val_losses))
+        Ok(Some((compared, val_loss, val_losses)))
     }
 
     /// The loss of going on with the text, in nats a token, as bits a character and bits a byte.

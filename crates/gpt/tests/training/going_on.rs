@@ -115,7 +115,7 @@ fn the_state_before_a_failed_update_is_saved() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");
     let config = config(&[]);
-    let session = Session::limited(&config, &path, (None, None), Some(3), || {});
+    let session = Session::limited(&config, &path, (None, None), Some(3), false, || {});
     assert!(matches!(session.outcome, Err(TrainError::Data(_))));
     let iter = steps(&path)[0];
     assert!(iter > 0, "not at once");
@@ -142,6 +142,21 @@ fn a_signal_before_the_first_best_leaves_a_model() {
     assert!(bits(&saved(&path, "last")) == bits(&weights_after(&config, 20)));
 }
 
+/// A signal ends an evaluation, however long it would be; it is made again when the training goes on.
+#[test]
+fn a_signal_ends_an_evaluation() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    let config = config(&[("eval_iters", "4")]);
+    let session = Session::limited(&config, &path, (None, None), None, true, || {});
+    let outcome = session.outcome.unwrap();
+    assert!(matches!(outcome.stopped, Stopped::Signal(_)));
+    assert_eq!((outcome.iter, session.evaluations.len()), (0, 0), "the first evaluation has several batches");
+    let session = Session::run(&config, &path, None);
+    assert_eq!(session.evaluations.len(), 5);
+    assert!(bits(&saved(&path, "last")) == bits(&weights_after(&config, 20)));
+}
+
 /// A training that is out of time ends as one does that has made all updates, and can go on from there to the same bits.
 #[test]
 fn a_time_limit_ends_a_training_properly() {
@@ -150,7 +165,7 @@ fn a_time_limit_ends_a_training_properly() {
     let limited = |name: &str, seconds: f64, end_s: f64| {
         let limit = TimeLimit { seconds, end_s };
         let path = folder.path().join(name);
-        let session = Session::limited(&config, &path, (None, Some(limit)), None, || {});
+        let session = Session::limited(&config, &path, (None, Some(limit)), None, false, || {});
         (path, session.outcome.unwrap())
     };
     let whole = weights_after(&config, 20);

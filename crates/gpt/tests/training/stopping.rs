@@ -99,7 +99,7 @@ impl Session {
         stop_at: Option<u64>,
         happens: impl FnOnce(),
     ) -> Self {
-        Self::limited(config, path, (stop_at, None), None, happens)
+        Self::limited(config, path, (stop_at, None), None, false, happens)
     }
 
     /// The same, which has to be over by a time, or whose text cannot be read any more after so many batches.
@@ -108,6 +108,7 @@ impl Session {
         path: &Path,
         (stop_at, time_limit): (Option<u64>, Option<TimeLimit>),
         readable: Option<usize>,
+        signal_in_val: bool,
         happens: impl FnOnce(),
     ) -> Self {
         let (train, val) = (train_text(), val_text(config));
@@ -138,7 +139,7 @@ impl Session {
         let outcome = Run {
             trainer: &mut trainer,
             train: &Failing { left: Cell::new(readable.map(|n| n * config.train.batch_size)), tokens: train },
-            val: &val as &dyn TokenSource,
+            val: &Signalling { stop: Arc::clone(&stop), at: signal_in_val, tokens: val },
             chars_per_token: 1.0,
             bytes_per_token: 1.0,
             dir: &mut dir,
@@ -156,6 +157,26 @@ impl Session {
         }
         .run(&mut session);
         Self { outcome, ..session }
+    }
+}
+
+/// A text that asks for the end when it is read, if it is to.
+struct Signalling {
+    stop: Arc<AtomicUsize>,
+    at: bool,
+    tokens: Vec<u32>,
+}
+
+impl TokenSource for Signalling {
+    fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    fn read(&self, start: usize, out: &mut [u32]) -> Result<(), DataError> {
+        if self.at {
+            self.stop.store(SIGNAL, Ordering::Relaxed);
+        }
+        self.tokens.read(start, out)
     }
 }
 

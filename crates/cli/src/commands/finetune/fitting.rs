@@ -36,40 +36,40 @@ pub(super) struct FitArgs {
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
     batch_size: u32,
     /// Examples that are computed at a time, at most [default: about 2,048 tokens]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, hide_short_help = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     micro_batch: Option<u32>,
     /// Parts of a batch that may be computed side by side, on a thread each; more take more memory
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, hide_short_help = true, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1024))]
     lanes: u32,
     /// Compute activations again in the backward instead of keeping them: less memory, a third more time
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     recompute: bool,
     /// The largest learning rate [default: one that suits the method]
     #[arg(long, value_name = "X")]
     learning_rate: Option<f64>,
     /// Weight decay of matrices
-    #[arg(long, value_name = "X", default_value_t = 0.01)]
+    #[arg(long, hide_short_help = true, value_name = "X", default_value_t = 0.01)]
     weight_decay: f64,
     /// The learning rate of each layer over that of the one above it
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    #[arg(long, hide_short_help = true, value_name = "X", default_value_t = 1.0)]
     layer_decay: f64,
     /// One more layer from the top is trained in each epoch
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     unfreeze: bool,
     /// Measurements in an epoch
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, hide_short_help = true, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     evaluations: u32,
     /// Measurements without improvement after which it stops, 0 for never
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, hide_short_help = true, value_name = "N", default_value_t = 3)]
     patience: usize,
     /// An improvement of no more than this is none
-    #[arg(long, value_name = "X", default_value_t = 0.0)]
+    #[arg(long, hide_short_help = true, value_name = "X", default_value_t = 0.0)]
     min_delta: f64,
     /// Measure and keep an average of the weights, of which each update leaves this much; 0 for none
-    #[arg(long, value_name = "X", default_value_t = 0.0)]
+    #[arg(long, hide_short_help = true, value_name = "X", default_value_t = 0.0)]
     ema: f64,
     /// Leave batches out whose loss is more than so many standard deviations above the mean, 0 for never
-    #[arg(long, value_name = "X", default_value_t = 0.0)]
+    #[arg(long, hide_short_help = true, value_name = "X", default_value_t = 0.0)]
     spike_guard: f64,
     /// Where all randomness starts
     #[arg(long, value_name = "N", default_value_t = 1337)]
@@ -78,7 +78,7 @@ pub(super) struct FitArgs {
     #[arg(long)]
     resume: bool,
     /// Minutes after which the state is saved in OUT.unfinished again, to be resumed from
-    #[arg(long, value_name = "X", default_value_t = 5.0)]
+    #[arg(long, hide_short_help = true, value_name = "X", default_value_t = 5.0)]
     checkpoint_minutes: f64,
     /// Write OUT/result.json to stdout, too
     #[arg(long)]

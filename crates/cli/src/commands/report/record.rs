@@ -6,7 +6,7 @@ use gpt::config::{Config, Preset};
 use gpt::run_dir::{Metrics, RunInfo, Sample};
 use serde_json::{Map, Value};
 use std::fs;
-use std::io::{ErrorKind, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
@@ -36,8 +36,7 @@ impl Record {
             )));
         }
         let info = RunInfo::read(path)?;
-        let lines = metrics(&path.join("metrics.jsonl"))?;
-        let (evaluations, steps) = lines.into_iter().partition(|line| line.val_loss.is_some());
+        let (steps, evaluations) = metrics(&path.join("metrics.jsonl"))?;
         let samples = match fs::read(path.join("samples.txt")) {
             Ok(bytes) => Sample::parse(&String::from_utf8_lossy(&bytes)), // it may end within a character
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
@@ -100,9 +99,9 @@ fn latest_config(run: &Path) -> Option<Config> {
     serde_json::from_str(&text).ok()
 }
 
-/// The lines of `metrics.jsonl`. A last line without its end is still being written, or was cut off by a crash: it does not
+/// The lines of `metrics.jsonl`: those of updates, and those of evaluations. A last line without its end is still being written, or was cut off by a crash: it does not
 /// count.
-fn metrics(path: &Path) -> Result<Vec<Metrics>, Failure> {
+fn metrics(path: &Path) -> Result<(Vec<Metrics>, Vec<Metrics>), Failure> {
     let malformed = |place: String, expected: &str, found: String, remedy: &str| {
         let what = path.display().to_string();
         Failure::from(DataError::Malformed {
@@ -113,36 +112,35 @@ fn metrics(path: &Path) -> Result<Vec<Metrics>, Failure> {
             remedy: remedy.into(),
         })
     };
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
+    let remedy = "wait for the first evaluation, or begin the run again";
+    let mut file = match fs::File::open(path) {
+        Ok(file) => BufReader::new(file),
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let remedy = "wait for the first evaluation, or begin the run again";
-            return Err(malformed(
-                String::new(),
-                "a line for each evaluation",
-                "no such file".into(),
-                remedy,
-            ));
+            let found = "no such file".into();
+            return Err(malformed(String::new(), "a line for each evaluation", found, remedy));
         }
         Err(error) => return Err(unreadable(path, &error)),
     };
-    let mut lines: Vec<Metrics> = Vec::new();
-    for (number, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
+    let (mut steps, mut evaluations, mut last) = (Vec::new(), Vec::new(), None);
+    let mut line = Vec::new();
+    for number in 1_u64.. {
+        line.clear();
+        file.read_until(b'\n', &mut line).map_err(|error| unreadable(path, &error))?;
         let Some(line) = line.strip_suffix(b"\n") else { break };
-        let place = || format!("line {}", number + 1);
+        let place = || format!("line {number}");
         let remedy = "take the line out, or get the file from a backup";
         let read = parse(line).map_err(|(expected, found)| malformed(place(), expected, found, remedy))?;
-        if let Some(before) = lines.last().filter(|before| before.iter > read.iter) {
-            let expected = format!("an iteration from {} on, that of the line before", before.iter);
+        if let Some(before) = last.filter(|before| *before > read.iter) {
+            let expected = format!("an iteration from {before} on, that of the line before");
             return Err(malformed(place(), &expected, read.iter.to_string(), remedy));
         }
-        lines.push(read);
+        last = Some(read.iter);
+        if read.val_loss.is_some() { evaluations.push(read) } else { steps.push(read) }
     }
-    if lines.is_empty() {
-        let remedy = "wait for the first evaluation, or begin the run again";
+    if last.is_none() {
         return Err(malformed(String::new(), "a line for each evaluation", "no whole line".into(), remedy));
     }
-    Ok(lines)
+    Ok((steps, evaluations))
 }
 
 /// One line. Keys that are not known may hold anything. The error: what was expected, and what was found.

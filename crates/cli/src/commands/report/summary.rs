@@ -39,6 +39,7 @@ pub(super) fn rows(records: &[Record], floor: Option<f64>) -> Vec<(String, Figur
     row("time trained", Box::new(|r| Some(duration(r.latest()?.elapsed_s))));
     row("tokens per second (median)", Box::new(|r| tokens_per_s(r).map(short)));
     row("parameters", Box::new(|r| Some(grouped(r.parameters() as u64))));
+    row("began with the weights of", Box::new(|r| r.info.from.as_ref().map(|from| from.path.clone())));
     row(
         "best validation loss",
         Box::new(|r| {

@@ -25,7 +25,7 @@ pub(crate) struct Args {
     pub(super) from: Option<PathBuf>,
     /// With --from, what of it is trained: full, lora:r=8,alpha=16,targets=qv, ia3 or bitfit. The models of the run are
     /// whole ones, with what was trained in their weights [default: full]
-    #[arg(long, value_name = "METHOD", requires = "from")]
+    #[arg(long, hide_short_help = true, value_name = "METHOD", requires = "from")]
     pub(super) peft: Option<Method>,
     /// A directory with a tokenizer, such as newleaf tokenizer train makes [default: the characters of the text]
     #[arg(long, value_name = "DIR")]
@@ -38,7 +38,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", value_parser = parse_time, conflicts_with = "max_iters")]
     pub(super) time: Option<f64>,
     /// With --time, the memory that may be used: 500MB, 4GB
-    #[arg(long, value_name = "BYTES", value_parser = parse_memory, requires = "time")]
+    #[arg(long, hide_short_help = true, value_name = "BYTES", value_parser = parse_memory, requires = "time")]
     pub(super) memory: Option<u64>,
     /// Where the settings start: shakespeare (the fastest road to a good loss), nano-cpu (nanoGPT's recipe for a CPU) or
     /// baby (its baby GPT)
@@ -49,13 +49,13 @@ pub(crate) struct Args {
     #[arg(long, requires = "out")]
     pub(super) resume: bool,
     /// Tokens to write at the end
-    #[arg(long, value_name = "N", default_value_t = SAMPLE_LENGTH)]
+    #[arg(long, hide_short_help = true, value_name = "N", default_value_t = SAMPLE_LENGTH)]
     pub(super) sample_length: usize,
     /// Updates between two short samples in samples.txt; 0 writes none [default: at evaluations]
-    #[arg(long, alias = "sample_interval", value_name = "N")]
+    #[arg(long, hide_short_help = true, alias = "sample_interval", value_name = "N")]
     pub(super) sample_interval: Option<u64>,
     /// Refused, with the reason: stop words are for classification and word vectors
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, hide_short_help = true, value_name = "FILE")]
     pub(super) stop_words: Option<PathBuf>,
     /// At the end, one JSON object on stdout instead of samples
     #[arg(long)]

@@ -37,6 +37,12 @@ impl Base {
         Ok(Some(Self { model, method, info }))
     }
 
+    /// A configuration with the n-grams that the model has: a plan counts those of the text.
+    pub(super) fn with_its_rows(&self, mut config: Config) -> Config {
+        config.model.ngram_rows = self.model.gpt.config.ngram_rows;
+        config
+    }
+
     /// Gives the model the tokens that its tokenizer has got.
     pub(super) fn grow(&mut self, tokenizer: &Tokenizer, seed: u64) -> Result<(), Failure> {
         let (found, vocab_size) = (self.model.gpt.config.vocab_size, tokenizer.vocab_size());

@@ -25,7 +25,7 @@ use gpt::train::{History, Outcome, Run, Stopped, TrainError, Trainer, Unwritten}
 use serde_json::json;
 use std::process::ExitCode;
 
-pub(crate) const ABOUT: &str = "Train a model on a text and write samples with it
+pub(crate) const ABOUT: &str = "Train a model on a text
 
   newleaf train                                      the stories that ship inside
   newleaf train --data my.txt --out my               your own text
@@ -230,7 +230,7 @@ fn finish(
         if !unwritten.is_empty() {
             return Err(Failure::other(format!("stopped by a signal; {}\n  {how}", unwritten.join("\n  "))));
         }
-        eprintln!("stopped by a signal; {how}");
+        eprintln!("stopped by a signal; {how}\nwrite with it: newleaf sample --model {path}");
         return Ok(ExitCode::from(128 + number as u8));
     }
     if outcome.stopped == Stopped::NoImprovement {

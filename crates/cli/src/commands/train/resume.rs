@@ -9,6 +9,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 use data::Tokenizer;
 use gpt::config::{Config, FIELDS, Schedule};
+use gpt::peft::Method;
 use gpt::run_dir::{RunDir, RunInfo};
 use gpt::train::{Checkpoint, History, TimeLimit, Trainer};
 
@@ -100,7 +101,11 @@ fn check_repeated(matches: &ArgMatches, info: &RunInfo, config: &Config) -> Resu
         }
         let given = raw(matches, name);
         let begun_with = first.as_ref().and_then(|first| raw(first, name));
-        if given == begun_with {
+        // A method has more than one spelling.
+        let method =
+            (name == "peft").then(|| matches.get_one::<Method>(name).map(Method::to_string)).flatten();
+        let same_method = method.is_some() && method.as_ref() == info.from.as_ref().map(|from| &from.method);
+        if given == begun_with || same_method {
             continue;
         }
         let mut of_the_run = begun_with.clone();
