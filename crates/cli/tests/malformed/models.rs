@@ -86,7 +86,7 @@ pub(super) fn weights() -> Vec<Case> {
         file(&nan, &["has the value NaN at index 0", "finite numbers"]),
         file(
             &with(&|header| header[first]["dtype"] = "F16".into()),
-            &["has type F16", "convert the model to float32"],
+            &["has type F16", "model.float().save_pretrained"],
         ),
         file(&with(&|header| header[first]["shape"] = json!([1])), &["the tensors are not those", one]),
         file(&with(&|header| *header = json!({})), &["is missing", one]),

@@ -2,7 +2,8 @@
 //! every character a word and a `Fuse` step after decoding that joins characters without spaces.
 
 use super::added::{AddedToken, check_added, names_after};
-use super::{Outline, invalid, null};
+use super::error::invalid;
+use super::{Outline, null};
 use crate::{CharTokenizer, DataError};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::ser::SerializeMap;

@@ -7,21 +7,21 @@
 mod added;
 mod byte_level;
 mod char;
+mod error;
 mod outline;
 mod table;
 
 pub(super) use added::AddedToken;
 pub(super) use byte_level::Unlisted;
+pub(super) use error::{MAX_BYTES, shortened};
 pub(super) use table::{MergeTable, Table};
 
 use super::{KINDS, Tokenizer};
 use crate::DataError;
+use error::invalid;
 use outline::Outline;
 use serde::Serializer;
 use serde::de::IgnoredAny;
-
-/// Larger files are refused unread. The largest vocabulary, all 1.1 million characters, needs 30 MB.
-pub(super) const MAX_BYTES: usize = 64 << 20;
 
 impl Tokenizer {
     /// The contents of a `tokenizer.json` for this tokenizer.
@@ -43,23 +43,6 @@ impl Tokenizer {
             None => Err(outline.other_model()),
         }
     }
-}
-
-fn invalid(found: String) -> DataError {
-    DataError::Tokenizer { found: shortened(found) }
-}
-
-/// A message without the middle of a token of a million characters.
-pub(super) fn shortened(message: String) -> String {
-    const BEGINNING: usize = 160;
-    const END: usize = 80;
-    let chars = message.chars().count();
-    if chars <= BEGINNING + END {
-        return message;
-    }
-    let beginning: String = message.chars().take(BEGINNING).collect();
-    let end: String = message.chars().skip(chars - END).collect();
-    format!("{beginning} … {end}")
 }
 
 /// Writes what is always `null` here; read as `Option<IgnoredAny>`, which remembers only whether it was.

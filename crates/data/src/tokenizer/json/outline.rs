@@ -1,7 +1,7 @@
 //! What a `tokenizer.json` is, before it is read strictly: the names of its steps, so that a file of another family of
 //! models is named for what it is and not taken for a damaged one.
 
-use super::{MAX_BYTES, invalid, shortened};
+use super::error::{MAX_BYTES, invalid, shortened};
 use crate::DataError;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
