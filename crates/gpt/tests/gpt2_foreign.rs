@@ -17,6 +17,9 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
+/// A tensor in the bytes of its file.
+type Raw = (Dtype, Vec<usize>, Vec<u8>);
+
 /// Changes `config.json`.
 fn configure(folder: &Path, change: impl FnOnce(&mut Value)) {
     let path = folder.join("config.json");
@@ -28,13 +31,13 @@ fn configure(folder: &Path, change: impl FnOnce(&mut Value)) {
 /// Writes the weights again, each tensor as `change` says, and more of them.
 fn rewrite(
     folder: &Path,
-    mut change: impl FnMut(&str, Vec<usize>, &[u8]) -> (Dtype, Vec<usize>, Vec<u8>),
+    mut change: impl FnMut(&str, Vec<usize>, &[u8]) -> Raw,
     more: &[(&str, Vec<usize>)],
 ) {
     let path = folder.join("model.safetensors");
     let bytes = fs::read(&path).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
-    let mut all: Vec<(String, (Dtype, Vec<usize>, Vec<u8>))> = Vec::new();
+    let mut all: Vec<(String, Raw)> = Vec::new();
     for (name, view) in file.tensors() {
         let tensor = match view.dtype() {
             Dtype::F32 => change(&name, view.shape().to_vec(), view.data()),

@@ -74,7 +74,7 @@ pub(super) trait Coding {
         None
     }
 
-    /// What encodes a text piece by piece ([`pieces`](super::pieces)); `None` if a text may be cut anywhere, its
+    /// What encodes a text piece by piece ([`pieces`]); `None` if a text may be cut anywhere, its
     /// parts be encoded by themselves.
     fn piece_encoder(&self) -> Option<Box<dyn EncodePiece + '_>> {
         None

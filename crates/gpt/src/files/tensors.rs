@@ -291,11 +291,8 @@ pub fn decode(bytes: &[u8]) -> Result<Tensors, TensorsError> {
     read(bytes, &read_header(bytes)?)
 }
 
-/// The tensors whose names are wanted, as [`decode`], but numbers of half the length are widened, which is exact; of the
-/// others, the type may be any. Returns the types that were widened, too.
-///
-/// # Errors
-/// As [`decode`].
+/// The tensors whose names are wanted, as [`decode`], but numbers of 16 bits are widened, which is exact: of which types, is
+/// returned, too. Others may be of any type. Errors are those of [`decode`].
 pub(crate) fn decode_those(
     bytes: &[u8],
     wanted: impl Fn(&str) -> bool,
@@ -303,7 +300,7 @@ pub(crate) fn decode_those(
     let mut header = parse_header(bytes)?;
     header.0.retain(|name, _| wanted(name));
     check_types(&header, |dtype| dtype == "F32" || half::widening(dtype).is_some())?;
-    let widened = header.0.values().filter(|entry| entry.dtype != "F32").map(|entry| entry.dtype.clone());
+    let widened = header.0.values().map(|entry| entry.dtype.clone()).filter(|dtype| dtype != "F32");
     Ok((read(bytes, &header)?, widened.collect()))
 }
 
