@@ -9,6 +9,18 @@
 //!    validation part into consecutive ones. The answer (label) to each id is the id after it.
 //! 5. To train on something else than each next token, [`objective`] makes other examples of the same windows.
 //!
+//! Around that way stand, a module each:
+//!
+//! | to | module |
+//! |---|---|
+//! | read documents of any format and encoding, and pages | [`read`], `html` |
+//! | clean them, find duplicates and leaks | [`clean`] |
+//! | divide, pack and batch them | [`dataset`] |
+//! | number characters, words or pieces of words; cut Chinese into words | [`tokenizer`], [`segment`] |
+//! | put dialogues, pairs and labels into tokens | [`chat`], [`seq2seq`], [`pattern`] |
+//! | know what simpler models reach, and score answers | [`ngram`], [`baseline`], [`metrics`], [`drift`] |
+//! | make more examples, train word vectors | [`augment`], [`word_vectors`] |
+//!
 //! This crate knows nothing of tensors or models: it hands over plain vectors of integers.
 //!
 //! ```

@@ -1,5 +1,6 @@
 //! Messages on standard error.
 
+use super::wrap::Wrap;
 use std::fmt::Arguments;
 use std::io::Write;
 
@@ -9,7 +10,9 @@ macro_rules! eprintln {
     ($($message:tt)*) => { $crate::screen::message::write_line(format_args!($($message)*)) };
 }
 
-/// Writes a message as one line, or loses it.
+/// Writes a message as one line, or loses it. On a terminal lines end between words.
 pub(crate) fn write_line(message: Arguments<'_>) {
-    let _ = std::io::stderr().write_all(format!("{message}\n").as_bytes());
+    let mut wrap = Wrap::stderr();
+    let text = wrap.push(&message.to_string()) + &wrap.finish() + "\n";
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }

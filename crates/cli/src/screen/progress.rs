@@ -64,7 +64,7 @@ impl Observer for Progress {
     }
 
     fn evaluation(&mut self, e: &Evaluation) {
-        let best = if e.best { ", best so far" } else { "" };
+        let best = if e.best { ", best" } else { "" };
         let train = if self.loss > 0.0 { format!("train loss {:.4}, ", self.loss) } else { String::new() };
         let parts = match &e.val_losses[..] {
             [_] => String::new(),

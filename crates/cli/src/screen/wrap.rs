@@ -14,10 +14,16 @@ pub(crate) struct Wrap {
 impl Wrap {
     /// For standard output: as wide as the terminal, and as it is where there is none.
     pub(crate) fn stdout() -> Self {
-        let terminal = std::io::stdout().is_terminal();
-        Self::new(
-            terminal.then(|| usize::from(console::Term::stdout().size().1)).filter(|&width| width >= 20),
-        )
+        Self::terminal(std::io::stdout().is_terminal(), console::Term::stdout)
+    }
+
+    /// For standard error.
+    pub(crate) fn stderr() -> Self {
+        Self::terminal(std::io::stderr().is_terminal(), console::Term::stderr)
+    }
+
+    fn terminal(there: bool, terminal: fn() -> console::Term) -> Self {
+        Self::new(there.then(|| usize::from(terminal().size().1)).filter(|&width| width >= 20))
     }
 
     fn new(width: Option<usize>) -> Self {

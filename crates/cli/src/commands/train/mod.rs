@@ -216,7 +216,7 @@ fn finish(
     let best = outcome.best_val_loss.map_or("none".to_string(), |loss| format!("{loss:.4}"));
     let seconds = outcome.elapsed_s;
     eprintln!(
-        "done:  {} updates in {seconds:.1} s; best validation loss {best}, n-gram model {:.4} (nats a token, smaller is better)",
+        "done:  {} updates in {seconds:.1} s; best validation loss {best} (n-gram {:.4})",
         outcome.iter, counts.loss
     );
     let Unwritten { log_entries, files } = &outcome.unwritten;
