@@ -200,7 +200,9 @@ fn load(directory: &Directory) -> Result<Loaded, CheckpointError> {
     };
     let mut notes = Vec::new();
     if let Some((class, names)) = head {
-        notes.push(format!("a {class} of transformers: its head, {names}weight, is left out, the rest is a language model"));
+        notes.push(format!(
+            "a {class} of transformers: its head, {names}weight, is left out, the rest is a language model"
+        ));
     }
     if !widened.is_empty() {
         let types = widened.into_iter().collect::<Vec<_>>().join(" and ");

@@ -57,7 +57,13 @@ static PERVERSE: LazyLock<BpeTokenizer> = LazyLock::new(|| {
         }
     };
     let merges = merges.iter().map(merge).collect();
-    BpeTokenizer::new(tokens.iter().collect(), merges, Vec::new(), crate::tokenizer::added::AddedTokens::NONE.clone()).unwrap()
+    BpeTokenizer::new(
+        tokens.iter().collect(),
+        merges,
+        Vec::new(),
+        crate::tokenizer::added::AddedTokens::NONE.clone(),
+    )
+    .unwrap()
 });
 
 proptest! {

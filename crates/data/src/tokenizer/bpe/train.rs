@@ -15,9 +15,9 @@
 use super::pairs::{Pair, PairMap, key, pair};
 use super::vocabulary::{BpeTokenizer, Merge};
 use crate::DataError;
+use crate::tokenizer::added::AddedTokens;
 use crate::tokenizer::byte_alphabet;
 use crate::tokenizer::counts::PieceCounts;
-use crate::tokenizer::added::AddedTokens;
 use crate::tokenizer::specials::check_special_names;
 use crate::tokenizer::tokens::{MAX_TOKENS, Tokens};
 use std::cmp::Reverse;
