@@ -1,4 +1,4 @@
-//! One model, many ways to write with it.
+//! One model, many ways to sample from it.
 //!
 //! A language model only says how likely each next character is. Which one is taken is another matter, and
 //! it decides whether a text is dull, lively or mad.

@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         config.model.vocab_size
     );
     println!(
-        "counting reaches {counts:.4}{}",
+        "an n-gram model reaches {counts:.4}{}",
         floor.map_or(String::new(), |floor| format!(", at best {floor:.4}"))
     );
     println!("{:>5} {:>8} {:>10} {:>9} {:>9}", "seed", "updates", "tokens", "seconds", "val loss");

@@ -1,4 +1,4 @@
-//! The program `newleaf`: train a small GPT on your own text, look at it, and write with it.
+//! The program `newleaf`: train a small GPT on your own text, look at it, and generate text.
 
 #![forbid(unsafe_code)]
 
@@ -44,10 +44,25 @@ fn command() -> Command {
     with_subcommands(newleaf, COMMANDS)
 }
 
+/// The threads to compute with: those asked for by the flag or by rayon's variable, but no more than the machine runs at a
+/// time, for those would wait for one another; 0 leaves it to rayon.
+fn threads(asked: Option<usize>) -> usize {
+    let variable = || std::env::var("RAYON_NUM_THREADS").ok()?.parse().ok();
+    let asked = asked.or_else(variable).unwrap_or(0);
+    let there = std::thread::available_parallelism().map_or(asked, usize::from).max(USUAL_THREADS);
+    if asked > there {
+        eprintln!("note: {asked} threads are more than this machine runs at a time: {there} are used");
+    }
+    asked.min(there)
+}
+
+/// So many threads are allowed on any machine: a few too many cost little, and show that results do not depend on them.
+const USUAL_THREADS: usize = 16;
+
 fn run() -> Result<ExitCode, Failure> {
     let matches = command().get_matches(); // wrong usage ends here, with exit code 2
     tensor::kernels::simd::Path::requested().map_err(Failure::input)?;
-    let threads = matches.get_one::<u16>("threads").map_or(0, |n| usize::from(*n)); // 0: rayon's choice
+    let threads = threads(matches.get_one::<u16>("threads").map(|n| usize::from(*n)));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|e| Failure::other(format!("cannot start {threads} threads: {e}")))?;
     // Everything runs inside of the pool: a thread outside would only wait for those inside.

@@ -1,4 +1,4 @@
-//! `newleaf baseline`: how well simple classifiers tell the labels of texts.
+//! `newleaf baseline`: how well simple classifiers predict the labels of texts.
 
 use super::print;
 use crate::flags::labelled::{Answers, LabelledArgs, Rows};

@@ -1,4 +1,4 @@
-//! `newleaf ngram`: what counting alone reaches on a text.
+//! `newleaf ngram`: the n-gram baseline of a text.
 
 use crate::flags::reading::ReadArgs;
 use crate::screen::failure::Failure;
@@ -17,9 +17,9 @@ pub(crate) const ABOUT: &str = "Measure the loss of an n-gram model (Kneser-Ney)
   newleaf ngram --train my.txt --test other.txt --order 7 --json
   newleaf ngram --train my.txt --split shuffled      passages (between blank lines) shuffled first
   newleaf ngram --train my.txt --per-order           every order up to --order
-  newleaf ngram --train my.txt --sample 500          write with it
+  newleaf ngram --train my.txt --sample 500          generate text with it
 
-A neural model that is not better than this has learned less than a table of counts.";
+A neural model that is not better than this has learned less than which character follows which.";
 
 /// Which tenth of the training text is the test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

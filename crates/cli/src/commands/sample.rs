@@ -1,4 +1,4 @@
-//! `newleaf sample`: write with a model.
+//! `newleaf sample`: generate text with a model.
 
 use crate::flags::sampling::{SamplerArgs, print_at_once as print};
 use crate::screen::failure::Failure;

@@ -125,7 +125,7 @@ impl Labelled {
     }
 }
 
-/// What tells the label of a text.
+/// What predicts the label of a text.
 pub trait Classifier {
     /// P(label | text) of every label; they sum to 1.
     fn probabilities(&self, text: &str) -> Vec<f64>;

@@ -2,7 +2,7 @@
 //!
 //! A loss on new text that is higher than on the validation part has two causes, and only one of them
 //! is the model. This module measures the other without any model of ours: by words, by short n-grams,
-//! by what counting predicts, and by whether a classifier can tell the two texts apart.
+//! by what an n-gram model predicts, and by whether a classifier can tell the two texts apart.
 //!
 //! | | question | measure | where |
 //! |---|---|---|---|

@@ -59,7 +59,7 @@ impl Confusion {
     }
 }
 
-/// How well a classifier tells the labels of some texts.
+/// How well a classifier predicts the labels of some texts.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct LabelScores {
     /// [`Confusion::accuracy`].

@@ -1,4 +1,4 @@
-//! N-gram models: interpolated modified Kneser-Ney, the best that counting can do.
+//! N-gram models: interpolated modified Kneser-Ney, the best of them.
 //!
 //! A language model that only counts: the probability of a token after the `n-1` before it. It is
 //! fitted in seconds and is the yardstick of every neural model on the same text; one that does not

@@ -28,7 +28,7 @@ pub struct RunInfo {
     pub machine: Machine,
     /// When it began.
     pub started: String,
-    /// What counting reaches on the validation part (Kneser-Ney), in nats a token: known as soon as it is counted.
+    /// What the n-gram baseline (Kneser-Ney) reaches on the validation part, in nats a token: known as soon as it is counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count_loss: Option<f64>,
     /// What was expected of it, if it was planned.

@@ -19,12 +19,12 @@ pub struct ClassifierConfig {
     pub head: HeadConfig,
 }
 
-/// A model that tells the labels of texts.
+/// A model that predicts the labels of texts.
 #[derive(Clone, Debug)]
 pub struct Classifier {
     /// The model.
     pub gpt: Gpt,
-    /// What tells the label.
+    /// What predicts the label.
     pub head: Head,
     /// Settings.
     pub config: ClassifierConfig,
@@ -34,7 +34,7 @@ impl Classifier {
     /// Puts a head on a model, after [`Gpt::tune`]. The tokenizer is the model's.
     ///
     /// # Errors
-    /// If labels are told by words and the pattern does not go with the tokenizer, the model or the labels.
+    /// If labels are predicted by verbalizers and the pattern does not go with the tokenizer, the model or the labels.
     pub fn new(
         gpt: Gpt,
         config: ClassifierConfig,

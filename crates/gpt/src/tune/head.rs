@@ -18,7 +18,7 @@ use random::Rng;
 use serde::{Deserialize, Serialize};
 use tensor::{Params, Tape, Var};
 
-/// What of the model's outputs tells the label.
+/// What of the model's outputs predicts the label.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pool {

@@ -24,7 +24,7 @@ The best weights are chosen on the --dev texts, which stop the training when the
 looked at once, at the end. Without these files one text in ten of the training file is either, the same as for `newleaf
 baseline`, which says what simple classifiers reach. OUT/result.json has the numbers and all settings.
 
-Without --pattern a new layer tells the label. With it the model does, by how likely it finds the label's word after the
+Without --pattern a new layer predicts the label. With it the model does, by how likely it finds the label's word after the
 text, which it knows something of before it has seen a label: better with few texts, if it was trained on such sentences.";
 
 /// Which score chooses the weights.

@@ -1,4 +1,4 @@
-//! `newleaf finetune seq2seq`: texts from texts.
+//! `newleaf finetune seq2seq`: sequence-to-sequence tasks.
 
 use super::completing::{Completed, Completing};
 use super::fitting::FitArgs;
