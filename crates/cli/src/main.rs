@@ -19,13 +19,13 @@ fn help() -> String {
     format!(
         "newleaf {}: train your own small GPT on an ordinary computer
 
-  newleaf train                           the stories that ship inside, about a minute
-  newleaf train --data my.txt --out my    your own text
-  newleaf sample --model my               text of it
+  newleaf train                         the stories that ship inside, one minute
+  newleaf train --data my.txt --out my  your own text
+  newleaf sample --model my             text of it
 
 {}
-newleaf COMMAND -h shows the flags that most people use, newleaf COMMAND --help all.
-Every command takes --threads N (default: all cores; the results do not depend on it).
+newleaf COMMAND -h shows the usual flags, newleaf COMMAND --help all of them.
+All take --threads N [default: all cores]; the results do not depend on it.
 ",
         env!("CARGO_PKG_VERSION"),
         overview(COMMANDS)

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub(crate) const ABOUT: &str =
-    "Make more labelled examples from few (EDA, back-translation)
+    "Make more labelled examples of few (EDA, translation)
 
   newleaf augment --in reviews.tsv --out more.tsv                       columns named in the first line: label, text
   newleaf augment --in reviews.tsv --out more.tsv --eda a=.2,n=8 --seed 7

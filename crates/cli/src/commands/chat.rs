@@ -10,7 +10,7 @@ use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-pub(crate) const ABOUT: &str = "Chat with a model of newleaf finetune chat
+pub(crate) const ABOUT: &str = "Chat with a model of finetune chat
 
   newleaf chat --model talks
   newleaf chat --model talks --adapter polite --system 'Be brief.'

@@ -10,7 +10,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-pub(crate) const ABOUT: &str = "Predict labels of lines, by a model of newleaf finetune classify
+pub(crate) const ABOUT: &str = "Predict labels of lines, by a model of finetune classify
 
   echo 'the soup was cold' | newleaf classify --model reviews
   newleaf classify --model reviews < lines.txt > labels.tsv

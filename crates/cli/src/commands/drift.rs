@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-pub(crate) const ABOUT: &str = "Measure how far one text is from another (distribution shift)
+pub(crate) const ABOUT: &str = "Measure how far apart two texts are (distribution shift)
 
   newleaf drift --train my.txt --test other.txt
   newleaf drift --train my.txt --test other.txt --json

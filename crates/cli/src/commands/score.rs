@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-pub(crate) const ABOUT: &str = "Score lines against references: BLEU, chrF, ROUGE, accuracy
+pub(crate) const ABOUT: &str = "Score lines against references: BLEU, chrF, ROUGE, F1
 
   newleaf score bleu --hypothesis mine.txt --reference right.txt
   newleaf score bleu --tokenize zh --hypothesis mine.txt --reference a.txt --reference b.txt

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-pub(crate) const ABOUT: &str = "Summarize documents, by a model of newleaf finetune seq2seq
+pub(crate) const ABOUT: &str = "Summarize documents, by a model of finetune seq2seq
 
   newleaf summarize --model sum report.txt                          documents are separated by blank lines
   newleaf summarize --model sum reports.jsonl --text-column body

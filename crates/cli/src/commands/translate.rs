@@ -6,7 +6,7 @@ use serde_json::json;
 use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
-pub(crate) const ABOUT: &str = "Translate lines, by a model of newleaf finetune seq2seq
+pub(crate) const ABOUT: &str = "Translate lines, by a model of finetune seq2seq
 
   echo '昨天三只猫在花园里看见一本书。' | newleaf translate --model zh-en
   newleaf translate --model zh-en < zh.txt > en.txt

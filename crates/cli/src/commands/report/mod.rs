@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use words::MARKER;
 
-pub(crate) const ABOUT: &str = "Write a page about runs: a verdict, samples, curves, settings
+pub(crate) const ABOUT: &str = "Write a page about runs: verdict, samples, curves
 
   newleaf report my                              writes my/report.html
   newleaf report my other --out both.html        both in one picture, and what differs between them
