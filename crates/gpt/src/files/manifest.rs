@@ -193,7 +193,11 @@ fn regular_size(file: &Path) -> Result<u64, CheckpointError> {
 /// A whole file, if it has at most `limit` bytes. No mmap: a file cut off meanwhile is an error, not
 /// a SIGBUS.
 pub(crate) fn read_file(file: &Path, limit: u64) -> Result<Vec<u8>, CheckpointError> {
-    let found = regular_size(file)?;
+    regular_size(file)?; // before it is opened: a pipe would wait for ever
+    let unreadable = |source| io_error("read", file, source);
+    let opened = File::open(file).map_err(unreadable)?;
+    // The length of what was opened: the name may be another file's by now, for whoever writes replaces whole files.
+    let found = opened.metadata().map_err(unreadable)?.len();
     let too_large = |limit| CheckpointError::TooLarge { path: file.to_path_buf(), limit, found };
     let limit = limit.min(Memory::now().total.unwrap_or(u64::MAX));
     if found > limit {
@@ -203,8 +207,7 @@ pub(crate) fn read_file(file: &Path, limit: u64) -> Result<Vec<u8>, CheckpointEr
     // A sparse file can claim any size: ask for the memory rather than die without it.
     let room = usize::try_from(found).map_err(|_| too_large(usize::MAX as u64))?;
     bytes.try_reserve_exact(room).map_err(|_| too_large(isize::MAX as u64))?;
-    let read = File::open(file).and_then(|opened| opened.take(found).read_to_end(&mut bytes));
-    read.map_err(|source| io_error("read", file, source))?;
+    opened.take(found).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(bytes)
 }
 

@@ -190,6 +190,27 @@ fn hostile_manifests_are_refused() {
     assert!(verify_dir(&path).unwrap_err().to_string().contains("at most 1048576 bytes"));
 }
 
+/// Whoever reads while a file is replaced gets the old one or the new one, whole.
+#[test]
+fn a_file_is_read_whole_while_it_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("run.json");
+    let (short, long) = (vec![b's'; 1000], vec![b'l'; 5000]);
+    crate::files::fs::write_file(&Disk, &path, &short).unwrap();
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for i in 0..200 {
+                let bytes = if i % 2 == 0 { &long } else { &short };
+                crate::files::fs::write_file(&Disk, &path, bytes).unwrap();
+            }
+        });
+        while !writer.is_finished() {
+            let found = crate::files::manifest::read_file(&path, 1 << 20).unwrap();
+            assert!(found == short || found == long, "{} bytes", found.len());
+        }
+    });
+}
+
 #[test]
 fn nothing_foreign_is_replaced() {
     let dir = tempdir().unwrap();
