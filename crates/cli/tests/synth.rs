@@ -100,7 +100,7 @@ fn mistakes_are_explained_and_nothing_is_written() {
         (&["pcfg", "--set", "p=1", "--spec", out], "expected no parameters"),
         (&["mess3", "--set", "x=0.5", "--spec", out], "less than 0.5"),
         (&["pcfg", "--spec", out, "--out", out], "cannot be used with"),
-        (&["pcfg", "--out", out, "--costs", out], "also the file for the text"),
+        (&["pcfg", "--out", out, "--costs", out], "one output would replace the other"),
         (&[], "NAME"),
     ];
     for (args, words) in cases {

@@ -244,3 +244,18 @@ impl fmt::Display for UnknownCharacters {
         )
     }
 }
+
+/// Names in a message: ten of them at most, and how many more there are.
+///
+/// ```
+/// assert_eq!(data::listed(["a", "b"]), r#""a", "b""#);
+/// assert!(data::listed((0..12).map(|i| i.to_string())).ends_with(r#""9" and 2 more"#));
+/// ```
+pub fn listed(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| format!("{:?}", name.as_ref())).collect();
+    match names.len() {
+        0 => "(none)".into(),
+        n if n > 10 => format!("{} and {} more", names[..10].join(", "), n - 10),
+        _ => names.join(", "),
+    }
+}

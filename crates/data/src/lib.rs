@@ -77,7 +77,7 @@ pub use dataset::{
     Batch, Example, MaskSpec, SamplerState, SamplingMode, WindowSampler, sequential_batches,
     sequential_windows, train_val_split, train_val_split_text,
 };
-pub use error::{DataError, UnknownCharacters};
+pub use error::{DataError, UnknownCharacters, listed};
 pub use new_file::NewFile;
 pub use read::read_text;
 pub use stop_words::StopWords;

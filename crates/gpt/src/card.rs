@@ -74,7 +74,7 @@ pub(crate) fn render(config: &GptConfig, card: &ModelCard) -> String {
     if !card.command.is_empty() {
         let _ = write!(text, "\nTrained by\n\n    {}\n", shell_line(&card.command));
     }
-    text.push_str("\nWrite with it: `newleaf sample --model THIS_DIRECTORY`\n");
+    text.push_str("\nSample from it: `newleaf sample --model THIS_DIRECTORY`\n");
     text
 }
 

@@ -96,7 +96,9 @@ fn params(entry: &Entry, set: &[String]) -> Result<Params, Failure> {
 
 fn write_text(args: &Args, entry: &Entry, params: &Params) -> Result<(), Failure> {
     let generator = (entry.build)(params)?; // before any file is touched
-    refuse_one_file_for_both(args)?;
+    if let (Some(out), Some(costs)) = (&args.out, &args.costs) {
+        Failure::if_one_file(out, costs)?;
+    }
     let mut out = match &args.out {
         Some(path) => Out::File(NewFile::create(path)?),
         None if args.json => Out::Nothing,
@@ -116,21 +118,6 @@ fn write_text(args: &Args, entry: &Entry, params: &Params) -> Result<(), Failure
     }
     eprintln!("{}", describe::summary(&report));
     Ok(())
-}
-
-/// Two files that are written at once under one name would be neither.
-fn refuse_one_file_for_both(args: &Args) -> Result<(), Failure> {
-    let place = |path: &PathBuf| {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        (folder.unwrap_or(Path::new(".")).canonicalize().ok(), path.file_name().map(|name| name.to_owned()))
-    };
-    match (&args.out, &args.costs) {
-        (Some(out), Some(costs)) if place(out) == place(costs) => Err(Failure::input(format!(
-            "--costs {} is also the file for the text: name another one",
-            costs.display()
-        ))),
-        _ => Ok(()),
-    }
 }
 
 fn generate(

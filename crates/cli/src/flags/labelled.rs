@@ -159,20 +159,11 @@ fn one_of_each(train: &mut Rows, others: [&mut Rows; 2]) {
         *part = rest;
     }
     if !moved.is_empty() {
-        let labels = named(moved.iter().map(|(_, label)| label.as_str()));
+        let labels = data::listed(moved.iter().map(|(_, label)| label));
         eprintln!(
             "note: the training part had no text of {labels}: the first text of each went there, out of the others"
         );
         train.extend(moved);
-    }
-}
-
-/// Labels in a message: five of them at most.
-fn named<'a>(labels: impl Iterator<Item = &'a str>) -> String {
-    let labels: Vec<String> = labels.map(|label| format!("{label:?}")).collect();
-    match labels.len() {
-        0..=5 => labels.join(", "),
-        n => format!("{} and {} more labels", labels[..5].join(", "), n - 5),
     }
 }
 

@@ -36,6 +36,7 @@ pub use logistic::LogisticRegression;
 pub use naive_bayes::NaiveBayes;
 
 use crate::DataError;
+use crate::error::listed;
 
 /// Texts with their labels, which are numbered in alphabetical order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,15 +49,6 @@ pub struct Labelled {
 /// The number of a label among sorted names.
 fn place(names: &[String], label: &str) -> Option<usize> {
     names.binary_search_by(|name| name.as_str().cmp(label)).ok()
-}
-
-/// Labels in a message, at most ten of them.
-fn listed<S: AsRef<str>>(names: &[S]) -> String {
-    let first: Vec<String> = names.iter().take(10).map(|name| format!("{:?}", name.as_ref())).collect();
-    match names.len() {
-        n if n > 10 => format!("{} and {} more", first.join(", "), n - 10),
-        _ => first.join(", "),
-    }
 }
 
 impl Labelled {

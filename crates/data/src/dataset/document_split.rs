@@ -11,8 +11,9 @@
 //!   n f +- sqrt(n f (1-f)).
 
 use crate::DataError;
+use crate::error::listed;
 use crate::new_file::{NewFile, remove_leftovers, sibling, unwritable};
-use crate::read::{Document, Layout};
+use crate::read::{Document, Layout, malformed};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -152,10 +153,10 @@ pub fn split_documents<E: From<DataError>>(
     let found: u64 = parts.iter().map(|(_, report)| report.documents).sum();
     if let Some((_, empty)) = parts.iter().find(|(_, report)| report.documents == 0) {
         return Err(E::from(malformed(
-            from,
+            &from.display().to_string(),
             "",
-            format!("{found} documents, none of which falls to {}", empty.part),
             "documents enough for every part",
+            format!("{found} documents, none of which falls to {}", empty.part),
             "take more documents, smaller ones (--format text, --format lines), or another --seed",
         )));
     }
@@ -177,10 +178,10 @@ fn group_of(document: &Document, field: &str, from: &Path) -> Result<String, Dat
         Some(Value::String(group)) => Ok(group.clone()),
         Some(value) => Ok(value.to_string()),
         None => Err(malformed(
-            from,
-            &format!("line {}", document.line),
-            format!("the fields {:?}", document.fields.keys().collect::<Vec<_>>()),
-            &format!("a field {field:?}"),
+            &from.display().to_string(),
+            format!("line {}", document.line),
+            format!("a field {field:?}"),
+            format!("the fields {}", listed(document.fields.keys())),
             "name one of them with --group",
         )),
     }
@@ -215,16 +216,6 @@ fn rendered(document: &Document, layout: &Layout, first: bool) -> String {
     }
 }
 
-fn malformed(what: &Path, place: &str, found: String, expected: &str, remedy: &str) -> DataError {
-    DataError::Malformed {
-        what: what.display().to_string(),
-        place: place.into(),
-        found,
-        expected: expected.into(),
-        remedy: remedy.into(),
-    }
-}
-
 /// The name of a part of a dataset: `train` of `poems.txt` is `train.txt`.
 fn part_name(part: &str, of: &Path) -> PathBuf {
     let mut name = PathBuf::from(part);
@@ -242,7 +233,13 @@ impl TemporaryDir {
         let is_empty = |dir: fs::ReadDir| dir.count() == 0;
         if out.exists() && !fs::read_dir(out).is_ok_and(is_empty) {
             let remedy = "name another one with --out, or remove this one";
-            return Err(malformed(out, "", "something is there already".into(), "a new directory", remedy));
+            return Err(malformed(
+                &out.display().to_string(),
+                "",
+                "a new directory",
+                "something is there already",
+                remedy,
+            ));
         }
         remove_leftovers(out);
         let path = sibling(out);

@@ -4,8 +4,9 @@ use super::blocks::Blocks;
 use super::malformed;
 use super::notes::Notes;
 use super::rows::Rows;
-use super::source::{Document, Options, Quotes, Refused, Source, Wanted, listed};
+use super::source::{Document, Options, Quotes, Refused, Source, Wanted};
 use crate::DataError;
+use crate::error::listed;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 
@@ -125,7 +126,7 @@ fn text_column(name: &str, header: &[String], options: &Options) -> Result<Optio
             name,
             "line 1",
             format!("a column {wanted:?}"),
-            format!("the columns {}", listed(header.iter().map(String::as_str))),
+            format!("the columns {}", listed(header)),
             "name the column with the text with --text-column",
         )),
         found => Ok(found),

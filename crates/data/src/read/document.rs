@@ -3,9 +3,10 @@
 use super::blocks::Blocks;
 use super::encoding::Detected;
 use super::notes::Notes;
-use super::source::{Document, Options, Refused, Source, listed};
+use super::source::{Document, Options, Refused, Source};
 use super::{csv, jsonl, malformed, open_file, plain};
 use crate::DataError;
+use crate::error::listed;
 use std::io::Read;
 use std::path::Path;
 

@@ -82,7 +82,7 @@ pub(crate) fn io_error(path: &Path, source: io::Error) -> DataError {
     }
 }
 
-fn malformed(
+pub(crate) fn malformed(
     what: &str,
     place: impl Into<String>,
     expected: impl Into<String>,

@@ -23,7 +23,7 @@ impl Notes {
     /// ```
     /// use data::read::Notes;
     /// assert!(Notes::default().sentences().is_empty());
-    /// assert!(Notes { surrogates: 2, ..Notes::default() }.sentences()[0].starts_with("2 halves of surrogate pairs"));
+    /// assert!(Notes { surrogates: 2, ..Notes::default() }.sentences()[0].ends_with("became U+FFFD: 2"));
     /// ```
     pub fn sentences(&self) -> Vec<String> {
         let first = self.first_skipped.as_deref().unwrap_or("");
@@ -31,7 +31,7 @@ impl Notes {
             (self.skipped, format!("{} left out (--skip-bad), the first: {first}", rows(self.skipped))),
             (
                 self.surrogates,
-                format!("{} halves of surrogate pairs (\\ud800 to \\udfff) became U+FFFD", self.surrogates),
+                format!("halves of surrogate pairs (\\ud800 to \\udfff) that became U+FFFD: {}", self.surrogates),
             ),
             (
                 self.lone_quotes,

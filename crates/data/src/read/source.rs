@@ -140,13 +140,3 @@ impl From<DataError> for Refused {
         Refused::File(error)
     }
 }
-
-/// Names in a message, at most ten of them.
-pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let names: Vec<String> = names.map(|name| format!("{name:?}")).collect();
-    match names.len() {
-        0 => "(none)".into(),
-        n if n > 10 => format!("{} and {} more", names[..10].join(", "), n - 10),
-        _ => names.join(", "),
-    }
-}

@@ -230,7 +230,7 @@ fn finish(
         if !unwritten.is_empty() {
             return Err(Failure::other(format!("stopped by a signal; {}\n  {how}", unwritten.join("\n  "))));
         }
-        eprintln!("stopped by a signal; {how}\nwrite with it: newleaf sample --model {path}");
+        eprintln!("stopped by a signal; {how}\nsample from it: newleaf sample --model {path}");
         return Ok(ExitCode::from(128 + number as u8));
     }
     if outcome.stopped == Stopped::NoImprovement {
