@@ -5,7 +5,7 @@ use crate::flags::reading::{ReadArgs, Reading};
 use crate::screen::failure::Failure;
 use data::DataError;
 use data::dataset::SplitRule;
-use data::read::{Document, Options, format_of};
+use data::read::{Document, Options, format_named, format_of};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -185,12 +185,10 @@ impl LabelledArgs {
     }
 }
 
-/// The formats that have a field for the label.
-const WITH_FIELDS: [&str; 3] = ["csv", "tsv", "jsonl"];
-
 /// Opens a file that has fields, and says what it is.
 pub(crate) fn open(path: &Path, options: &Options) -> Result<Reading, Failure> {
-    if !WITH_FIELDS.contains(&options.format.as_deref().unwrap_or(format_of(path).name)) {
+    let format = options.format.as_deref().map_or(Ok(format_of(path)), format_named)?;
+    if !format.has_fields {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
         let found = match &options.format {
             Some(format) => format!("--format {format}"),

@@ -18,6 +18,8 @@ pub struct Format {
     pub extensions: &'static [&'static str],
     /// What a document is in it.
     pub about: &'static str,
+    /// Its documents have columns or fields, one of which is the text.
+    pub has_fields: bool,
     open: Open,
 }
 
@@ -29,15 +31,35 @@ pub const FORMATS: &[Format] = &[
         name: "text",
         extensions: &["txt", "text", "md"],
         about: "documents between blank lines, or lines that are a mark",
+        has_fields: false,
         open: plain::Passages::open,
     },
-    Format { name: "lines", extensions: &[], about: "a document a line", open: plain::LineDocuments::open },
-    Format { name: "csv", extensions: &["csv"], about: "a document a row", open: csv::Csv::open },
-    Format { name: "tsv", extensions: &["tsv"], about: "a document a row", open: csv::Csv::open_tsv },
+    Format {
+        name: "lines",
+        extensions: &[],
+        about: "a document a line",
+        has_fields: false,
+        open: plain::LineDocuments::open,
+    },
+    Format {
+        name: "csv",
+        extensions: &["csv"],
+        about: "a document a row",
+        has_fields: true,
+        open: csv::Csv::open,
+    },
+    Format {
+        name: "tsv",
+        extensions: &["tsv"],
+        about: "a document a row",
+        has_fields: true,
+        open: csv::Csv::open_tsv,
+    },
     Format {
         name: "jsonl",
         extensions: &["jsonl", "ndjson", "json"],
         about: "a document a line",
+        has_fields: true,
         open: jsonl::Jsonl::open,
     },
     #[cfg(feature = "html")]
@@ -45,6 +67,7 @@ pub const FORMATS: &[Format] = &[
         name: "html",
         extensions: &["html", "htm", "xhtml"],
         about: "the page is a document",
+        has_fields: false,
         open: super::html::Page::open,
     },
 ];
@@ -123,11 +146,10 @@ impl Documents {
         options: &Options,
     ) -> Result<Self, DataError> {
         let format = match &options.format {
-            Some(asked) => find_format(asked)?,
+            Some(asked) => format_named(asked)?,
             None => usual,
         };
-        let has_fields = ["csv", "tsv", "jsonl"].contains(&format.name);
-        if let (false, Some(column)) = (has_fields, &options.text_column) {
+        if let (false, Some(column)) = (format.has_fields, &options.text_column) {
             let (expected, found) =
                 ("a format with columns or fields", format!("the format {}", format.name));
             let remedy = format!("leave out --text-column {column}, or name the --format: csv, tsv or jsonl");
@@ -199,7 +221,11 @@ impl Iterator for Documents {
     }
 }
 
-fn find_format(name: &str) -> Result<&'static Format, DataError> {
+/// The format of a name.
+///
+/// # Errors
+/// If there is none of that name.
+pub fn format_named(name: &str) -> Result<&'static Format, DataError> {
     FORMATS.iter().find(|format| format.name == name).ok_or_else(|| {
         let names = listed(FORMATS.iter().map(|format| format.name));
         malformed("--format", "", format!("one of {names}"), format!("{name:?}"), "name one of them")

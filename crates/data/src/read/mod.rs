@@ -28,7 +28,7 @@ mod text;
 mod text_reader;
 mod writer;
 
-pub use document::{Documents, FORMATS, Format, Layout, format_of};
+pub use document::{Documents, FORMATS, Format, Layout, format_named, format_of};
 pub use encoding::Detected;
 pub use notes::Notes;
 pub use plain::END_OF_DOCUMENT;
