@@ -9,10 +9,12 @@ pub use directory::{Format, Parts};
 pub(crate) use directory::{Loaded, TOKENIZER, write};
 
 use crate::files::CheckpointError;
-use crate::files::store::{MANIFEST, resolve};
+use crate::files::store::resolve;
 use directory::{CONFIG, Directory, WEIGHTS};
+use same_file::Handle;
 use serde_json::Value;
 use std::path::Path;
+use std::time::Duration;
 
 /// Declares the modules, [`FORMATS`], and each format by its name.
 macro_rules! formats {
@@ -43,19 +45,22 @@ pub fn format_named(name: &str) -> Option<&'static Format> {
 }
 
 /// How often a directory is read that is replaced meanwhile.
-const ATTEMPTS: usize = 20;
+const ATTEMPTS: u32 = 20;
 
 /// Reads a directory of any format: configuration, exactly its tensors, and the tokenizer. One that is being replaced, as the
 /// models of a run are while it goes on, is read again: its files would be those of two models.
 pub(crate) fn load(path: &Path) -> Result<Loaded, CheckpointError> {
-    let manifest = || std::fs::read(path.join(MANIFEST)).ok();
-    for _ in 1..ATTEMPTS {
-        let before = manifest();
+    // While a directory is open, no other can have its inode: one that was replaced twice, by an equal one in the end, is
+    // told from the first. None: it is not there, or stepped aside for its successor just now.
+    let directory = || Handle::from_path(path).ok();
+    for attempt in 1..ATTEMPTS {
+        let before = directory();
         let loaded = load_once(path);
-        let replaced = before != manifest() || (before.is_none() && resolve(path) != *path);
+        let replaced = before != directory() || (before.is_none() && resolve(path).exists());
         if loaded.is_ok() || !replaced {
             return loaded;
         }
+        std::thread::sleep(Duration::from_millis(attempt.into())); // whoever replaces it has more to do than to read it
     }
     load_once(path)
 }
