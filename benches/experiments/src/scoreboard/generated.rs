@@ -41,7 +41,7 @@ fn pairs(part: &Labelled, label_first: bool) -> Pairs {
 
 pub(super) const CONTROL: Claim = Claim {
     name: "control",
-    says: "Reviews written for a label have it, as often as those that they were learned from, less two points",
+    says: "Reviews generated for a label have that label as often as the training reviews, less two points",
     settings: || {
         format!(
             "generator `sentiment`, words as tokens; preset `shakespeare` with `{}`, from scratch (pretrained on reviews \
@@ -110,7 +110,7 @@ fn written(model: &Answering, count: usize, seed: u64) -> Result<Pairs> {
 
 pub(super) const LABEL_AS_TEXT: Claim = Claim {
     name: "label-as-text",
-    says: "A model that writes the label tells it as well as one with a layer for labels",
+    says: "A model that generates the label as text is as accurate as one with a classification layer",
     settings: || {
         format!(
             "as `sentiment`, with {LABELLED:?} reviews; the review as source and the label as target, {TELLING}; beside it \
@@ -161,7 +161,8 @@ fn label_as_text(setup: &Setup, case: &str) -> Result<Values> {
 
 pub(super) const MORE_EXAMPLES: Claim = Claim {
     name: "more-examples",
-    says: "With 16 labelled reviews of each kind, reviews that a model wrote for the labels help the classifier",
+    says: "With 16 labelled reviews per class, generated reviews as further training data improve the \
+           classifier",
     settings: || {
         format!(
             "as `prompt`, with the layer; the same base learns to write from the {K} of each label ({FEW}), {MORE} are drawn for \

@@ -12,7 +12,8 @@ use std::time::Instant;
 
 pub(super) const CLAIM: Claim = Claim {
     name: "peft",
-    says: "LoRA of 18,432 numbers comes within a point of training all of a model of 2.7 million at as many updates",
+    says: "LoRA with 18,432 parameters comes within a point of full fine-tuning of a 2.7M model at as \
+           many updates",
     settings,
     file: None,
     seeds: &[1],

@@ -143,7 +143,7 @@ fn save(model: &Model, path: &Path) -> Result<()> {
 pub struct Recipe {
     /// Whether each position sees what comes after it.
     pub both_sides: bool,
-    /// What tells the label.
+    /// What the classification layer reads.
     pub pool: Pool,
     /// Dropout before the last layer.
     pub dropout: f32,

@@ -8,7 +8,7 @@ use synth::sample;
 
 pub(super) const CLAIM: Claim = Claim {
     name: "translation",
-    says: "Of sentences that are new combinations of known words, 98 in 100 are translated without a mistake",
+    says: "98 of 100 sentences that are new combinations of known words are translated without a mistake",
     settings,
     file: None,
     seeds: &[1, 2, 3],

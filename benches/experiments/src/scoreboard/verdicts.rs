@@ -68,7 +68,7 @@ fn settings(k: usize) -> String {
 
 pub(super) const PRETRAINED: Claim = Claim {
     name: "pretrained",
-    says: "With 64 labels, a model that has read reviews is 10 points better than the same architecture from scratch",
+    says: "With 64 labels, a pretrained model is 10 points better than the same architecture from scratch",
     settings: || settings(32),
     file: None,
     seeds: &[1, 2, 3, 4, 5],
@@ -97,7 +97,8 @@ pub(super) const PRETRAINED: Claim = Claim {
 
 pub(super) const PROMPT: Claim = Claim {
     name: "prompt",
-    says: "With 16 labels of each kind, labels told by words of a pattern are 5 points better than by a new layer",
+    says: "With 16 labels per class, a prompt pattern with verbalizers is 5 points better than a new \
+           classification layer",
     settings: || format!("{}, or the words of the pattern with a tenth of the learning rate", settings(16)),
     file: None,
     seeds: &[13, 21, 42, 87, 100],

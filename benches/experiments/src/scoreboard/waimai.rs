@@ -9,8 +9,8 @@ use gpt::tune::Pool;
 
 pub(super) const CLAIM: Claim = Claim {
     name: "waimai",
-    says: "A small GPT that has read nothing but the 9,606 training reviews of meal deliveries, in Chinese, tells praise \
-           from complaint better than word counts",
+    says: "A small GPT, pretrained on nothing but the 9,606 training texts of a Chinese set of meal \
+           delivery reviews, classifies sentiment better than logistic regression",
     settings,
     file: Some("--waimai"),
     seeds: &[1, 2, 3],
