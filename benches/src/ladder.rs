@@ -169,9 +169,9 @@ pub fn provenance(load: Option<f64>) -> String {
     let Machine { cpu, simd, .. } = Machine::current();
     let load = match load {
         Some(load) if load > machine::QUIET => {
-            format!(", LOAD {load} BEFORE: other work ran here, the times are noise")
+            format!(", BESIDE OTHER WORK on {load} processors: the times are noise")
         }
-        Some(load) => format!(", load {load} before"),
+        Some(_) => ", nothing else running".to_string(),
         None => String::new(),
     };
     format!("{cpu}, {simd} kernels, commit {}, {}{load}", machine::commit(), &now_utc()[..10])

@@ -4,6 +4,8 @@ use crate::alternate::alone;
 use crate::samples;
 use std::fs::read_to_string;
 use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 use tensor::kernels::gemm::{Init, Mat, gemm};
 use tensor::kernels::matvec::matvec;
 use tensor::kernels::simd::Path;
@@ -39,17 +41,31 @@ pub fn describe() {
     let threads = rayon::current_num_threads();
     println!("{}, {threads} threads, {} kernels", processor(), Path::current());
     if let Some(load) = load().filter(|&load| load > QUIET) {
-        println!("The load is {load} already: other work runs here, and the times below are noise.");
+        println!("Other work takes {load} of the processors: the times below are noise.");
     }
 }
 
 /// Where [`load`] is above this, times are noise.
-pub const QUIET: f64 = 0.5;
+pub const QUIET: f64 = 0.2;
 
-/// How many threads wanted to compute in the last minute, on average, where Linux tells it.
+/// What Linux tells programs, whatever it counts by itself.
+const TICKS_A_SECOND: f64 = 100.0;
+
+/// How many processors other work takes: measured for half a second in which this process sleeps, where Linux tells it. (The
+/// load average would count the compiler that has just made this program.)
 #[must_use]
 pub fn load() -> Option<f64> {
-    read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
+    let busy = || {
+        let stat = read_to_string("/proc/stat").ok()?;
+        let ticks = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace();
+        let ticks: Option<Vec<f64>> = ticks.map(|x| x.parse().ok()).collect();
+        let [user, nice, system, _idle, _waiting, irq, softirq, steal] = *ticks?.get(..8)? else { return None };
+        Some(user + nice + system + irq + softirq + steal)
+    };
+    let (before, start) = (busy()?, Instant::now());
+    sleep(Duration::from_millis(500));
+    let load = (busy()? - before) / TICKS_A_SECOND / start.elapsed().as_secs_f64();
+    Some((10.0 * load).round() / 10.0)
 }
 
 /// The commit that is checked out, with `+` behind it if files have changed since; `unknown` without git.
@@ -79,7 +95,6 @@ pub fn peak_memory() -> Option<u64> {
 /// the time that other processes took.
 #[must_use]
 pub fn cpu_seconds() -> Option<f64> {
-    const TICKS_A_SECOND: f64 = 100.0; // what Linux tells programs, whatever it counts by itself
     let stat = read_to_string("/proc/self/stat").ok()?;
     // The second field, the program's name, may have spaces; the others are numbers. User and system are 14th and 15th.
     let (_, fields) = stat.rsplit_once(')')?;
