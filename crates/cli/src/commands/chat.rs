@@ -45,7 +45,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let session =
         Session::new((&model.gpt, &model.params), &model.tokenizer, args.max_new_tokens, sampler, rng);
     let mut session = session.map_err(|e| Failure::from(e).about(args.model.display()))?;
-    let message = |content: &String| Message { role: Role::System, content: content.clone() };
+    let known = |text: &str| {
+        let (text, unknown) = model::known_text(&model.tokenizer, text);
+        if unknown > 0 {
+            eprintln!(
+                "{unknown} of the characters of this message are not in the model's vocabulary: left out"
+            );
+        }
+        text
+    };
+    let message = |content: &String| Message { role: Role::System, content: known(content) };
     session.messages.extend(args.system.iter().map(message));
     session.check().map_err(|e| Failure::from(e).about("--system"))?;
     let terminal = std::io::stdin().is_terminal();
@@ -65,7 +74,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
             return Ok(ExitCode::SUCCESS);
         }
         // Shown as it comes, whole characters at a time.
-        match session.say(line, print_at_once).and_then(|_| print_at_once("\n")) {
+        match session.say(&known(line), print_at_once).and_then(|_| print_at_once("\n")) {
             // Somebody who types may try again.
             Err(failure) if terminal => _ = failure.report(),
             other => other?,

@@ -85,6 +85,22 @@ pub(crate) fn without_numbers(path: &Path) -> Failure {
     ))
 }
 
+/// A text without the characters that a character tokenizer does not know, and how many those were.
+pub(crate) fn known_text(tokenizer: &Tokenizer, text: &str) -> (String, usize) {
+    match tokenizer.encode_known(text) {
+        (_, 0) => (text.to_string(), 0),
+        (ids, unknown) => (tokenizer.decode(&ids).expect("ids of this tokenizer"), unknown),
+    }
+}
+
+/// Says on stderr what share of the characters of labelled texts, pairs or dialogues a model cannot read, if any.
+pub(crate) fn tell_unknown(unknown: usize, characters: usize) {
+    if unknown > 0 {
+        let share = 100.0 * unknown as f64 / characters.max(1) as f64;
+        eprintln!("{share:.2} % of the characters are not in the model's vocabulary and are left out");
+    }
+}
+
 /// [`encode_known`] of a text that is put into a pattern, or stands by itself.
 pub(crate) fn encode_text(tokenizer: &Tokenizer, pattern: Option<&Pattern>, text: &str) -> (Vec<u32>, usize) {
     match pattern {

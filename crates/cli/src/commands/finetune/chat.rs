@@ -5,6 +5,7 @@ use super::fitting::FitArgs;
 use crate::commands::print;
 use crate::flags::reading::{FileArgs, Reading};
 use crate::screen::failure::Failure;
+use crate::work::model::{known_text, tell_unknown};
 use data::Example;
 use data::chat::{ChatTemplate, Dialogue, EXPECTED};
 use data::dataset::{PARTS, SplitRule};
@@ -105,11 +106,12 @@ fn read(
     template: &ChatTemplate,
     seen: &mut HashSet<String>,
 ) -> Result<Vec<Said>, Failure> {
-    let max = completing.max_tokens();
+    let (max, tokenizer) = (completing.max_tokens(), &completing.model.tokenizer);
     let mut options = Options { wanted: Wanted::Fields, ..args.file.options(None)? };
     options.format.get_or_insert_with(|| "jsonl".into());
     let mut found = Vec::new();
     let [mut bad, mut not_text, mut again, mut unanswered, mut cut] = [0; 5];
+    let [mut unknown, mut characters] = [0; 2];
     for document in Reading::open(&[path.to_path_buf()], &options)? {
         let document = document?;
         let about =
@@ -122,12 +124,16 @@ fn read(
             }
             Err(found) => return Err(about(&format!("expected {EXPECTED}, found {found}"))),
         };
-        let Some(Dialogue { messages }) = dialogue else {
+        let Some(Dialogue { mut messages }) = dialogue else {
             not_text += 1;
             continue;
         };
-        let rendered =
-            template.render(&completing.model.tokenizer, &messages).map_err(|e| about(&e.to_string()))?;
+        for message in &mut messages {
+            characters += message.content.chars().count();
+            let (known, left_out) = known_text(tokenizer, &message.content);
+            (message.content, unknown) = (known, unknown + left_out);
+        }
+        let rendered = template.render(tokenizer, &messages).map_err(|e| about(&e.to_string()))?;
         let Some(example) = rendered.example(max) else {
             unanswered += 1;
             continue;
@@ -154,6 +160,7 @@ fn read(
             eprintln!("note: {}: {what}: {count}", path.display());
         }
     }
+    tell_unknown(unknown, characters);
     if found.is_empty() {
         let path = path.display();
         return Err(Failure::input(format!(

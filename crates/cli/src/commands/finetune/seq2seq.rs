@@ -155,10 +155,7 @@ fn examples(
         characters += source.chars().count() + target.chars().count();
         examples.extend(template.example(&source_ids, &target_ids, max));
     }
-    if unknown > 0 {
-        let share = 100.0 * unknown as f64 / characters.max(1) as f64;
-        eprintln!("{share:.2} % of the characters are not in the model's vocabulary and are left out");
-    }
+    model::tell_unknown(unknown, characters);
     let long = rows.len() - examples.len();
     if long > 0 {
         eprintln!("{long} pairs are longer than the model's context of {max} tokens and are left out");

@@ -158,10 +158,7 @@ impl<'a> Tuning<'a> {
         if k_shot.is_none() {
             args.fit.warn_of_few(counts[0], "texts");
         }
-        if unknown > 0 {
-            let share = 100.0 * unknown as f64 / characters.max(1) as f64;
-            eprintln!("{share:.2} % of the characters are not in the model's vocabulary and are left out");
-        }
+        model::tell_unknown(unknown, characters);
         let base_sha256 = fingerprint(&model.gpt.config, &model.params);
         Ok(Self {
             args,
