@@ -1,7 +1,8 @@
 //! `newleaf finetune` and `newleaf classify`: from a model and a table to labels, and what is refused.
 
-use crate::common::{Place, finetune, float, json, json_file, newleaf, reviews, stdout};
+use crate::common::{Place, contents, finetune, float, json, json_file, newleaf, reviews, stdout};
 use assert_cmd::Command;
+use std::fs;
 use std::path::Path;
 
 fn classify(place: &Place, model: &str, lines: &str) -> Command {
@@ -249,6 +250,41 @@ fn an_adapter_knows_its_base() {
         .assert()
         .success();
     place.refuses(&mut moved(&place.path("moved/last")), &["sha256", "trained on"]);
+}
+
+/// What could not be written afterwards is refused before anything is computed: other people's files, and what a run goes on
+/// from.
+#[test]
+fn outputs_are_looked_at_before_the_work() {
+    let place = reviews();
+    for out in ["foreign", "run/best", "run/checkpoints/step-1"] {
+        fs::create_dir_all(place.path(out)).unwrap();
+    }
+    for (name, text) in [("foreign/x", ""), ("file", ""), ("run/run.json", "{}")] {
+        place.write(name, text);
+    }
+    for (out, words) in [
+        ("foreign", "found \"x\" in it"),
+        ("file", "expected a directory"),
+        ("no/out", "cannot make this directory"),
+        ("run/best", "goes on from what is there"),
+        ("run/last", "goes on from what is there"),
+        ("run/checkpoints/step-1", "goes on from what is there"),
+        ("base/best", "the result would replace what it is made of"),
+        ("base", "found \"best\" in it"),
+    ] {
+        let before = contents(place.folder());
+        let output = finetune(&place, out, &[]).assert().code(2).get_output().clone();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(words) && !said.contains("epoch"), "{said}");
+        let mut export = newleaf();
+        export.args(["export", "--format", "newleaf", "--model"]).arg(place.path("base"));
+        place.refuses(export.arg("--out").arg(place.path(out)), &[words]);
+        assert!(before == contents(place.folder()));
+    }
+    let mut tokenizer = newleaf();
+    tokenizer.args(["tokenizer", "train", "--data", "absent", "--kind", "char", "--out"]);
+    place.refuses(tokenizer.arg(place.path("file")), &["file: expected a directory for a tokenizer"]);
 }
 
 #[test]

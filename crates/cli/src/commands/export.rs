@@ -3,6 +3,7 @@
 use super::print;
 use crate::screen::failure::Failure;
 use crate::work::model;
+use crate::work::output::check_directory;
 use gpt::ModelCard;
 use gpt::formats::{FORMATS, format_named};
 use std::path::PathBuf;
@@ -33,7 +34,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let model = model::load(&args.model)?;
-    Failure::if_same(&args.out, &model.path)?;
+    check_directory(&args.out, &[&model.path])?;
     let format = format_named(&args.format).expect("clap knows the names");
     let card = ModelCard { data: model.path.display().to_string(), ..ModelCard::default() };
     model.save(&args.out, format, &card)?;

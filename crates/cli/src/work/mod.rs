@@ -6,5 +6,6 @@ pub(crate) mod count_baseline;
 pub(crate) mod download;
 pub(crate) mod ending;
 pub(crate) mod model;
+pub(crate) mod output;
 pub(crate) mod planning;
 pub(crate) mod signals;

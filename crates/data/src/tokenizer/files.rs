@@ -51,6 +51,23 @@ impl Tokenizer {
         })
     }
 
+    /// Says before a long training what [`Tokenizer::save`] would refuse after it, and leaves nothing.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::save`], for what a directory is the reason of.
+    pub fn check_dir(dir: impl AsRef<Path>) -> Result<(), DataError> {
+        let dir = dir.as_ref();
+        if dir.join("model.safetensors").exists() {
+            let found = "a model, which belongs to its own tokenizer".into();
+            return Err(refused(dir, found, "name another directory"));
+        }
+        match (dir.exists(), dir.is_dir()) {
+            (true, false) => Err(refused(dir, "a file".into(), "name a directory")),
+            (true, true) => NewFile::check(dir.join(TOKENIZER)),
+            (false, _) => Ok(()),
+        }
+    }
+
     /// Writes `tokenizer.json` into a directory, which is made if it is not there. A file of that name
     /// is replaced, all or nothing.
     ///
@@ -59,22 +76,11 @@ impl Tokenizer {
     /// another tokenizer the weights would be worthless.
     pub fn save(&self, dir: impl AsRef<Path>) -> Result<PathBuf, DataError> {
         let dir = dir.as_ref();
-        let refuse = |found: String, remedy: &str| DataError::Malformed {
-            what: dir.display().to_string(),
-            place: String::new(),
-            found,
-            expected: "a directory for a tokenizer".into(),
-            remedy: remedy.into(),
-        };
-        if dir.join("model.safetensors").exists() {
-            return Err(refuse(
-                "a model, which belongs to its own tokenizer".into(),
-                "name another directory",
-            ));
-        }
+        Self::check_dir(dir)?;
         let json = self.to_json();
         if json.len() > MAX_BYTES {
-            return Err(refuse(format!("a vocabulary of {} bytes", json.len()), "use a smaller vocabulary"));
+            let found = format!("a vocabulary of {} bytes", json.len());
+            return Err(refused(dir, found, "use a smaller vocabulary"));
         }
         let path = dir.join(TOKENIZER);
         fs::create_dir_all(dir).map_err(|source| unwritable(&path, source))?;
@@ -229,4 +235,14 @@ fn in_dir(dir: &Path, mut error: DataError) -> DataError {
         *what = dir.join(&*what).display().to_string();
     }
     error
+}
+
+fn refused(dir: &Path, found: String, remedy: &str) -> DataError {
+    DataError::Malformed {
+        what: dir.display().to_string(),
+        place: String::new(),
+        found,
+        expected: "a directory for a tokenizer".into(),
+        remedy: remedy.into(),
+    }
 }

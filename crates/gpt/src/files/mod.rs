@@ -28,7 +28,7 @@ pub use store::Manifest;
 pub use tensors::{Tensor, Tensors, TensorsError};
 
 pub(crate) use error::io_error;
-pub(crate) use fs::{Disk, Fs, create_dirs, sibling, split_sibling, write_file};
+pub(crate) use fs::{Disk, Fs, create_dirs, split_sibling, write_file};
 
 #[cfg(test)]
 mod tests {

@@ -78,6 +78,24 @@ pub(crate) fn write_contents(
     written
 }
 
+/// Says before a long work what [`write_dir`] would refuse after it, and leaves nothing.
+///
+/// # Errors
+/// As [`write_dir`]; a directory that [`write_dir`] wrote may have got no other files since.
+pub fn check_dir(path: &Path) -> Result<(), CheckpointError> {
+    if exists(path) {
+        refuse_foreign(path, &[])?;
+    }
+    probe(path)
+}
+
+/// Makes a directory beside a path, and removes it again.
+pub(crate) fn probe(path: &Path) -> Result<(), CheckpointError> {
+    let probe = sibling(path, "tmp")?;
+    Disk.create_dir(&probe).map_err(|source| io_error("make this directory", path, source))?;
+    Disk.remove_dir(&probe).map_err(|source| io_error("remove", &probe, source))
+}
+
 fn check_names(path: &Path, files: &[(&str, &dyn Contents)]) -> Result<(), CheckpointError> {
     let mut names = BTreeSet::new();
     match files.iter().find(|(name, _)| !is_plain_name(name) || *name == MANIFEST || !names.insert(*name)) {

@@ -22,13 +22,15 @@ pub use samples::Sample;
 
 use crate::files::json;
 use crate::files::{
-    CheckpointError, Disk, Fs, create_dirs, io_error, sibling, split_sibling, store, write_file,
+    CheckpointError, Disk, Fs, create_dirs, io_error, split_sibling, store, write_file,
 };
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 const INFO: &str = "run.json";
+const BEST: &str = "best";
+const LAST: &str = "last";
 const LOCK: &str = "run.lock";
 const METRICS: &str = "metrics.jsonl";
 const SAMPLES: &str = "samples.txt";
@@ -94,9 +96,19 @@ impl RunDir {
             lock(path)?; // which may be another process's
         }
         let existing = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
-        let probe = sibling(&existing.join("run"), "tmp")?;
-        Disk.create_dir(&probe).map_err(|source| io_error("make this directory", path, source))?;
-        Ok(Disk.remove_dir(&probe).map_err(|source| io_error("remove", &probe, source))?)
+        Ok(store::probe(&existing.join("run"))?)
+    }
+
+    /// The run whose `best`, `last` or one of whose checkpoints a path is: not for others to replace.
+    #[must_use]
+    pub fn of(path: &Path) -> Option<PathBuf> {
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        let (parent, name) = (path.parent()?, path.file_name()?);
+        let run = match name == BEST || name == LAST {
+            true => parent,
+            false => parent.parent().filter(|_| parent.ends_with(CHECKPOINTS))?,
+        };
+        run.join(INFO).is_file().then(|| run.to_path_buf())
     }
 
     /// Goes on with a run, after putting right what a crash left behind.
@@ -127,13 +139,13 @@ impl RunDir {
     /// `best/`: the model with the lowest validation loss.
     #[must_use]
     pub fn best(&self) -> PathBuf {
-        self.path.join("best")
+        self.path.join(BEST)
     }
 
     /// `last/`: the model at the end.
     #[must_use]
     pub fn last(&self) -> PathBuf {
-        self.path.join("last")
+        self.path.join(LAST)
     }
 
     /// `checkpoints/`: what the run can go on from.
@@ -238,7 +250,7 @@ fn refuse_used(path: &Path) -> Result<(), RunDirError> {
         match name.as_str() {
             LOCK | INFO | CHECKPOINTS => {}
             METRICS | SAMPLES | REPORT if begun => {}
-            "best" | "last" if begun => {
+            BEST | LAST if begun => {
                 return Err(RunDirError::OnlyModel { path: path.to_path_buf(), found: name });
             }
             _ if is_unfinished(&name) => {}
@@ -253,7 +265,7 @@ fn refuse_used(path: &Path) -> Result<(), RunDirError> {
 fn is_unfinished(name: &str) -> bool {
     let earlier = || {
         let (of, pid) = name.rsplit_once(".tmp.")?;
-        let ours = [INFO, METRICS, SAMPLES, "best", "last"].contains(&of) || of.starts_with("step-");
+        let ours = [INFO, METRICS, SAMPLES, BEST, LAST].contains(&of) || of.starts_with("step-");
         (ours && pid.parse::<u32>().is_ok()).then_some(())
     };
     split_sibling(name).is_some_and(|(kind, ..)| kind == "tmp") || earlier().is_some()

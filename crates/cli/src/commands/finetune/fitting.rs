@@ -4,6 +4,7 @@ use crate::commands::command_line;
 use crate::screen::failure::Failure;
 use crate::screen::progress::update_bar;
 use crate::work::model::{self, Model};
+use crate::work::output::check_directory;
 use gpt::Gpt;
 use gpt::files::store;
 use gpt::machine::Machine;
@@ -164,7 +165,7 @@ impl FitArgs {
             )));
         }
         let model = model::load(&self.model)?;
-        Failure::if_same(&self.out, &model.path)?;
+        check_directory(&self.out, &[&model.path])?;
         Ok(model)
     }
 

@@ -3,6 +3,7 @@
 use crate::commands::print;
 use crate::screen::failure::Failure;
 use crate::work::model::{load, locate};
+use crate::work::output::check_directory;
 use gpt::peft::{load_adapter, save_merged};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,8 +37,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         Failure::input(format!("{}: its base is not known: name it with --model", args.adapter.display()))
     })?;
     let base = locate(&base)?;
-    Failure::if_same(&args.out, &base)?;
-    Failure::if_same(&args.out, &args.adapter)?;
+    check_directory(&args.out, &[&base, &args.adapter])?;
     let changed = save_merged(&args.out, &load(&base)?, &adapter)?;
     print(&format!("{}: {} in the weights, {changed} numbers changed\n", args.out.display(), adapter.method))
 }

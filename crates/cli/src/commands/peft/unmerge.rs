@@ -2,6 +2,7 @@
 
 use crate::commands::{command_line, print};
 use crate::screen::failure::Failure;
+use crate::work::output::check_directory;
 use gpt::ModelCard;
 use gpt::formats::NEWLEAF;
 use gpt::peft::load_unmerged;
@@ -25,7 +26,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let command = command_line()?;
-    Failure::if_same(&args.out, &args.model)?;
+    check_directory(&args.out, &[&args.model])?;
     let model = load_unmerged(&args.model)?;
     let card = ModelCard { command, ..ModelCard::default() };
     model.save(&args.out, &NEWLEAF, &card)?;

@@ -65,6 +65,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
             "--special: only {able} has special tokens; leave it out, or use --kind {able}"
         )));
     }
+    Tokenizer::check_dir(&args.out)?; // better said before the work than after
     let text = args.read.text(&args.data)?;
     let about = |failure: Failure| failure.about(args.data.display());
     let tokenizer = trained(kind, args, &text).map_err(about)?;
