@@ -51,6 +51,23 @@ fn a_full_standard_error_costs_no_work() {
     assert_eq!(without_stderr(&place, "plan --data text.txt --time 1s").status.code(), Some(2));
 }
 
+/// A file beyond `ulimit -f` is refused as by a full disk; the signal that comes with it ends nothing.
+#[test]
+fn a_limit_on_file_sizes_is_an_error_with_a_name() {
+    let place = reviews();
+    let newleaf = assert_cmd::cargo::cargo_bin("newleaf");
+    let line = format!(
+        "ulimit -f 1; exec {} tokenizer train --kind bpe --data text.txt --out tok",
+        newleaf.display()
+    );
+    let mut command = Command::new("sh");
+    fails(
+        command.args(["-c", &line]).current_dir(place.folder()),
+        1,
+        &["tok/", "File too large", "ulimit -f"],
+    );
+}
+
 /// The command succeeds, or is refused by the name of its argument before anything is written.
 fn works_or_is_refused(place: &Place, command: &mut Command) {
     let before = contents(place.folder());

@@ -189,6 +189,7 @@ pub enum DataError {
 fn remedy_for_writing(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::NotFound => "make its directory, or name a file in an existing directory",
+        io::ErrorKind::FileTooLarge => "raise the limit on file sizes (ulimit -f)",
         _ => "check the permissions (ls -ld) and the space on the disk",
     }
 }

@@ -83,7 +83,7 @@ pub(crate) fn propose(
     // What the process has now: what reading and counting took beside it is free again. What is available, is so beside it.
     let used = Machine::resident_bytes().unwrap_or(PROGRAM_BYTES);
     let bytes = match budget.bytes {
-        Some(all) => all.saturating_sub(used),
+        Some(all) => all.saturating_sub(used) / 10 * 9, // what is calculated is within a tenth of what is taken
         None => Machine::available_bytes().unwrap_or(u64::MAX),
     };
     let resources = Resources {

@@ -1,4 +1,5 @@
-//! Ctrl-C, SIGTERM and SIGHUP (the terminal was closed): the first asks for a clean end, a second ends at once.
+//! Ctrl-C, SIGTERM and SIGHUP (the terminal was closed): the first asks for a clean end, a second ends at once. A file that
+//! grows beyond `ulimit -f` is a disk that is full.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -31,6 +32,19 @@ fn ignores_hangup() -> bool {
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
     ignored & 1 << (signal_hook::consts::SIGHUP - 1) != 0
+}
+
+/// What is written beyond `ulimit -f` is an error of that write, "File too large", and no end without a word.
+#[cfg(unix)]
+pub(crate) fn refuse_large_files() -> std::io::Result<()> {
+    let unread = Arc::new(std::sync::atomic::AtomicBool::new(false)); // the write itself says it
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, unread).map(drop)
+}
+
+/// Elsewhere there is no such limit.
+#[cfg(not(unix))]
+pub(crate) fn refuse_large_files() -> std::io::Result<()> {
+    Ok(())
 }
 
 /// Elsewhere Ctrl-C ends the program at once; the last checkpoint is there to resume from.
