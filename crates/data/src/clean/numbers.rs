@@ -14,6 +14,12 @@ pub(super) struct Number {
     places: Vec<Range<usize>>,
 }
 
+/// The most groups that `choose` of [`mask`] looks at to decide about one.
+pub(super) const LOOKED_AT: usize = 6;
+
+/// From so many groups on, a number is read in pieces: a whole file may be one list.
+const MANY: usize = 64;
+
 /// Replaces in each number the groups that `choose` answers: ranges in ascending order, without overlap.
 /// Answers whether there were any.
 pub(super) fn mask(text: &mut String, label: &str, choose: impl Fn(&Number) -> Vec<Range<usize>>) -> bool {
@@ -28,11 +34,18 @@ pub(super) fn mask(text: &mut String, label: &str, choose: impl Fn(&Number) -> V
             number.groups.remove(0);
             number.places.remove(0);
         }
-        for groups in choose(&number) {
+        // A list of many numbers is looked at in pieces, each from where the one before ended.
+        let cut = number.groups.len() >= MANY;
+        let last = if cut { number.groups.len() - LOOKED_AT } else { usize::MAX };
+        if cut {
+            at = number.places[last].start;
+        }
+        for groups in choose(&number).into_iter().take_while(|groups| groups.start < last) {
             let opening = if groups.start == 0 { opening(before) } else { 0 };
             out.push_str(&text[copied..number.places[groups.start].start - opening]);
             out.push_str(label);
             copied = number.places[groups.end - 1].end;
+            at = at.max(copied);
         }
     }
     if copied == 0 {
@@ -62,7 +75,8 @@ impl Number {
                 return end + 9;
             }
             let separator = separator(&text[end..]);
-            if separator == 0 || !text[end + separator..].starts_with(is_digit) {
+            let goes_on = separator > 0 && text[end + separator..].starts_with(is_digit);
+            if !goes_on || self.groups.len() > MANY {
                 return end;
             }
             at = end + separator;

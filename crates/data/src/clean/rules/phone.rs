@@ -32,7 +32,7 @@ fn find_all(groups: &[String], plus: bool) -> Vec<Range<usize>> {
     let mut start = 0;
     while start < groups.len() {
         // At most six groups: +49 30 12 34 56 78.
-        let longest = groups.len().min(start + 6);
+        let longest = groups.len().min(start + numbers::LOOKED_AT);
         let is_number = |end: &usize| {
             let run = &groups[start..*end];
             let digits: usize = run.iter().map(String::len).sum();

@@ -157,6 +157,20 @@ fn phone() {
     );
 }
 
+/// A number is found wherever it stands in a list that is read in pieces, and once.
+#[test]
+fn a_number_in_a_long_list() {
+    for at in 0..200 {
+        let list = |n: usize| "7 ".repeat(n);
+        for (rule, number, label) in
+            [("mask-phone", "138 0013 8000", "[PHONE]"), ("mask-number", "4111 1111 1111 1111", "[NUMBER]")]
+        {
+            let with = |what: &str| format!("n. {}{what} {}", list(at), list(200 - at));
+            check(rule, &[(with(number).as_str(), with(label).as_str())]);
+        }
+    }
+}
+
 #[test]
 fn long_numbers() {
     check(
