@@ -214,7 +214,8 @@ fn models_that_are_damaged() {
     newleaf().args(["sample", "--max-new-tokens=5", "--model"]).arg(&run).assert().success();
 }
 
-/// A model whose weights are in another kind of file says how to get them into this one.
+/// A model whose weights are in another kind of file says how to get them into this one (aprender 357,
+/// LLaVA-JP 1).
 #[test]
 fn models_with_weights_of_another_kind() {
     let place = place();

@@ -56,7 +56,7 @@ fn training_from_tokens_is_training_from_text() {
     refuses(&place, "train --resume --out run2", &["a.bin", "another text"]);
 }
 
-/// What is no plain text is trained on as it stands, and said; ids without a header are no text at all.
+/// What is no plain text is trained on as it stands, and said (ru-gpts 30); ids without a header are no text at all.
 #[test]
 fn a_text_that_is_none() {
     let place = Place::new();
@@ -73,7 +73,8 @@ fn a_text_that_is_none() {
     refuses(&place, "train --data train.bin --out run", &["train.bin", "newleaf data pack --raw u16"]);
 }
 
-/// Words that a tokenizer does not know are told of before the training, and never written.
+/// Words that a tokenizer does not know are told of before the training, and never written (GPT2-Chinese
+/// 36).
 #[test]
 fn unknown_words_are_told_and_not_written() {
     let place = Place::new();
@@ -91,7 +92,8 @@ fn unknown_words_are_told_and_not_written() {
     assert!(!text.contains("<unk>"), "{text}");
 }
 
-/// A model that was trained on documents ends one, and goes on only where it is asked to.
+/// A model that was trained on documents ends one, and goes on only where it is asked to (gpt-2 35,
+/// gpt-2-simple 70).
 #[test]
 fn a_sample_ends_with_its_document() {
     let place = Place::new();

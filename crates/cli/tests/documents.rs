@@ -71,7 +71,7 @@ fn packing_counts_what_it_encodes() {
     );
 }
 
-/// A label with one text is in the training part (scikit-learn's "least populated class").
+/// A label with one text is in the training part (scikit-learn's "least populated class"; datasets 5532).
 #[test]
 fn rare_labels_are_learnt() {
     let place = Place::new();

@@ -31,6 +31,9 @@ fn from_a_table_to_labels() {
         // Labels of lines, whether or not all characters are known, and of none.
         let lines = "the soup was good today\nthe soup was bad today\n雪\n\n";
         let answers = stdout(&mut classify(&place, out, lines));
+        let long = classify(&place, out, &"the soup was bad today ".repeat(9)).output().unwrap(); // transformers 1666
+        let said = String::from_utf8(long.stderr).unwrap();
+        assert!(said.contains("1 texts are longer than the model's context"), "{said}");
         assert!(answers.ends_with("\n\n"), "an empty line for an empty line: {answers:?}");
         let answers: Vec<(&str, f64)> = answers
             .lines()
@@ -392,13 +395,22 @@ fn characters_of_no_vocabulary_are_left_out() {
         let said = "a pie ".repeat(1 + i);
         format!("{{\"instruction\":\"{said}\u{1f370}\",\"output\":\"a cake\"}}\n")
     };
-    place.write("talks.jsonl", (0..20).map(line).collect::<String>());
+    // A dialogue with a tool, one without an answer, one that was there before: each left out, and counted, too.
+    let tool = r#"{"messages":[{"role":"assistant","content":null,"tool_calls":[]}]}"#;
+    let unanswered = r#"{"messages":[{"role":"user","content":"a pie"}]}"#;
+    let lines = (0..20).map(line).collect::<String>();
+    place.write("talks.jsonl", lines + tool + "\n" + unanswered + "\n" + &line(3));
     let output = teach(&place, "base", "out", &["--epochs", "1"]).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(
-        output.status.success() && said.contains("% of the characters are not in the model's vocabulary"),
-        "{said}"
-    );
+    assert!(output.status.success(), "{said}");
+    for words in [
+        "% of the characters are not in the model's vocabulary",
+        "calls of tools or pictures, left out: only text is learned: 1",
+        "says nothing in the last",
+        "dialogues that were there before, left out: 1",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
 }
 
 #[test]

@@ -57,6 +57,7 @@ fn info(place: &Place, run: &str) -> Value {
     json_file(&place.path(run).join("run.json"))
 }
 
+/// A training goes on on another text (aitextgen 20, gpt-2-simple 194, torch-rnn 37).
 #[test]
 fn a_training_goes_on_from_a_model_with_a_new_text() {
     let place = place();
@@ -251,7 +252,7 @@ fn flags_of_the_run_may_be_repeated() {
 }
 
 /// The first update makes numbers with which nothing can be computed: each message says what there is, and how to begin
-/// again, and that works.
+/// again, and that works (nanoGPT 136).
 #[test]
 fn a_training_that_diverges_at_once_is_begun_again() {
     let place = place();

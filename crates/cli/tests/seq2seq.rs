@@ -172,7 +172,7 @@ fn mistakes_are_explained() {
     let mut command = newleaf();
     command.args(["augment", "--in", "x.txt", "--out", "y.txt", "--there"]).arg(place.path("fr"));
     place.refuses(&mut command, &["--back"]);
-    // Line n of the answer belongs to line n of the text.
+    // Line n of the answer belongs to line n of the text (sockeye 477).
     let lines = |input: &str, more: &[&str]| -> Vec<String> {
         let output = translate(&place, "fr", input, more).assert().success().get_output().clone();
         String::from_utf8(output.stdout).unwrap().lines().map(String::from).collect()

@@ -124,6 +124,7 @@ mod tests {
         Ok(Dialogue::from_fields(&fields)?.map(said))
     }
 
+    /// axolotl 752, llm_finetuning 5.
     #[test]
     fn every_form_gives_the_same_dialogue() {
         let expected = vec![(Role::User, "Hi?".to_string()), (Role::Assistant, "Oh.".to_string())];
@@ -140,6 +141,7 @@ mod tests {
         assert_eq!(with_input[0].1, "Add.\n\n1 1");
     }
 
+    /// lmstudio-bug-tracker 261.
     #[test]
     fn what_is_not_all_text_is_none_and_the_rest_is_named() {
         for line in [

@@ -121,7 +121,8 @@ fn what_others_write_is_read() {
     assert_eq!((odd.len(), odd.index("\u{85}")), (3, Some(1)));
 }
 
-/// The numbers are the last fields: GloVe's largest file has words such as ". . ." and "at name@domain.com".
+/// The numbers are the last fields: GloVe's largest file has words such as ". . ." and "at name@domain.com"
+/// (GloVe 150).
 #[test]
 fn words_with_spaces() {
     let dir = tempfile::tempdir().unwrap();

@@ -61,7 +61,8 @@ fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> {
     bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b))
 }
 
-/// Weights of 16 bits are those numbers as f32, to the bit, and it is said that they were widened.
+/// Weights of 16 bits are those numbers as f32, to the bit, and it is said that they were widened (rust-bert
+/// 392).
 #[test]
 fn weights_of_16_bits_are_widened() {
     let bf16 = |x: f32| (x.to_bits() >> 16) as u16;
@@ -102,7 +103,7 @@ fn weights_of_16_bits_are_widened() {
     assert!(Model::load(folder.path()).unwrap_err().to_string().contains("has the value inf"));
 }
 
-/// A classifier of transformers is a language model without its head.
+/// A classifier of transformers is a language model without its head (autotrain-advanced 302).
 #[test]
 fn the_head_of_a_classifier_is_left_out() {
     let whole = Model::load(copied("tied").path()).unwrap();
@@ -132,7 +133,7 @@ fn the_head_of_a_classifier_is_left_out() {
     assert!(error.contains("more.weight [1] is not expected"), "{error}");
 }
 
-/// The vectors of tokens that the tokenizer lacks: those of a model padded to a multiple of 16, made as large as makes them
+/// The vectors of tokens that the tokenizer lacks (gpt-j-6b 3, nanoGPT 121): those of a model padded to a multiple of 16, made as large as makes them
 /// the likeliest of all.
 fn padded() -> Model {
     let folder = copied("tied");
@@ -243,6 +244,7 @@ fn a_tokenizer_of_another_family_is_named() {
     assert!(!error.contains("copy") && !error.contains("saved with"), "{error}");
 }
 
+/// peft 2422.
 #[test]
 fn adapters_of_other_tasks_are_refused_by_name() {
     let refusal = |change: &dyn Fn(&mut Value)| {

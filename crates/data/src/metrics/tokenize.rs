@@ -197,7 +197,7 @@ mod tests {
         );
     }
 
-    /// Letters of any script make words, with their marks; composed or not, they are the same.
+    /// Letters of any script make words, with their marks; composed or not, they are the same (evaluate 256).
     #[test]
     fn rouge_has_words_of_every_script() {
         for (text, words) in [

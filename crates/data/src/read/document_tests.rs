@@ -70,7 +70,7 @@ fn csv() {
     check(b"a;b\n1;x,y\n", &options, &[(2, "x,y")]);
 }
 
-/// What Excel writes where the comma is a decimal one.
+/// What Excel writes where the comma is a decimal one (ai-inspector 15, mr-data-converter 52).
 #[test]
 fn csv_with_another_delimiter() {
     let text = b"sep=;\r\ntext;label\r\na, b;good\r\n";
