@@ -3,7 +3,7 @@
 use super::print;
 use crate::flags::labelled::{Answers, LabelledArgs, Rows};
 use crate::screen::failure::Failure;
-use data::baseline::{Classifier, Labelled, LogisticRegression, Majority, NaiveBayes};
+use data::baseline::{Classifier, Labelled, LogisticRegression, MIN_DOCUMENTS, Majority, NaiveBayes};
 use data::metrics::LabelScores;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -32,11 +32,6 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// Words that fewer texts have are not counted.
-const MIN_DOCUMENTS: usize = 2;
-/// The strengths C of the logistic regression that the validation part chooses among.
-const STRENGTHS: [f64; 3] = [1.0, 4.0, 16.0];
-
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let parts = args.labelled.parts(Answers::Labels)?;
     let names = Labelled::new(parts.train.clone())?.names().to_vec();
@@ -63,9 +58,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     result["naive_bayes"] = scored(begin, &bayes, &test);
     result["naive_bayes"]["features"] = bayes.features().into();
     let begin = Instant::now();
-    let (c, regression) = chosen(&train, &validation, n);
+    let (c, regression) = LogisticRegression::choose(&train, &validation, n);
     result["logistic_regression"] = scored(begin, &regression, &test);
-    result["logistic_regression"]["features"] = regression.features().into();
+    result["logistic_regression"]["features"] = regression.features().len().into();
     result["logistic_regression"]["c"] = c.into();
     let text = if args.json { result.to_string() } else { table(&result) };
     print(&text)
@@ -77,16 +72,6 @@ fn scored(begin: Instant, classifier: &impl Classifier, test: &Labelled) -> Valu
     let mut value = serde_json::to_value(scores).unwrap_or_default(); // three numbers: it cannot fail
     value["seconds"] = begin.elapsed().as_secs_f64().into();
     value
-}
-
-/// The logistic regression whose strength suits the validation part best; of equals, the weakest.
-fn chosen(train: &Labelled, validation: &Labelled, n: usize) -> (f64, LogisticRegression) {
-    let fitted = STRENGTHS.map(|c| (c, LogisticRegression::fit(train, n, MIN_DOCUMENTS, c)));
-    let accuracy = |model: &LogisticRegression| LabelScores::of(model, validation).accuracy;
-    let better = |best: (f64, LogisticRegression), next: (f64, LogisticRegression)| {
-        if accuracy(&next.1) > accuracy(&best.1) { next } else { best }
-    };
-    fitted.into_iter().reduce(better).expect("there are strengths")
 }
 
 /// The result for a person.

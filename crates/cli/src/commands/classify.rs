@@ -1,12 +1,12 @@
 //! `newleaf classify`: the labels of texts, by a fine-tuned model.
 
-use crate::flags::answering::LeftOut;
+use crate::flags::answering::{LeftOut, lines_of_stdin};
 use crate::screen::failure::Failure;
 use crate::work::model;
 use data::baseline::likeliest;
 use gpt::tune::{SavedClassifier, Target, load_classifier};
 use serde_json::json;
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -37,17 +37,8 @@ const LINES: usize = 256;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let saved = load_classifier(&args.model, args.base.as_deref())?;
-    let (stdin, mut out) = (std::io::stdin().lock(), std::io::stdout().lock());
-    let together = if stdin.is_terminal() { 1 } else { LINES };
-    let (mut lines, mut left_out) = (Vec::new(), LeftOut::default());
-    for line in stdin.lines() {
-        lines
-            .push(line.map_err(|e| Failure::input(format!("standard input: {e}: expected lines of UTF-8")))?);
-        if lines.len() == together {
-            answer(args, &saved, &std::mem::take(&mut lines), &mut left_out, &mut out)?;
-        }
-    }
-    answer(args, &saved, &lines, &mut left_out, &mut out)?;
+    let (mut out, mut left_out) = (std::io::stdout().lock(), LeftOut::default());
+    lines_of_stdin(LINES, |lines| answer(args, &saved, lines, &mut left_out, &mut out))?;
     left_out.tell();
     Ok(ExitCode::SUCCESS)
 }
@@ -63,14 +54,18 @@ fn answer(
     let most = saved.classifier.max_tokens(&saved.params);
     let mut ids = |line: &String| {
         let (ids, unknown) = model::encode_text(&saved.tokenizer, pattern, line);
-        left_out.count(ids.len() > most, unknown);
+        left_out.count(ids.len() > most, unknown, line.chars().count());
         ids
     };
     let texts: Vec<Vec<u32>> = lines.iter().filter(|line| !line.trim().is_empty()).map(&mut ids).collect();
     let told: Vec<String> =
         match &saved.classifier.config.target {
             Target::Label { names } => {
-                let p = saved.classifier.probabilities(&saved.params, &texts);
+                let mut p = saved.classifier.probabilities(&saved.params, &texts);
+                if let Some(wide) = &saved.wide {
+                    let lines = lines.iter().filter(|line| !line.trim().is_empty());
+                    p = p.iter().zip(lines).map(|(p, line)| wide.probabilities(p, line)).collect();
+                }
                 p.iter().map(|p| label(args, names, p)).collect()
             }
             _ => {

@@ -4,6 +4,7 @@ use super::print;
 use crate::screen::failure::Failure;
 use crate::work::model;
 use data::Tokenizer;
+use gpt::config::GptConfig;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use tensor::kernels::simd::Path as Simd;
@@ -36,7 +37,7 @@ pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
         facts["model"] = json!({
             "path": model.path.display().to_string(),
             "parameters": model.params.count(),
-            "config": model.gpt.config,
+            "config": values(&model.gpt.config),
             "tokenizer": { "kind": model.tokenizer.kind(), "vocab_size": model.tokenizer.vocab_size() },
         });
         if let Tokenizer::Char(tokenizer) = &model.tokenizer {
@@ -45,6 +46,12 @@ pub(crate) fn run(args: &Args) -> Result<std::process::ExitCode, Failure> {
     }
     let text = if args.json { facts.to_string() } else { lines(&facts, "") };
     print(&text)
+}
+
+/// The settings as they are written: 0.1, and not the nearest number of 64 bits to that of 32.
+fn values(config: &GptConfig) -> Value {
+    let value = |text: String| serde_json::from_str(&text).unwrap_or(Value::String(text));
+    config.values().into_iter().map(|(name, text)| (name.to_string(), value(text))).collect()
 }
 
 /// A JSON object as indented lines.

@@ -73,6 +73,7 @@ fn described(path: &Path) -> Value {
     };
     let (updates, best) = progress(&path.join("metrics.jsonl"));
     let outcome = info.outcome.as_ref();
+    let best = best.filter(|_| path.join("best").exists()); // else it is the loss of random weights
     json!({
         "path": name, "text": info.data.path, "started": info.started,
         "parameters": parameters(&info), "updates": updates, "max_iters": info.config.train.max_iters,

@@ -18,8 +18,8 @@ A line a document. Three quarters of the model's context are for the document: o
 /// What `newleaf summarize` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The documents
-    #[arg(value_name = "FILE", required = true)]
+    /// The documents; - or nothing for standard input
+    #[arg(value_name = "FILE", default_value = "-")]
     files: Vec<PathBuf>,
     #[command(flatten)]
     read: ReadArgs,

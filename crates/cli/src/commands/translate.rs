@@ -1,9 +1,9 @@
 //! `newleaf translate`: a line of text for each line.
 
-use crate::flags::answering::{AnswerArgs, Answerer, LeftOut};
+use crate::flags::answering::{AnswerArgs, Answerer, LeftOut, lines_of_stdin};
 use crate::screen::failure::Failure;
 use serde_json::json;
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 pub(crate) const ABOUT: &str = "Translate lines, by a model of finetune seq2seq
@@ -31,18 +31,11 @@ const LINES: usize = 16;
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let model = args.answers.load()?;
     let mut answerer = args.answers.answerer(&model)?;
-    let together = if std::io::stdin().is_terminal() { 1 } else { LINES };
-    let mut lines = Vec::new();
     let mut left_out = LeftOut::default();
-    for line in std::io::stdin().lock().lines() {
-        let line =
-            line.map_err(|e| Failure::input(format!("standard input: {e}: expected lines of UTF-8")))?;
-        lines.push(line.trim().to_string());
-        if lines.len() == together {
-            write(args, &mut answerer, &std::mem::take(&mut lines), &mut left_out)?;
-        }
-    }
-    write(args, &mut answerer, &lines, &mut left_out)?;
+    lines_of_stdin(LINES, |lines| {
+        let lines: Vec<String> = lines.iter().map(|line| line.trim().to_string()).collect();
+        write(args, &mut answerer, &lines, &mut left_out)
+    })?;
     left_out.tell();
     Ok(ExitCode::SUCCESS)
 }

@@ -11,6 +11,7 @@ use gpt::generate::{Beam, Sampler, Temperature};
 use gpt::tune::{self, Room};
 use random::{Rng, Stream};
 use rayon::prelude::*;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use tensor::Params;
 
@@ -98,6 +99,8 @@ pub(crate) struct Answer {
     pub(crate) cut: bool,
     /// Characters that the tokenizer does not know.
     pub(crate) unknown: usize,
+    /// Characters of the source.
+    source: usize,
 }
 
 impl Answer {
@@ -138,6 +141,7 @@ impl<'m> Answerer<'m> {
     }
 
     fn answer(&self, source: &str, seed: u64) -> Result<Answer, DataError> {
+        let characters = source.chars().count();
         let (source, unknown) = model::encode_known(self.tokenizer, source);
         let ids = match &self.how {
             How::Beam(beam) => self.tokens.best(&source, beam),
@@ -145,7 +149,12 @@ impl<'m> Answerer<'m> {
                 self.tokens.draw(&source, sampler.clone(), Rng::new(seed, Stream::Sampling))
             }
         };
-        Ok(Answer { text: self.tokenizer.decode(&ids)?, cut: self.tokens.cuts(&source), unknown })
+        Ok(Answer {
+            text: self.tokenizer.decode(&ids)?,
+            cut: self.tokens.cuts(&source),
+            unknown,
+            source: characters,
+        })
     }
 }
 
@@ -155,22 +164,47 @@ impl Translate for Answerer<'_> {
     }
 }
 
+/// Gives the lines of standard input to `answer`, so many at a time; to somebody who types, each at once.
+pub(crate) fn lines_of_stdin(
+    together: usize,
+    mut answer: impl FnMut(&[String]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let stdin = std::io::stdin();
+    let terminal = stdin.is_terminal();
+    if terminal {
+        eprintln!("type a line; Ctrl-D ends");
+    }
+    let together = if terminal { 1 } else { together };
+    let mut lines = Vec::new();
+    for line in stdin.lines() {
+        lines
+            .push(line.map_err(|e| Failure::input(format!("standard input: {e}: expected lines of UTF-8")))?);
+        if lines.len() == together {
+            answer(&lines)?;
+            lines.clear();
+        }
+    }
+    answer(&lines)
+}
+
 /// What was not read of all sources.
 #[derive(Default)]
 pub(crate) struct LeftOut {
     cut: usize,
     unknown: usize,
+    unreadable: usize,
 }
 
 impl LeftOut {
     pub(crate) fn add(&mut self, answer: &Answer) {
-        self.count(answer.cut, answer.unknown);
+        self.count(answer.cut, answer.unknown, answer.source);
     }
 
     /// One text more: whether only its beginning was read, and how many of its characters were not.
-    pub(crate) fn count(&mut self, cut: bool, unknown: usize) {
+    pub(crate) fn count(&mut self, cut: bool, unknown: usize, of: usize) {
         self.cut += usize::from(cut);
         self.unknown += unknown;
+        self.unreadable += usize::from(unknown == of);
     }
 
     /// Says so on stderr, if there is anything to say.
@@ -183,6 +217,12 @@ impl LeftOut {
         }
         if self.unknown > 0 {
             eprintln!("{} characters are not in the model's vocabulary and were left out", self.unknown);
+        }
+        if self.unreadable > 0 {
+            eprintln!(
+                "warning: {} texts have no character of the model's vocabulary: what it says of them is no answer",
+                self.unreadable
+            );
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::screen::failure::Failure;
 use crate::screen::progress::Progress;
 use clap::{Arg, ArgMatches, Command};
 use data::{DataError, Tokenizer};
-use gpt::generate::{Generator, Never, RULES, RuleKind, Sampler, Temperature};
+use gpt::generate::{Generator, Never, RULES, RuleKind, Sampler};
 use gpt::train::{Evaluation, Observer, StepReport, TrainError};
 use gpt::{Gpt, first_prompt, never_generated};
 use random::{Rng, Stream};
@@ -70,6 +70,12 @@ impl SamplerArgs {
     }
 }
 
+/// Every rule as it is without its flag: for what commands write along the way.
+pub(crate) fn usual_sampler() -> Sampler {
+    let defaults = RULES.iter().filter_map(|rule| Some((rule.name, rule.default?)));
+    Sampler::parse(defaults).expect("defaults are values")
+}
+
 /// Tokens of a text that is written along the way.
 const SHORT: usize = 200;
 
@@ -97,7 +103,7 @@ impl<'a> SampleWriter<'a> {
     pub(crate) fn write(&self, model: &Gpt, params: &Params, length: usize) -> Result<String, DataError> {
         let rng = Rng::new(self.seed, Stream::Sampling);
         let never = Never(never_generated(&model.config, self.tokenizer));
-        let sampler = Sampler::default().with(Temperature(0.8)).with(never);
+        let sampler = usual_sampler().with(never);
         let writer = Generator::new(model, params, &self.start, sampler, rng);
         self.tokenizer.decode(&writer.take(length).collect::<Vec<u32>>())
     }

@@ -19,7 +19,7 @@ pub(crate) fn update_bar(updates: Option<u64>) -> ProgressBar {
     let terminal = std::io::stderr().is_terminal();
     let target = if terminal { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(updates, target);
-    let style = "{bar:24} {pos}/{len} {msg} | {elapsed} elapsed, {eta} left";
+    let style = "{wide_bar} {pos}/{len} {msg} | {elapsed}, {eta} left"; // as wide as the terminal leaves
     bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
     bar
 }

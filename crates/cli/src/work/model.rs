@@ -93,12 +93,26 @@ pub(crate) fn known_text(tokenizer: &Tokenizer, text: &str) -> (String, usize) {
     }
 }
 
-/// Says on stderr what share of the characters of labelled texts, pairs or dialogues a model cannot read, if any.
-pub(crate) fn tell_unknown(unknown: usize, characters: usize) {
-    if unknown > 0 {
-        let share = 100.0 * unknown as f64 / characters.max(1) as f64;
-        eprintln!("{share:.2} % of the characters are not in the model's vocabulary and are left out");
+/// Says on stderr what share of the characters of `what` a model cannot read, if any.
+///
+/// # Errors
+/// If it is most of them: what is left is no text.
+pub(crate) fn tell_unknown(what: &str, unknown: usize, characters: usize) -> Result<(), Failure> {
+    let share = 100.0 * unknown as f64 / characters.max(1) as f64;
+    if share > 50.0 {
+        return Err(Failure::input(format!(
+            "{what}: {share:.0} % of the characters are not in the model's vocabulary, and without them there is no text left: \
+             train a model on text of this kind, or on any text with newleaf tokenizer train --kind bpe, which knows all \
+             characters"
+        )));
     }
+    if unknown > 0 {
+        let warning = if share > 5.0 { "warning: " } else { "" };
+        eprintln!(
+            "{warning}{what}: {share:.2} % of the characters are not in the model's vocabulary and are left out"
+        );
+    }
+    Ok(())
 }
 
 /// [`encode_known`] of a text that is put into a pattern, or stands by itself.

@@ -16,5 +16,9 @@ pub(crate) fn check_directory(out: &Path, inputs: &[&Path]) -> Result<(), Failur
             run.display()
         )));
     }
-    Ok(store::check_dir(out)?)
+    store::check_dir(out)?;
+    if out.exists() {
+        eprintln!("note: what is in {} will be replaced", out.display());
+    }
+    Ok(())
 }

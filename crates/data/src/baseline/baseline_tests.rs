@@ -60,7 +60,7 @@ fn logistic_regression_is_at_its_minimum() {
         let share = data.labels().iter().filter(|&&l| l == label).count() as f64 / 60.0;
         assert!((mean - share).abs() < 2e-5, "{mean} {share}");
     }
-    let width = model.features() + 1;
+    let width = model.features().len() + 1;
     let definition = |model: &LogisticRegression| {
         let pairs = data.texts().iter().zip(data.labels());
         let loss: f64 = pairs.map(|(text, &label)| -model.probabilities(text)[label].ln()).sum();
@@ -88,7 +88,7 @@ fn two_labels_have_the_penalty_of_one_row() {
     let data = Labelled::new(texts).unwrap();
     let c = 1.5;
     let model = LogisticRegression::fit(&data, 1, 1, c);
-    let width = model.features() + 1;
+    let width = model.features().len() + 1;
     let row: Vec<f64> = (0..width).map(|i| model.weights[width + i] - model.weights[i]).collect();
     // The objective of the row alone: sum of ln(1 + exp(-y (w x + b))) + |w|^2 / (2 C), with w moved by moving both rows.
     let objective = |i: usize, by: f64| {

@@ -39,7 +39,7 @@ pub type Sparse = Vec<(u32, f64)>;
 #[derive(Clone, Debug)]
 pub struct Features {
     numbers: HashMap<String, u32>,
-    /// ln((1 + texts) / (1 + texts that have it)) + 1, of each feature.
+    /// ln((1 + texts) / (1 + texts that have it)) + 1, of each feature; each is an `f32` number.
     idf: Vec<f64>,
     max_n: usize,
 }
@@ -70,13 +70,40 @@ impl Features {
             .iter()
             .map(|&(of, _)| {
                 (of >= min_documents).then(|| {
-                    idf.push(random::ln((1 + documents) as f64 / (1 + of) as f64) + 1.0);
+                    let frequency = (1 + documents) as f64 / (1 + of) as f64;
+                    idf.push(f64::from((random::ln(frequency) + 1.0) as f32));
                     idf.len() as u32 - 1
                 })
             })
             .collect();
         let kept = numbers.into_iter().filter_map(|(run, old)| Some((run, renumbered[old]?)));
         Features { numbers: kept.collect(), idf, max_n }
+    }
+
+    /// The features of these names and inverse document frequencies, numbered in their order. `None` if a name occurs
+    /// twice, or there are not as many of each.
+    pub fn from_parts(names: Vec<String>, idf: &[f32], max_n: usize) -> Option<Features> {
+        let count = names.len();
+        let numbers: HashMap<String, u32> = names.into_iter().zip(0..).collect();
+        let idf = idf.iter().copied().map(f64::from).collect::<Vec<_>>();
+        (numbers.len() == count && idf.len() == count).then_some(Features { numbers, idf, max_n })
+    }
+
+    /// The names in the order of their numbers.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names = vec![""; self.len()];
+        self.numbers.iter().for_each(|(name, &number)| names[number as usize] = name);
+        names
+    }
+
+    /// The inverse document frequencies in the order of the numbers.
+    pub fn idf(&self) -> Vec<f32> {
+        self.idf.iter().map(|&idf| idf as f32).collect()
+    }
+
+    /// The longest runs of words.
+    pub fn max_n(&self) -> usize {
+        self.max_n
     }
 
     /// How many features there are.

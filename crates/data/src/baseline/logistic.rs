@@ -11,15 +11,22 @@
 //! fixed order with our own `exp` and `ln`, so the weights have the same bits on every machine.
 
 use super::{Classifier, Features, Labelled, Sparse, minimise, softmax};
+use crate::metrics::LabelScores;
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct LogisticRegression {
     features: Features,
-    /// (label, feature and last the bias), row after row
+    /// (label, feature and last the bias), row after row; each is an `f32` number
     pub(super) weights: Vec<f64>,
     iterations: usize,
 }
+
+/// The strengths C that a validation part chooses among.
+const STRENGTHS: [f64; 3] = [1.0, 4.0, 16.0];
+
+/// Words that fewer texts have are not counted.
+pub const MIN_DOCUMENTS: usize = 2;
 
 impl LogisticRegression {
     /// Fits weights for runs of 1 to `max_n` words that at least `min_documents` texts have. A smaller
@@ -35,12 +42,56 @@ impl LogisticRegression {
         let minimum = minimise(start, 300, 1e-5, |weights, gradient| {
             objective(&rows, data.labels(), labels, decay, weights, gradient)
         });
-        LogisticRegression { features, weights: minimum.x, iterations: minimum.iterations }
+        let weights = minimum.x.into_iter().map(|weight| f64::from(weight as f32)).collect();
+        LogisticRegression { features, weights, iterations: minimum.iterations }
     }
 
-    /// How many features there are.
-    pub fn features(&self) -> usize {
-        self.features.len()
+    /// The fit whose strength suits the validation texts best; of equals, the weakest. Returns its strength, too.
+    pub fn choose(train: &Labelled, validation: &Labelled, max_n: usize) -> (f64, LogisticRegression) {
+        let fitted = STRENGTHS.map(|c| (c, LogisticRegression::fit(train, max_n, MIN_DOCUMENTS, c)));
+        let accuracy = |model: &LogisticRegression| LabelScores::of(model, validation).accuracy;
+        let better = |best: (f64, LogisticRegression), next: (f64, LogisticRegression)| {
+            if accuracy(&next.1) > accuracy(&best.1) { next } else { best }
+        };
+        fitted.into_iter().reduce(better).expect("there are strengths")
+    }
+
+    /// From what [`LogisticRegression::features`] and [`LogisticRegression::weights`] return. `None` if there are not as many
+    /// weights as for some number of labels.
+    pub fn from_parts(features: Features, weights: &[f32]) -> Option<LogisticRegression> {
+        let width = features.len() + 1;
+        let weights: Vec<f64> = weights.iter().copied().map(f64::from).collect();
+        let fits = !weights.is_empty() && weights.len().is_multiple_of(width);
+        fits.then_some(LogisticRegression { features, weights, iterations: 0 })
+    }
+
+    /// The features of a text that it looks at.
+    pub fn features(&self) -> &Features {
+        &self.features
+    }
+
+    /// The weights (label, feature and last the bias), row after row.
+    pub fn weights(&self) -> Vec<f32> {
+        self.weights.iter().map(|&weight| weight as f32).collect()
+    }
+
+    /// How many labels it predicts.
+    pub fn labels(&self) -> usize {
+        self.weights.len() / (self.features.len() + 1)
+    }
+
+    /// What each feature of a text adds to the score of a label over the mean of all labels, the largest first: which words
+    /// speak for it.
+    pub fn reasons(&self, text: &str, label: usize) -> Vec<(u32, f64)> {
+        let (width, labels) = (self.features.len() + 1, self.labels());
+        let weight = |label: usize, number: u32| self.weights[label * width + number as usize];
+        let over_mean = |number: u32| {
+            weight(label, number) - (0..labels).map(|of| weight(of, number)).sum::<f64>() / labels as f64
+        };
+        let mut reasons = self.features.tf_idf(text);
+        reasons.iter_mut().for_each(|(number, value)| *value *= over_mean(*number));
+        reasons.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        reasons
     }
 
     /// How many steps the minimisation took.
@@ -92,8 +143,7 @@ fn scores(weights: &[f64], labels: usize, row: &Sparse) -> Vec<f64> {
 
 impl Classifier for LogisticRegression {
     fn probabilities(&self, text: &str) -> Vec<f64> {
-        let labels = self.weights.len() / (self.features.len() + 1);
-        let mut p = scores(&self.weights, labels, &self.features.tf_idf(text));
+        let mut p = scores(&self.weights, self.labels(), &self.features.tf_idf(text));
         softmax(&mut p);
         p
     }

@@ -28,11 +28,13 @@
 mod features;
 mod lbfgs;
 mod logistic;
+mod mixture;
 mod naive_bayes;
 
 pub use features::{Features, Sparse, words};
 pub use lbfgs::{Minimum, minimise};
-pub use logistic::LogisticRegression;
+pub use logistic::{LogisticRegression, MIN_DOCUMENTS};
+pub use mixture::Mixture;
 pub use naive_bayes::NaiveBayes;
 
 use crate::DataError;

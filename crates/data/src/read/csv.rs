@@ -127,7 +127,7 @@ fn text_column(name: &str, header: &[String], options: &Options) -> Result<Optio
             "line 1",
             format!("a column {wanted:?}"),
             format!("the columns {}", listed(header)),
-            "name the column with the text with --text-column",
+            "name the column with --text-column (with pairs, --source-column)",
         )),
         found => Ok(found),
     }

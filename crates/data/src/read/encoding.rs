@@ -86,7 +86,10 @@ impl Detected {
 
 impl fmt::Display for Detected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.name(), self.evidence())
+        match self.evidence {
+            Evidence::Ascii | Evidence::ValidUtf8 => f.write_str(self.name()), // nothing to doubt
+            _ => write!(f, "{} ({})", self.name(), self.evidence()),
+        }
     }
 }
 

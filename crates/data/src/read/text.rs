@@ -32,6 +32,9 @@ pub fn read_text(path: impl AsRef<Path>) -> Result<String, DataError> {
     decode(path, bytes)
 }
 
+/// Bytes in which a binary file shows itself.
+const BEGINNING: usize = 1024;
+
 /// Checks the bytes of a file and makes them a text; the path is for the messages.
 fn decode(path: &Path, mut bytes: Vec<u8>) -> Result<String, DataError> {
     const UTF_8_BOM: &[u8] = b"\xEF\xBB\xBF";
@@ -39,11 +42,14 @@ fn decode(path: &Path, mut bytes: Vec<u8>) -> Result<String, DataError> {
         return Err(DataError::EmptyFile { path: path.into() });
     }
     refuse_wide_encodings(path, &bytes)?;
-    if let Err(error) = std::str::from_utf8(&bytes) {
-        return Err(invalid_utf8(path, &bytes, error));
-    }
-    if let Some(offset) = bytes.iter().position(|&b| b == 0) {
+    let valid = std::str::from_utf8(&bytes);
+    // A picture is no text in another encoding.
+    let looked_at = if valid.is_ok() { bytes.len() } else { bytes.len().min(BEGINNING) };
+    if let Some(offset) = bytes[..looked_at].iter().position(|&b| b == 0) {
         return Err(DataError::ZeroByte { path: path.into(), offset, line: line_of(&bytes, offset) });
+    }
+    if let Err(error) = valid {
+        return Err(invalid_utf8(path, &bytes, error));
     }
     // Only now, so that the offsets above are those in the file.
     if bytes.starts_with(UTF_8_BOM) {

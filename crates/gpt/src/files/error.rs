@@ -139,6 +139,7 @@ pub(crate) fn io_error(action: &'static str, path: &Path, source: io::Error) -> 
         Kind::PermissionDenied => "check the owner and permissions of the directory (ls -ld)",
         Kind::ReadOnlyFilesystem => "choose a directory on a disk that can be written",
         Kind::NotFound => "check the spelling of the path",
+        Kind::NotADirectory => "a part of this path is a file: choose another",
         Kind::FileTooLarge => "raise the limit on file sizes (ulimit -f)",
         _ => "check the disk (dmesg shows its errors)",
     };

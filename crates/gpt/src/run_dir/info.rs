@@ -96,14 +96,13 @@ impl RunOutcome {
     /// How wrong an estimate was, in a line.
     #[must_use]
     pub fn against(&self, plan: &Estimate) -> String {
-        let mut told =
-            format!("{:.0} s expected, {:+.0} %", plan.seconds, percent_over(self.seconds, plan.seconds));
+        let mut told = format!("{:.0} s expected, {:.0} s taken", plan.seconds, self.seconds);
         if let Some(bytes) = self.bytes {
-            let megabytes = plan.bytes as f64 / 1e6;
-            told += &format!("; {megabytes:.0} MB, {:+.0} %", percent_over(bytes as f64, plan.bytes as f64));
+            told +=
+                &format!("; {:.0} MB expected, {:.0} MB taken", plan.bytes as f64 / 1e6, bytes as f64 / 1e6);
         }
         if let (Some(loss), Some(expected)) = (self.best_val_loss, plan.expected_loss) {
-            told += &format!("; loss {expected:.3}, {:+.0} %", percent_over(loss, expected));
+            told += &format!("; loss {expected:.3} expected, {loss:.3} reached");
         }
         told
     }

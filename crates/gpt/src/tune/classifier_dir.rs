@@ -4,13 +4,14 @@
 //! |---|---|
 //! | `classifier.json` | labels, what tells them, and which method trained it |
 //! | `classifier.safetensors` | the layer for labels, if that tells them |
+//! | `wide.json`, `wide.safetensors` | what the words say beside the model ([`Wide`]), if it is asked |
 //! | `config.json`, `model.safetensors` | the model, where all of it was trained, or none |
 //! | `adapter_config.json`, `adapter_model.safetensors` | else what was trained ([`crate::peft`]); the model stays where it is |
 //! | `tokenizer.json`, `manifest.json` | as in a model's directory |
 //!
 //! What else is given is written with them: `result.json`, a card.
 
-use super::{Classifier, ClassifierConfig, Head, HeadConfig};
+use super::{Classifier, ClassifierConfig, Head, HeadConfig, Wide};
 use crate::Model;
 use crate::files::json;
 use crate::files::store::{self, Files};
@@ -48,6 +49,8 @@ pub struct SavedClassifier {
     pub tokenizer: Tokenizer,
     /// How it was trained.
     pub method: Method,
+    /// What the words of a text say beside the model, if they are asked.
+    pub wide: Option<Wide>,
 }
 
 /// Writes a classifier. `base` is the model that it was made of: where it lies, and its [`crate::peft::fingerprint`].
@@ -139,7 +142,8 @@ pub fn load_classifier(path: &Path, base: Option<&Path>) -> Result<SavedClassifi
         let head = tensors::decode(&store::read_file(&path.join(WEIGHTS), MAX_WEIGHTS_BYTES)?);
         head.and_then(|head| set_head(&head, &mut params)).map_err(|source| in_weights(path, source))?;
     }
-    Ok(SavedClassifier { classifier, params, tokenizer, method })
+    let wide = Wide::load(path, classifier.config.target.outputs())?;
+    Ok(SavedClassifier { classifier, params, tokenizer, method, wide })
 }
 
 /// The tokenizer, which has no more tokens than the model.

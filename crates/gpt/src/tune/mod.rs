@@ -17,6 +17,7 @@ mod keep;
 mod rows;
 mod state;
 mod target;
+mod wide;
 mod words;
 
 pub use answerer::{Answerer, Room};
@@ -30,6 +31,7 @@ pub use in_context::{InContext, Told};
 pub use keep::Keep;
 pub use rows::Rows;
 pub use target::{Metric, Target, Targets};
+pub use wide::Wide;
 pub use words::Words;
 
 use tensor::{Params, Tape, Var};

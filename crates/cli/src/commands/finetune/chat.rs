@@ -1,15 +1,18 @@
 //! `newleaf finetune chat`: a model learns to answer.
 
-use super::completing::Completing;
+use super::completing::{Completed, Completing};
 use super::fitting::FitArgs;
 use crate::commands::print;
 use crate::flags::reading::{FileArgs, Reading};
+use crate::flags::sampling::usual_sampler;
 use crate::screen::failure::Failure;
 use crate::work::model::{known_text, tell_unknown};
-use data::Example;
-use data::chat::{ChatTemplate, Dialogue, EXPECTED};
+use data::chat::{ChatTemplate, Dialogue, EXPECTED, Message, Role};
 use data::dataset::{PARTS, SplitRule};
-use data::read::{Options, Wanted};
+use data::read::{FORMATS, Format, Options, Wanted};
+use data::{DataError, Example, Tokenizer};
+use gpt::generate::Session;
+use random::{Rng, Stream};
 use serde_json::json;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -44,7 +47,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut completing = Completing::new(&args.fit, &ChatTemplate::specials())?;
     let template = ChatTemplate::new(&completing.model.tokenizer)?;
-    let (train, dev) = examples(args, &completing, &template)?;
+    let (train, dev, asked) = examples(args, &completing, &template)?;
     eprintln!("{} dialogues to train, {} to validate", train.len(), dev.len());
     args.fit.warn_of_few(train.len(), "dialogues");
     let completed = completing.train(&train, &dev)?;
@@ -53,15 +56,39 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         "data": { "train": args.train, "dev": args.dev },
     });
     let result = completing.save(&completed, &args.train, more)?;
-    print(&if args.fit.json { format!("{result}\n") } else { completing.summary(&completed, "chat") })
+    if args.fit.json {
+        return print(&format!("{result}\n"));
+    }
+    let answer = answer(&completing.model.tokenizer, &completed, &asked, args.fit.seed)?;
+    let question = asked.last().map_or("", |message| &message.content);
+    print(&format!(
+        "it was asked: {question}\nand answers:  {answer}\n{}",
+        completing.summary(&completed, "chat")
+    ))
 }
 
-/// The examples to learn from and to choose by.
+/// What the model answers, as `newleaf chat` has it answer: the loss does not say whether that makes sense.
+fn answer(
+    tokenizer: &Tokenizer,
+    Completed { gpt, params, .. }: &Completed,
+    asked: &[Message],
+    seed: u64,
+) -> Result<String, Failure> {
+    let rng = Rng::new(seed, Stream::Sampling);
+    let mut session = Session::new((gpt, params), tokenizer, SHOWN, usual_sampler(), rng)?;
+    session.messages = asked.to_vec();
+    Ok(session.reply::<DataError>(|_| Ok(()))?)
+}
+
+/// Tokens of the answer that is shown.
+const SHOWN: usize = 100;
+
+/// The examples to learn from and to choose by, and what the first of the latter asks.
 fn examples(
     args: &Args,
     completing: &Completing<'_>,
     template: &ChatTemplate,
-) -> Result<(Vec<Example>, Vec<Example>), Failure> {
+) -> Result<(Vec<Example>, Vec<Example>, Vec<Message>), Failure> {
     let mut seen = HashSet::new();
     let mut read = |path: &Path| read(path, args, completing, template, &mut seen);
     let own = read(&args.train)?;
@@ -71,13 +98,13 @@ fn examples(
         train = own;
     } else {
         let rule = SplitRule::usual();
-        for (said, example) in own {
-            let part = if PARTS[rule.part(&said)] == "val" { &mut dev } else { &mut train };
-            part.push((said, example));
+        for dialogue in own {
+            let part = if PARTS[rule.part(&dialogue.said)] == "val" { &mut dev } else { &mut train };
+            part.push(dialogue);
         }
         if dev.is_empty() && train.len() >= FEWEST {
             // By chance none of so few fell there: the one whose hash is the greatest.
-            let fraction = |i: &usize| rule.fraction(&train[*i].0);
+            let fraction = |i: &usize| rule.fraction(&train[*i].said);
             let last = (0..train.len()).max_by(|a, b| fraction(a).total_cmp(&fraction(b)));
             dev.extend(last.map(|i| train.remove(i)));
         }
@@ -88,15 +115,23 @@ fn examples(
             "{path}: expected at least {FEWEST} different dialogues, or others with --dev"
         )));
     }
-    let examples = |part: Vec<Said>| part.into_iter().map(|(_, example)| example).collect();
-    Ok((examples(train), examples(dev)))
+    let asked = dev[0].asked.clone();
+    let examples = |part: Vec<Said>| part.into_iter().map(|dialogue| dialogue.example).collect();
+    Ok((examples(train), examples(dev), asked))
 }
 
 /// Fewer dialogues are not divided into a training and a validation part.
 const FEWEST: usize = 10;
 
-/// What is said in a dialogue, and the example that it becomes.
-type Said = (String, Example);
+/// A dialogue that was read.
+struct Said {
+    /// What is said in it, which is its own in the file.
+    said: String,
+    /// What is said before the last answer.
+    asked: Vec<Message>,
+    /// What is learned.
+    example: Example,
+}
 
 /// The dialogues of a file. What is left out or cut is counted on stderr.
 fn read(
@@ -108,7 +143,13 @@ fn read(
 ) -> Result<Vec<Said>, Failure> {
     let (max, tokenizer) = (completing.max_tokens(), &completing.model.tokenizer);
     let mut options = Options { wanted: Wanted::Fields, ..args.file.options(None)? };
-    options.format.get_or_insert_with(|| "jsonl".into());
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    let is_table = |format: &Format| {
+        format.has_fields && format.extensions.iter().any(|e| Some(*e) == extension.as_deref())
+    };
+    if options.format.is_none() && !FORMATS.iter().any(is_table) {
+        options.format = Some("jsonl".into());
+    }
     let mut found = Vec::new();
     let [mut bad, mut not_text, mut again, mut unanswered, mut cut] = [0; 5];
     let [mut unknown, mut characters] = [0; 2];
@@ -144,7 +185,9 @@ fn read(
             continue;
         }
         cut += usize::from(rendered.ids.len() > max + 1);
-        found.push((said, example));
+        let last = messages.iter().rposition(|message| message.role == Role::Assistant);
+        messages.truncate(last.unwrap_or(0));
+        found.push(Said { said, asked: messages, example });
     }
     for (count, what) in [
         (bad, "rows that are no dialogues, left out (--skip-bad)".to_string()),
@@ -160,7 +203,7 @@ fn read(
             eprintln!("note: {}: {what}: {count}", path.display());
         }
     }
-    tell_unknown(unknown, characters);
+    tell_unknown(&path.display().to_string(), unknown, characters)?;
     if found.is_empty() {
         let path = path.display();
         return Err(Failure::input(format!(

@@ -4,11 +4,11 @@ use super::tuning::{Goal, Part, TuneArgs, Tuning};
 use crate::commands::print;
 use crate::flags::labelled::Answers;
 use crate::screen::failure::Failure;
-use data::baseline::{Labelled, likeliest};
-use data::metrics::{Calibration, Confusion};
+use data::baseline::{Labelled, MIN_DOCUMENTS, NaiveBayes, likeliest};
+use data::metrics::{Calibration, Confusion, LabelScores};
 use data::pattern::{Cloze, Pattern, Verbalizer};
-use gpt::tune::{HeadConfig, Metric, Target, Targets};
-use serde_json::{Value, json};
+use gpt::tune::{HeadConfig, Metric, Target, Targets, Wide};
+use serde_json::{Map, Value, json};
 use std::process::ExitCode;
 
 pub(crate) const ABOUT: &str = "Teach a model the labels of texts
@@ -72,6 +72,9 @@ pub(crate) struct Args {
     /// What a text counts
     #[arg(long, value_name = "HOW", default_value = "equal")]
     class_weights: Weights,
+    /// Mix in a logistic regression on runs of up to N words, as much as the validation texts say; 0 for the model alone
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=5))]
+    wide: u8,
     /// The score that chooses the weights
     #[arg(long, value_name = "SCORE", default_value = "macro-f1")]
     metric: By,
@@ -96,30 +99,51 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         metric: args.metric.into(),
     };
     let tuned = tuning.train(&goal)?;
-    let p = tuned.classifier.probabilities(&tuned.params, &tuning.test.texts);
+    let deep = |part: &Part| tuned.classifier.probabilities(&tuned.params, &part.texts);
+    let set = |part: &Part| Labelled::with_names(part.rows(), &labels.names);
+    let (train, test) = (set(&tuning.train)?, set(&tuning.test)?);
+    let mut p = deep(&tuning.test);
+    // What others reach on the same texts, in the order in which they are shown.
+    let mut beside = vec![("the model alone", LabelScores::of_probabilities(&p, &labels.test))];
+    let wide = match args.wide {
+        0 => None,
+        n => Some(Wide::fit(&train, &set(&tuning.validation)?, n.into(), &deep(&tuning.validation))),
+    };
+    if let Some(wide) = &wide {
+        p = p.iter().zip(test.texts()).map(|(p, text)| wide.probabilities(p, text)).collect();
+        beside.push(("logistic regression alone", LabelScores::of(&wide.regression, &test)));
+    }
+    beside.push(("naive Bayes", LabelScores::of(&NaiveBayes::fit(&train, 2, MIN_DOCUMENTS), &test)));
     let test = scores(&p, &labels.test);
     let class_weights = format!("{:?}", args.class_weights).to_lowercase();
     let more = json!({
         "labels": labels.names, "class_weights": class_weights, "metric": goal.metric, "k_shot": args.k_shot,
-        "naive_bayes": tuning.baseline,
+        "wide": wide.as_ref().map(|wide| json!({ "max_n": args.wide, "mixture": wide.mixture })),
+        "beside": beside.iter().map(|(name, scores)| (name.to_string(), json!(scores))).collect::<Map<_, _>>(),
     });
-    let result = tuning.save(&tuned, &test, more)?;
-    let float = |name: &str| test[name].as_f64().unwrap_or(f64::NAN);
+    let result = tuning.save(&tuned, wide.as_ref(), &test, more)?;
     print(&match args.tuning.fit.json {
         true => format!("{result}\n"),
-        false => format!(
-            "test: accuracy {:.4}, macro F1 {:.4} on {} texts{} (calibration error {:.3})\n{}",
-            float("accuracy"),
-            float("macro_f1"),
-            labels.test.len(),
-            tuning.baseline.as_ref().map_or(String::new(), |naive_bayes| format!(
-                "; naive Bayes {:.4}, {:.4}",
-                naive_bayes.accuracy, naive_bayes.macro_f1
-            )),
-            float("expected_calibration_error"),
-            tuning.summary(&tuned)
-        ),
+        false => table(&test, &beside) + &tuning.summary(&tuned),
     })
+}
+
+/// The scores of the test part for a person, beside those of others.
+fn table(test: &Value, beside: &[(&str, LabelScores)]) -> String {
+    let float = |name: &str| test[name].as_f64().unwrap_or(f64::NAN);
+    let mut text = format!(
+        "{:28}{:>8}{:>10}\n{:28}{:8.4}{:10.4}\n",
+        format!("test: {} texts", test["texts"]),
+        "accuracy",
+        "macro F1",
+        "this classifier",
+        float("accuracy"),
+        float("macro_f1")
+    );
+    for (name, scores) in beside {
+        text += &format!("{name:28}{:8.4}{:10.4}\n", scores.accuracy, scores.macro_f1);
+    }
+    text + &format!("calibration error {:.3}\n", float("expected_calibration_error"))
 }
 
 /// The labels of the three parts, as numbers.
@@ -132,8 +156,7 @@ struct Labels {
 
 impl Labels {
     fn of(args: &Args, tuning: &Tuning<'_>) -> Result<Self, Failure> {
-        let rows = |part: &Part| part.answers.iter().map(|label| (String::new(), label.clone())).collect();
-        let names = Labelled::new(rows(&tuning.train))?.names().to_vec();
+        let names = Labelled::new(tuning.train.rows())?.names().to_vec();
         if names.len() < 2 {
             return Err(Failure::input(format!(
                 "{}: expected texts of at least two labels, found only {:?}: there is nothing to tell apart",
@@ -144,7 +167,7 @@ impl Labels {
         let numbers = |part: &Part, name: &str| {
             let about =
                 |e: data::DataError| Failure::from(e).about(args.tuning.labelled.file(name).display());
-            Ok::<_, Failure>(Labelled::with_names(rows(part), &names).map_err(about)?.labels().to_vec())
+            Ok::<_, Failure>(Labelled::with_names(part.rows(), &names).map_err(about)?.labels().to_vec())
         };
         Ok(Self {
             train: numbers(&tuning.train, "training")?,

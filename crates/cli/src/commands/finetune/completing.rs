@@ -53,6 +53,7 @@ impl<'a> Completing<'a> {
     /// Trains the model's parameters, and gives back the best ones.
     pub(super) fn train(&mut self, train: &[Example], dev: &[Example]) -> Result<Completed, Failure> {
         let (mut gpt, mut params) = (self.model.gpt.clone(), std::mem::take(&mut self.model.params));
+        self.settings = self.fit.suited(&self.settings, train.len());
         let before = mean_loss(&gpt, &params, dev);
         let (method, mut rng) = (&self.fit.peft, Rng::new(self.fit.seed, Stream::Init));
         gpt.tune(method, &mut params, &mut rng)?;

@@ -33,9 +33,9 @@ pub(super) struct FitArgs {
     /// Times that the examples are read, at most
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     epochs: u32,
-    /// Examples in an update
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
-    batch_size: u32,
+    /// Examples in an update [default: 32, or fewer where an epoch would have less than a dozen updates]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    batch_size: Option<u32>,
     /// Examples that are computed at a time, at most [default: about 2,048 tokens]
     #[arg(long, hide_short_help = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     micro_batch: Option<u32>,
@@ -131,7 +131,7 @@ impl FitArgs {
         }
         Ok(TuneConfig {
             epochs: self.epochs as usize,
-            batch_size: self.batch_size as usize,
+            batch_size: self.batch_size.map_or(BATCH_SIZE, |rows| rows as usize),
             micro_batch: self.micro_batch.map(|rows| rows as usize),
             lanes: self.lanes as usize,
             recompute: self.recompute,
@@ -235,6 +235,14 @@ impl FitArgs {
         )
     }
 
+    /// The settings for so many examples: few of them make smaller batches, unless the flag says how large they are. With ten
+    /// epochs of three updates nothing is learnt.
+    pub(super) fn suited(&self, settings: &TuneConfig, examples: usize) -> TuneConfig {
+        let few = (examples / UPDATES_AN_EPOCH).next_power_of_two().clamp(SMALLEST_BATCH, BATCH_SIZE);
+        let batch_size = if self.batch_size.is_some() { settings.batch_size } else { few };
+        TuneConfig { batch_size, ..settings.clone() }
+    }
+
     /// Warns of so few examples that a score says little.
     pub(super) fn warn_of_few(&self, examples: usize, what: &str) {
         if examples < FEW {
@@ -244,6 +252,13 @@ impl FitArgs {
         }
     }
 }
+
+/// Examples in an update, where there are many.
+const BATCH_SIZE: usize = 32;
+/// Where there are few, an epoch has about so many updates.
+const UPDATES_AN_EPOCH: usize = 12;
+/// Fewer examples in an update say little of the direction.
+const SMALLEST_BATCH: usize = 4;
 
 /// Fewer examples are told of.
 const FEW: usize = 200;

@@ -69,7 +69,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let tuned = tuning.train(&goal)?;
     let told = tuned.classifier.numbers(&tuned.params, &tuning.test.texts).expect("it tells numbers");
     let scores = scores(&told, &test, mean);
-    let result = tuning.save(&tuned, &scores, json!({ "metric": goal.metric }))?;
+    let result = tuning.save(&tuned, None, &scores, json!({ "metric": goal.metric }))?;
     let float = |name: &str| scores[name].as_f64().unwrap_or(f64::NAN);
     print(&match args.tuning.fit.json {
         true => format!("{result}\n"),

@@ -66,7 +66,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let synthetic = synthetic(args, &parts)?;
     let counts = [&parts.train, &synthetic, &parts.validation, &parts.test].map(Vec::len);
     let [train, more, validation, test] = counts;
-    eprintln!("{train} pairs and {more} synthetic ones to train, {validation} to validate, {test} to test");
+    eprintln!(
+        "{train} pairs and {more} synthetic ones to train, {validation} to validate, {test} to test; {} left out whose \
+         source was there before",
+        parts.dropped
+    );
     args.fit.warn_of_few(train + more, "pairs");
     parts.train.extend(synthetic);
     let template = PairTemplate::new(&completing.model.tokenizer)?;
@@ -148,14 +152,19 @@ fn examples(
 ) -> Result<Vec<Example>, Failure> {
     let max = completing.max_tokens();
     let tokens = |text: &str| model::encode_known(&completing.model.tokenizer, text);
-    let (mut examples, mut unknown, mut characters) = (Vec::with_capacity(rows.len()), 0, 0);
+    let mut examples = Vec::with_capacity(rows.len());
+    let [mut unknown, mut characters] = [[0; 2]; 2]; // of sources and of targets
     for (source, target) in rows {
         let ((source_ids, left_out), (target_ids, missing)) = (tokens(source), tokens(target));
-        unknown += left_out + missing;
-        characters += source.chars().count() + target.chars().count();
+        for (i, (text, left_out)) in [(source, left_out), (target, missing)].into_iter().enumerate() {
+            unknown[i] += left_out;
+            characters[i] += text.chars().count();
+        }
         examples.extend(template.example(&source_ids, &target_ids, max));
     }
-    model::tell_unknown(unknown, characters);
+    for (i, side) in ["sources", "targets"].into_iter().enumerate() {
+        model::tell_unknown(&format!("{}: {side}", path.display()), unknown[i], characters[i])?;
+    }
     let long = rows.len() - examples.len();
     if long > 0 {
         eprintln!("{long} pairs are longer than the model's context of {max} tokens and are left out");

@@ -1,18 +1,16 @@
 //! What tasks of texts with an answer each have in common: flags, tokens, the loop, and the record.
 
 use super::fitting::{FitArgs, Fitted, sha256_of, watched};
-use crate::flags::labelled::{Answers, LabelledArgs, Parts, Rows};
+use crate::flags::labelled::{Answers, LabelledArgs, Rows};
 use crate::screen::failure::Failure;
 use crate::work::model::{self, Model};
-use data::baseline::{Labelled, NaiveBayes};
 use data::dataset::k_shot as k_shot_of;
-use data::metrics::LabelScores;
 use data::pattern::Pattern;
 use gpt::files::store;
 use gpt::peft::fingerprint;
 use gpt::tune::{
     Classifier, ClassifierConfig, Classify, HeadConfig, LinearConfig, Metric, Pool, Target, Targets,
-    TuneConfig, save_classifier,
+    TuneConfig, Wide, save_classifier,
 };
 use random::{Rng, Stream};
 use serde_json::{Value, json};
@@ -62,10 +60,20 @@ impl TuneArgs {
     }
 }
 
-/// Texts in tokens, and the answers as they stand in the file.
+/// Texts, the same in tokens, and the answers as they stand in the file.
+#[derive(Default)]
 pub(super) struct Part {
+    /// As they stand in the file.
+    pub(super) raw: Vec<String>,
     pub(super) texts: Vec<Vec<u32>>,
     pub(super) answers: Vec<String>,
+}
+
+impl Part {
+    /// Texts with their answers.
+    pub(super) fn rows(&self) -> Rows {
+        self.raw.iter().cloned().zip(self.answers.iter().cloned()).collect()
+    }
 }
 
 /// The model and the examples, before anything is trained.
@@ -80,16 +88,6 @@ pub(super) struct Tuning<'a> {
     dropped: usize,
     /// Characters that the model's tokenizer does not know; they are left out.
     unknown: usize,
-    /// What naive Bayes reaches on the same parts, if there are labels to predict.
-    pub(super) baseline: Option<LabelScores>,
-}
-
-/// The scores of naive Bayes, as `newleaf baseline` has them; none where the test part has labels of its own, which is said
-/// elsewhere.
-fn naive_bayes(parts: &Parts) -> Option<LabelScores> {
-    let train = Labelled::new(parts.train.clone()).ok()?;
-    let test = Labelled::with_names(parts.test.clone(), train.names()).ok()?;
-    Some(LabelScores::of(&NaiveBayes::fit(&train, 2, 2), &test))
 }
 
 /// The answers of the training and the validation part, and what chooses the weights.
@@ -137,28 +135,32 @@ impl<'a> Tuning<'a> {
             let (train, validation) = (chosen()?, chosen()?);
             (parts.train, parts.validation) = (train, validation);
         }
-        let baseline = (answers == Answers::Labels).then(|| naive_bayes(&parts)).flatten();
         let (mut unknown, mut characters) = (0, 0);
         let mut tokens = |rows: Rows| -> Part {
-            let (mut texts, mut answers) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+            let mut part = Part::default();
             for (text, answer) in rows {
                 let (ids, left_out) = model::encode_text(&model.tokenizer, pattern, &text);
                 unknown += left_out;
                 characters += text.chars().count();
-                texts.push(ids);
-                answers.push(answer);
+                part.texts.push(ids);
+                part.answers.push(answer);
+                part.raw.push(text);
             }
-            Part { texts, answers }
+            part
         };
         let train = tokens(parts.train);
         let validation = tokens(parts.validation);
         let test = tokens(parts.test);
         let counts = [&train, &validation, &test].map(|part| part.texts.len());
-        eprintln!("{} texts to train, {} to validate, {} to test", counts[0], counts[1], counts[2]);
+        eprintln!(
+            "{} texts to train, {} to validate, {} to test; {} left out that were there before",
+            counts[0], counts[1], counts[2], parts.dropped
+        );
         if k_shot.is_none() {
             args.fit.warn_of_few(counts[0], "texts");
         }
-        model::tell_unknown(unknown, characters);
+        model::tell_unknown(&args.labelled.train.display().to_string(), unknown, characters)?;
+        let settings = args.fit.suited(&settings, counts[0]);
         let base_sha256 = fingerprint(&model.gpt.config, &model.params);
         Ok(Self {
             args,
@@ -170,7 +172,6 @@ impl<'a> Tuning<'a> {
             test,
             dropped: parts.dropped,
             unknown,
-            baseline,
         })
     }
 
@@ -222,7 +223,13 @@ impl<'a> Tuning<'a> {
 
     /// Writes the directory, `test` being the numbers of the test part and `more` what the task says of itself. Answers the
     /// record.
-    pub(super) fn save(&self, tuned: &Tuned, test: &Value, more: Value) -> Result<Value, Failure> {
+    pub(super) fn save(
+        &self,
+        tuned: &Tuned,
+        wide: Option<&Wide>,
+        test: &Value,
+        more: Value,
+    ) -> Result<Value, Failure> {
         let (args, fitted) = (self.args, &tuned.fitted);
         let mut result = args.fit.record(&self.settings, fitted, &self.base_sha256)?;
         let ours = json!({
@@ -240,6 +247,9 @@ impl<'a> Tuning<'a> {
             }
         }
         let bytes = serde_json::to_string_pretty(&result).expect("an object") + "\n";
+        let wide = wide.map(Wide::files).transpose().map_err(|e| Failure::other(e.to_string()))?;
+        let wide = wide.iter().flatten().map(|(name, bytes)| (*name, &bytes[..]));
+        let more: Vec<(&str, &[u8])> = [("result.json", bytes.as_bytes())].into_iter().chain(wide).collect();
         let path = &self.model.path;
         save_classifier(
             &args.fit.out,
@@ -247,7 +257,7 @@ impl<'a> Tuning<'a> {
             &args.fit.peft,
             (&path.canonicalize().unwrap_or_else(|_| path.clone()), &self.base_sha256),
             &self.model.tokenizer,
-            &[("result.json", bytes.as_bytes())],
+            &more,
         )?;
         args.fit.finish(fitted)?;
         Ok(result)

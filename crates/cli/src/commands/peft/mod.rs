@@ -1,6 +1,6 @@
 //! `newleaf peft`: adapters, by themselves and in the weights of their base.
 
-pub(crate) const ABOUT: &str = "Inspect adapters, merge them into their base, and undo it";
+pub(crate) const ABOUT: &str = "Adapters: what is in them, merge into the base, unmerge";
 
 commands! {
     info,

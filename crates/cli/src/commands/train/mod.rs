@@ -12,6 +12,7 @@ use super::{command_line, print};
 use crate::flags::sampling::{SampleWriter, Sampled};
 use crate::screen::failure::Failure;
 use crate::screen::progress::Progress;
+use crate::screen::wrap::Wrap;
 use crate::work::corpus::Corpus;
 use crate::work::count_baseline::CountBaseline;
 use crate::work::signals;
@@ -29,18 +30,19 @@ pub(crate) const ABOUT: &str = "Train a model on a text
 
   newleaf train                                      the stories that ship inside
   newleaf train --data my.txt --out my               your own text
-  newleaf train --data my.txt --out my2 --n-layer 6 --n-embd 192 --max-iters 4000
-  newleaf train --data my.bin --out my               tokens larger than memory, from `newleaf data pack`
-  newleaf train --data my.txt --out my --time 30m    the model and training that the time is best spent on
-  newleaf train --data my.txt --objective mix=clm:.5,mlm:.25,span:.25    also fill in words and passages
-  newleaf train --data my.txt --tokenizer tok        with the tokens of newleaf tokenizer train
-  newleaf train --data parts/train.txt --val parts/val.txt --out my      your own validation text
-  newleaf train --from my --data new.txt --out my2   go on from a model with a new text
-  newleaf train --from gpt2 --data my.txt --out my --peft lora:r=8       the same, a few parameters (LoRA)
+  newleaf train --data my.txt --out my --time 30m    the best model for the time
+  newleaf train --data my.txt --n-layer 6 --n-embd 192 --max-iters 4000
+  newleaf train --data my.bin                        tokens of newleaf data pack
+  newleaf train --data my.txt --tokenizer tok        tokens of your own
+  newleaf train --data parts/train.txt --val parts/val.txt --out my
+  newleaf train --data my.txt --objective mix=clm:.5,mlm:.25,span:.25
+  newleaf train --from my --data new.txt --out my2   go on with a new text
+  newleaf train --from gpt2 --data my.txt --peft lora:r=8
   newleaf train --resume --out my                    go on where it stopped
 
-The last 10 % of the text are for validation, unless --val names a text for it. Ctrl-C saves a checkpoint
-and ends; another is saved after the first minute and then every five (--checkpoint-minutes).";
+The last 10 % of the text are for validation, unless --val names a text for it.
+Ctrl-C saves a checkpoint and ends; another is saved after the first minute and
+then every five (--checkpoint-minutes).";
 
 /// Why a text is not trained on without its frequent words.
 const STOP_WORDS: &str = "--stop-words: a model that writes needs the frequent words
@@ -68,10 +70,12 @@ pub(crate) fn run(args: &Args, matches: &ArgMatches) -> Result<ExitCode, Failure
         elapsed_s,
         time_limit,
         counts,
+        length,
     } = &mut session;
     let (train, val) = text.parts();
     let info = dir.read_info()?;
     describe(text, trainer, dir, &info);
+    length.iter().for_each(|length| eprintln!("       {length}"));
     let counts = counts.take().map_or_else(|| CountBaseline::of(text), Ok)?;
     eprintln!("to beat: {counts}");
     // For the report of the run.
@@ -193,9 +197,16 @@ fn describe(text: &Corpus, trainer: &Trainer, dir: &RunDir, info: &RunInfo) {
             );
         }
     }
+    let of_ngrams = trainer.params.ids().filter(|&id| trainer.params.name(id).starts_with("ngram"));
+    let of_ngrams: usize = of_ngrams.map(|id| trainer.params.data(id).len()).sum();
     eprintln!(
-        "model: {} parameters: n_layer {}, n_head {}, n_embd {}, block_size {}\nrun:   {}{}",
+        "model: {} parameters{}: n_layer {}, n_head {}, n_embd {}, block_size {}\nrun:   {}{}",
         trainer.params.count(),
+        if of_ngrams > 0 {
+            format!(", {of_ngrams} of them vectors of frequent n-grams")
+        } else {
+            String::new()
+        },
         model.n_layer,
         model.n_head,
         model.n_embd,
@@ -213,7 +224,9 @@ fn finish(
     outcome: &Outcome,
 ) -> Result<ExitCode, Failure> {
     let path = session.dir.path().display();
-    let best = outcome.best_val_loss.map_or("none".to_string(), |loss| format!("{loss:.4}"));
+    // Before there is a best/, the loss is that of random weights.
+    let best = outcome.best_val_loss.filter(|_| session.dir.best().exists());
+    let best = best.map_or("not measured yet".to_string(), |loss| format!("{loss:.4}"));
     let seconds = outcome.elapsed_s;
     eprintln!(
         "done:  {} updates in {seconds:.1} s; best validation loss {best} (n-gram {:.4})",
@@ -279,7 +292,9 @@ fn finish(
         if let Err(error) = session.dir.append_sample(outcome.iter, &sample) {
             eprintln!("warning: {error}");
         }
-        print(sample.trim_start_matches('\n'))?;
+        let mut wrap = Wrap::stdout();
+        let shown = wrap.push(sample.trim_start_matches('\n')) + &wrap.finish();
+        print(&shown)?;
     }
     if !unwritten.is_empty() {
         return Err(Failure::other(format!(
@@ -291,7 +306,11 @@ fn finish(
     eprintln!(
         "\nmore text:     newleaf sample --model {path}\nbetter text:   newleaf train --data {} --time 10m\n\
          curves:        newleaf report {path}",
-        args.data.as_ref().map_or("my.txt".into(), |path| path.display().to_string())
+        match &args.data {
+            Some(path) => path.display().to_string(),
+            None if args.resume => session.text.info.path.clone(),
+            None => "my.txt".into(),
+        }
     );
     Ok(ExitCode::SUCCESS)
 }

@@ -65,6 +65,9 @@ impl Session {
         if limit.is_some() && time_limit.is_none() {
             eprintln!("note: with --max-iters the run goes on without the time limit of --time");
         }
+        // The evaluation at the end of a run comes after its last checkpoint.
+        let of_best = info.outcome.as_ref().and_then(|outcome| outcome.best_val_loss);
+        let best_val_loss = [checkpoint.best_val_loss, of_best].into_iter().flatten().min_by(f64::total_cmp);
         // Whatever is wrong with a log stops no training.
         let dropped = dir.drop_metrics_after(checkpoint.iter).map(drop);
         for error in
@@ -76,11 +79,12 @@ impl Session {
             text,
             trainer,
             dir,
-            best_val_loss: checkpoint.best_val_loss,
+            best_val_loss,
             evals_without_improvement: checkpoint.evals_without_improvement,
             elapsed_s: checkpoint.elapsed_s,
             time_limit,
             counts: None,
+            length: None,
         })
     }
 }

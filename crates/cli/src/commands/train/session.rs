@@ -32,6 +32,8 @@ pub(super) struct Session {
     pub(super) time_limit: Option<TimeLimit>,
     /// If a plan has counted already.
     pub(super) counts: Option<CountBaseline>,
+    /// How long it is, where that was not asked for.
+    pub(super) length: Option<String>,
 }
 
 impl Session {
@@ -86,6 +88,7 @@ impl Session {
             settings::apply(matches, &mut config)?;
             counts = Some(counted);
         }
+        let mut length = None;
         if plan.is_none()
             && !settings::fixes_the_length(matches)
             // A first run, on the stories that ship inside, is as short as any: about a minute on two cores.
@@ -97,10 +100,10 @@ impl Session {
         {
             let (updates, tokens) = (config.train.max_iters, text.parts().0.len() as f64);
             let batch = (config.train.batch_size * config.model.block_size) as f64;
-            eprintln!(
+            length = Some(format!(
                 "{updates} updates, which read this text {:.0} times: more with --max-iters or --time",
                 (updates as f64 * batch / tokens).max(1.0)
-            );
+            ));
             settings::apply(matches, &mut config)?;
         }
         check_memory(&config, &method, &text)?;
@@ -149,6 +152,7 @@ impl Session {
             elapsed_s,
             time_limit,
             counts,
+            length,
         })
     }
 }
