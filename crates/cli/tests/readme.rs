@@ -65,6 +65,8 @@ fn files(place: &Place) {
         |i: usize| format!("{},\"{}\"\n", if i.is_multiple_of(2) { "good" } else { "bad" }, sentence(i));
     place.write("reviews.csv", "label,text\n".to_string() + &(0..200).map(review).collect::<String>());
     place.write("lines.txt", sentence(1) + "\n" + &sentence(2) + "\n");
+    let pair = |i: usize| format!("a {} met {i}\tone {} saw\n", nouns[i % 8], nouns[i % 7]);
+    place.write("pairs.tsv", "source\ttarget\n".to_string() + &(0..200).map(pair).collect::<String>());
     let talk = |i: usize| {
         let message = |role: &str, content: String| serde_json::json!({ "role": role, "content": content });
         serde_json::json!({ "messages": [message("user", sentence(i)), message("assistant", sentence(i + 1))] }).to_string() + "\n"

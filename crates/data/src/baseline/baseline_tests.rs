@@ -154,3 +154,50 @@ proptest! {
         prop_assert!(words(&text).all(|w| w.chars().count() == 1 || w.is_ascii()));
     }
 }
+
+/// The weights are where the objective is least: no neighbour among the allowed is better. The outcome of each of two
+/// classifiers alone, and of both with equal weights, is among what is compared.
+#[test]
+fn a_mixture_is_at_its_minimum_and_no_weight_is_negative() {
+    let mut rng = random::Rng::new(5, random::Stream::Data);
+    // How much the first and the second know of the label; the last is wrong on purpose.
+    for (knows, zero) in [
+        ([1.0, 1.0], [false; 2]),
+        ([2.0, 0.3], [false; 2]),
+        ([1.0, -1.5], [false, true]),
+        ([-1.5, 1.0], [true, false]),
+    ] {
+        let (mut both, mut labels) = ([vec![], vec![]], vec![]);
+        for i in 0..300 {
+            labels.push(i % 3);
+            for (texts, knows) in both.iter_mut().zip(knows) {
+                let mut p: Vec<f64> = (0..3)
+                    .map(|name| f64::from(rng.normal()) + if name == i % 3 { knows } else { 0.0 })
+                    .collect();
+                softmax(&mut p);
+                texts.push(p);
+            }
+        }
+        let objective = |first: f64, second: f64| {
+            let mixture = Mixture { first, second };
+            let loss =
+                |(i, label): (usize, &usize)| -mixture.probabilities(&both[0][i], &both[1][i])[*label].ln();
+            let data: f64 = labels.iter().enumerate().map(loss).sum();
+            (data + (first - 0.5).powi(2) + (second - 0.5).powi(2)) / 300.0
+        };
+        let fitted = Mixture::fit(&both[0], &both[1], &labels);
+        assert_eq!([fitted.first == 0.0, fitted.second == 0.0], zero, "{knows:?}: {fitted:?}");
+        assert!(fitted.is_valid());
+        let least = objective(fitted.first, fitted.second);
+        let mut near = vec![(1.0, 0.0), (0.0, 1.0), (0.5, 0.5)];
+        for (a, b) in [(1e-3, 0.0), (-1e-3, 0.0), (0.0, 1e-3), (0.0, -1e-3), (1e-3, -1e-3), (-1e-3, 1e-3)] {
+            near.push((fitted.first + a, fitted.second + b));
+        }
+        for (first, second) in near.into_iter().filter(|(a, b)| *a >= 0.0 && *b >= 0.0) {
+            assert!(objective(first, second) >= least - 1e-9, "{knows:?}: {fitted:?}, {first} {second}");
+        }
+    }
+    // With one text the prior counts as much as it does.
+    let one = Mixture::fit(&[vec![0.5, 0.5]], &[vec![0.5, 0.5]], &[0]);
+    assert!((one.first - 0.5).abs() < 1e-6 && (one.second - 0.5).abs() < 1e-6);
+}

@@ -39,8 +39,11 @@ pub type Sparse = Vec<(u32, f64)>;
 #[derive(Clone, Debug)]
 pub struct Features {
     numbers: HashMap<String, u32>,
-    /// ln((1 + texts) / (1 + texts that have it)) + 1, of each feature; each is an `f32` number.
+    /// How many texts have each feature.
+    found: Vec<u32>,
+    /// ln((1 + texts) / (1 + texts that have it)) + 1, of each feature.
     idf: Vec<f64>,
+    documents: u32,
     max_n: usize,
 }
 
@@ -65,40 +68,43 @@ impl Features {
             });
         }
         // Renumber those that stay, in the same order.
-        let mut idf = Vec::new();
+        let mut kept = Vec::new();
         let renumbered: Vec<Option<u32>> = found
             .iter()
             .map(|&(of, _)| {
                 (of >= min_documents).then(|| {
-                    let frequency = (1 + documents) as f64 / (1 + of) as f64;
-                    idf.push(f64::from((random::ln(frequency) + 1.0) as f32));
-                    idf.len() as u32 - 1
+                    kept.push(of as u32);
+                    kept.len() as u32 - 1
                 })
             })
             .collect();
-        let kept = numbers.into_iter().filter_map(|(run, old)| Some((run, renumbered[old]?)));
-        Features { numbers: kept.collect(), idf, max_n }
+        let numbers = numbers.into_iter().filter_map(|(run, old)| Some((run, renumbered[old]?)));
+        Features::new(numbers.collect(), kept, documents as u32, max_n)
     }
 
-    /// The features of these names and inverse document frequencies, numbered in their order. `None` if a name occurs
-    /// twice, or there are not as many of each.
-    pub fn from_parts(names: Vec<String>, idf: &[f32], max_n: usize) -> Option<Features> {
-        let count = names.len();
+    fn new(numbers: HashMap<String, u32>, found: Vec<u32>, documents: u32, max_n: usize) -> Features {
+        let idf = |&of: &u32| random::ln((1.0 + f64::from(documents)) / (1.0 + f64::from(of))) + 1.0;
+        Features { numbers, idf: found.iter().map(idf).collect(), found, documents, max_n }
+    }
+
+    /// The features of these names, of which so many of the `documents` have each, numbered in their order. `None` if a name
+    /// occurs twice.
+    pub fn from_parts(parts: Vec<(String, u32)>, documents: u32, max_n: usize) -> Option<Features> {
+        let (names, found): (Vec<String>, Vec<u32>) = parts.into_iter().unzip();
         let numbers: HashMap<String, u32> = names.into_iter().zip(0..).collect();
-        let idf = idf.iter().copied().map(f64::from).collect::<Vec<_>>();
-        (numbers.len() == count && idf.len() == count).then_some(Features { numbers, idf, max_n })
+        (numbers.len() == found.len()).then(|| Features::new(numbers, found, documents, max_n))
     }
 
-    /// The names in the order of their numbers.
-    pub fn names(&self) -> Vec<&str> {
-        let mut names = vec![""; self.len()];
-        self.numbers.iter().for_each(|(name, &number)| names[number as usize] = name);
-        names
+    /// The names in the order of their numbers, and how many of the texts have each.
+    pub fn parts(&self) -> Vec<(&str, u32)> {
+        let mut parts: Vec<(&str, u32)> = self.found.iter().map(|&found| ("", found)).collect();
+        self.numbers.iter().for_each(|(name, &number)| parts[number as usize].0 = name);
+        parts
     }
 
-    /// The inverse document frequencies in the order of the numbers.
-    pub fn idf(&self) -> Vec<f32> {
-        self.idf.iter().map(|&idf| idf as f32).collect()
+    /// How many texts they were found in.
+    pub fn documents(&self) -> u32 {
+        self.documents
     }
 
     /// The longest runs of words.

@@ -64,6 +64,12 @@ impl Mixture {
         Self { first, second }
     }
 
+    /// Whether the weights can be those of a mixture.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        [self.first, self.second].iter().all(|weight| weight.is_finite() && *weight >= 0.0)
+    }
+
     /// The probabilities of both as one.
     #[must_use]
     pub fn probabilities(&self, first: &[f64], second: &[f64]) -> Vec<f64> {

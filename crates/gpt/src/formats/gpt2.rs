@@ -179,7 +179,7 @@ pub const FORMAT: Format = Format {
     recognises: |directory| directory.model_type() == Some(MODEL_TYPE),
     load,
     obstacles,
-    remedy: "train a model with --preset nano-cpu or baby, and --activation gelu_tanh",
+    remedy: "train a model with --preset nano-cpu or --preset baby",
     files,
 };
 

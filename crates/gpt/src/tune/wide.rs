@@ -7,8 +7,8 @@
 //!
 //! | file of a classifier | contents |
 //! |---|---|
-//! | `wide.json` | how much each counts, and the features (runs of words) in their order |
-//! | `wide.safetensors` | `wide.weight` (labels, features and last the bias), `wide.idf` (features) |
+//! | `wide.json` | how much each counts; the features (runs of words) in their order, with the number of texts that have each |
+//! | `wide.safetensors` | `wide.weight` (labels, features and last the bias) |
 
 use crate::files::json;
 use crate::files::store;
@@ -21,7 +21,6 @@ use std::path::Path;
 const CONFIG: &str = "wide.json";
 const WEIGHTS: &str = "wide.safetensors";
 const WEIGHT: &str = "wide.weight";
-const IDF: &str = "wide.idf";
 
 /// The most bytes of either file that are read.
 const MAX_BYTES: u64 = 1 << 30;
@@ -41,7 +40,8 @@ pub struct Wide {
 struct ConfigFile {
     mixture: Mixture,
     max_n: usize,
-    features: Vec<String>,
+    documents: u32,
+    features: Vec<(String, u32)>,
 }
 
 impl Wide {
@@ -71,14 +71,13 @@ impl Wide {
         let config = ConfigFile {
             mixture: self.mixture,
             max_n: features.max_n(),
-            features: features.names().into_iter().map(String::from).collect(),
+            documents: features.documents(),
+            features: features.parts().into_iter().map(|(name, found)| (name.to_string(), found)).collect(),
         };
         let config = json::to_bytes(&config).expect("numbers and texts");
         let (labels, width) = (self.regression.labels(), features.len() + 1);
-        let tensors = Tensors::from([
-            (WEIGHT.to_string(), Tensor { shape: vec![labels, width], data: self.regression.weights() }),
-            (IDF.to_string(), Tensor { shape: vec![features.len()], data: features.idf() }),
-        ]);
+        let weight = Tensor { shape: vec![labels, width], data: self.regression.weights() };
+        let tensors = Tensors::from([(WEIGHT.to_string(), weight)]);
         Ok([(CONFIG, config), (WEIGHTS, tensors::encode(&tensors)?)])
     }
 
@@ -98,21 +97,21 @@ impl Wide {
         };
         let config: ConfigFile =
             json::parse(&store::read_file(&at, MAX_BYTES)?).map_err(|e| malformed(e.to_string()))?;
-        let ConfigFile { mixture, max_n, features } = config;
+        let ConfigFile { mixture, max_n, documents, features } = config;
         if !(1..=5).contains(&max_n)
-            || ![mixture.first, mixture.second].iter().all(|w| w.is_finite() && *w >= 0.0)
+            || !mixture.is_valid()
+            || features.iter().any(|(_, found)| *found > documents)
         {
             return Err(malformed(
-                "expected max_n from 1 to 5 and weights of 0 or more in the mixture".into(),
+                "expected max_n from 1 to 5, weights of 0 or more, and features of no more texts than there are".into(),
             ));
         }
         let weights = path.join(WEIGHTS);
         let in_weights = |source| CheckpointError::Tensors { path: weights.clone(), source };
         let tensors = tensors::decode(&store::read_file(&weights, MAX_BYTES)?).map_err(in_weights)?;
-        let expected =
-            [(WEIGHT.to_string(), vec![labels, features.len() + 1]), (IDF.to_string(), vec![features.len()])];
+        let expected = [(WEIGHT.to_string(), vec![labels, features.len() + 1])];
         tensors::check(&tensors, &expected).map_err(in_weights)?;
-        let features = Features::from_parts(features, &tensors[IDF].data, max_n)
+        let features = Features::from_parts(features, documents, max_n)
             .ok_or_else(|| malformed("a feature occurs twice".into()))?;
         let regression = LogisticRegression::from_parts(features, &tensors[WEIGHT].data)
             .ok_or_else(|| malformed("expected a weight for each label and feature".into()))?;
