@@ -59,7 +59,9 @@ pub fn load() -> Option<f64> {
         let stat = read_to_string("/proc/stat").ok()?;
         let ticks = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace();
         let ticks: Option<Vec<f64>> = ticks.map(|x| x.parse().ok()).collect();
-        let [user, nice, system, _idle, _waiting, irq, softirq, steal] = *ticks?.get(..8)? else { return None };
+        let [user, nice, system, _idle, _waiting, irq, softirq, steal] = *ticks?.get(..8)? else {
+            return None;
+        };
         Some(user + nice + system + irq + softirq + steal)
     };
     let (before, start) = (busy()?, Instant::now());

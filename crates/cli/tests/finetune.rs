@@ -2,6 +2,7 @@
 
 use crate::common::{Place, contents, finetune, float, json, json_file, newleaf, reviews, stdout};
 use assert_cmd::Command;
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
@@ -253,6 +254,52 @@ fn an_adapter_knows_its_base() {
         .assert()
         .success();
     place.refuses(&mut moved(&place.path("moved/last")), &["sha256", "trained on"]);
+}
+
+/// The words count as the validation texts say, in the directory as in the result, and not at all with --wide 0.
+#[test]
+fn words_are_mixed_in() {
+    let place = reviews();
+    let short: &[&str] = &["--epochs", "1", "--peft", "head", "--json"];
+    let mixed = json(finetune(&place, "mixed", &[]).args(short));
+    let alone = json(finetune(&place, "alone", &["--wide", "0"]).args(short));
+    assert_eq!(mixed["beside"]["the model alone"]["accuracy"], alone["test"]["accuracy"]);
+    assert!(float(&mixed["test"]["accuracy"]) >= float(&alone["test"]["accuracy"]), "{mixed}");
+    assert!(float(&mixed["wide"]["mixture"]["second"]) > 0.1, "one word decides: {mixed}");
+    assert_eq!((&alone["wide"], alone["beside"].as_object().unwrap().len()), (&serde_json::Value::Null, 2));
+    // The same labels again, from the directory.
+    let files = ["train.csv", "dev.csv", "test.csv"].map(|name| place.read(name));
+    let mut seen = HashSet::new();
+    let mut rows = Vec::new();
+    for (part, file) in files.iter().enumerate() {
+        for (text, label) in file.lines().skip(1).map(|line| line.rsplit_once(',').unwrap()) {
+            // What was there before was left out.
+            if seen.insert(text) && part == 2 {
+                rows.push((text, label));
+            }
+        }
+    }
+    let texts: String = rows.iter().map(|(text, _)| text.trim_matches('"').to_string() + "\n").collect();
+    for (name, result) in [("mixed", &mixed), ("alone", &alone)] {
+        let answers = stdout(&mut classify(&place, name, &texts));
+        let labels = answers.lines().map(|line| line.split_once('\t').unwrap().0);
+        let right = labels.zip(&rows).filter(|(label, (_, expected))| label == expected).count();
+        let accuracy = float(&result["test"]["accuracy"]);
+        assert!((right as f64 / rows.len() as f64 - accuracy).abs() < 1e-9, "{name}: {right} of {}", rows.len());
+    }
+    // A file that is not what was saved is refused by its name, and without it the model answers alone.
+    for (name, text) in [
+        ("wide.json", r#"{"mixture":{"first":-1,"second":1},"max_n":2,"documents":1,"features":[]}"#),
+        ("wide.json", r#"{"mixture":{"first":1,"second":1},"max_n":2,"documents":1,"features":[["a",1]]}"#),
+        ("wide.safetensors", "short"),
+    ] {
+        let good = fs::read(place.path("mixed").join(name)).unwrap();
+        place.write(&format!("mixed/{name}"), text);
+        place.refuses(&mut classify(&place, "mixed", "the soup\n"), &["mixed/wide."]);
+        place.write(&format!("mixed/{name}"), good);
+    }
+    fs::remove_file(place.path("mixed/wide.json")).unwrap();
+    assert_eq!(stdout(&mut classify(&place, "mixed", &texts)), stdout(&mut classify(&place, "alone", &texts)));
 }
 
 /// What could not be written afterwards is refused before anything is computed: other people's files, and what a run goes on
