@@ -285,8 +285,22 @@ fn words_are_mixed_in() {
         let labels = answers.lines().map(|line| line.split_once('\t').unwrap().0);
         let right = labels.zip(&rows).filter(|(label, (_, expected))| label == expected).count();
         let accuracy = float(&result["test"]["accuracy"]);
-        assert!((right as f64 / rows.len() as f64 - accuracy).abs() < 1e-9, "{name}: {right} of {}", rows.len());
+        assert!(
+            (right as f64 / rows.len() as f64 - accuracy).abs() < 1e-9,
+            "{name}: {right} of {}",
+            rows.len()
+        );
     }
+    // The word that decides is named; a model without words cannot say.
+    let explain = |name: &str| {
+        let mut command = classify(&place, name, "the soup was bad today\n");
+        command.args(["--explain", "1"]);
+        command
+    };
+    let answer = stdout(&mut explain("mixed"));
+    let because = answer.trim().split('\t').nth(2).unwrap();
+    assert!(answer.starts_with("neg\t") && because.contains("bad") && because.contains('+'), "{answer}");
+    place.refuses(&mut explain("alone"), &["--explain", "looks at no words", "--wide 0"]);
     // A file that is not what was saved is refused by its name, and without it the model answers alone.
     for (name, text) in [
         ("wide.json", r#"{"mixture":{"first":-1,"second":1},"max_n":2,"documents":1,"features":[]}"#),
@@ -299,7 +313,10 @@ fn words_are_mixed_in() {
         place.write(&format!("mixed/{name}"), good);
     }
     fs::remove_file(place.path("mixed/wide.json")).unwrap();
-    assert_eq!(stdout(&mut classify(&place, "mixed", &texts)), stdout(&mut classify(&place, "alone", &texts)));
+    assert_eq!(
+        stdout(&mut classify(&place, "mixed", &texts)),
+        stdout(&mut classify(&place, "alone", &texts))
+    );
 }
 
 /// What could not be written afterwards is refused before anything is computed: other people's files, and what a run goes on

@@ -122,6 +122,17 @@ impl Features {
         self.idf.is_empty()
     }
 
+    /// The names of the features that a text has, by number.
+    pub(super) fn names(&self, text: &str) -> HashMap<u32, String> {
+        let mut names = HashMap::new();
+        for_each_run(text, self.max_n, |run| {
+            if let Some(&number) = self.numbers.get(run) {
+                names.entry(number).or_insert_with(|| run.to_string());
+            }
+        });
+        names
+    }
+
     /// How often a text has each feature.
     pub fn counts(&self, text: &str) -> Sparse {
         let mut all: Vec<u32> = Vec::new();

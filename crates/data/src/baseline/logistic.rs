@@ -80,23 +80,27 @@ impl LogisticRegression {
         self.weights.len() / (self.features.len() + 1)
     }
 
+    /// How many steps the minimisation took; 0 of one that was read.
+    pub fn iterations(&self) -> usize {
+        self.iterations
+    }
+
     /// What each feature of a text adds to the score of a label over the mean of all labels, the largest first: which words
     /// speak for it.
-    pub fn reasons(&self, text: &str, label: usize) -> Vec<(u32, f64)> {
+    pub fn reasons(&self, text: &str, label: usize) -> Vec<(String, f64)> {
         let (width, labels) = (self.features.len() + 1, self.labels());
         let weight = |label: usize, number: u32| self.weights[label * width + number as usize];
         let over_mean = |number: u32| {
             weight(label, number) - (0..labels).map(|of| weight(of, number)).sum::<f64>() / labels as f64
         };
-        let mut reasons = self.features.tf_idf(text);
-        reasons.iter_mut().for_each(|(number, value)| *value *= over_mean(*number));
-        reasons.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let mut names = self.features.names(text);
+        let mut reason = |(number, value): (u32, f64)| {
+            (names.remove(&number).unwrap_or_default(), value * over_mean(number))
+        };
+        let mut reasons: Vec<(String, f64)> =
+            self.features.tf_idf(text).into_iter().map(&mut reason).collect();
+        reasons.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         reasons
-    }
-
-    /// How many steps the minimisation took.
-    pub fn iterations(&self) -> usize {
-        self.iterations
     }
 }
 
