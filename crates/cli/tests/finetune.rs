@@ -30,7 +30,7 @@ fn from_a_table_to_labels() {
         }
         assert_eq!((&result["labels"][1], &result["method"].as_str()), (&"pos".into(), &Some(method)));
         // Labels of lines, whether or not all characters are known, and of none.
-        let lines = "the soup was good today\nthe soup was bad today\n雪\n\n";
+        let lines = "the soup was good today with the egg\nthe soup was bad today with the egg\n雪\n\n";
         let answers = stdout(&mut classify(&place, out, lines));
         let long = classify(&place, out, &"the soup was bad today ".repeat(9)).output().unwrap(); // transformers 1666
         let said = String::from_utf8(long.stderr).unwrap();

@@ -84,7 +84,7 @@ fn describe(args: &Args, proposal: &Proposal, counts: &CountBaseline) -> String 
         "model:    n_layer {}, n_head {}, n_embd {}, block_size {}: {} parameters\n\
          training: {} updates of {} x {} tokens\n\
          time:     {:.0} s{rest}\nmemory:   {:.0} MB\n\
-         loss:     about {expected_loss:.2} nats a token (n-gram baseline: {:.4})\n\
+         loss:     roughly {expected_loss:.2} nats a token, by what other texts reached (n-gram baseline: {:.4})\n\
          start it: newleaf train{data} --time {:.0}s --out DIR\n",
         model.n_layer,
         model.n_head,

@@ -30,9 +30,9 @@ pub(super) struct FitArgs {
     /// or bitfit
     #[arg(long, value_name = "METHOD", default_value = "full")]
     pub(super) peft: Method,
-    /// Times that the examples are read, at most
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
-    epochs: u32,
+    /// Times that the examples are read, at most [default: 10; 4 for thousands of texts with labels]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    epochs: Option<u32>,
     /// Examples in an update [default: 32, or fewer where an epoch would have less than a dozen updates]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     batch_size: Option<u32>,
@@ -57,9 +57,9 @@ pub(super) struct FitArgs {
     /// One more layer from the top is trained in each epoch
     #[arg(long, hide_short_help = true)]
     unfreeze: bool,
-    /// Measurements in an epoch
-    #[arg(long, hide_short_help = true, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    evaluations: u32,
+    /// Measurements in an epoch [default: 1; 2 for thousands of texts with labels]
+    #[arg(long, hide_short_help = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    evaluations: Option<u32>,
     /// Measurements without improvement after which it stops, 0 for never
     #[arg(long, hide_short_help = true, value_name = "N", default_value_t = 3)]
     patience: usize,
@@ -130,7 +130,7 @@ impl FitArgs {
             ));
         }
         Ok(TuneConfig {
-            epochs: self.epochs as usize,
+            epochs: self.epochs.map_or(EPOCHS, |epochs| epochs as usize),
             batch_size: self.batch_size.map_or(BATCH_SIZE, |rows| rows as usize),
             micro_batch: self.micro_batch.map(|rows| rows as usize),
             lanes: self.lanes as usize,
@@ -139,7 +139,7 @@ impl FitArgs {
             weight_decay: self.weight_decay,
             layer_decay: self.layer_decay,
             unfreeze: self.unfreeze,
-            evaluations: self.evaluations as usize,
+            evaluations: self.evaluations.map_or(1, |evaluations| evaluations as usize),
             patience: Some(self.patience).filter(|patience| *patience > 0),
             min_delta: self.min_delta,
             ema: self.ema,
@@ -243,6 +243,16 @@ impl FitArgs {
         TuneConfig { batch_size, ..settings.clone() }
     }
 
+    /// [`FitArgs::suited`] for texts with labels: a few readings of thousands of them are enough, and more are learnt by heart.
+    pub(super) fn suited_to_labels(&self, settings: &TuneConfig, examples: usize) -> TuneConfig {
+        let mut settings = self.suited(settings, examples);
+        if examples >= MANY {
+            settings.epochs = self.epochs.map_or(EPOCHS_OF_MANY, |_| settings.epochs);
+            settings.evaluations = self.evaluations.map_or(2, |_| settings.evaluations);
+        }
+        settings
+    }
+
     /// Warns of so few examples that a score says little.
     pub(super) fn warn_of_few(&self, examples: usize, what: &str) {
         if examples < FEW {
@@ -259,6 +269,12 @@ const BATCH_SIZE: usize = 32;
 const UPDATES_AN_EPOCH: usize = 12;
 /// Fewer examples in an update say little of the direction.
 const SMALLEST_BATCH: usize = 4;
+
+/// Readings of the examples.
+const EPOCHS: usize = 10;
+/// From so many texts with labels on, these are enough.
+const MANY: usize = 4000;
+const EPOCHS_OF_MANY: usize = 4;
 
 /// Fewer examples are told of.
 const FEW: usize = 200;

@@ -7,7 +7,7 @@ use crate::work::model::{self, Model};
 use data::dataset::k_shot as k_shot_of;
 use data::pattern::Pattern;
 use gpt::files::store;
-use gpt::peft::fingerprint;
+use gpt::peft::{Method, fingerprint};
 use gpt::tune::{
     Classifier, ClassifierConfig, Classify, HeadConfig, LinearConfig, Metric, Pool, Target, Targets,
     TuneConfig, Wide, save_classifier,
@@ -23,6 +23,15 @@ enum PoolName {
     Mean,
     /// The last token
     Last,
+}
+
+/// What a position sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Attention {
+    /// All of the text
+    Both,
+    /// What comes before it, and itself
+    Causal,
 }
 
 impl From<PoolName> for Pool {
@@ -44,9 +53,10 @@ pub(super) struct TuneArgs {
     /// What of the model's outputs tells the answer
     #[arg(long, value_name = "HOW", default_value = "mean")]
     pool: PoolName,
-    /// Each position sees what comes after it, too (for models trained to fill in)
-    #[arg(long)]
-    both_sides: bool,
+    /// What a position of the text sees [default: both sides of it with --peft full, else what comes before it, as the
+    /// frozen weights have learnt]
+    #[arg(long, value_name = "WHAT")]
+    attention: Option<Attention>,
     /// Dropout before the last layer
     #[arg(long, value_name = "P", default_value_t = 0.1)]
     dropout: f32,
@@ -55,7 +65,11 @@ pub(super) struct TuneArgs {
 impl TuneArgs {
     /// A layer on top of the model, as the flags say.
     pub(super) fn linear(&self) -> HeadConfig {
-        let (pool, both_sides, dropout) = (self.pool.into(), self.both_sides, self.dropout);
+        let both_sides = match self.attention {
+            Some(attention) => attention == Attention::Both,
+            None => self.fit.peft == Method::Full,
+        };
+        let (pool, dropout) = (self.pool.into(), self.dropout);
         HeadConfig::Linear(LinearConfig { pool, both_sides, dropout })
     }
 }
@@ -160,7 +174,7 @@ impl<'a> Tuning<'a> {
             args.fit.warn_of_few(counts[0], "texts");
         }
         model::tell_unknown(&args.labelled.train.display().to_string(), unknown, characters)?;
-        let settings = args.fit.suited(&settings, counts[0]);
+        let settings = args.fit.suited_to_labels(&settings, counts[0]);
         let base_sha256 = fingerprint(&model.gpt.config, &model.params);
         Ok(Self {
             args,
