@@ -13,7 +13,7 @@ use tensor::{Params, Tape, Var};
 /// Settings of a [`Classifier`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClassifierConfig {
-    /// What is told.
+    /// What is predicted.
     pub target: Target,
     /// By what.
     pub head: HeadConfig,
@@ -75,7 +75,7 @@ impl Classifier {
         in_batches(params, &texts, self.head.rows(), |tape, texts| self.scores(tape, texts))
     }
 
-    /// The numbers of texts; `None` if it tells labels.
+    /// The numbers of texts; `None` if it predicts labels.
     #[must_use]
     pub fn numbers(&self, params: &Params, texts: &[Vec<u32>]) -> Option<Vec<f64>> {
         let Target::Number { mean, deviation } = self.config.target else { return None };

@@ -32,7 +32,7 @@ pub enum Pool {
 /// Settings of a [`LinearHead`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LinearConfig {
-    /// From what it tells.
+    /// By what it predicts.
     pub pool: Pool,
     /// Whether each position sees what comes after it.
     pub both_sides: bool,
@@ -61,7 +61,7 @@ impl HeadConfig {
     }
 }
 
-/// What tells the answer.
+/// What predicts the answer.
 #[derive(Clone, Debug)]
 pub enum Head {
     /// A layer on top of the model.

@@ -18,7 +18,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-pub(crate) const ABOUT: &str = "Teach a model to answer
+pub(crate) const ABOUT: &str = "Fine-tune a model on dialogues
 
   newleaf finetune chat --model my --train dialogues.jsonl --out talks
   newleaf finetune chat --model talks --train more.jsonl --peft lora:r=8 --out polite

@@ -11,7 +11,7 @@ use gpt::tune::{HeadConfig, Metric, Target, Targets, Wide};
 use serde_json::{Map, Value, json};
 use std::process::ExitCode;
 
-pub(crate) const ABOUT: &str = "Teach a model the labels of texts
+pub(crate) const ABOUT: &str = "Fine-tune a model to predict the labels of texts
 
   newleaf finetune classify --model my --train reviews.csv --text-column review --out reviews
   newleaf finetune classify --model my --train a.csv --dev b.csv --test c.csv --peft lora:r=8,alpha=16 --out reviews

@@ -182,7 +182,7 @@ impl FitArgs {
     }
 
     /// When the result is written: the state is not needed any more, and a fine-tuning that ran into numbers that are not
-    /// finite is told to be one.
+    /// finite is reported as one.
     pub(super) fn finish(&self, fitted: &Fitted) -> Result<(), Failure> {
         if let Err(error) = self.keep(&self.unfinished(), "").remove() {
             eprintln!("warning: {error}");
@@ -276,7 +276,7 @@ const EPOCHS: usize = 10;
 const MANY: usize = 4000;
 const EPOCHS_OF_MANY: usize = 4;
 
-/// Fewer examples are told of.
+/// Fewer examples get a warning.
 const FEW: usize = 200;
 
 /// What came out of the loop.

@@ -9,7 +9,7 @@ use gpt::tune::{Metric, Target, Targets};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
-pub(crate) const ABOUT: &str = "Teach a model a number for each text
+pub(crate) const ABOUT: &str = "Fine-tune a model to predict a number for each text
 
   newleaf finetune regress --model my --train ratings.csv --label-column stars --out ratings
   echo 'the soup was cold' | newleaf classify --model ratings

@@ -18,7 +18,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-pub(crate) const ABOUT: &str = "Teach a model to translate, to summarize, or whatever else makes one text of another
+pub(crate) const ABOUT: &str = "Fine-tune a model on pairs of texts: translation, summaries
 
   newleaf finetune seq2seq --model my --train pairs.tsv --source-column zh --target-column en --out zh-en
   newleaf finetune seq2seq --model my --train reports.jsonl --source-column text --target-column summary --out sum

@@ -16,7 +16,7 @@ use random::{Rng, Stream};
 use serde_json::{Value, json};
 use tensor::Params;
 
-/// What tells the answer.
+/// What of the model is pooled to predict the answer.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum PoolName {
     /// The mean over the text
@@ -50,7 +50,7 @@ pub(super) struct TuneArgs {
     pub(super) labelled: LabelledArgs,
     #[command(flatten)]
     pub(super) fit: FitArgs,
-    /// What of the model's outputs tells the answer
+    /// Which of the model's outputs predict the answer
     #[arg(long, value_name = "HOW", default_value = "mean")]
     pool: PoolName,
     /// What a position of the text sees [default: both sides of it with --peft full, else what comes before it, as the
