@@ -97,6 +97,14 @@ fn from_pairs_to_answers() {
     let (more, test) = (more.to_str().unwrap(), place.path("test.tsv"));
     let again = |more: &[&str]| json(teach(&place, "fr", "again", &["--epochs=1", "--json"]).args(more));
     assert_eq!(again(&["--synthetic", more])["synthetic_pairs"], 2);
+    // Several translations of one text are learnt, in whichever part it is; the same pair again is not.
+    let before = again(&[]);
+    let pairs = place.read("pairs.tsv");
+    let (first, _) = pairs.lines().nth(1).unwrap().split_once('\t').unwrap();
+    place.write("pairs.tsv", format!("{pairs}{first}\tsun\n{first}\tsun\n"));
+    let after = again(&[]);
+    assert_eq!(after["dropped"].as_u64(), before["dropped"].as_u64().map(|dropped| dropped + 1));
+    place.write("pairs.tsv", pairs);
     // But for what they would tell of the test.
     assert_eq!(again(&["--synthetic", more, "--test", test.to_str().unwrap()])["synthetic_pairs"], 1);
     // And other words for texts: here there is only one translation, which the way back does not know.

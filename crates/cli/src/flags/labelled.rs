@@ -79,7 +79,8 @@ pub(crate) enum Answers {
 
 impl Parts {
     /// The parts of a file, and of those for validation and test, if there are such. A part without a file of its own is
-    /// one in ten of the training file ([`SplitRule::usual`]). No text is in two parts: the first stays.
+    /// one in ten of the training file ([`SplitRule::usual`]). No text is in two parts: the first stays. A text has one label,
+    /// the first; but it may have several translations, which are all in one part.
     pub(crate) fn divide(
         train: &Path,
         others: [Option<&Path>; 2],
@@ -94,10 +95,8 @@ impl Parts {
             one_label_a_number(&mut files);
         }
         let total: usize = files.iter().map(Vec::len).sum();
-        let mut seen = HashSet::new();
-        let mut fresh = files.into_iter().map(|rows| {
-            rows.into_iter().filter(|keyed| seen.insert(keyed.row.0.trim().to_string())).collect::<Vec<_>>()
-        });
+        let mut before = HashSet::new();
+        let mut fresh = files.into_iter().map(|rows| fresh(rows, answers, &mut before));
         let [own, given_validation, given_test] = [(); 3].map(|()| fresh.next().unwrap_or_default());
         let mut parts = [Vec::new(), Vec::new(), Vec::new()];
         let rule = SplitRule::usual();
@@ -125,6 +124,19 @@ impl Parts {
         }
         Ok(Parts { train: train_rows, validation, test, dropped })
     }
+}
+
+/// The rows of a file whose text no file `before` has, without those that say the same again. Their texts are added to those
+/// before.
+fn fresh(rows: Vec<Keyed>, answers: Answers, before: &mut HashSet<String>) -> Vec<Keyed> {
+    let mut seen = HashSet::new();
+    let mut is_fresh = |Keyed { row: (text, answer), .. }: &Keyed| {
+        let answer = if answers == Answers::Labels { "" } else { answer };
+        !before.contains(text.trim()) && seen.insert((text.trim().to_string(), answer.to_string()))
+    };
+    let rows: Vec<Keyed> = rows.into_iter().filter(|keyed| is_fresh(keyed)).collect();
+    before.extend(rows.iter().map(|keyed| keyed.row.0.trim().to_string()));
+    rows
 }
 
 /// Makes "1.0" the label "1" where there is one: an integer column becomes one of decimals when a cell of it is empty.

@@ -67,8 +67,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let counts = [&parts.train, &synthetic, &parts.validation, &parts.test].map(Vec::len);
     let [train, more, validation, test] = counts;
     eprintln!(
-        "{train} pairs and {more} synthetic ones to train, {validation} to validate, {test} to test; {} left out whose \
-         source was there before",
+        "{train} pairs and {more} synthetic ones to train, {validation} to validate, {test} to test; {} left out that \
+         were there before",
         parts.dropped
     );
     args.fit.warn_of_few(train + more, "pairs");
