@@ -116,7 +116,12 @@ fn tune(
     let target = Target::Label { names: train.names().to_vec() };
     let config = ClassifierConfig {
         target,
-        head: HeadConfig::Linear(LinearConfig { pool: Pool::Mean, both_sides: true, dropout: 0.0 }),
+        head: HeadConfig::Linear(LinearConfig {
+            pool: Pool::Mean,
+            both_sides: true,
+            dropout: 0.0,
+            pieces: 1,
+        }),
     };
     let classifier = Classifier::new(gpt, config, &base.tokenizer, &mut params, &mut rng)?;
     let texts = |part: &Labelled| -> Result<Vec<Vec<u32>>> {

@@ -32,7 +32,7 @@ fn from_a_table_to_labels() {
         // Labels of lines, whether or not all characters are known, and of none.
         let lines = "the soup was good today with the egg\nthe soup was bad today with the egg\n雪\n\n";
         let answers = stdout(&mut classify(&place, out, lines));
-        let long = classify(&place, out, &"the soup was bad today ".repeat(9)).output().unwrap(); // transformers 1666
+        let long = classify(&place, out, &"the soup was bad today ".repeat(18)).output().unwrap(); // transformers 1666
         let said = String::from_utf8(long.stderr).unwrap();
         assert!(said.contains("1 texts are longer than the model's context"), "{said}");
         assert!(answers.ends_with("\n\n"), "an empty line for an empty line: {answers:?}");

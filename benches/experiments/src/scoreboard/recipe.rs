@@ -206,7 +206,8 @@ impl Recipe {
         let mut rng = Rng::new(seed, Stream::Init);
         gpt.tune(method, &mut params, &mut rng)?;
         let target = Target::Label { names: names.to_vec() };
-        let layer = LinearConfig { pool: self.pool, both_sides: self.both_sides, dropout: self.dropout };
+        let layer =
+            LinearConfig { pool: self.pool, both_sides: self.both_sides, dropout: self.dropout, pieces: 1 };
         let head = match self.words {
             None => HeadConfig::Linear(layer),
             Some((pattern, words)) => {

@@ -46,12 +46,13 @@ impl Classifier {
         Ok(Self { gpt, head, config })
     }
 
-    /// Tokens of a text that are read, the first ones. In a pattern the text is cut, and never what stands around it.
+    /// Tokens of a text that are read, the first ones: by a layer in pieces, each as long as the context. In a pattern the text is
+    /// cut, and never what stands around it.
     #[must_use]
     pub fn max_tokens(&self, params: &Params) -> usize {
         let most = self.gpt.max_tokens(params);
         match &self.head {
-            Head::Linear(_) => most,
+            Head::Linear(head) => head.max_tokens(most),
             Head::Words(words) => words.room(most),
         }
     }
@@ -72,7 +73,13 @@ impl Classifier {
     #[must_use]
     pub fn scores_of(&self, params: &Params, texts: &[Vec<u32>]) -> Vec<Vec<f32>> {
         let texts: Vec<&[u32]> = texts.iter().map(|text| &text[..]).collect();
-        in_batches(params, &texts, self.head.rows(), |tape, texts| self.scores(tape, texts))
+        let max = self.gpt.max_tokens(params);
+        in_batches(
+            params,
+            &texts,
+            |tokens| self.head.rows(tokens, max),
+            |tape, texts| self.scores(tape, texts),
+        )
     }
 
     /// The numbers of texts; `None` if it predicts labels.
@@ -118,7 +125,7 @@ impl Task for Classify<'_> {
     fn positions(&self, example: usize) -> usize {
         let (tokens, block_size) = (self.tokens(example), self.classifier.gpt.config.block_size);
         match &self.classifier.head {
-            Head::Linear(_) => tokens.min(block_size),
+            Head::Linear(_) => self.classifier.head.rows(tokens, block_size) * tokens.min(block_size),
             Head::Words(words) => words.positions(tokens, block_size),
         }
     }

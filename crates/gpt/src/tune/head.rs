@@ -6,7 +6,7 @@
 //! also asks what each position says of what stands before it. With `both_sides` every position sees all of the text, as in
 //! masked language modelling.
 
-use super::rows::{Rows, cut};
+use super::rows::{Rows, pieces, stride};
 use super::target::Target;
 use super::words::Words;
 use crate::Gpt;
@@ -38,6 +38,14 @@ pub struct LinearConfig {
     pub both_sides: bool,
     /// Dropout before the layer.
     pub dropout: f32,
+    /// The most pieces of the model's context that are read of a text; 1: its beginning.
+    #[serde(default = "one")]
+    pub pieces: usize,
+}
+
+/// As before there were pieces.
+fn one() -> usize {
+    1
 }
 
 /// Settings of a [`Head`].
@@ -106,10 +114,10 @@ impl Head {
         }
     }
 
-    /// Rows of tokens that a text becomes.
-    pub(super) fn rows(&self) -> usize {
+    /// Rows of tokens that a text of so many tokens becomes.
+    pub(super) fn rows(&self, tokens: usize, max: usize) -> usize {
         match self {
-            Self::Linear(_) => 1,
+            Self::Linear(head) => pieces(tokens, max, head.config.pieces).len(),
             Self::Words(words) => words.labels(),
         }
     }
@@ -125,9 +133,22 @@ impl LinearHead {
         Self { layer, dropout: Dropout::new(config.dropout), config: config.clone() }
     }
 
-    /// Scores (B, outputs).
+    /// Tokens of a text that are read by a model that reads so many at a time.
+    pub(super) fn max_tokens(&self, max: usize) -> usize {
+        max + (self.config.pieces.max(1) - 1) * stride(max)
+    }
+
+    /// Scores (B, outputs). A text longer than the context is R rows of a piece each, and p the mean over all of them, or the
+    /// last token of the last.
     pub(super) fn scores<'t>(&self, gpt: &Gpt, tape: &'t Tape<'_>, texts: &[&[u32]]) -> Var<'t> {
-        let rows = Rows::new(&cut(texts, gpt.max_tokens(tape.params())));
+        let max = gpt.max_tokens(tape.params());
+        let cut = texts.iter().map(|text| pieces(text.len(), max, self.config.pieces));
+        let (mut parts, mut of) = (Vec::new(), Vec::new()); // the rows, and the text of each
+        for (text, pieces) in cut.enumerate() {
+            of.extend(pieces.iter().map(|_| text));
+            parts.extend(pieces.into_iter().map(|piece| &texts[text][piece]));
+        }
+        let rows = Rows::new(&parts);
         let intervals = gpt.visibility().texts(&rows.lens, rows.time, self.config.both_sides);
         let x = gpt.hidden(&rows.ids, &mut Context::new(tape, rows.shape(), intervals)); // (B, T, C)
         let [b, t] = rows.shape();
@@ -137,7 +158,29 @@ impl LinearHead {
         };
         let weights = ArrayD::from_shape_vec(vec![b, t, 1], weights).expect("a weight a position");
         let weights = tape.constant(&weights).broadcast_to(x.shape());
-        let pooled = (x * weights).sum_axis(1); // (B, C)
+        let mut pooled = (x * weights).sum_axis(1); // (R, 1, C)
+        if b > texts.len() {
+            let (n, c) = (texts.len(), gpt.config.n_embd);
+            let shares =
+                ArrayD::from_shape_vec(vec![n, b], self.shares(&rows.lens, &of)).expect("a share a row");
+            // (B, R) (R, C) = (B, C)
+            pooled = tape.constant(&shares).matmul(pooled.reshape([b, c])).reshape([n, 1, c]);
+        }
         self.layer.forward(self.dropout.forward(pooled))
+    }
+
+    /// (B, R): how much each row counts in the pooled output of each text: by its tokens, or the last one alone.
+    fn shares(&self, lens: &[usize], of: &[usize]) -> Vec<f32> {
+        let texts = of.last().map_or(0, |last| last + 1);
+        let mut shares = vec![0.0; texts * of.len()];
+        for (row, &text) in of.iter().enumerate() {
+            let is_last = of.get(row + 1) != Some(&text);
+            let all: usize = of.iter().zip(lens).filter(|(of, _)| **of == text).map(|(_, len)| len).sum();
+            shares[text * of.len() + row] = match self.config.pool {
+                Pool::Mean => lens[row] as f32 / all as f32,
+                Pool::Last => f32::from(u8::from(is_last)),
+            };
+        }
+        shares
     }
 }

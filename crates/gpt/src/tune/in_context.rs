@@ -69,7 +69,7 @@ impl InContext<'_> {
     }
 
     fn scores(&self, words: &Words, texts: &[&[u32]]) -> Vec<Vec<f32>> {
-        in_batches(self.params, texts, words.labels(), |tape, texts| words.scores(self.gpt, tape, texts))
+        in_batches(self.params, texts, |_| words.labels(), |tape, texts| words.scores(self.gpt, tape, texts))
     }
 
     /// What each label scores when nothing is asked.

@@ -177,6 +177,68 @@ fn answers_are_learned() {
     assert!((mean_loss(&gpt, &params, &dev) + outcome.best_score).abs() < 1e-9);
 }
 
+/// A text longer than the context is read in pieces that overlap: its scores are the mean of theirs, by their tokens, whatever
+/// stands beside it; with one piece it is its beginning.
+#[test]
+fn a_long_text_is_the_mean_of_its_pieces() {
+    for (pool, both_sides) in [(Pool::Mean, true), (Pool::Mean, false), (Pool::Last, false)] {
+        let (mut params, mut rng) = (Params::new(), Rng::new(3, Stream::Init));
+        let gpt = Gpt::new(&config(), &mut params, &mut rng);
+        let max = gpt.config.block_size;
+        let head = |pieces: usize| ClassifierConfig {
+            head: HeadConfig::Linear(LinearConfig { pool, both_sides, dropout: 0.0, pieces }),
+            target: yes_or_no(),
+        };
+        let mut classifier = Classifier::new(gpt, head(3), &tokenizer(), &mut params, &mut rng).unwrap();
+        let room = max + 2 * (max - max / 4);
+        assert_eq!(classifier.max_tokens(&params), room);
+        let text = |len: usize| (0..len).map(|i| (3 + i * i % 7) as u32).collect::<Vec<u32>>();
+        for len in [1, max, max + 1, room - 1, room, 2 * room] {
+            let all = text(len);
+            let read = &all[..len.min(room)];
+            let stride = max - max / 4;
+            let mut parts = vec![&read[..read.len().min(max)]];
+            for start in [stride, 2 * stride] {
+                if read.len() > start + max / 4 {
+                    let start = start.min(read.len() - max);
+                    parts.push(&read[start..start + max]);
+                }
+            }
+            let tokens: usize = parts.iter().map(|part| part.len()).sum();
+            let expected: f64 = match pool {
+                Pool::Mean => {
+                    parts
+                        .iter()
+                        .map(|part| {
+                            f64::from(classifier.scores_of(&params, &[part.to_vec()])[0][0])
+                                * part.len() as f64
+                        })
+                        .sum::<f64>()
+                        / tokens as f64
+                }
+                Pool::Last => classifier.scores_of(&params, &[parts.last().unwrap().to_vec()])[0][0].into(),
+            };
+            let found = classifier.scores_of(&params, &[text(2), all.clone(), text(max)])[1][0];
+            assert!((f64::from(found) - expected).abs() < 1e-5, "{pool:?} {len}: {found} {expected}");
+        }
+        let long = text(2 * room);
+        let beginning = classifier.scores_of(&params, &[long[..max].to_vec()]);
+        classifier = Classifier::new(
+            classifier.gpt,
+            head(1),
+            &tokenizer(),
+            &mut params,
+            &mut Rng::new(9, Stream::Init),
+        )
+        .unwrap();
+        assert_eq!((classifier.max_tokens(&params), beginning.len()), (max, 1));
+        assert_eq!(
+            classifier.scores_of(&params, &[long.clone()]),
+            classifier.scores_of(&params, &[long[..max].to_vec()])
+        );
+    }
+}
+
 /// A window of two holds in a classifier, too: with one layer, what stands further away changes nothing, on either side.
 #[test]
 fn a_window_is_kept_by_a_classifier() {

@@ -61,7 +61,10 @@ fn classifier(method: &str, pool: Pool, both_sides: bool, target: Target) -> (Cl
 }
 
 fn linear(target: Target, pool: Pool, both_sides: bool, dropout: f32) -> ClassifierConfig {
-    ClassifierConfig { target, head: HeadConfig::Linear(LinearConfig { pool, both_sides, dropout }) }
+    ClassifierConfig {
+        target,
+        head: HeadConfig::Linear(LinearConfig { pool, both_sides, dropout, pieces: 1 }),
+    }
 }
 
 /// One of as many characters as the models have tokens.

@@ -64,7 +64,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
     k_shot: Option<u32>,
     /// A sentence with {text} and {mask} in it, where the model finds the label's word likely or not, instead of a new layer
-    #[arg(long, value_name = "TEXT", conflicts_with_all = ["pool", "attention", "dropout"])]
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["pool", "attention", "pieces", "dropout"])]
     pattern: Option<Pattern>,
     /// The words that stand for labels in the pattern: good=great,bad=terrible [default: the labels themselves]
     #[arg(long, value_name = "LABEL=WORD,..", requires = "pattern")]

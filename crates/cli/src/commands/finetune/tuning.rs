@@ -57,6 +57,9 @@ pub(super) struct TuneArgs {
     /// frozen weights have learnt]
     #[arg(long, value_name = "WHAT")]
     attention: Option<Attention>,
+    /// A text longer than the model's context is read in at most so many pieces, which overlap by a quarter; 1: its beginning
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pieces: u16,
     /// Dropout before the last layer
     #[arg(long, value_name = "P", default_value_t = 0.1)]
     dropout: f32,
@@ -69,8 +72,8 @@ impl TuneArgs {
             Some(attention) => attention == Attention::Both,
             None => self.fit.peft == Method::Full,
         };
-        let (pool, dropout) = (self.pool.into(), self.dropout);
-        HeadConfig::Linear(LinearConfig { pool, both_sides, dropout })
+        let (pool, dropout, pieces) = (self.pool.into(), self.dropout, self.pieces.into());
+        HeadConfig::Linear(LinearConfig { pool, both_sides, dropout, pieces })
     }
 }
 
@@ -230,7 +233,7 @@ impl<'a> Tuning<'a> {
         let cut = parts.iter().flat_map(|part| &part.texts).filter(|text| text.len() > most).count();
         if cut > 0 {
             eprintln!(
-                "{cut} texts are longer than the {most} tokens that have room: only their beginning is read"
+                "{cut} texts are longer than the {most} tokens that are read of a text: only their beginning is"
             );
         }
     }
