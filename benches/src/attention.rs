@@ -4,7 +4,7 @@ use crate::samples;
 use std::fmt;
 use std::str::FromStr;
 use tensor::kernels::attention::{Intervals, LADDER, Problem, Rung};
-use tensor::{Accum, Grad};
+use tensor::{Accum, AlignedVec, Grad};
 
 /// The sizes of one attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,17 +177,17 @@ impl fmt::Display for Size {
     }
 }
 
-/// Inputs and room for all outputs.
+/// Inputs and room for all outputs, each aligned as the buffers of training are.
 pub struct Attention {
     shape: Shape,
     intervals: Intervals,
-    qkv: Vec<f32>,
-    lse: Vec<f32>,
-    dy: Vec<f32>,
+    qkv: AlignedVec,
+    lse: AlignedVec,
+    dy: AlignedVec,
     /// The output, (B, T, C).
-    pub y: Vec<f32>,
+    pub y: AlignedVec,
     /// The gradient of the input, (B, T, C + 2 NKV hs).
-    pub dqkv: Vec<f32>,
+    pub dqkv: AlignedVec,
 }
 
 impl Attention {
@@ -200,10 +200,10 @@ impl Attention {
             shape,
             intervals: keys.intervals(shape.time),
             qkv: samples::floats(positions * shape.row_width(), 1),
-            lse: vec![0.0; positions * shape.n_head],
+            lse: AlignedVec::zeros(positions * shape.n_head),
             dy: samples::floats(positions * shape.width(), 2),
-            y: vec![0.0; positions * shape.width()],
-            dqkv: vec![0.0; positions * shape.row_width()],
+            y: AlignedVec::zeros(positions * shape.width()),
+            dqkv: AlignedVec::zeros(positions * shape.row_width()),
         }
     }
 
@@ -267,6 +267,18 @@ mod tests {
         let grouped = Shape { n_kv_head: 1, ..CAUSAL.shape };
         for keys in [Keys::Causal, Keys::Bidirectional, Keys::Window(9), Keys::Documents(32)] {
             assert_eq!(errors(LADDER, Size { shape: grouped, keys }).len(), LADDER.len());
+        }
+    }
+
+    /// What training gives to a kernel begins on a cache line.
+    #[test]
+    fn every_buffer_is_aligned_as_those_of_training() {
+        for time in [64, 65, 70, 81] {
+            let Attention { qkv, lse, dy, y, dqkv, .. } =
+                Attention::new(Size { shape: Shape { time, ..CAUSAL.shape }, ..CAUSAL });
+            for buffer in [qkv, lse, dy, y, dqkv] {
+                assert_eq!(buffer.as_ptr().align_offset(64), 0, "T {time}");
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use std::fs::read_to_string;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use tensor::AlignedVec;
 use tensor::kernels::gemm::{Init, Mat, gemm};
 use tensor::kernels::matvec::matvec;
 use tensor::kernels::simd::Path;
@@ -112,7 +113,7 @@ pub fn forget_peak_memory() {
 pub fn sgemm() -> (impl FnMut(), f64) {
     const N: usize = 1024;
     let (a, b) = (samples::floats(N * N, 1), samples::floats(N * N, 2));
-    let mut c = vec![0.0; N * N];
+    let mut c = AlignedVec::zeros(N * N);
     let product = move || gemm(&mut c, Mat::new(&a, N, N), Mat::new(&b, N, N), Init::Zero);
     (product, 2.0 * (N * N * N) as f64)
 }
