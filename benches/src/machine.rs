@@ -14,9 +14,16 @@ use tensor::kernels::simd::Path;
 /// Runs `main` inside of a pool of threads, so that the calling thread is one of the workers and takes part in
 /// every parallel loop. `RAYON_NUM_THREADS` says how many there are; otherwise as many as there are cores.
 ///
+/// What `NEWLEAF_SIMD` asks for and this processor does not have ends the program with exit code 2: numbers of other
+/// instructions would be taken for those.
+///
 /// # Panics
 /// If the threads cannot be started.
 pub fn in_pool<R: Send>(main: impl FnOnce() -> R + Send) -> R {
+    if let Err(problem) = Path::requested() {
+        eprintln!("error: {problem}");
+        std::process::exit(2);
+    }
     pool(0).install(main)
 }
 
@@ -60,13 +67,28 @@ pub fn load() -> Option<f64> {
         let stat = read_to_string("/proc/stat").ok()?;
         let ticks = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace();
         let ticks: Option<Vec<f64>> = ticks.map(|x| x.parse().ok()).collect();
-        let [user, nice, system, _idle, _waiting, irq, softirq, steal] = *ticks?.get(..8)? else { return None };
+        let [user, nice, system, _idle, _waiting, irq, softirq, steal] = *ticks?.get(..8)? else {
+            return None;
+        };
         Some(user + nice + system + irq + softirq + steal)
     };
     let (before, start) = (busy()?, Instant::now());
     sleep(Duration::from_millis(500));
     let load = (busy()? - before) / TICKS_A_SECOND / start.elapsed().as_secs_f64();
     Some((10.0 * load).round() / 10.0)
+}
+
+/// Whether numbers that are measured now are worth keeping.
+///
+/// # Errors
+/// If `load`, as [`load`] tells it, is above [`QUIET`]; the message says what to do.
+pub fn is_quiet(load: Option<f64>) -> Result<(), String> {
+    match load {
+        Some(load) if load > QUIET => Err(format!(
+            "other work takes {load} of the processors, and at most {QUIET} would leave the times alone: end it, and try again"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The commit that is checked out, with `+` behind it if files have changed since; `unknown` without git.
@@ -138,6 +160,13 @@ pub fn memory_rate(budget: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_busy_machine_is_not_quiet() {
+        assert_eq!(super::is_quiet(Some(super::QUIET)), Ok(()));
+        assert_eq!(super::is_quiet(None), Ok(()), "where nobody tells, nothing is known against it");
+        assert!(super::is_quiet(Some(1.3)).unwrap_err().contains("takes 1.3 of the processors"));
+    }
+
     #[test]
     #[cfg(target_os = "linux")]
     fn linux_tells_the_peak_memory() {
