@@ -312,7 +312,7 @@ pub fn factors(rows: &[Row]) -> String {
     };
     let pairs: Vec<String> = rungs.windows(2).map(pair).collect();
     format!(
-        "How many times as fast, over the sizes where both are timed in all columns. {}.",
+        "How many times as fast, over the sizes where both are timed on every number of threads. {}.",
         pairs.join("; ")
     )
 }
@@ -436,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn factors_are_those_of_sizes_that_are_timed_in_all_columns() {
+    fn factors_are_those_of_sizes_that_are_timed_on_every_number_of_threads() {
         let row = |time, threads, rung, seconds: Option<f64>| {
             let pass = |seconds| Pass {
                 seconds: vec![seconds],
