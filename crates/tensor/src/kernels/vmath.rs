@@ -187,8 +187,8 @@ pub(crate) fn cos<S: Simd>(s: S, x: S::V) -> S::V {
 #[inline(always)]
 fn sin_ahead<S: Simd>(s: S, x: S::V, ahead: f32) -> S::V {
     const LARGEST: f32 = 1_048_576.0;
-    // x = k pi/2 + r with |r| <= 0.95. pi/2 in three parts: a product inside of an fma is exact, and so is the first
-    // difference, because both terms are multiples of 2^-24 and what remains is below 1. So r is as exact near a zero of the
+    // x = k pi/2 + r with |r| <= 0.95. pi/2 in three parts: fma does not round the product; the first difference is exact
+    // too, because both terms are multiples of 2^-24 and what remains is below 1. So r is as exact near a zero of the
     // function as elsewhere.
     let k = s.round(s.mul(x, s.splat(std::f32::consts::FRAC_2_PI)));
     let r = s.fma(k, s.splat(-std::f32::consts::FRAC_PI_2), x);
