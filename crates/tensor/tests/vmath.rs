@@ -66,9 +66,9 @@ fn every_function_is_compared_and_guarded() {
         (include_str!("vmath.rs"), include_str!("../src/kernels/simd/guard/elementwise.rs"));
     for name in names.into_iter().filter(|name| *name != "Scaled") {
         let needs = |text: &str, what: String, file| {
-            assert!(text.contains(&what), "{name}: expected {what} .. in {file}")
+            assert!(text.contains(&what), "{name}: expected `{what}` in {file}")
         };
-        needs(compared, format!("error({name}, "), "tests/vmath.rs, a comparison with f64");
+        needs(compared, format!("error({name}, "), "tests/vmath.rs: a comparison with f64");
         needs(guarded, format!("map(vmath::{name}, "), "maps of src/kernels/simd/guard/elementwise.rs");
     }
 }
