@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p benches --bench attention -- --help` says what can be asked for.
 
-use benches::attention::{Keys, Shape, Size};
+use benches::attention::{Keys, Shape, Size, rung};
 use benches::ladder::{self, LEGEND, Plan};
 use benches::{machine, measure, picture};
 use clap::Parser;
@@ -18,7 +18,8 @@ struct Options {
     /// Only sizes with this in their name, such as "window"
     #[arg(value_name = "TEXT")]
     filter: Option<String>,
-    /// A size to time, such as 1,6,2,4096,64; may be given several times [default: those of docs/attention.md]
+    /// A size to time, such as 1,6,2,4096,64, or 1,6,4096,64 where NKV is NH; may be given several times [default: those of
+    /// docs/attention.md]
     #[arg(long, value_name = "B,NH,NKV,T,hs")]
     shape: Vec<Shape>,
     /// Each query sees the last N keys up to its own, instead of all before it
@@ -30,7 +31,7 @@ struct Options {
     /// Each query sees all keys
     #[arg(long, conflicts_with_all = ["window", "documents"])]
     bidirectional: bool,
-    /// Only these rungs, beside the one that training uses [default: all]
+    /// Only these rungs, beside the one that training uses; v2 is enough for v2_rows [default: all]
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = rung)]
     rung: Vec<Rung>,
     /// On so many threads; several, separated by commas [default: 1 and all]
@@ -45,7 +46,7 @@ struct Options {
     /// The folder for attention.md, attention.json and attention.svg [default: ladder/ in cargo's target folder]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Also writes the table and the picture of docs/attention.md
+    /// Also writes the table and the picture of docs/attention.md; refused where other work runs on this machine
     #[arg(long, conflicts_with_all = ["shape", "window", "documents", "bidirectional", "rung", "filter"])]
     write_docs: bool,
     /// What cargo says to a benchmark.
@@ -66,15 +67,6 @@ fn threads(text: &str) -> Result<usize, String> {
 fn positive(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|x: &f64| x.is_finite() && *x > 0.0);
     number.ok_or_else(|| "expected a positive number of seconds".to_string())
-}
-
-fn rung(name: &str) -> Result<Rung, String> {
-    let known = || LADDER.iter().map(|rung| rung.name).collect::<Vec<_>>().join(", ");
-    LADDER
-        .iter()
-        .find(|rung| rung.name == name)
-        .copied()
-        .ok_or_else(|| format!("expected one of {}", known()))
 }
 
 fn main() -> ExitCode {
@@ -102,25 +94,37 @@ fn run(options: Options) -> Result<(), String> {
         std::fs::create_dir_all(&out).map_err(|error| format!("--out {}: {error}", out.display()))?;
     }
     let load = machine::load();
+    if options.write_docs {
+        machine::is_quiet(load).map_err(|problem| format!("--write-docs: {problem}"))?;
+    }
     let provenance = ladder::provenance(load);
     println!("{provenance}");
     let notes = ladder::notes(&plan);
     notes.iter().for_each(|note| println!("note: {note}"));
-    let rows = ladder::measure(&plan, |size, threads| eprintln!("... {size}, {threads} threads"));
+    let rows = ladder::measure(&plan, |size, threads| eprintln!("... {size}, {threads} threads"))?;
     if !measure::is_bench() {
         return Ok(()); // times mean nothing under `cargo test`
     }
     let table = ladder::full_table(&rows);
-    println!("\n{LEGEND}\n\n{table}");
-    write(&out.join("attention.md"), &[&provenance, LEGEND, &notes.join("\n\n"), &table].join("\n\n"))?;
+    let factors = ladder::factors(&rows);
+    println!("\n{LEGEND}\n\n{table}\n{factors}\n");
+    let page = [&provenance, LEGEND, &notes.join("\n\n"), &table, &factors].join("\n\n") + "\n";
+    write(&out.join("attention.md"), &page)?;
     write(&out.join("attention.json"), &format!("{:#}\n", ladder::to_json(&rows, load)))?;
     let picture = picture::over_time(&rows);
-    if let Some(picture) = &picture {
-        write(&out.join("attention.svg"), picture)?;
+    let drawing = out.join("attention.svg");
+    match &picture {
+        Some(picture) => write(&drawing, picture)?,
+        None => {
+            println!("no picture: it takes two sizes that differ in T alone and have the same B T");
+            if std::fs::remove_file(&drawing).is_ok() {
+                println!("removed {}, which was of an earlier run", drawing.display());
+            }
+        }
     }
     if let (Some(docs), Some(picture)) = (docs, picture) {
         write(&docs.picture(), &picture)?;
-        write(&docs.page, &docs.with(&provenance, &ladder::short_table(&rows, &plan.threads)))?;
+        write(&docs.page, &docs.with(&provenance, &ladder::short_table(&rows, &plan.threads), &factors))?;
     }
     Ok(())
 }
@@ -189,11 +193,11 @@ impl Docs {
         self.page.with_file_name("pictures").join("attention.svg")
     }
 
-    fn with(&self, provenance: &str, table: &str) -> String {
+    fn with(&self, provenance: &str, table: &str, factors: &str) -> String {
         let Self { before, after, .. } = self;
         let (begin, end) = (Self::BEGIN, Self::END);
         format!(
-            "{before}{begin}{provenance}. In brackets the share of the matrix product's speed.\n\n{table}\n\
+            "{before}{begin}{provenance}. In brackets the share of the matrix product's speed.\n\n{table}\n{factors}\n\n\
              ![Microseconds a token over T, of each rung, forward and backward](pictures/attention.svg)\n\n{end}{after}"
         )
     }

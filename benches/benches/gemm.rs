@@ -5,6 +5,7 @@ use benches::{machine, measure, samples, table};
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
+use tensor::AlignedVec;
 use tensor::kernels::gemm::{Init, Mat, gemm};
 
 /// C (M, N) = A (M, K) B (K, N), with A or B stored transposed, as the three products of a linear layer are.
@@ -42,7 +43,7 @@ fn main() {
         let mut criterion = measure::criterion();
         let mut group = measure::group(&mut criterion, "gemm");
         for (name, product) in products() {
-            let (a, b, mut c) = product.inputs();
+            let [a, b, mut c] = product.inputs();
             let (a, b) = product.mats(&a, &b);
             measure::series(&mut group, &name, || gemm(&mut c, a, b, Init::Zero));
         }
@@ -95,8 +96,9 @@ struct Product {
 }
 
 impl Product {
-    fn inputs(&self) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
-        (samples::floats(self.m * self.k, 1), samples::floats(self.k * self.n, 2), vec![0.0; self.m * self.n])
+    fn inputs(&self) -> [AlignedVec; 3] {
+        let Self { m, n, k, .. } = *self;
+        [samples::floats(m * k, 1), samples::floats(k * n, 2), AlignedVec::zeros(m * n)]
     }
 
     fn mats<'a>(&self, a: &'a [f32], b: &'a [f32]) -> (Mat<'a>, Mat<'a>) {
@@ -120,7 +122,7 @@ impl Product {
 
     /// Checks that both give the same product, then times them.
     fn compare(&self) -> Comparison {
-        let (a, b, mut ours) = self.inputs();
+        let [a, b, mut ours] = self.inputs();
         let mut theirs = ours.clone();
         let ((a1, b1), (a2, b2)) = (self.mats(&a, &b), self.views(&a, &b));
         gemm(&mut ours, a1, b1, Init::Zero);

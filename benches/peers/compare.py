@@ -210,7 +210,8 @@ def measure(asked, fresh, env, rounds):
     """One row: the results of `asked`, label -> (command, request).
 
     A process per label, alive through all rounds, so that its peak memory is this row's alone; or, if `fresh`,
-    a new one in each round. The rounds in turn, so that a slow minute of the machine meets all.
+    a new one in each round. All take turns, so that a slow minute of the machine meets all, every second round in the
+    reverse order.
     """
     results = {label: {"rounds": []} for label in asked}
     peers = {}
@@ -218,8 +219,9 @@ def measure(asked, fresh, env, rounds):
         if not fresh:
             for label, (command, _) in asked.items():
                 peers[label] = Peer(command, env)
-        for _ in range(rounds):
-            for label, (command, request) in asked.items():
+        order = list(asked.items())
+        for n in range(rounds):
+            for label, (command, request) in reversed(order) if n % 2 else order:
                 if "error" in results[label]:
                     continue
                 time.sleep(0.05)  # the last peer's worker threads spin a little before they sleep

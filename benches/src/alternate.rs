@@ -1,4 +1,4 @@
-//! Two things or more timed in turn: A B A B ...
+//! Two things or more timed in turn: A B, B A, A B ...
 
 use std::time::Instant;
 
@@ -23,8 +23,9 @@ pub fn alternate(budget: f64, mut a: impl FnMut(), mut b: impl FnMut()) -> Compa
     Comparison { a, b }
 }
 
-/// Times all of these in turn, A B C A B C, for about `budget` seconds, as [`alternate`] does two. Returns for each its
-/// seconds, one number a round.
+/// Times all of these in turn, A B C, then C B A, and so on, for about `budget` seconds, as [`alternate`] does two. Returns
+/// for each its seconds, one number a round. The order is reversed from round to round, because what ran before (the caches
+/// that it left, the speed that the processor has come to) is part of a turn.
 pub fn in_turn(budget: f64, works: &mut [&mut dyn FnMut()]) -> Vec<Vec<f64>> {
     works.iter_mut().for_each(|work| work());
     let first: Vec<f64> = works.iter_mut().map(|work| seconds(1, work)).collect();
@@ -34,10 +35,10 @@ pub fn in_turn(budget: f64, works: &mut [&mut dyn FnMut()]) -> Vec<Vec<f64>> {
     let repeats: Vec<usize> = first.iter().map(|&first| repeats(first)).collect();
     let round = first.iter().zip(&repeats).map(|(first, &repeats)| first * repeats as f64).sum();
     let mut results = vec![Vec::new(); works.len()];
+    let mut order: Vec<usize> = (0..works.len()).collect();
     for _ in 0..rounds(budget, round) {
-        for ((work, &repeats), result) in works.iter_mut().zip(&repeats).zip(&mut results) {
-            result.push(seconds(repeats, work));
-        }
+        order.iter().for_each(|&n| results[n].push(seconds(repeats[n], works[n])));
+        order.reverse();
     }
     results
 }
@@ -148,6 +149,22 @@ mod tests {
         let comparison = alternate(0.0, a, b);
         assert_eq!(comparison.rounds(), 1);
         assert_eq!(turns.into_inner(), "abab"); // the first of each does not count
+    }
+
+    #[test]
+    fn every_second_round_is_in_the_reverse_order() {
+        let turns = std::cell::RefCell::new(String::new());
+        let work = |name: char| {
+            let turns = &turns;
+            move || {
+                std::thread::sleep(std::time::Duration::from_secs_f64(LEAST_TURN)); // once a turn
+                turns.borrow_mut().push(name);
+            }
+        };
+        let (mut a, mut b, mut c) = (work('a'), work('b'), work('c'));
+        let seconds = in_turn(f64::MIN_POSITIVE, &mut [&mut a, &mut b, &mut c]);
+        assert!(seconds.iter().all(|rounds| rounds.len() == *ROUNDS.start()));
+        assert_eq!(turns.into_inner(), "abcabc".to_string() + &"abccba".repeat(3) + "abc");
     }
 
     #[test]

@@ -28,7 +28,8 @@ pub struct Plan {
     pub rungs: Vec<Rung>,
     /// Seconds for all rungs of a size together; 0 for one round.
     pub seconds: f64,
-    /// A rung whose forward and backward take longer than this together is left out.
+    /// A rung whose forward and backward together are expected to take more seconds than this is left out. Expected is what a
+    /// stand-in of two sequences of T = 256 takes, times B T^2.
     pub limit: f64,
 }
 
@@ -62,7 +63,7 @@ pub struct Row {
     pub size: Size,
     /// On how many threads.
     pub threads: usize,
-    /// Its name.
+    /// The rung's name.
     pub rung: &'static str,
     /// The largest error of output and gradients, against the first rung...
     pub error: f64,
@@ -84,27 +85,33 @@ pub struct Pass {
     pub over_training: Option<Vec<f64>>,
 }
 
-/// Times all that is planned. `progress` is told of each size before it begins.
-pub fn measure(plan: &Plan, mut progress: impl FnMut(Size, usize)) -> Vec<Row> {
+/// Times all that is planned, each size once. `progress` is told of each size before it begins.
+///
+/// # Errors
+/// If the result of a rung is wrong.
+pub fn measure(plan: &Plan, mut progress: impl FnMut(Size, usize)) -> Result<Vec<Row>, String> {
     let mut rows = Vec::new();
-    for &size in &plan.sizes {
+    for (n, &size) in plan.sizes.iter().enumerate() {
+        if plan.sizes[..n].contains(&size) {
+            continue; // `notes` says so
+        }
         // The result does not depend on the number of threads.
-        let checked = machine::in_pool(|| check(&plan.rungs, size));
+        let checked = machine::in_pool(|| check(&plan.rungs, size))?;
         for &threads in &plan.threads {
             progress(size, threads);
             rows.extend(machine::pool(threads).install(|| climb(plan, size, threads, &checked)));
         }
     }
-    rows
+    Ok(rows)
 }
 
 /// The largest error of each rung, and the T at which it was found.
-fn check(rungs: &[Rung], size: Size) -> Vec<(f64, usize)> {
+fn check(rungs: &[Rung], size: Size) -> Result<Vec<(f64, usize)>, String> {
     let (small, times) = size.small(TRIAL_TIME);
     let whole = size.shape.time <= CHECKED_TIME && trial(LADDER[0], small) * times <= CHECKED_SECONDS;
     let checked = if whole { size } else { small };
     // `errors` fails for a NaN, so the larger one is the larger one.
-    errors(rungs, checked).iter().map(|[y, dqkv]| (y.max(*dqkv), checked.shape.time)).collect()
+    Ok(errors(rungs, checked)?.iter().map(|[y, dqkv]| (y.max(*dqkv), checked.shape.time)).collect())
 }
 
 /// Seconds of one forward and backward: of two, the shorter one, because the first touches new memory.
@@ -178,8 +185,8 @@ pub fn provenance(load: Option<f64>) -> String {
 }
 
 /// What the columns are.
-pub const LEGEND: &str = "Medians of rounds in which the rungs and a matrix product (sgemm, 1024 by 1024) run in turn, with \
-    their middle half. GFLOP/s count 4 hs operations forward and 10 hs backward for each query and key that it sees; of \
+pub const LEGEND: &str = "Medians of rounds in which the rungs and a matrix product (sgemm: newleaf's own, 1024 by 1024, on as \
+    many threads) run in turn, every second round in the reverse order, with their middle half. A difference below 3 % is none. GFLOP/s count 4 hs operations forward and 10 hs backward for each query and key that it sees; of \
     sgemm: over the matrix product of the same round. The error is the largest against v0_naive, of output and gradients, in \
     parts of their largest element.";
 
@@ -278,18 +285,70 @@ pub fn short_table(rows: &[Row], threads: &[usize]) -> String {
     table::markdown(&header.iter().map(String::as_str).collect::<Vec<_>>(), &lines)
 }
 
-/// What else a reader of the numbers should know: sizes whose backward has few tasks.
+/// How many times as fast each rung is as the one before it, forward and backward apart: the smallest and the largest of the
+/// sizes and numbers of threads. Only sizes where both are timed on every number of threads.
+#[must_use]
+pub fn factors(rows: &[Row]) -> String {
+    let Some(first) = rows.first() else { return String::new() };
+    let beside_first = rows.iter().filter(|row| (row.size, row.threads) == (first.size, first.threads));
+    let rungs: Vec<&'static str> = beside_first.map(|row| row.rung).collect();
+    let of = |rung: &'static str| rows.iter().filter(move |row| row.rung == rung);
+    let everywhere =
+        |row: &Row| of(row.rung).filter(|other| other.size == row.size).all(|other| other.passes.is_ok());
+    let range = |slower, faster, pass: usize| {
+        // The rows of each rung are in one order, that of sizes and threads.
+        let both = of(slower).zip(of(faster)).filter(|(a, b)| everywhere(a) && everywhere(b));
+        let factor = |(slower, faster): (&Row, &Row)| {
+            let [slower, faster] = [slower, faster].map(|row| Some(&row.passes.as_ref().ok()?[pass].seconds));
+            Some(median(&ratios(slower?, faster?)))
+        };
+        let factors: Vec<f64> = both.filter_map(factor).collect();
+        let ends = (!factors.is_empty()).then(|| [0.0, 1.0].map(|end| quantile(&factors, end)));
+        ends.map_or("not known".to_string(), |[least, most]| format!("{least:.2} to {most:.2}"))
+    };
+    let pair = |pair: &[&'static str]| {
+        let [forward, backward] = [0, 1].map(|pass| range(pair[0], pair[1], pass));
+        format!("{} over {}: {forward} forward, {backward} backward", pair[1], pair[0])
+    };
+    let pairs: Vec<String> = rungs.windows(2).map(pair).collect();
+    format!(
+        "How many times as fast, over the sizes where both are timed on every number of threads. {}.",
+        pairs.join("; ")
+    )
+}
+
+/// What else a reader of the numbers should know: what was asked for and is not what it seems, and sizes whose backward has
+/// few tasks.
 #[must_use]
 pub fn notes(plan: &Plan) -> Vec<String> {
+    let mut notes = Vec::new();
     let most = plan.threads.iter().copied().max().unwrap_or(1);
-    let few = plan.sizes.iter().filter(|size| size.shape.batch * size.shape.n_kv_head < most);
-    few.map(|size| {
-        let tasks = size.shape.batch * size.shape.n_kv_head;
-        format!(
-            "{size}: a backward whose task is a head of keys and values of a sequence has {tasks} of them for {most} threads"
-        )
-    })
-    .collect()
+    let cores = std::thread::available_parallelism().map_or(most, usize::from);
+    if most > cores {
+        notes.push(format!("{most} threads take turns on {cores} cores: their times say little"));
+    }
+    for (n, size) in plan.sizes.iter().enumerate() {
+        let Shape { batch, n_kv_head, time, .. } = size.shape;
+        if plan.sizes[..n].contains(size) {
+            notes.push(format!("{size} was given twice, and is timed once"));
+            continue;
+        }
+        if let Keys::Window(length) | Keys::Documents(length) = size.keys
+            && length >= time
+        {
+            notes.push(format!(
+                "{size}: that is all of T, so each query sees all before it: the same as causal"
+            ));
+        }
+        let tasks = batch * n_kv_head;
+        if tasks < most {
+            notes.push(format!(
+                "{size}: a backward whose task is a head of keys and values of a sequence has {tasks} of them for {most} \
+                 threads"
+            ));
+        }
+    }
+    notes
 }
 
 /// All that was measured.
@@ -344,7 +403,7 @@ mod tests {
             seconds: 0.0,
             limit: f64::INFINITY,
         };
-        let rows = measure(&plan, |_, _| {});
+        let rows = measure(&plan, |_, _| {}).unwrap();
         assert_eq!(rows.len(), 2 * LADDER.len());
         let names: Vec<_> = rows[..LADDER.len()].iter().map(|row| row.rung).collect();
         assert_eq!(names, LADDER.iter().map(|rung| rung.name).collect::<Vec<_>>());
@@ -367,10 +426,64 @@ mod tests {
         assert_eq!(to_json(&rows, None)["rows"].as_array().unwrap().len(), rows.len());
 
         plan.limit = 0.0;
-        let rows = measure(&plan, |_, _| {});
+        plan.rungs[3] = Rung { name: "v3_wrong", forward: |_, y, _| y.fill(0.0), ..LADDER[3] };
+        assert!(measure(&plan, |_, _| {}).is_err_and(|message| message.contains("v3_wrong is off by")));
+        plan.rungs = LADDER.to_vec();
+        let rows = measure(&plan, |_, _| {}).unwrap();
         assert!(rows.iter().all(|row| row.passes.is_err()));
         assert_eq!(full_table(&rows).matches("not timed").count(), rows.len());
         assert_eq!(short_table(&rows, &[1, 2]).lines().count(), 2);
+    }
+
+    #[test]
+    fn factors_are_those_of_sizes_that_are_timed_on_every_number_of_threads() {
+        let row = |time, threads, rung, seconds: Option<f64>| {
+            let pass = |seconds| Pass {
+                seconds: vec![seconds],
+                flops: 1.0,
+                of_sgemm: vec![1.0],
+                over_training: None,
+            };
+            let passes = seconds.map(|seconds| [pass(seconds), pass(2.0 * seconds * seconds)]).ok_or(9.0);
+            let size = Size { shape: Shape::new(1, 1, time, 4), keys: Keys::Causal };
+            Row { size, threads, rung, error: 0.0, error_time: time, passes }
+        };
+        let mut rows = Vec::new();
+        // The rungs by turns on one thread, then on two. At T = 3 the first is left out on one thread.
+        for (time, seconds) in
+            [(1, [8.0, 4.0, 6.0, 2.0]), (2, [5.0, 1.0, 5.0, 1.0]), (3, [0.0, 1.0, 9.0, 1.0])]
+        {
+            for (n, seconds) in seconds.into_iter().enumerate() {
+                rows.push(row(time, n / 2 + 1, ["v0_a", "v1_b"][n % 2], (seconds > 0.0).then_some(seconds)));
+            }
+        }
+        assert!(factors(&rows).ends_with(" v1_b over v0_a: 2.00 to 5.00 forward, 4.00 to 25.00 backward."));
+        assert!(factors(&rows[8..]).contains("v0_a: not known forward"));
+        assert!(!factors(&rows[..1]).contains("over v"));
+        assert_eq!(factors(&[]), "");
+    }
+
+    #[test]
+    fn what_is_not_what_it_seems_is_noted() {
+        let size = |keys| Size { shape: Shape::new(2, 6, 64, 8), keys };
+        let noted = |sizes: &[Size], threads: usize| {
+            let (sizes, rungs) = (sizes.to_vec(), LADDER.to_vec());
+            notes(&Plan { sizes, threads: vec![1, threads], rungs, seconds: 0.0, limit: 0.0 })
+        };
+        assert_eq!(noted(&[size(Keys::Causal), size(Keys::Window(63))], 1), [""; 0]);
+        assert!(noted(&[size(Keys::Window(64))], 1)[0].contains("the same as causal"));
+        assert!(noted(&[size(Keys::Documents(99))], 1)[0].contains("the same as causal"));
+        let twice = [size(Keys::Causal); 2];
+        assert!(noted(&twice, 1)[0].contains("given twice"));
+        assert!(noted(&twice, 1 << 20)[0].contains("take turns on"));
+        let plan = Plan {
+            sizes: twice.to_vec(),
+            threads: vec![1],
+            rungs: LADDER.to_vec(),
+            seconds: 0.0,
+            limit: 0.0,
+        };
+        assert_eq!(measure(&plan, |_, _| {}).unwrap().len(), LADDER.len());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! quality is measured in `benches/experiments/`.
 //!
 //! Two kinds of numbers are made here. A *series* is one thing timed many times, by criterion, which also
-//! remembers it for the next run ([`measure::series`]). A *comparison* is two things timed in turn, A B A B,
+//! remembers it for the next run ([`measure::series`]). A *comparison* is two things timed in turn, A B, B A,
 //! so that a slow minute of the machine meets both ([`alternate`](alternate::alternate)): only such a ratio
 //! is worth a claim.
 

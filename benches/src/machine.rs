@@ -6,6 +6,7 @@ use std::fs::read_to_string;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use tensor::AlignedVec;
 use tensor::kernels::gemm::{Init, Mat, gemm};
 use tensor::kernels::matvec::matvec;
 use tensor::kernels::simd::Path;
@@ -13,9 +14,16 @@ use tensor::kernels::simd::Path;
 /// Runs `main` inside of a pool of threads, so that the calling thread is one of the workers and takes part in
 /// every parallel loop. `RAYON_NUM_THREADS` says how many there are; otherwise as many as there are cores.
 ///
+/// What `NEWLEAF_SIMD` asks for and this processor does not have ends the program with exit code 2: numbers of other
+/// instructions would be taken for those.
+///
 /// # Panics
 /// If the threads cannot be started.
 pub fn in_pool<R: Send>(main: impl FnOnce() -> R + Send) -> R {
+    if let Err(problem) = Path::requested() {
+        eprintln!("error: {problem}");
+        std::process::exit(2);
+    }
     pool(0).install(main)
 }
 
@@ -70,6 +78,19 @@ pub fn load() -> Option<f64> {
     Some((10.0 * load).round() / 10.0)
 }
 
+/// Whether numbers that are measured now are worth keeping.
+///
+/// # Errors
+/// If `load`, as [`load`] tells it, is above [`QUIET`]; the message says what to do.
+pub fn is_quiet(load: Option<f64>) -> Result<(), String> {
+    match load {
+        Some(load) if load > QUIET => Err(format!(
+            "other work takes {load} of the processors, and at most {QUIET} would leave the times alone: end it, and try again"
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// The commit that is checked out, with `+` behind it if files have changed since; `unknown` without git.
 #[must_use]
 pub fn commit() -> String {
@@ -114,7 +135,7 @@ pub fn forget_peak_memory() {
 pub fn sgemm() -> (impl FnMut(), f64) {
     const N: usize = 1024;
     let (a, b) = (samples::floats(N * N, 1), samples::floats(N * N, 2));
-    let mut c = vec![0.0; N * N];
+    let mut c = AlignedVec::zeros(N * N);
     let product = move || gemm(&mut c, Mat::new(&a, N, N), Mat::new(&b, N, N), Init::Zero);
     (product, 2.0 * (N * N * N) as f64)
 }
@@ -139,6 +160,13 @@ pub fn memory_rate(budget: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_busy_machine_is_not_quiet() {
+        assert_eq!(super::is_quiet(Some(super::QUIET)), Ok(()));
+        assert_eq!(super::is_quiet(None), Ok(()), "where nobody tells, nothing is known against it");
+        assert!(super::is_quiet(Some(1.3)).unwrap_err().contains("takes 1.3 of the processors"));
+    }
+
     #[test]
     #[cfg(target_os = "linux")]
     fn linux_tells_the_peak_memory() {

@@ -108,7 +108,7 @@ mod tests {
             seconds: 0.0,
             limit: f64::INFINITY,
         };
-        let picture = |sizes| over_time(&measure(&plan(sizes), |_, _| {}));
+        let picture = |sizes| over_time(&measure(&plan(sizes), |_, _| {}).unwrap());
         let drawn = picture(vec![size(4, 8), size(2, 16), size(1, 64)]).expect("two with B T = 32");
         assert!(LADDER.iter().all(|rung| drawn.contains(rung.name)) && drawn.contains("causal: backward"));
         let ticks = |time: &str| drawn.lines().any(|line| line == time);

@@ -2,6 +2,7 @@
 
 use gpt::config::{Config, GptConfig, Preset};
 use random::{Rng, Stream};
+use tensor::AlignedVec;
 
 /// Characters in the vocabulary: as many as in Shakespeare's.
 pub const VOCABULARY: usize = 65;
@@ -33,10 +34,11 @@ pub fn text(length: usize) -> Vec<u32> {
     (0..length).map(|_| rng.below(VOCABULARY as u64) as u32).collect()
 }
 
-/// Normally distributed numbers.
+/// Normally distributed numbers. They begin on a cache line, as the buffers of training do: a kernel may take up to one and a
+/// half times as long where its vectors straddle two.
 #[must_use]
-pub fn floats(length: usize, seed: u64) -> Vec<f32> {
-    let mut x = vec![0.0; length];
+pub fn floats(length: usize, seed: u64) -> AlignedVec {
+    let mut x = AlignedVec::zeros(length);
     Rng::new(seed, Stream::Init).fill_normal(&mut x, 0.0, 1.0);
     x
 }

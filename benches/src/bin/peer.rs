@@ -47,7 +47,7 @@ fn main() {
 /// Something set up once and timed in every round.
 enum Work {
     Step { trainer: Box<Trainer>, text: Vec<u32> },
-    Attention { attention: Attention, forward: bool, backward: bool },
+    Attention { attention: Box<Attention>, forward: bool, backward: bool },
     Decode { writer: Box<Writer>, tokens: usize },
 }
 
@@ -118,7 +118,7 @@ impl Work {
                     }
                 };
                 let shape = Shape::new(b?, nh?, t?, hs?);
-                let mut attention = Attention::new(Size { shape, keys: Keys::Causal });
+                let mut attention = Box::new(Attention::new(Size { shape, keys: Keys::Causal }));
                 attention.forward(TRAINING); // a backward alone reads its results
                 Ok(Self::Attention { attention, forward, backward })
             }

@@ -87,8 +87,8 @@ pub fn check(op: &dyn Op, inputs: &[ArrayD<f32>], seed: u64) -> Result<(), Misma
     let dx = run.backward(op, inputs, &cotangent, &vec![true; inputs.len()], None);
     let numeric: Vec<Numeric> =
         (0..inputs.len()).map(|i| Numeric::new(&exact_inputs, i, &objective, &mut draw)).collect();
-    // Relative to the largest gradient among all inputs: one input's true gradient may be zero. Of a large
-    // input only some elements are differentiated, so the analytic gradients count too.
+    // Relative to the largest gradient among all inputs: one input's true gradient may be zero. We difference only some
+    // elements of a large input, so the scale also looks at the backward's own result.
     let analytic =
         dx.iter().flatten().filter(|g| g.is_finite()).fold(0.0_f64, |m, g| m.max(f64::from(g.abs())));
     let scale = numeric.iter().map(|n| largest(&n.derivatives)).fold(analytic, f64::max);
@@ -287,7 +287,7 @@ impl Numeric {
     fn compare(&self, what: &str, analytic: &[f32], scale: f64) -> Result<(), Mismatch> {
         let compared = self.elements.iter().zip(&self.derivatives);
         let mut elements: Vec<_> = compared.map(|(&i, &d)| (i, f64::from(analytic[i]), d)).collect();
-        // Of those that were not differentiated it is known that they are numbers.
+        // The elements without a numeric derivative must at least be finite.
         let not_finite = analytic.iter().position(|g| !g.is_finite());
         elements.extend(not_finite.map(|i| (i, f64::from(analytic[i]), 0.0)));
         first_mismatch(what, &elements, scale)
@@ -361,7 +361,7 @@ mod tests {
         assert!(message([1.002, -2.004, 0.501]).contains("found = 1.0020 expected"));
         assert!(message([1.0, f32::NAN, 0.5]).contains("not written"));
         assert!(message([1.0, -2.0, 0.6]).ends_with("within 2.0e-5"), "nothing to guess");
-        // One number is every other one times something, but its sign can be told.
+        // With one element every factor fits; a wrong sign is still told.
         let of_one = |found: f32| compare("dx", &[found], &[1.0], 1.0).unwrap_err().guess;
         assert_eq!(of_one(1.5), None);
         assert!(of_one(-1.0).unwrap().contains("sign"));

@@ -54,8 +54,8 @@ pub trait Op: Debug + Send {
     /// which only this product is computed. There is no default: an operation without a gradient does not compile.
     fn backward(&self, x: &[View<'_>], y: &[f32], dy: &[f32], saved: &Saved, dx: &mut [Option<Grad<'_>>]);
 
-    /// The rows of input i, a matrix, that the backward writes to: what an optimizer then need not visit of a large
-    /// table. `None`: any of them.
+    /// The only rows of input i, a matrix, that the backward writes; an optimizer may skip all others of a large table.
+    /// `None`: it may write any.
     fn rows_reached(&self, _input: usize) -> Option<&[u32]> {
         None
     }

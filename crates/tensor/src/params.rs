@@ -238,7 +238,7 @@ impl Params {
 }
 
 /// One gradient for every parameter. What has not been reached by a backward sweep since the last
-/// [`Grads::clear`] holds stale numbers that nobody can see: [`Grads::get`] answers `None`.
+/// [`Grads::clear`] holds old numbers, which [`Grads::get`] hides by returning `None`.
 ///
 /// The gradient of a sparse parameter ([`Params::set_sparse`]) is zero in the rows that were not reached, so that it can be
 /// read like any other.

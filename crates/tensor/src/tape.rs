@@ -27,8 +27,8 @@ use ndarray::ArrayD;
 use node::{Graph, Node, Place, Record};
 use std::cell::RefCell;
 
-/// One forward pass. It lives for one micro-batch (a part of a batch, small enough for the memory) and borrows the parameters read-only, so stepping
-/// an optimizer while the graph is alive does not compile: see [`Params::data_mut`].
+/// One forward pass of one micro-batch, a part of a batch that is small enough for the memory. It borrows the parameters
+/// read-only, so an optimizer's step while the graph is alive does not compile: see [`Params::data_mut`].
 pub struct Tape<'p> {
     pub(crate) params: &'p Params,
     pub(crate) workspace: &'p Workspace,
@@ -305,8 +305,8 @@ impl<'t> Var<'t> {
     }
 
     /// The reverse sweep from any value, whose adjoint is given (the cotangent of a vector-Jacobian
-    /// product). `visit` sees, newest first, the index and complete adjoint of every computed value that
-    /// this one depends on through a parameter; parameters' own gradients go to `grads`.
+    /// product). `visit` sees, newest first, the index and complete adjoint of every value on a path from a trainable
+    /// parameter to this one; parameters' own gradients go to `grads`.
     ///
     /// # Panics
     /// If the cotangent has another length than this value, or the tape does not record.

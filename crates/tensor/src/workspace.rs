@@ -2,8 +2,8 @@
 //!
 //! A training step allocates the same few dozen buffers every time. The pool keeps them by size, so from the second step
 //! on nothing is allocated, no page is touched for the first time, and nothing is filled with zeros: whoever takes a
-//! buffer writes all of it. Where steps differ, as with texts of different lengths in fine-tuning, a buffer that is
-//! a little larger does: a pool of exact sizes would keep a set of buffers for every length there is.
+//! buffer writes all of it. Where steps differ, as with texts of different lengths in fine-tuning, a slightly larger
+//! buffer is used instead: a pool of exact sizes would keep a set of buffers for every length there is.
 
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut, Range};

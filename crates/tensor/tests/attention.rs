@@ -107,9 +107,10 @@ fn every_rung_agrees_with_the_naive_one_in_every_mode() {
     }
 }
 
-/// With few heads of keys and values and many threads, the backward is divided by queries and by keys: the same sums.
+/// Every rung, on any number of threads. With few heads of keys and values and many threads, the backward of the one that
+/// training uses is divided by queries and by keys: the same sums.
 #[test]
-fn the_backward_has_the_same_bits_however_it_is_divided() {
+fn every_rung_has_the_same_bits_however_it_is_divided() {
     let pools = [1, 3, 16].map(|n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap());
     for (batch, time, head_size, heads) in [
         (1, 300, 20, (3, 1)),
@@ -124,18 +125,21 @@ fn the_backward_has_the_same_bits_however_it_is_divided() {
             let dropout = (n % 2 == 1).then_some(Dropout { p: 0.2, seed: 3 });
             let p = problem(&qkv, [batch, time, head_size], heads, &intervals, dropout);
             let accum = if n % 3 == 2 { Accum::Add } else { Accum::Replace };
-            let bits = pools.each_ref().map(|pool| {
-                let (mut y, mut lse) = (vec![f32::NAN; dy.len()], vec![f32::NAN; batch * heads.0 * time]);
-                let before = if accum == Accum::Add { 0.5 } else { f32::NAN };
-                let mut dqkv = vec![before; qkv.len()];
-                pool.install(|| {
-                    (TRAINING.forward)(&p, &mut y, &mut lse);
-                    (TRAINING.backward)(&p, &y, &lse, &dy, &mut Grad { to: &mut dqkv, accum });
+            for rung in LADDER {
+                let what = format!("{}, {mode}, T {time}, {heads:?}, {dropout:?}", rung.name);
+                let bits = pools.each_ref().map(|pool| {
+                    let (mut y, mut lse) = (vec![f32::NAN; dy.len()], vec![f32::NAN; batch * heads.0 * time]);
+                    let before = if accum == Accum::Add { 0.5 } else { f32::NAN };
+                    let mut dqkv = vec![before; qkv.len()];
+                    pool.install(|| {
+                        (rung.forward)(&p, &mut y, &mut lse);
+                        (rung.backward)(&p, &y, &lse, &dy, &mut Grad { to: &mut dqkv, accum });
+                    });
+                    assert!(dqkv.iter().all(|d| d.is_finite()), "{what}");
+                    [y, lse, dqkv].map(|x| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>())
                 });
-                assert!(dqkv.iter().all(|d| d.is_finite()), "{mode}, T {time}");
-                dqkv.iter().map(|d| d.to_bits()).collect::<Vec<_>>()
-            });
-            assert!(bits.iter().all(|other| *other == bits[0]), "{mode}, T {time}, {heads:?}, {dropout:?}");
+                assert!(bits.iter().all(|other| *other == bits[0]), "{what}");
+            }
         }
     }
 }

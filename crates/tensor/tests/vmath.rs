@@ -56,6 +56,23 @@ fn relative(_: f64, exact: f64) -> f64 {
     exact.abs()
 }
 
+/// Whoever adds a function is told of the two other places that it needs.
+#[test]
+fn every_function_is_compared_and_guarded() {
+    let functions = include_str!("../src/kernels/vmath.rs").split("impl Lanewise<1> for ").skip(1);
+    let names: Vec<&str> = functions.filter_map(|rest| rest.split(' ').next()).collect();
+    assert!(["Exp", "Tanh", "Sin"].iter().all(|name| names.contains(name)), "{names:?}");
+    let (compared, guarded) =
+        (include_str!("vmath.rs"), include_str!("../src/kernels/simd/guard/elementwise.rs"));
+    for name in names.into_iter().filter(|name| *name != "Scaled") {
+        let needs = |text: &str, what: String, file| {
+            assert!(text.contains(&what), "{name}: expected `{what}` in {file}")
+        };
+        needs(compared, format!("error({name}, "), "tests/vmath.rs: a comparison with f64");
+        needs(guarded, format!("map(vmath::{name}, "), "maps of src/kernels/simd/guard/elementwise.rs");
+    }
+}
+
 #[test]
 fn exp_is_exact_to_the_last_bits() {
     let e = error(Exp, &points(-86.9, 88.7), f64::exp, relative);

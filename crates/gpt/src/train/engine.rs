@@ -55,7 +55,7 @@ pub trait BatchLoss: Sync {
     fn loss<'t>(&self, tape: &'t Tape<'_>, part: &Self::Part) -> Var<'t>;
 
     /// The number of the forward pass of part `part` of `parts` in update `iter`, of which its dropout masks are a
-    /// function. No two passes have the same where all batches have as many parts.
+    /// function. Unique if every batch has the same number of parts.
     fn pass(&self, iter: u64, part: u64, parts: u64) -> u64 {
         iter * parts + part
     }
@@ -116,7 +116,7 @@ impl From<StepError> for UpdateError {
     }
 }
 
-/// Makes updates: everything that the next one depends on, beside the parameters, their number and the batch.
+/// Makes updates. The state between updates, except the parameters, the update count and the batch.
 pub struct Engine {
     config: EngineConfig,
     schedule: Schedule,

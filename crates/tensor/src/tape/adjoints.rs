@@ -1,7 +1,7 @@
 //! The bookkeeping of a sweep: adjoints that are not complete yet, and where an operation writes its contributions.
 //!
-//! Destinations are moved out of their stores one by one, so that an operation can write to all its inputs' gradients
-//! at once and no two of them alias.
+//! Each destination buffer is taken out of where it is kept while the operation writes, so that it can write to the gradients
+//! of all its inputs at once and no two of them are one buffer.
 
 use super::node::{Graph, Place};
 use crate::grad::{Accum, Grad};
@@ -58,8 +58,8 @@ impl<'a> Adjoints<'a> {
         Self { of_nodes, grads, workspace }
     }
 
-    /// The newest value that has an adjoint, which is complete; the loss does not depend on those without. `None`: the
-    /// sweep is at its end.
+    /// The newest value that something was sent to. Its adjoint is complete. Values without one do not reach the loss.
+    /// `None`: the sweep is at its end.
     pub(super) fn newest(&mut self) -> Option<(u32, Buffer)> {
         while let Some(adjoint) = self.of_nodes.pop() {
             if let Some(dy) = adjoint {
@@ -71,8 +71,13 @@ impl<'a> Adjoints<'a> {
 
     /// For y = a + b, da = dy: instead of a copy, one input may take the very buffer of dy, which nobody needs after this
     /// operation. That saves a pass over memory at each residual connection and changes no number (skip it the first time).
-    /// It must be an input whose gradient is dy (`passes_on`, and as many elements), that stands once in the list (`a + a`
-    /// has 2 dy), and that nothing has been sent yet (else dy is added to that). If several may, the last does.
+    /// An input may if
+    ///
+    /// 1. its gradient is dy: the operation says `passes_on`, and there are as many elements;
+    /// 2. it stands once in the list (that of `a + a` is 2 dy);
+    /// 3. nothing has been sent to it yet (else dy is added to that).
+    ///
+    /// If several may, the last does.
     fn who_may_take_dy(
         &self,
         graph: Graph<'_>,

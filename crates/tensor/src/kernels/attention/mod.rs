@@ -20,9 +20,10 @@
 //!
 //! A new rung is a file beside the others, with `forward` and `backward` of the same signatures, and its name in `ladder!`.
 //!
-//! All rungs work on the same threads: a task is a head, in the backward a head of keys and values with the heads of
-//! queries that it serves. [`forward`] and [`backward`] are those of [`TRAINING`]. [`decode`] is no rung: one query of each
-//! head against a cache.
+//! All rungs divide the work among threads in the same way, a task for each head, in the backward for each head of keys and
+//! values with the heads of queries that it serves; except for the backward of [`v3_blocked`] where these are too few for the
+//! threads: it makes smaller ones. [`forward`] and [`backward`] are those of [`TRAINING`]. [`decode`] is no rung: one query of
+//! each head against a cache.
 
 mod decode;
 mod intervals;

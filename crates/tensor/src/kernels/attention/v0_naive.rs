@@ -1,5 +1,6 @@
-//! Rung 0: the formulas as they stand. Whole (T, T) matrices, and -infinity where a key is not seen.
-//! Slow, large (memory O(T^2)), and obviously right: what the other rungs are compared with.
+//! Rung 0: the formulas, with whole (T, T) matrices. A score is computed where the key is seen and -infinity elsewhere; softmax
+//! and all other products go over whole rows, whose weights are 0 outside of the interval. Slow, large (memory O(T^2)), and
+//! obviously right: what the other rungs are compared with.
 //!
 //! The exponential and the logarithm are the standard library's, whose last bit may be another one on another machine:
 //! this rung is a definition, and nothing is trained with it.

@@ -1,8 +1,8 @@
 //! Rung 1: only the keys inside the interval, and no (T, T) matrix.
 //!
 //! The forward keeps one number a row, the log-sum-exp of its scores; the backward computes each
-//! probability again as exp(score - lse). A causal row i costs i + 1 products instead of T, and memory is
-//! O(T) instead of O(T^2).
+//! probability again as exp(score - lse). In a causal row i each product is over i + 1 keys; in rung 0 only that of the scores
+//! is, and the others (P V forward; dP, dV, dQ and dK backward) are over T. Memory is O(T) instead of O(T^2).
 
 use super::problem::{Destinations, Problem, by_head, by_kv_head, drop_entries};
 use crate::grad::Grad;
