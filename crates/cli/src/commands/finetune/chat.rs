@@ -47,7 +47,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut completing = Completing::new(&args.fit, &ChatTemplate::specials())?;
     let template = ChatTemplate::new(&completing.model.tokenizer)?;
-    let (train, dev, asked) = examples(args, &completing, &template)?;
+    let Divided { train, dev, asked } = examples(args, &completing, &template)?;
     eprintln!("{} dialogues to train, {} to validate", train.len(), dev.len());
     args.fit.warn_of_few(train.len(), "dialogues");
     let completed = completing.train(&train, &dev)?;
@@ -83,12 +83,22 @@ fn answer(
 /// Tokens of the answer that is shown.
 const SHOWN: usize = 100;
 
-/// The examples to learn from and to choose by, and what the first of the latter asks.
+/// The examples, divided.
+struct Divided {
+    /// To learn from.
+    train: Vec<Example>,
+    /// To choose the weights by.
+    dev: Vec<Example>,
+    /// What the first dialogue of the latter asks last.
+    asked: Vec<Message>,
+}
+
+/// The examples to learn from and to choose by.
 fn examples(
     args: &Args,
     completing: &Completing<'_>,
     template: &ChatTemplate,
-) -> Result<(Vec<Example>, Vec<Example>, Vec<Message>), Failure> {
+) -> Result<Divided, Failure> {
     let mut seen = HashSet::new();
     let mut read = |path: &Path| read(path, args, completing, template, &mut seen);
     let own = read(&args.train)?;
@@ -117,7 +127,7 @@ fn examples(
     }
     let asked = dev[0].asked.clone();
     let examples = |part: Vec<Said>| part.into_iter().map(|dialogue| dialogue.example).collect();
-    Ok((examples(train), examples(dev), asked))
+    Ok(Divided { train: examples(train), dev: examples(dev), asked })
 }
 
 /// Fewer dialogues are not divided into a training and a validation part.
