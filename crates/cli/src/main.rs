@@ -62,7 +62,8 @@ const USUAL_THREADS: usize = 16;
 fn run() -> Result<ExitCode, Failure> {
     let matches = command().get_matches(); // wrong usage ends here, with exit code 2
     tensor::kernels::simd::Path::requested().map_err(Failure::input)?;
-    work::signals::refuse_large_files().map_err(|e| Failure::other(format!("cannot watch for signals: {e}")))?;
+    work::signals::refuse_large_files()
+        .map_err(|e| Failure::other(format!("cannot watch for signals: {e}")))?;
     let threads = threads(matches.get_one::<u16>("threads").map(|n| usize::from(*n)));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|e| Failure::other(format!("cannot start {threads} threads: {e}")))?;

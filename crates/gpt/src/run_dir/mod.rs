@@ -21,9 +21,7 @@ pub use metrics::{Dropped, Metrics};
 pub use samples::Sample;
 
 use crate::files::json;
-use crate::files::{
-    CheckpointError, Disk, Fs, create_dirs, io_error, split_sibling, store, write_file,
-};
+use crate::files::{CheckpointError, Disk, Fs, create_dirs, io_error, split_sibling, store, write_file};
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};

@@ -94,11 +94,7 @@ struct Divided {
 }
 
 /// The examples to learn from and to choose by.
-fn examples(
-    args: &Args,
-    completing: &Completing<'_>,
-    template: &ChatTemplate,
-) -> Result<Divided, Failure> {
+fn examples(args: &Args, completing: &Completing<'_>, template: &ChatTemplate) -> Result<Divided, Failure> {
     let mut seen = HashSet::new();
     let mut read = |path: &Path| read(path, args, completing, template, &mut seen);
     let own = read(&args.train)?;
