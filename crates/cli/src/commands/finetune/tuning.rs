@@ -53,8 +53,8 @@ pub(super) struct TuneArgs {
     /// Which of the model's outputs predict the answer
     #[arg(long, value_name = "HOW", default_value = "mean")]
     pool: PoolName,
-    /// What a position of the text sees [default: both sides of it with --peft full, else what comes before it, as the
-    /// frozen weights have learnt]
+    /// What a position of the text sees [default: both sides of it; with --peft head what comes before it, as the weights have
+    /// learnt]
     #[arg(long, value_name = "WHAT")]
     attention: Option<Attention>,
     /// A text longer than the model's context is read in at most so many pieces, which overlap by a quarter; 1: its beginning
@@ -70,7 +70,7 @@ impl TuneArgs {
     pub(super) fn linear(&self) -> HeadConfig {
         let both_sides = match self.attention {
             Some(attention) => attention == Attention::Both,
-            None => self.fit.peft == Method::Full,
+            None => self.fit.peft != Method::Head,
         };
         let (pool, dropout, pieces) = (self.pool.into(), self.dropout, self.pieces.into());
         HeadConfig::Linear(LinearConfig { pool, both_sides, dropout, pieces })
