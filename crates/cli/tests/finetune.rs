@@ -70,11 +70,20 @@ fn from_a_few_texts_of_each_label() {
     let result = few("13", "few");
     assert_eq!((&result["train_texts"], &result["validation"]["texts"]), (&16.into(), &16.into()));
     assert_eq!(result["k_shot"], 8);
+    // Few texts make small batches, unless the flag says otherwise.
+    assert_eq!(result["settings"]["batch_size"], 4);
+    let more = ["--k-shot", "8", "--batch-size", "16", "--epochs", "1", "--peft", "head", "--json"];
+    assert_eq!(json(&mut finetune(&place, "asked", &more))["settings"]["batch_size"], 16);
     let head = |out: &str| std::fs::read(place.path(out).join("classifier.safetensors")).unwrap();
     few("13", "again");
     few("21", "other");
     assert!(head("few") == head("again") && head("few") != head("other"));
     place.refuses(&mut finetune(&place, "out", &["--k-shot", "300"]), &["train.csv", "300", "neg has"]);
+    // Texts of which most characters are unknown are none.
+    let chinese = place.read("train.csv").replace("was", &"天".repeat(100));
+    place.write("train.csv", chinese);
+    let refused = ["train.csv: ", "% of the characters are not in the model's vocabulary", "--kind bpe"];
+    place.refuses(&mut finetune(&place, "out", &[]), &refused);
 }
 
 /// How many words a review has: a number that can be counted.
@@ -312,6 +321,10 @@ fn words_are_mixed_in() {
         place.refuses(&mut classify(&place, "mixed", "the soup\n"), &["mixed/wide."]);
         place.write(&format!("mixed/{name}"), good);
     }
+    let config = place.read("mixed/classifier.json");
+    place.write("mixed/classifier.json", config.replace("\"pieces\": 8", "\"pieces\": 0"));
+    place.refuses(&mut classify(&place, "mixed", "the soup\n"), &["mixed/classifier.json", "pieces"]);
+    place.write("mixed/classifier.json", config);
     fs::remove_file(place.path("mixed/wide.json")).unwrap();
     assert_eq!(
         stdout(&mut classify(&place, "mixed", &texts)),

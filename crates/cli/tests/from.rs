@@ -318,7 +318,7 @@ fn an_early_end_leaves_a_model() {
         .args(TINY)
         .current_dir(place.folder())
         .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
     let metrics = place.path("run/metrics.jsonl");
@@ -326,8 +326,16 @@ fn an_early_end_leaves_a_model() {
         assert!(child.try_wait().unwrap().is_none(), "it ended before it was stopped");
     }
     crate::common::signal(&child, "INT");
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    // The loss of the random weights that it began with is not that of the model which it leaves.
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("best validation loss not measured yet"), "{said}");
     let text =
         stdout(newleaf().current_dir(place.folder()).args(["sample", "--max-new-tokens=20", "--model=run"]));
     assert!(!text.is_empty());
+    let runs = stdout(newleaf().current_dir(place.folder()).args(["runs", "--json"]));
+    let mut runs = runs.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let run = runs.find(|run| run["path"] == "run").unwrap();
+    assert_eq!(run["validation_loss"], Value::Null, "{run}");
 }

@@ -18,6 +18,21 @@ fn a_resumed_run_is_measured_by_its_new_length() {
     assert!(page.contains("<tr><th>updates</th><td>30 of 30</td>"), "{page}");
 }
 
+/// The evaluation at the end of a run is after its last checkpoint: a training that goes on knows the best model by the run's
+/// record, and does not replace it with a worse one.
+#[test]
+fn a_resumed_run_keeps_its_best_model() {
+    let folder = tempfile::tempdir().unwrap();
+    train(folder.path(), "run", &[]);
+    let best = folder.path().join("run/best/model.safetensors");
+    let before = fs::read(&best).unwrap();
+    change_info(&folder.path().join("run"), |info| info["outcome"]["best_val_loss"] = json!(1e-3)); // no update reaches it
+    let resume = ["train", "--resume", "--out", "run", "--max-iters=60", "--json"];
+    let result = json_of(&mut newleaf_in(folder.path(), &resume));
+    assert_eq!(result["best_val_loss"], json!(1e-3), "{result}");
+    assert!(before == fs::read(&best).unwrap(), "best/ was replaced by a worse model");
+}
+
 /// The log, the settings and the samples change while they are read.
 #[test]
 fn a_run_can_be_shown_while_it_writes() {

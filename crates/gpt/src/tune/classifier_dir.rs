@@ -118,6 +118,9 @@ pub fn load_classifier(path: &Path, base: Option<&Path>) -> Result<SavedClassifi
         if !(0.0..1.0).contains(&linear.dropout) {
             return invalid("dropout: expected a probability below 1");
         }
+        if !(1..=1 << 16).contains(&linear.pieces) {
+            return invalid("pieces: expected from 1 to 65536");
+        }
     }
     if !(1..=1 << 16).contains(&file.classifier.target.outputs()) {
         return invalid("target: expected at least one label");
