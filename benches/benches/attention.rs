@@ -3,7 +3,8 @@
 //! `cargo bench -p benches --bench attention -- --help` says what can be asked for.
 
 use benches::attention::{Keys, Shape, Size, rung};
-use benches::ladder::{self, LEGEND, Plan};
+use benches::ladder::{self, Plan};
+use benches::ladder_report::{self, LEGEND};
 use benches::{machine, measure, picture};
 use clap::Parser;
 use std::path::{Path, PathBuf};
@@ -97,7 +98,7 @@ fn run(options: Options) -> Result<(), String> {
     if options.write_docs {
         machine::is_quiet(load).map_err(|problem| format!("--write-docs: {problem}"))?;
     }
-    let provenance = ladder::provenance(load);
+    let provenance = ladder_report::provenance(load);
     println!("{provenance}");
     let notes = ladder::notes(&plan);
     notes.iter().for_each(|note| println!("note: {note}"));
@@ -105,12 +106,12 @@ fn run(options: Options) -> Result<(), String> {
     if !measure::is_bench() {
         return Ok(()); // times mean nothing under `cargo test`
     }
-    let table = ladder::full_table(&rows);
-    let factors = ladder::factors(&rows);
+    let table = ladder_report::full_table(&rows);
+    let factors = ladder_report::factors(&rows);
     println!("\n{LEGEND}\n\n{table}\n{factors}\n");
     let page = [&provenance, LEGEND, &notes.join("\n\n"), &table, &factors].join("\n\n") + "\n";
     write(&out.join("attention.md"), &page)?;
-    write(&out.join("attention.json"), &format!("{:#}\n", ladder::to_json(&rows, load)))?;
+    write(&out.join("attention.json"), &format!("{:#}\n", ladder_report::to_json(&rows, load)))?;
     let picture = picture::over_time(&rows);
     let drawing = out.join("attention.svg");
     match &picture {
@@ -124,7 +125,10 @@ fn run(options: Options) -> Result<(), String> {
     }
     if let (Some(docs), Some(picture)) = (docs, picture) {
         write(&docs.picture(), &picture)?;
-        write(&docs.page, &docs.with(&provenance, &ladder::short_table(&rows, &plan.threads), &factors))?;
+        write(
+            &docs.page,
+            &docs.with(&provenance, &ladder_report::short_table(&rows, &plan.threads), &factors),
+        )?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ pub mod attention;
 pub mod decoding;
 pub mod hand;
 pub mod ladder;
+pub mod ladder_report;
 pub mod machine;
 pub mod measure;
 pub mod picture;

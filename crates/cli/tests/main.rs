@@ -7,6 +7,7 @@ mod baseline;
 mod clean;
 mod common;
 mod data;
+mod dialogues;
 mod documents;
 mod drift;
 mod embed;
