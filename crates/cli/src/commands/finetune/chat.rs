@@ -9,7 +9,7 @@ use crate::screen::failure::Failure;
 use crate::work::model::{known_text, tell_unknown};
 use data::chat::{ChatTemplate, Dialogue, EXPECTED, Message, Role};
 use data::dataset::{PARTS, SplitRule};
-use data::read::{FORMATS, Format, Options, Wanted};
+use data::read::{Options, Wanted, format_of};
 use data::{DataError, Example, Tokenizer};
 use gpt::generate::Session;
 use random::{Rng, Stream};
@@ -149,11 +149,7 @@ fn read(
 ) -> Result<Vec<Said>, Failure> {
     let (max, tokenizer) = (completing.max_tokens(), &completing.model.tokenizer);
     let mut options = Options { wanted: Wanted::Fields, ..args.file.options(None)? };
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-    let is_table = |format: &Format| {
-        format.has_fields && format.extensions.iter().any(|e| Some(*e) == extension.as_deref())
-    };
-    if options.format.is_none() && !FORMATS.iter().any(is_table) {
+    if options.format.is_none() && !format_of(path).has_fields {
         options.format = Some("jsonl".into());
     }
     let mut found = Vec::new();

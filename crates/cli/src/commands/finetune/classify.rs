@@ -107,7 +107,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut beside = vec![("the model alone", LabelScores::of_probabilities(&p, &labels.test))];
     let wide = match args.wide {
         0 => None,
-        n => Some(Wide::fit(&train, &set(&tuning.validation)?, n.into(), &deep(&tuning.validation))),
+        n => {
+            eprintln!("fitting a logistic regression on the words ...");
+            Some(Wide::fit(&train, &set(&tuning.validation)?, n.into(), &deep(&tuning.validation)))
+        }
     };
     if let Some(wide) = &wide {
         p = p.iter().zip(test.texts()).map(|(p, text)| wide.probabilities(p, text)).collect();
