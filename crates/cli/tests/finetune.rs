@@ -110,6 +110,10 @@ fn from_a_table_to_numbers() {
         command
     };
     let result = json(&mut regress(&["--epochs", "20", "--json"]));
+    let said = stdout(newleaf().arg("report").arg(place.path("out")));
+    let page = place.read("out.html");
+    assert!(said.contains("correlate") && page.contains("<h2>The worst errors</h2>"), "{said}");
+    assert!(page.contains("the number that is predicted"), "{page}");
     let test = &result["test"];
     assert!(float(&test["pearson"]) > 0.8, "{result}");
     assert!(
@@ -274,8 +278,9 @@ fn words_are_mixed_in() {
     let alone = json(finetune(&place, "alone", &["--wide", "0"]).args(short));
     assert_eq!(mixed["beside"]["the model alone"]["accuracy"], alone["test"]["accuracy"]);
     assert!(float(&mixed["test"]["accuracy"]) >= float(&alone["test"]["accuracy"]), "{mixed}");
-    assert!(float(&mixed["wide"]["mixture"]["second"]) > 0.1, "one word decides: {mixed}");
+    assert!(float(&mixed["wide"]["mixture"][1]) > 0.1, "one word decides: {mixed}");
     assert_eq!((&alone["wide"], alone["beside"].as_object().unwrap().len()), (&serde_json::Value::Null, 2));
+    assert_eq!(mixed["beside"].as_object().unwrap().len(), 4);
     // The same labels again, from the directory.
     let files = ["train.csv", "dev.csv", "test.csv"].map(|name| place.read(name));
     let mut seen = HashSet::new();
@@ -312,8 +317,15 @@ fn words_are_mixed_in() {
     place.refuses(&mut explain("alone"), &["--explain", "looks at no words", "--wide 0"]);
     // A file that is not what was saved is refused by its name, and without it the model answers alone.
     for (name, text) in [
-        ("wide.json", r#"{"mixture":{"first":-1,"second":1},"max_n":2,"documents":1,"features":[]}"#),
-        ("wide.json", r#"{"mixture":{"first":1,"second":1},"max_n":2,"documents":1,"features":[["a",1]]}"#),
+        ("wide.json", r#"{"mixture":[-1],"regressions":[]}"#),
+        (
+            "wide.json",
+            r#"{"mixture":[1,1],"regressions":[{"counted":{"words":0},"documents":1,"features":[]}]}"#,
+        ),
+        (
+            "wide.json",
+            r#"{"mixture":[1,1],"regressions":[{"counted":{"words":1},"documents":1,"features":[["a",1]]}]}"#,
+        ),
         ("wide.safetensors", "short"),
     ] {
         let good = fs::read(place.path("mixed").join(name)).unwrap();

@@ -23,6 +23,7 @@ mod ngram;
 mod readme;
 mod report;
 mod report_runs;
+mod report_tuned;
 mod runs;
 mod score;
 mod segment_and_augment;

@@ -79,7 +79,15 @@ fn brute_force(gpt: &Gpt, params: &Params, row: &[u32], first: usize) -> f64 {
 
 /// To learn these texts, and to be measured on them.
 fn learning<'a>(classifier: &'a Classifier, texts: &'a [Vec<u32>], targets: &'a Targets) -> Classify<'a> {
-    Classify { classifier, texts, targets, dev_texts: texts, dev_targets: targets, metric: Metric::Loss }
+    Classify {
+        classifier,
+        texts,
+        targets,
+        dev_texts: texts,
+        dev_targets: targets,
+        metric: Metric::Loss,
+        noise: gpt::tune::Noise::default(),
+    }
 }
 
 #[test]
@@ -197,6 +205,7 @@ fn labels_are_learned_and_kept() {
             dev_texts: &dev,
             dev_targets: &dev_targets,
             metric: Metric::Accuracy,
+            noise: gpt::tune::Noise::default(),
         };
         let settings = TuneConfig {
             epochs: 20,

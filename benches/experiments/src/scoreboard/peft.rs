@@ -111,6 +111,7 @@ fn steps(base: &Model, reviews: &Reviews, method: &str) -> Result<Vec<f64>> {
         texts: &texts,
         targets: &targets,
         metric: gpt::tune::Metric::Loss,
+        noise: gpt::tune::Noise::default(),
     };
     let mut times = Vec::new();
     let tell = |event| {

@@ -269,6 +269,7 @@ impl Recipe {
             dev_texts: &dev_texts,
             dev_targets: &dev_targets,
             metric: Metric::Accuracy,
+            noise: gpt::tune::Noise::default(),
         };
         let settings = self.loop_config(&method, seed);
         let depth = |name: &str| classifier.gpt.depth(name);

@@ -2,7 +2,7 @@
 
 use super::{Result, Values};
 use data::Tokenizer;
-use data::baseline::{Classifier, Labelled, LogisticRegression, NaiveBayes};
+use data::baseline::{Classifier, Counted, Labelled, LogisticRegression, NaiveBayes};
 use data::dataset::{SplitRule, k_shot};
 use data::metrics::LabelScores;
 use data::read::{Documents, Options};
@@ -31,8 +31,6 @@ pub struct Reviews {
 const NGRAMS: usize = 2;
 /// Words that fewer texts have are not counted.
 const MIN_DOCUMENTS: usize = 2;
-/// The strengths of the logistic regression that the validation part chooses among.
-const STRENGTHS: [f64; 3] = [1.0, 4.0, 16.0];
 
 impl Reviews {
     fn new(train: Rows, validation: Rows, test: Rows) -> Result<Reviews> {
@@ -126,12 +124,8 @@ impl Reviews {
     /// Logistic regression of the strength that suits the validation part best; of equals, the weakest.
     #[must_use]
     pub fn logistic_regression(&self) -> Values {
-        let fitted = STRENGTHS.map(|c| LogisticRegression::fit(&self.train, NGRAMS, MIN_DOCUMENTS, c));
-        let accuracy = |model: &LogisticRegression| LabelScores::of(model, &self.validation).accuracy;
-        let better = |best: LogisticRegression, next: LogisticRegression| {
-            if accuracy(&next) > accuracy(&best) { next } else { best }
-        };
-        self.scored(&fitted.into_iter().reduce(better).expect("there are strengths"))
+        let counted = Counted::Words(NGRAMS);
+        self.scored(&LogisticRegression::choose(&self.train, &self.validation, counted).1)
     }
 
     fn scored(&self, classifier: &impl Classifier) -> Values {

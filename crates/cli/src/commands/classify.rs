@@ -105,7 +105,7 @@ fn answer(
 fn label(args: &Args, saved: &SavedClassifier, names: &[String], p: &[f64], line: &str) -> String {
     let best = likeliest(p);
     let explained = saved.wide.as_ref().filter(|_| args.explain > 0);
-    let mut because = explained.map_or(Vec::new(), |wide| wide.regression.reasons(line, best));
+    let mut because = explained.map_or(Vec::new(), |wide| wide.reasons(line, best));
     because.retain(|(_, weight)| *weight > 0.0);
     because.truncate(args.explain);
     if args.json {

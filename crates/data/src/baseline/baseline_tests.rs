@@ -27,7 +27,7 @@ fn naive_bayes_by_hand() {
 
 #[test]
 fn features_are_counted_weighted_and_scaled() {
-    let features = Features::fit(["A b", "b c b", "送餐"], 2, 1);
+    let features = Features::fit(["A b", "b c b", "送餐"], Counted::Words(2), 1, 100);
     // a, "a b", b, "b c", c, "c b", 送, "送 餐", 餐
     assert_eq!(features.len(), 9);
     assert_eq!(features.counts("b, B a? nothing else"), [(0, 1.0), (2, 2.0)]);
@@ -37,7 +37,7 @@ fn features_are_counted_weighted_and_scaled() {
     let length = (a * a + b * b).sqrt();
     assert!((tf_idf[0].1 - a / length).abs() < 1e-14 && (tf_idf[1].1 - b / length).abs() < 1e-14);
     assert!(features.tf_idf("nothing").is_empty());
-    assert_eq!(Features::fit(["A b", "b c b", "送餐"], 2, 2).len(), 1);
+    assert_eq!(Features::fit(["A b", "b c b", "送餐"], Counted::Words(2), 2, 100).len(), 1);
 }
 
 /// At the minimum the gradient vanishes, so the mean probability of each label is its share (the bias is
@@ -54,17 +54,17 @@ fn logistic_regression_is_at_its_minimum() {
         .collect();
     let data = Labelled::new(texts).unwrap();
     let c = 2.0;
-    let model = LogisticRegression::fit(&data, 1, 1, c);
+    let model = LogisticRegression::fit(&data, Counted::Words(1), 1, c);
     for label in 0..3 {
         let mean: f64 = data.texts().iter().map(|text| model.probabilities(text)[label]).sum::<f64>() / 60.0;
         let share = data.labels().iter().filter(|&&l| l == label).count() as f64 / 60.0;
         assert!((mean - share).abs() < 2e-5, "{mean} {share}");
     }
-    let width = model.features().len() + 1;
+    let features = 3 * model.features().len();
     let definition = |model: &LogisticRegression| {
         let pairs = data.texts().iter().zip(data.labels());
         let loss: f64 = pairs.map(|(text, &label)| -model.probabilities(text)[label].ln()).sum();
-        let weights = model.weights.chunks(width).flat_map(|w| &w[..width - 1]);
+        let weights = model.weights[..features].iter();
         (loss + weights.map(|w| w * w).sum::<f64>() / (2.0 * c)) / 60.0
     };
     for i in 0..model.weights.len() {
@@ -87,14 +87,14 @@ fn two_labels_have_the_penalty_of_one_row() {
         .collect();
     let data = Labelled::new(texts).unwrap();
     let c = 1.5;
-    let model = LogisticRegression::fit(&data, 1, 1, c);
+    let model = LogisticRegression::fit(&data, Counted::Words(1), 1, c);
     let width = model.features().len() + 1;
-    let row: Vec<f64> = (0..width).map(|i| model.weights[width + i] - model.weights[i]).collect();
+    let row: Vec<f64> = model.weights.chunks(2).map(|of| of[1] - of[0]).collect();
     // The objective of the row alone: sum of ln(1 + exp(-y (w x + b))) + |w|^2 / (2 C), with w moved by moving both rows.
     let objective = |i: usize, by: f64| {
         let mut moved = model.clone();
-        moved.weights[width + i] += by / 2.0;
-        moved.weights[i] -= by / 2.0;
+        moved.weights[2 * i + 1] += by / 2.0;
+        moved.weights[2 * i] -= by / 2.0;
         let pairs = data.texts().iter().zip(data.labels());
         let loss: f64 = pairs.map(|(text, &label)| -moved.probabilities(text)[label].ln()).sum();
         let square: f64 = row[..width - 1]
@@ -140,7 +140,7 @@ fn majority_and_texts_without_words() {
     assert_eq!(majority.predict("anything"), 1);
     let even = NaiveBayes::fit(&data, 1, 1);
     assert_eq!(even.predict("words"), 1, "the prior alone");
-    let regression = LogisticRegression::fit(&data, 1, 1, 1.0);
+    let regression = LogisticRegression::fit(&data, Counted::Words(1), 1, 1.0);
     assert!((regression.probabilities("words")[1] - 2.0 / 3.0).abs() < 1e-4);
 }
 
@@ -155,22 +155,23 @@ proptest! {
     }
 }
 
-/// The weights are where the objective is least: no neighbour among the allowed is better. The outcome of each of two
-/// classifiers alone, and of both with equal weights, is among what is compared.
+/// The weights are where the objective is least: no neighbour among the allowed is better. The outcome of each of three
+/// classifiers alone, and of all with equal weights, is among what is compared.
 #[test]
 fn a_mixture_is_at_its_minimum_and_no_weight_is_negative() {
     let mut rng = random::Rng::new(5, random::Stream::Data);
-    // How much the first and the second know of the label; the last is wrong on purpose.
+    // How much each knows of the label; some are wrong on purpose.
     for (knows, zero) in [
-        ([1.0, 1.0], [false; 2]),
-        ([2.0, 0.3], [false; 2]),
-        ([1.0, -1.5], [false, true]),
-        ([-1.5, 1.0], [true, false]),
+        ([1.0, 1.0, 0.5], [false; 3]),
+        ([2.0, 0.3, 0.3], [false; 3]),
+        ([1.0, -1.5, 1.0], [false, true, false]),
+        ([-1.5, 1.0, -1.0], [true, false, true]),
+        ([-1.5, -1.0, -1.0], [true; 3]),
     ] {
-        let (mut both, mut labels) = ([vec![], vec![]], vec![]);
+        let (mut all, mut labels) = ([vec![], vec![], vec![]], vec![]);
         for i in 0..300 {
             labels.push(i % 3);
-            for (texts, knows) in both.iter_mut().zip(knows) {
+            for (texts, knows) in all.iter_mut().zip(knows) {
                 let mut p: Vec<f64> = (0..3)
                     .map(|name| f64::from(rng.normal()) + if name == i % 3 { knows } else { 0.0 })
                     .collect();
@@ -178,26 +179,73 @@ fn a_mixture_is_at_its_minimum_and_no_weight_is_negative() {
                 texts.push(p);
             }
         }
-        let objective = |first: f64, second: f64| {
-            let mixture = Mixture { first, second };
-            let loss =
-                |(i, label): (usize, &usize)| -mixture.probabilities(&both[0][i], &both[1][i])[*label].ln();
-            let data: f64 = labels.iter().enumerate().map(loss).sum();
-            (data + (first - 0.5).powi(2) + (second - 0.5).powi(2)) / 300.0
+        let objective = |weights: &[f64]| {
+            let mixture = Mixture { weights: weights.to_vec() };
+            let p =
+                |i: usize| mixture.probabilities(&[all[0][i].clone(), all[1][i].clone(), all[2][i].clone()]);
+            let data: f64 = labels.iter().enumerate().map(|(i, label)| -p(i)[*label].ln()).sum();
+            (data + weights.iter().map(|w| (w - 1.0 / 3.0).powi(2)).sum::<f64>()) / 300.0
         };
-        let fitted = Mixture::fit(&both[0], &both[1], &labels);
-        assert_eq!([fitted.first == 0.0, fitted.second == 0.0], zero, "{knows:?}: {fitted:?}");
+        let fitted = Mixture::fit(&[&all[0], &all[1], &all[2]], &labels);
+        let is_zero: Vec<bool> = fitted.weights.iter().map(|w| *w == 0.0).collect();
+        assert_eq!(is_zero, zero, "{knows:?}: {fitted:?}");
         assert!(fitted.is_valid());
-        let least = objective(fitted.first, fitted.second);
-        let mut near = vec![(1.0, 0.0), (0.0, 1.0), (0.5, 0.5)];
-        for (a, b) in [(1e-3, 0.0), (-1e-3, 0.0), (0.0, 1e-3), (0.0, -1e-3), (1e-3, -1e-3), (-1e-3, 1e-3)] {
-            near.push((fitted.first + a, fitted.second + b));
+        let least = objective(&fitted.weights);
+        let mut near =
+            vec![vec![1.0, 0.0, 0.0], vec![0.0, 1.0, 0.0], vec![0.0, 0.0, 1.0], vec![1.0 / 3.0; 3]];
+        for i in 0..3 {
+            for (j, by) in [(i, 1e-3), (i, -1e-3), ((i + 1) % 3, 1e-3), ((i + 2) % 3, 1e-3)] {
+                let mut moved = fitted.weights.clone();
+                moved[i] -= 1e-3;
+                moved[j] += 1e-3 + by;
+                near.push(moved);
+            }
         }
-        for (first, second) in near.into_iter().filter(|(a, b)| *a >= 0.0 && *b >= 0.0) {
-            assert!(objective(first, second) >= least - 1e-9, "{knows:?}: {fitted:?}, {first} {second}");
+        for weights in near.into_iter().filter(|weights| weights.iter().all(|w| *w >= 0.0)) {
+            assert!(objective(&weights) >= least - 1e-9, "{knows:?}: {fitted:?}, {weights:?}");
         }
     }
     // With one text the prior counts as much as it does.
-    let one = Mixture::fit(&[vec![0.5, 0.5]], &[vec![0.5, 0.5]], &[0]);
-    assert!((one.first - 0.5).abs() < 1e-6 && (one.second - 0.5).abs() < 1e-6);
+    let even: &[Vec<f64>] = &[vec![0.5, 0.5]];
+    let one = Mixture::fit(&[even, even], &[0]);
+    assert!(one.weights.iter().all(|w| (w - 0.5).abs() < 1e-6), "{one:?}");
+}
+
+#[test]
+fn runs_of_characters_stay_within_a_stretch() {
+    let features = Features::fit(["Ab c", "ab"], Counted::Characters(2, 3), 1, 100);
+    let mut names: Vec<String> = features.parts().iter().map(|(name, of)| format!("{name}:{of}")).collect();
+    names.sort();
+    assert_eq!(names, [" a:2", " ab:2", " c :1", " c:1", "ab :2", "ab:2", "b :2", "c :1"]);
+    let twice = features.tf_idf("c c");
+    let once = features.tf_idf("c");
+    assert_eq!(twice.len(), 3);
+    // 1 + ln 2 for all: the same after scaling.
+    twice.iter().zip(&once).for_each(|(a, b)| assert!((a.1 - b.1).abs() < 1e-12));
+}
+
+#[test]
+fn of_too_many_features_those_of_most_texts_stay() {
+    let texts = ["a b c", "b c d", "c d e", "e"];
+    let kept = |most| {
+        let features = Features::fit(texts, Counted::Words(1), 1, most);
+        features.parts().iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(kept(9), ["a", "b", "c", "d", "e"]);
+    assert_eq!(kept(4), ["b", "c", "d", "e"]);
+    assert_eq!(kept(2), ["b", "c"], "of b, d and e, which two texts have, the first");
+    assert_eq!(kept(1), ["c"]);
+}
+
+/// Each strength begins where the one before ended, and ends where it would from the beginning.
+#[test]
+fn strengths_are_chosen_as_if_each_were_fitted_alone() {
+    let text = |i: usize| (format!("w{} v{} u{}", i % 3, i % 4, i % 7), format!("{}", i % 5 / 2));
+    let train = Labelled::new((0..90).map(text).collect()).unwrap();
+    let validation = Labelled::with_names((90..130).map(text).collect(), train.names()).unwrap();
+    let (c, model) = LogisticRegression::choose(&train, &validation, Counted::Words(1));
+    let alone = LogisticRegression::fit(&train, Counted::Words(1), MIN_DOCUMENTS, c);
+    for (a, b) in model.weights.iter().zip(&alone.weights) {
+        assert!((a - b).abs() < 2e-2 * (1.0 + b.abs()), "C {c}: {a} {b}");
+    }
 }

@@ -1,86 +1,89 @@
-//! Two classifiers as one: each says what it sees, and texts that neither has learnt from say how much it counts.
+//! Several classifiers as one: each says what it sees, and texts that none has learnt from say how much it counts.
 //!
 //! ```text
-//! P(label | text) = softmax over labels of (a ln P1(label | text) + b ln P2(label | text)),   a, b >= 0
-//! a, b            = argmin of the mean of -ln P(answer | text) + ((a - 1/2)^2 + (b - 1/2)^2) / N
+//! P(label | text) = softmax over labels of (sum over classifiers i of w_i ln P_i(label | text)),   w_i >= 0
+//! w               = argmin of the mean of -ln P(answer | text) + sum of (w_i - 1/n)^2 / N
 //! ```
 //!
-//! A logarithmic opinion pool (Genest and Zidek 1986) whose weights are learnt as in stacking (Wolpert 1992). A weight of 0
-//! leaves a classifier out; both together are more or less sure than the two were. The second term counts as much as one
-//! text: with a few of them alone, both count the same.
+//! A logarithmic opinion pool (Genest and Zidek 1986) of n classifiers whose weights are learnt from N texts as in stacking (Wolpert
+//! 1992). A weight of 0 leaves a classifier out; together they are more or less sure than each was. The second term counts as much
+//! as one text: with a few of them alone, all count the same.
 
 use super::{minimise, softmax};
 use serde::{Deserialize, Serialize};
 
-/// How much each of two classifiers counts.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// How much each of several classifiers counts: the weight of its log-probabilities.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Mixture {
-    /// The weight of the first one's log-probabilities.
-    pub first: f64,
-    /// The weight of the second one's.
-    pub second: f64,
+    /// One for each classifier.
+    pub weights: Vec<f64>,
 }
 
 impl Mixture {
-    /// The weights that suit these texts best: for each its probabilities by both classifiers, and its label.
+    /// The weights that suit these texts best: for each classifier the probabilities of every text, and the labels of the texts.
     ///
     /// # Panics
-    /// If there are no texts, or not as many of each.
+    /// If there are no texts, not as many of each, or more than eight classifiers.
     #[must_use]
-    pub fn fit(first: &[Vec<f64>], second: &[Vec<f64>], labels: &[usize]) -> Self {
-        assert!(!labels.is_empty() && first.len() == labels.len() && second.len() == labels.len());
-        let share = 1.0 / labels.len() as f64;
-        let texts: Vec<_> = first.iter().zip(second).map(|(p, q)| [logarithms(p), logarithms(q)]).collect();
-        // With one of the weights held at 0, `free` says which of the two may change.
-        let best = |free: [f64; 2]| {
-            let start = free.map(|free| free / 2.0).to_vec();
-            let minimum = minimise(start, 100, 1e-7, |weights, gradient| {
+    pub fn fit(classifiers: &[&[Vec<f64>]], labels: &[usize]) -> Self {
+        let n = classifiers.len();
+        assert!(
+            !labels.is_empty() && (1..=8).contains(&n) && classifiers.iter().all(|p| p.len() == labels.len())
+        );
+        let (share, even) = (1.0 / labels.len() as f64, 1.0 / n as f64);
+        let texts: Vec<Vec<Vec<f64>>> = (0..labels.len())
+            .map(|text| classifiers.iter().map(|p| logarithms(&p[text])).collect())
+            .collect();
+        // With some of the weights held at 0: `free` says which may change.
+        let best = |free: &[bool]| {
+            let start = free.iter().map(|&free| if free { even } else { 0.0 }).collect();
+            minimise(start, 100, 1e-7, |weights, gradient| {
                 let mut loss = 0.0;
-                for i in 0..2 {
-                    let away = weights[i] - 0.5;
-                    loss += share * away * away;
-                    gradient[i] = 2.0 * share * away;
+                for (g, w) in gradient.iter_mut().zip(weights) {
+                    loss += share * (w - even) * (w - even);
+                    *g = 2.0 * share * (w - even);
                 }
                 for (logs, &label) in texts.iter().zip(labels) {
-                    let p = pooled(logs, [weights[0], weights[1]]);
+                    let p = pooled(logs, weights);
                     loss -= share * random::ln(p[label].max(f64::MIN_POSITIVE));
-                    for i in 0..2 {
-                        let expected: f64 = p.iter().zip(&logs[i]).map(|(p, log)| p * log).sum();
-                        gradient[i] += share * (expected - logs[i][label]);
+                    for (g, log) in gradient.iter_mut().zip(logs) {
+                        let expected: f64 = p.iter().zip(log).map(|(p, log)| p * log).sum();
+                        *g += share * (expected - log[label]);
                     }
                 }
-                gradient.iter_mut().zip(free).for_each(|(gradient, free)| *gradient *= free);
+                gradient.iter_mut().zip(free).filter(|(_, free)| !**free).for_each(|(g, _)| *g = 0.0);
                 loss
-            });
-            (minimum.x[0], minimum.x[1])
+            })
         };
-        // Convex: where the least of all is outside, the least of those allowed is on the border.
-        let (first, second) = match best([1.0, 1.0]) {
-            (first, _) if first < 0.0 => (0.0, best([0.0, 1.0]).1.max(0.0)),
-            (_, second) if second < 0.0 => (best([1.0, 0.0]).0.max(0.0), 0.0),
-            both => both,
-        };
-        Self { first, second }
+        // Convex: the least of those allowed is the least of all that has some weights at 0 and no other below.
+        let subset = |bits: u32| -> Vec<bool> { (0..n).map(|i| bits >> i & 1 == 1).collect() };
+        let found = (0..1_u32 << n).map(|bits| best(&subset(bits)));
+        let allowed = found.filter(|minimum| minimum.x.iter().all(|&w| w >= 0.0));
+        let least = allowed.reduce(|a, b| if b.value < a.value { b } else { a });
+        Self { weights: least.map_or(vec![0.0; n], |minimum| minimum.x) }
     }
 
     /// Whether the weights can be those of a mixture.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        [self.first, self.second].iter().all(|weight| weight.is_finite() && *weight >= 0.0)
+        self.weights.iter().all(|weight| weight.is_finite() && *weight >= 0.0)
     }
 
-    /// The probabilities of both as one.
+    /// The probabilities of all as one: a row for each classifier.
     #[must_use]
-    pub fn probabilities(&self, first: &[f64], second: &[f64]) -> Vec<f64> {
-        pooled(&[logarithms(first), logarithms(second)], [self.first, self.second])
+    pub fn probabilities(&self, classifiers: &[Vec<f64>]) -> Vec<f64> {
+        let logs: Vec<Vec<f64>> = classifiers.iter().map(|p| logarithms(p)).collect();
+        pooled(&logs, &self.weights)
     }
 }
 
-/// The softmax of the weighted sum of two rows of log-probabilities.
-fn pooled(logs: &[Vec<f64>; 2], weights: [f64; 2]) -> Vec<f64> {
-    let mut p: Vec<f64> =
-        logs[0].iter().zip(&logs[1]).map(|(x, y)| weights[0] * x + weights[1] * y).collect();
+/// The softmax of the weighted sum of rows of log-probabilities.
+fn pooled(logs: &[Vec<f64>], weights: &[f64]) -> Vec<f64> {
+    let mut p = vec![0.0; logs[0].len()];
+    for (log, w) in logs.iter().zip(weights) {
+        p.iter_mut().zip(log).for_each(|(p, x)| *p += w * x);
+    }
     softmax(&mut p);
     p
 }

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`Majority`] | nothing | which label is the most frequent |
 //! | [`NaiveBayes`] | how often each word occurs | how often each label has each word |
-//! | [`LogisticRegression`] | which words occur, rare ones counting more (TF-IDF) | a weight for each word and label |
+//! | [`LogisticRegression`] | which words occur, or runs of characters, rare ones counting more (TF-IDF) | a weight for each and label |
 //!
 //! "Words" are those of [`words`]: a Chinese character is one, and with pairs of them
 //! ([`Features`], `max_n` = 2) no word segmentation is needed.
@@ -31,7 +31,7 @@ mod logistic;
 mod mixture;
 mod naive_bayes;
 
-pub use features::{Features, Sparse, words};
+pub use features::{Counted, Features, Sparse, words};
 pub use lbfgs::{Minimum, minimise};
 pub use logistic::{LogisticRegression, MIN_DOCUMENTS};
 pub use mixture::Mixture;

@@ -9,7 +9,7 @@
 //! has are left out. Source: Manning, Raghavan and Schuetze, "Introduction to Information Retrieval"
 //! (2008), section 13.2.
 
-use super::{Classifier, Features, Labelled, softmax};
+use super::{Classifier, Counted, Features, Labelled, softmax};
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -24,7 +24,8 @@ pub struct NaiveBayes {
 impl NaiveBayes {
     /// Counts runs of 1 to `max_n` words that at least `min_documents` texts have.
     pub fn fit(data: &Labelled, max_n: usize, min_documents: usize) -> NaiveBayes {
-        let features = Features::fit(data.texts().iter().map(String::as_str), max_n, min_documents);
+        let texts = data.texts().iter().map(String::as_str);
+        let features = Features::fit(texts, Counted::Words(max_n), min_documents, usize::MAX);
         let (labels, width) = (data.names().len(), features.len());
         let mut texts = vec![0.0_f64; labels];
         let mut counts = vec![1.0_f64; labels * width];

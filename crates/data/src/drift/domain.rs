@@ -8,7 +8,7 @@
 
 use super::{Options, passages::chunks};
 use crate::DataError;
-use crate::baseline::{Classifier, Labelled, LogisticRegression};
+use crate::baseline::{Classifier, Counted, Labelled, LogisticRegression};
 use crate::metrics::area_under_curve;
 use random::Rng;
 use serde::Serialize;
@@ -67,7 +67,7 @@ fn area_of_fold(texts: &[Vec<&str>; 2], fold: usize) -> Result<f64, DataError> {
     }
     let learn = Labelled::new(learn)?;
     let ask = Labelled::with_names(ask, learn.names())?;
-    let model = LogisticRegression::fit(&learn, 1, 2, 1.0);
+    let model = LogisticRegression::fit(&learn, Counted::Words(1), 2, 1.0);
     // The labels are in order of the alphabet: "test" is the first.
     let scores: Vec<f64> = ask.texts().iter().map(|text| model.probabilities(text)[0]).collect();
     let is_test: Vec<bool> = ask.labels().iter().map(|&label| label == 0).collect();

@@ -15,9 +15,6 @@ pub struct Calibration {
 }
 
 impl Calibration {
-    /// Bins of equal width between 0 and 1.
-    const BINS: usize = 15;
-
     /// Of P(label | text), a row a text, and the right labels; `None` of no texts.
     ///
     /// ```
@@ -28,18 +25,41 @@ impl Calibration {
     /// ```
     #[must_use]
     pub fn of(p: &[Vec<f64>], labels: &[usize]) -> Option<Calibration> {
-        let mut bins = [(0.0, 0.0, 0.0); Self::BINS]; // answers, right ones, sum of p
-        let mut brier = Vec::with_capacity(p.len());
+        let off = |p: &Vec<f64>, &label: &usize| -> f64 {
+            p.iter().enumerate().map(|(i, p)| p - f64::from(u8::from(i == label))).map(|off| off * off).sum()
+        };
+        let brier: Vec<f64> = p.iter().zip(labels).map(|(p, label)| off(p, label)).collect();
+        let apart: f64 = Bin::all(p, labels).iter().map(|bin| (bin.right - bin.p).abs()).sum();
+        Some(Calibration { expected_error: apart / p.len() as f64, brier: mean(&brier)? })
+    }
+}
+
+/// Answers that are about as sure: of [`Bin::COUNT`] bins of equal width between 0 and 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Bin {
+    /// How many answers have the probability of their label in this bin.
+    pub answers: f64,
+    /// How many of them are right.
+    pub right: f64,
+    /// The sum of these probabilities: how many would be right, if all of them were true.
+    pub p: f64,
+}
+
+impl Bin {
+    /// How many bins there are, as Guo et al. have it.
+    pub const COUNT: usize = 15;
+
+    /// All bins, of P(label | text), a row a text, and the right labels.
+    #[must_use]
+    pub fn all(p: &[Vec<f64>], labels: &[usize]) -> [Bin; Self::COUNT] {
+        let mut bins = [Bin::default(); Self::COUNT];
         for (p, &label) in p.iter().zip(labels) {
             let told = crate::baseline::likeliest(p);
-            let bin = ((p[told] * Self::BINS as f64) as usize).min(Self::BINS - 1);
-            bins[bin].0 += 1.0;
-            bins[bin].1 += f64::from(u8::from(told == label));
-            bins[bin].2 += p[told];
-            let off = |(i, p): (usize, &f64)| p - f64::from(u8::from(i == label));
-            brier.push(p.iter().enumerate().map(off).map(|x| x * x).sum());
+            let bin = &mut bins[((p[told] * Self::COUNT as f64) as usize).min(Self::COUNT - 1)];
+            bin.answers += 1.0;
+            bin.right += f64::from(u8::from(told == label));
+            bin.p += p[told];
         }
-        let apart: f64 = bins.iter().map(|(_, right, p)| (right - p).abs()).sum();
-        Some(Calibration { expected_error: apart / p.len() as f64, brier: mean(&brier)? })
+        bins
     }
 }

@@ -45,17 +45,57 @@ impl Confusion {
         right as f64 / all.max(1) as f64
     }
 
-    /// The mean over labels of F1 = 2 hits / (texts that have it + texts told to have it). Every label counts
-    /// the same, so always telling the most frequent one scores low. Labels that no text has and that
-    /// were never told are left out.
+    /// The mean over labels of F1 ([`OfLabel::f1`]). Every label counts the same, so always telling the most frequent one
+    /// scores low. Labels that no text has and that were never told are left out.
     #[must_use]
     pub fn macro_f1(&self) -> f64 {
-        let f1 = |label: usize| {
-            let having: u64 = self.counts[label].iter().sum();
-            let told: u64 = self.counts.iter().map(|row| row[label]).sum();
-            (having + told > 0).then(|| 2.0 * self.counts[label][label] as f64 / (having + told) as f64)
-        };
+        let f1 = |label: usize| self.of_label(label).f1();
         mean(&(0..self.counts.len()).filter_map(f1).collect::<Vec<_>>()).unwrap_or(0.0)
+    }
+
+    /// The counts of one label against all others.
+    ///
+    /// # Panics
+    /// If there is no such label.
+    #[must_use]
+    pub fn of_label(&self, label: usize) -> OfLabel {
+        OfLabel {
+            having: self.counts[label].iter().sum(),
+            told: self.counts.iter().map(|row| row[label]).sum(),
+            hits: self.counts[label][label],
+        }
+    }
+}
+
+/// One label against all others. A share of none is `None`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OfLabel {
+    /// Texts that have it.
+    pub having: u64,
+    /// Texts that were told to have it.
+    pub told: u64,
+    /// Texts that are both.
+    pub hits: u64,
+}
+
+impl OfLabel {
+    /// hits / told
+    #[must_use]
+    pub fn precision(&self) -> Option<f64> {
+        (self.told > 0).then(|| self.hits as f64 / self.told as f64)
+    }
+
+    /// hits / having
+    #[must_use]
+    pub fn recall(&self) -> Option<f64> {
+        (self.having > 0).then(|| self.hits as f64 / self.having as f64)
+    }
+
+    /// 2 hits / (having + told), the harmonic mean of precision and recall
+    #[must_use]
+    pub fn f1(&self) -> Option<f64> {
+        let both = self.having + self.told;
+        (both > 0).then(|| 2.0 * self.hits as f64 / both as f64)
     }
 }
 

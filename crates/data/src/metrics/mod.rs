@@ -30,10 +30,10 @@ mod tokenize;
 pub use answers::{AnswerScores, first_sentence};
 pub use bleu::Bleu;
 pub use bootstrap::{Comparison, paired_bootstrap};
-pub use calibration::Calibration;
+pub use calibration::{Bin, Calibration};
 pub use chrf::Chrf;
 pub use correlation::{pearson, spearman};
-pub use labels::{Confusion, LabelScores, area_under_curve};
+pub use labels::{Confusion, LabelScores, OfLabel, area_under_curve};
 pub use rouge::{Rouge, RougeKind};
 pub use tokenize::Tokenization;
 

@@ -2,6 +2,7 @@
 
 use super::Task;
 use super::head::{Head, HeadConfig};
+use super::noise::Noise;
 use super::rows::in_batches;
 use super::target::{Metric, Target, Targets, softmax};
 use crate::Gpt;
@@ -111,6 +112,8 @@ pub struct Classify<'a> {
     pub dev_targets: &'a Targets,
     /// Which number is the score.
     pub metric: Metric,
+    /// How the texts are read that are learned from.
+    pub noise: Noise,
 }
 
 impl Task for Classify<'_> {
@@ -124,10 +127,11 @@ impl Task for Classify<'_> {
 
     fn positions(&self, example: usize) -> usize {
         let (tokens, block_size) = (self.tokens(example), self.classifier.gpt.config.block_size);
-        match &self.classifier.head {
+        let positions = match &self.classifier.head {
             Head::Linear(_) => self.classifier.head.rows(tokens, block_size) * tokens.min(block_size),
             Head::Words(words) => words.positions(tokens, block_size),
-        }
+        };
+        self.noise.readings() * positions
     }
 
     fn predicts_tokens(&self) -> bool {
@@ -140,8 +144,8 @@ impl Task for Classify<'_> {
 
     fn loss<'t>(&self, tape: &'t Tape<'_>, examples: &[usize], total_weight: f32) -> Var<'t> {
         let texts: Vec<&[u32]> = examples.iter().map(|&i| &self.texts[i][..]).collect();
-        let scores = self.classifier.scores(tape, &texts);
-        self.targets.loss(scores, examples, total_weight)
+        let of = (self.targets, examples, total_weight);
+        self.noise.loss(tape, &texts, of, |texts| self.classifier.scores(tape, texts))
     }
 
     fn validate(&self, params: &Params) -> f64 {

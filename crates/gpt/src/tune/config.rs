@@ -36,7 +36,7 @@ pub struct TuneConfig {
     pub unfreeze: bool,
     /// Evaluations in an epoch.
     pub evaluations: usize,
-    /// Evaluations without an improvement of more than `min_delta` after which it stops; none for never.
+    /// Epochs without an improvement of more than `min_delta` after which it stops; none for never.
     pub patience: Option<usize>,
     /// See `patience`.
     pub min_delta: f64,

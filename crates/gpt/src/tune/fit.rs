@@ -40,8 +40,21 @@ pub enum Event {
     NotKept(String),
 }
 
+/// The score at some moment.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// Updates until then.
+    pub update: usize,
+    /// Epochs until then.
+    pub epoch: f64,
+    /// The mean loss of the updates since the measurement before; none before the first update.
+    pub train_loss: Option<f64>,
+    /// The score: higher is better.
+    pub score: f64,
+}
+
 /// How it ended. The parameters are the best ones.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Outcome {
     /// Updates made.
     pub updates: usize,
@@ -57,6 +70,8 @@ pub struct Outcome {
     pub optimizer_bytes: usize,
     /// Seconds of updates, without measuring the score.
     pub seconds: f64,
+    /// Every measurement, from the beginning on.
+    pub history: Vec<Measured>,
 }
 
 /// Why a fine-tuning stopped. The parameters are the best ones that there were.
@@ -162,6 +177,9 @@ pub(super) struct Progress {
     losses: (f64, usize),
     /// Seconds of updates.
     seconds: f64,
+    /// Every measurement.
+    #[serde(default)]
+    history: Vec<Measured>,
 }
 
 pub(super) struct Fitting<'c, D> {
@@ -219,7 +237,14 @@ impl<'c, D: Fn(&str) -> usize> Fitting<'c, D> {
             engine,
             trained,
             per_epoch,
-            progress: Progress { update: 0, measured: None, worse: 0, losses: (0.0, 0), seconds: 0.0 },
+            progress: Progress {
+                update: 0,
+                measured: None,
+                worse: 0,
+                losses: (0.0, 0),
+                seconds: 0.0,
+                history: Vec::new(),
+            },
             best: Best { score: f64::NEG_INFINITY, update: 0, data: Vec::new() },
             stopped_early: false,
         })
@@ -243,7 +268,9 @@ impl<'c, D: Fn(&str) -> usize> Fitting<'c, D> {
         loop {
             if self.is_due() {
                 self.measure(params, task, tell)?;
-                let exhausted = |patience| self.progress.update > 0 && self.progress.worse >= patience;
+                let exhausted = |epochs: usize| {
+                    self.progress.update > 0 && self.progress.worse >= epochs * self.config.evaluations.max(1)
+                };
                 if self.config.patience.is_some_and(exhausted) {
                     self.stopped_early = true;
                     return Ok(());
@@ -309,11 +336,15 @@ impl<'c, D: Fn(&str) -> usize> Fitting<'c, D> {
             let data = self.trained.iter().map(|&id| (id, params.data(id).to_vec())).collect();
             self.best = Best { score, update, data };
         }
-        let (sum, count) = self.progress.losses;
-        let worse = if best { 0 } else { self.progress.worse + 1 };
-        self.progress = Progress { measured: Some(update), worse, losses: (0.0, 0), ..self.progress };
         let epoch = update as f64 * self.config.epochs as f64 / self.updates_in_all() as f64;
-        stop_if(tell(Event::Score { update, epoch, loss: sum / count as f64, score, best }))
+        let progress = &mut self.progress;
+        let (sum, count) = std::mem::take(&mut progress.losses);
+        let loss = sum / count as f64;
+        let measured =
+            Measured { update, epoch, train_loss: Some(loss).filter(|loss| loss.is_finite()), score };
+        progress.history.push(measured);
+        (progress.measured, progress.worse) = (Some(update), if best { 0 } else { progress.worse + 1 });
+        stop_if(tell(Event::Score { update, epoch, loss, score, best }))
     }
 
     /// Freezes what is not trained yet in this epoch.
@@ -349,6 +380,7 @@ impl<'c, D: Fn(&str) -> usize> Fitting<'c, D> {
             trainable_parameters: self.trainable_parameters,
             optimizer_bytes: self.optimizer_bytes,
             seconds: self.progress.seconds,
+            history: self.progress.history.clone(),
         }
     }
 }

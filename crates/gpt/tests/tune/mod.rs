@@ -79,7 +79,15 @@ fn yes_or_no() -> Target {
 /// Learning some texts and measuring the loss on the same.
 fn on_itself<'a>(classifier: &'a Classifier, texts: &'a [Vec<u32>], targets: &'a Targets) -> Classify<'a> {
     let (dev_texts, dev_targets) = (texts, targets);
-    Classify { classifier, texts, targets, dev_texts, dev_targets, metric: Metric::Loss }
+    Classify {
+        classifier,
+        texts,
+        targets,
+        dev_texts,
+        dev_targets,
+        metric: Metric::Loss,
+        noise: gpt::tune::Noise::default(),
+    }
 }
 
 fn settings() -> TuneConfig {
@@ -105,6 +113,7 @@ fn trained(
         dev_texts: &dev_texts,
         dev_targets: &dev_targets,
         metric: Metric::Accuracy,
+        noise: gpt::tune::Noise::default(),
     };
     let outcome = fit(&mut params, &task, settings, |name| classifier.gpt.depth(name), quietly).unwrap();
     (classifier, params, outcome)

@@ -52,10 +52,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     args.fit.warn_of_few(train.len(), "dialogues");
     let completed = completing.train(&train, &dev)?;
     let more = json!({
-        "train_dialogues": train.len(), "validation_dialogues": dev.len(),
+        "task": "chat", "train_dialogues": train.len(), "validation_dialogues": dev.len(),
         "data": { "train": args.train, "dev": args.dev },
     });
-    let result = completing.save(&completed, &args.train, more)?;
+    let result = completing.save(&completed, &args.train, &[], more)?;
     if args.fit.json {
         return print(&format!("{result}\n"));
     }

@@ -4,7 +4,7 @@ use super::tuning::{Goal, Part, TuneArgs, Tuning};
 use crate::commands::print;
 use crate::flags::labelled::Answers;
 use crate::screen::failure::Failure;
-use data::baseline::{Labelled, MIN_DOCUMENTS, NaiveBayes, likeliest};
+use data::baseline::{Counted, Labelled, MIN_DOCUMENTS, NaiveBayes, likeliest};
 use data::metrics::{Calibration, Confusion, LabelScores};
 use data::pattern::{Cloze, Pattern, Verbalizer};
 use gpt::tune::{HeadConfig, Metric, Target, Targets, Wide};
@@ -72,7 +72,8 @@ pub(crate) struct Args {
     /// What a text counts
     #[arg(long, value_name = "HOW", default_value = "equal")]
     class_weights: Weights,
-    /// Mix in a logistic regression on runs of up to N words, as much as the validation texts say; 0 for the model alone
+    /// Mix in logistic regressions on runs of up to N words and on runs of characters, as much as the validation texts say; 0 for
+    /// the model alone
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=5))]
     wide: u8,
     /// The score that chooses the weights
@@ -108,27 +109,42 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let wide = match args.wide {
         0 => None,
         n => {
-            eprintln!("fitting a logistic regression on the words ...");
+            eprintln!("fitting logistic regressions on words and characters ...");
             Some(Wide::fit(&train, &set(&tuning.validation)?, n.into(), &deep(&tuning.validation)))
         }
     };
     if let Some(wide) = &wide {
         p = p.iter().zip(test.texts()).map(|(p, text)| wide.probabilities(p, text)).collect();
-        beside.push(("logistic regression alone", LabelScores::of(&wide.regression, &test)));
+        for regression in &wide.regressions {
+            let name = match regression.features().counted() {
+                Counted::Words(_) => "logistic regression, words",
+                Counted::Characters(..) => "the same, characters",
+            };
+            beside.push((name, LabelScores::of(regression, &test)));
+        }
     }
     beside.push(("naive Bayes", LabelScores::of(&NaiveBayes::fit(&train, 2, MIN_DOCUMENTS), &test)));
     let test = scores(&p, &labels.test);
+    let predictions: Vec<Value> = (tuning.test.raw.iter().zip(&labels.test).zip(&p))
+        .map(|((text, &label), p)| prediction(text, &labels.names, label, p))
+        .collect();
     let class_weights = format!("{:?}", args.class_weights).to_lowercase();
     let more = json!({
-        "labels": labels.names, "class_weights": class_weights, "metric": goal.metric, "k_shot": args.k_shot,
+        "task": "classify", "labels": labels.names, "class_weights": class_weights, "metric": goal.metric, "k_shot": args.k_shot,
         "wide": wide.as_ref().map(|wide| json!({ "max_n": args.wide, "mixture": wide.mixture })),
         "beside": beside.iter().map(|(name, scores)| (name.to_string(), json!(scores))).collect::<Map<_, _>>(),
     });
-    let result = tuning.save(&tuned, wide.as_ref(), &test, more)?;
+    let result = tuning.save(&tuned, wide.as_ref(), (&test, &predictions), more)?;
     print(&match args.tuning.fit.json {
         true => format!("{result}\n"),
         false => table(&test, &beside) + &tuning.summary(&tuned),
     })
+}
+
+/// A text of the test part, its label, the likeliest one, and the probabilities of all in the order of `labels`.
+fn prediction(text: &str, names: &[String], label: usize, p: &[f64]) -> Value {
+    let rounded: Vec<f64> = p.iter().map(|p| (p * 1e6).round() / 1e6).collect();
+    json!({ "text": text, "label": names[label], "predicted": names[likeliest(p)], "p": rounded })
 }
 
 /// The scores of the test part for a person, beside those of others.

@@ -1,6 +1,6 @@
 //! What tasks answered in words have in common: a vocabulary with their markers, the loop, and the directory.
 
-use super::fitting::{FitArgs, Fitted, sha256_of, watched};
+use super::fitting::{FitArgs, Fitted, PREDICTIONS, json_lines, sha256_of, watched};
 use crate::commands::command_line;
 use crate::screen::failure::Failure;
 use crate::work::model::Model;
@@ -65,9 +65,15 @@ impl<'a> Completing<'a> {
         Ok(Completed { gpt, params, fitted, loss })
     }
 
-    /// Writes the directory: a model, or the adapter of one. `data` is where the examples came from, and `more` what the task
-    /// says of itself. Answers the record.
-    pub(super) fn save(&self, completed: &Completed, data: &Path, more: Value) -> Result<Value, Failure> {
+    /// Writes the directory: a model, or the adapter of one. `data` is where the examples came from, `predictions` what was
+    /// answered to each of the test part, if there is one, and `more` what the task says of itself. Answers the record.
+    pub(super) fn save(
+        &self,
+        completed: &Completed,
+        data: &Path,
+        predictions: &[Value],
+        more: Value,
+    ) -> Result<Value, Failure> {
         let (fit, fitted, [before, after]) = (self.fit, &completed.fitted, completed.loss);
         let mut result = fit.record(&self.settings, fitted, &self.base_sha256)?;
         result["validation"] = json!({ "loss": after, "loss_before": before });
@@ -75,7 +81,11 @@ impl<'a> Completing<'a> {
             result.extend(more);
         }
         let bytes = serde_json::to_string_pretty(&result).expect("an object") + "\n";
-        let more: [(&str, &[u8]); 1] = [("result.json", bytes.as_bytes())];
+        let predictions = json_lines(predictions);
+        let mut more: Vec<(&str, &[u8])> = vec![("result.json", bytes.as_bytes())];
+        if !predictions.is_empty() {
+            more.push((PREDICTIONS, &predictions));
+        }
         let Completed { gpt, params, .. } = completed;
         if fit.peft == Method::Full {
             let card = ModelCard {

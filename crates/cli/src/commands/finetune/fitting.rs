@@ -60,7 +60,7 @@ pub(super) struct FitArgs {
     /// Measurements in an epoch [default: 1; 2 for thousands of texts with labels]
     #[arg(long, hide_short_help = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     evaluations: Option<u32>,
-    /// Measurements without improvement after which it stops, 0 for never
+    /// Epochs without improvement after which it stops, 0 for never
     #[arg(long, hide_short_help = true, value_name = "N", default_value_t = 3)]
     patience: usize,
     /// An improvement of no more than this is none
@@ -212,6 +212,7 @@ impl FitArgs {
             "updates": outcome.updates,
             "best_update": outcome.best_update,
             "stopped_early": outcome.stopped_early,
+            "history": outcome.history,
             "diverged": fitted.diverged,
             "method": self.peft.to_string(),
             "settings": settings,
@@ -345,10 +346,14 @@ pub(super) fn watched(
     bar.finish_and_clear();
     match result {
         Ok(outcome) => Ok(Fitted { outcome, diverged: None }),
-        Err(error @ TuneError::NonFinite { reached, .. }) if reached.best_update > 0 => {
-            Ok(Fitted { outcome: reached, diverged: Some(error.to_string()) })
+        Err(TuneError::NonFinite { update, what, reached }) => {
+            let outcome = reached.clone();
+            let why = TuneError::NonFinite { update, what, reached }.to_string();
+            match outcome.best_update {
+                0 => Err(Failure::other(why)),
+                _ => Ok(Fitted { outcome, diverged: Some(why) }),
+            }
         }
-        Err(error @ TuneError::NonFinite { .. }) => Err(Failure::other(error.to_string())),
         Err(TuneError::Stopped) => {
             let written = match keep.exists() {
                 true => format!("its state is in {}: go on with --resume", unfinished.display()),
@@ -358,6 +363,14 @@ pub(super) fn watched(
         }
         Err(error) => Err(Failure::input(error.to_string())),
     }
+}
+
+/// The file of a directory that has the test part and what was predicted of it, a JSON object a line.
+pub(crate) const PREDICTIONS: &str = "predictions.jsonl";
+
+/// Its bytes.
+pub(super) fn json_lines(predictions: &[Value]) -> Vec<u8> {
+    predictions.iter().flat_map(|line| format!("{line}\n").into_bytes()).collect()
 }
 
 /// sha256 of the tokens of examples, to know them again.

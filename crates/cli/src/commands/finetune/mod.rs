@@ -4,6 +4,8 @@ mod completing;
 mod fitting;
 mod tuning;
 
+pub(crate) use fitting::PREDICTIONS;
+
 pub(crate) const ABOUT: &str = "Fine-tune a model: classify, regress, chat, seq2seq
 
   newleaf finetune classify --model my --train reviews.csv --out reviews

@@ -69,7 +69,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let tuned = tuning.train(&goal)?;
     let told = tuned.classifier.numbers(&tuned.params, &tuning.test.texts).expect("it tells numbers");
     let scores = scores(&told, &test, mean);
-    let result = tuning.save(&tuned, None, &scores, json!({ "metric": goal.metric }))?;
+    let predictions: Vec<Value> = (tuning.test.raw.iter().zip(&test).zip(&told))
+        .map(|((text, number), told)| json!({ "text": text, "number": number, "predicted": told }))
+        .collect();
+    let more = json!({ "task": "regress", "metric": goal.metric });
+    let result = tuning.save(&tuned, None, (&scores, &predictions), more)?;
     let float = |name: &str| scores[name].as_f64().unwrap_or(f64::NAN);
     print(&match args.tuning.fit.json {
         true => format!("{result}\n"),

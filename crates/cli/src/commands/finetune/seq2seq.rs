@@ -81,11 +81,17 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let completed = completing.train(&train, &dev)?;
     let answers = answers(args, beam, &completing.model, &completed, &parts.test)?;
     let test = scores(&answers, &parts.test);
+    let predictions: Vec<Value> = parts
+        .test
+        .iter()
+        .zip(&answers)
+        .map(|((source, target), answer)| json!({ "source": source, "target": target, "answer": answer }))
+        .collect();
     let more = json!({
-        "test": test, "beam": beam, "train_pairs": counts[0], "synthetic_pairs": counts[1],
+        "task": "seq2seq", "test": test, "beam": beam, "train_pairs": counts[0], "synthetic_pairs": counts[1],
         "dropped": parts.dropped, "data": { "train": args.train, "dev": args.dev, "test": args.test },
     });
-    let result = completing.save(&completed, &args.train, more)?;
+    let result = completing.save(&completed, &args.train, &predictions, more)?;
     print(&match args.fit.json {
         true => format!("{result}\n"),
         false => told(&result["test"]) + &completing.summary(&completed, "translate"),

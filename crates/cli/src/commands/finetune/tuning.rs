@@ -1,6 +1,6 @@
 //! What tasks of texts with an answer each have in common: flags, tokens, the loop, and the record.
 
-use super::fitting::{FitArgs, Fitted, sha256_of, watched};
+use super::fitting::{FitArgs, Fitted, PREDICTIONS, json_lines, sha256_of, watched};
 use crate::flags::labelled::{Answers, LabelledArgs, Rows};
 use crate::screen::failure::Failure;
 use crate::work::model::{self, Model};
@@ -9,7 +9,7 @@ use data::pattern::Pattern;
 use gpt::files::store;
 use gpt::peft::{Method, fingerprint};
 use gpt::tune::{
-    Classifier, ClassifierConfig, Classify, HeadConfig, LinearConfig, Metric, Pool, Target, Targets,
+    Classifier, ClassifierConfig, Classify, HeadConfig, LinearConfig, Metric, Noise, Pool, Target, Targets,
     TuneConfig, Wide, save_classifier,
 };
 use random::{Rng, Stream};
@@ -63,6 +63,12 @@ pub(super) struct TuneArgs {
     /// Dropout before the last layer
     #[arg(long, value_name = "P", default_value_t = 0.1)]
     dropout: f32,
+    /// The share of a text's tokens that are left out, others each time that it is read to be learned from
+    #[arg(long, hide_short_help = true, value_name = "P", default_value_t = 0.0)]
+    token_dropout: f32,
+    /// How much it counts that two readings of a text agree (R-Drop), which takes twice the time; 0 for one reading
+    #[arg(long, hide_short_help = true, value_name = "X", default_value_t = 0.0)]
+    r_drop: f32,
 }
 
 impl TuneArgs {
@@ -74,6 +80,13 @@ impl TuneArgs {
         };
         let (pool, dropout, pieces) = (self.pool.into(), self.dropout, self.pieces.into());
         HeadConfig::Linear(LinearConfig { pool, both_sides, dropout, pieces })
+    }
+}
+
+impl TuneArgs {
+    /// How the texts are read that are learned from.
+    fn noise(&self) -> Noise {
+        Noise { token_dropout: self.token_dropout, r_drop: self.r_drop }
     }
 }
 
@@ -132,11 +145,13 @@ impl<'a> Tuning<'a> {
         k_shot: Option<usize>,
         pattern: Option<&Pattern>,
     ) -> Result<Self, Failure> {
-        if !(0.0..1.0).contains(&args.dropout) {
-            return Err(Failure::input(format!(
-                "--dropout {}: expected from 0 to less than 1",
-                args.dropout
-            )));
+        for (name, p) in [("--dropout", args.dropout), ("--token-dropout", args.token_dropout)] {
+            if !(0.0..1.0).contains(&p) {
+                return Err(Failure::input(format!("{name} {p}: expected from 0 to less than 1")));
+            }
+        }
+        if !(0.0..=1000.0).contains(&args.r_drop) {
+            return Err(Failure::input(format!("--r-drop {}: expected from 0 to 1000", args.r_drop)));
         }
         let (settings, model) = (args.fit.config()?, args.fit.model()?);
         let mut parts = args.labelled.parts(answers)?;
@@ -207,6 +222,7 @@ impl<'a> Tuning<'a> {
             dev_texts: &self.validation.texts,
             dev_targets: &goal.validation,
             metric: goal.metric,
+            noise: self.args.noise(),
         };
         let of = self.described(goal);
         let fitted =
@@ -222,7 +238,7 @@ impl<'a> Tuning<'a> {
         json!({
             "model": self.base_sha256, "method": self.args.fit.peft.to_string(), "texts": tokens,
             "answers": store::sha256(answers.as_bytes()), "target": goal.target, "head": goal.head,
-            "metric": goal.metric,
+            "metric": goal.metric, "noise": self.args.noise(),
         })
         .to_string()
     }
@@ -238,13 +254,13 @@ impl<'a> Tuning<'a> {
         }
     }
 
-    /// Writes the directory, `test` being the numbers of the test part and `more` what the task says of itself. Answers the
-    /// record.
+    /// Writes the directory, `test` being the numbers of the test part with what was predicted of each text, and `more` what
+    /// the task says of itself. Answers the record.
     pub(super) fn save(
         &self,
         tuned: &Tuned,
         wide: Option<&Wide>,
-        test: &Value,
+        (test, predictions): (&Value, &[Value]),
         more: Value,
     ) -> Result<Value, Failure> {
         let (args, fitted) = (self.args, &tuned.fitted);
@@ -256,6 +272,7 @@ impl<'a> Tuning<'a> {
             "dropped": self.dropped,
             "unknown_characters": self.unknown,
             "classifier": tuned.classifier.config,
+            "noise": args.noise(),
             "data": { "train": args.labelled.train, "dev": args.labelled.dev, "test": args.labelled.test },
         });
         for fields in [ours, more] {
@@ -266,7 +283,9 @@ impl<'a> Tuning<'a> {
         let bytes = serde_json::to_string_pretty(&result).expect("an object") + "\n";
         let wide = wide.map(Wide::files).transpose().map_err(|e| Failure::other(e.to_string()))?;
         let wide = wide.iter().flatten().map(|(name, bytes)| (*name, &bytes[..]));
-        let more: Vec<(&str, &[u8])> = [("result.json", bytes.as_bytes())].into_iter().chain(wide).collect();
+        let predictions = json_lines(predictions);
+        let own = [("result.json", bytes.as_bytes()), (PREDICTIONS, &predictions)];
+        let more: Vec<(&str, &[u8])> = own.into_iter().chain(wide).collect();
         let path = &self.model.path;
         save_classifier(
             &args.fit.out,

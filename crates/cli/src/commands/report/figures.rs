@@ -14,7 +14,7 @@ const REACH: f64 = 0.02;
 /// A picture with the name of its file and what has to be said about it.
 pub(super) struct Figure {
     pub(super) name: &'static str,
-    curves: Curves,
+    pub(super) curves: Curves,
     pub(super) caption: String,
 }
 

@@ -1,4 +1,4 @@
-//! `newleaf report`: a page about one or several training runs.
+//! `newleaf report`: a page about one or several training runs, or a fine-tuning.
 
 mod compare;
 mod figures;
@@ -7,6 +7,7 @@ mod planned;
 mod record;
 mod series;
 mod summary;
+mod tuned;
 mod verdict;
 mod words;
 
@@ -15,19 +16,21 @@ use crate::screen::failure::Failure;
 use data::NewFile;
 use figures::Figure;
 use record::Record;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use words::MARKER;
 
-pub(crate) const ABOUT: &str = "Write a page about runs: verdict, samples, curves
+pub(crate) const ABOUT: &str = "Write a page about runs or a fine-tuning: verdict, curves, errors
 
   newleaf report my                              writes my/report.html
   newleaf report my other --out both.html        both in one picture, and what differs between them
   newleaf report my --svg pictures               the pictures as files of their own, for a README
   newleaf report my --floor 1.2 --json           with the least loss that is possible; the figures as JSON
+  newleaf report reviews                         of newleaf finetune, writes reviews.html: scores beside simple
+                                                 methods, confusions, the worst errors and what led to them
 
 The page is one file that loads nothing. A run that is still going on is shown as far as it is. A file that this command did
 not write is never replaced.";
@@ -38,10 +41,10 @@ const MOST_RUNS: usize = 26;
 /// What `newleaf report` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Directories of runs, as newleaf train --out makes them
+    /// Directories of runs, as newleaf train --out makes them, or one of newleaf finetune --out
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// Where the page goes [default: report.html, in the run's directory if it is one run]
+    /// Where the page goes [default: report.html, in the run's directory if it is one run; DIR.html for a fine-tuning]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Also write each picture as a file in this directory, which is made if it is not there
@@ -50,41 +53,74 @@ pub(crate) struct Args {
     /// The entropy of the text in nats per token, as newleaf synth tells it: no loss can be below
     #[arg(long, value_name = "NATS", allow_hyphen_values = true)]
     floor: Option<f64>,
-    /// One JSON object on stdout: {"out": .., "pictures": [..], "runs": [..], "differences": {..}}
+    /// One JSON object on stdout: {"out": .., "pictures": [..], "runs": [..], "differences": {..}}, or of a fine-tuning
+    /// "result" instead of the last two
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     check(args)?;
-    let records = args.runs.iter().map(|path| Record::read(path)).collect::<Result<Vec<_>, _>>()?;
-    let figures = figures::all(&records, args.floor);
-    let out = args.out.clone().unwrap_or_else(|| match &args.runs[..] {
-        [run] => run.join("report.html"),
+    let tuned = tuned::named(args)?;
+    let out = args.out.clone().unwrap_or_else(|| match (tuned, &args.runs[..]) {
+        (Some(dir), _) => tuned::page_beside(dir),
+        (None, [run]) => run.join("report.html"),
         _ => PathBuf::from("report.html"),
     });
+    let report = match tuned {
+        Some(dir) => tuned::report(dir)?,
+        None => of_runs(args)?,
+    };
     let pictures: Vec<PathBuf> = match &args.svg {
-        Some(folder) => figures.iter().map(|figure| folder.join(format!("{}.svg", figure.name))).collect(),
+        Some(folder) => {
+            report.figures.iter().map(|figure| folder.join(format!("{}.svg", figure.name))).collect()
+        }
         None => Vec::new(),
     };
     check_output(&out, args.svg.as_deref(), &pictures)?;
-    write(&out, &page::page(&records, &figures, args.floor), args.svg.as_deref(), &pictures, &figures)?;
+    write(&out, &report.page, args.svg.as_deref(), &pictures, &report.figures)?;
     let text = match args.json {
-        true => json!({
-            "out": out.display().to_string(),
-            "pictures": pictures.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
-            "runs": records.iter().map(|record| summary::json(record, args.floor)).collect::<Vec<_>>(),
-            "differences": compare::json(&records),
-        })
-        .to_string(),
+        true => {
+            let mut object = json!({
+                "out": out.display().to_string(),
+                "pictures": pictures.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
+            });
+            if let (Some(object), Value::Object(more)) = (object.as_object_mut(), report.json) {
+                object.extend(more);
+            }
+            object.to_string()
+        }
         false => {
-            let lines: String = records.iter().map(summary::line).collect();
             let files: String =
                 pictures.iter().map(|path| format!("picture: {}\n", path.display())).collect();
-            format!("{lines}report: {}\n{files}", out.display())
+            format!("{}report: {}\n{files}", report.lines, out.display())
         }
     };
     print(&text)
+}
+
+/// What is to be written and said.
+struct Report {
+    page: String,
+    figures: Vec<Figure>,
+    /// For people.
+    lines: String,
+    /// Fields for programs.
+    json: Value,
+}
+
+fn of_runs(args: &Args) -> Result<Report, Failure> {
+    let records = args.runs.iter().map(|path| Record::read(path)).collect::<Result<Vec<_>, _>>()?;
+    let figures = figures::all(&records, args.floor);
+    Ok(Report {
+        page: page::page(&records, &figures, args.floor),
+        figures,
+        lines: records.iter().map(summary::line).collect(),
+        json: json!({
+            "runs": records.iter().map(|record| summary::json(record, args.floor)).collect::<Vec<_>>(),
+            "differences": compare::json(&records),
+        }),
+    })
 }
 
 /// What can be said of the command line alone.

@@ -41,13 +41,13 @@ pub(super) fn page(records: &[Record], figures: &[Figure], floor: Option<f64>) -
 }
 
 /// A paragraph whose flags are not broken at the end of a line.
-fn with_flags(text: &str) -> String {
+pub(super) fn with_flags(text: &str) -> String {
     let word =
         |word: &str| if word.starts_with("--") { format!("<code>{word}</code>") } else { word.to_string() };
     escaped(text).split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
-fn picture(body: &mut String, figure: &Figure) {
+pub(super) fn picture(body: &mut String, figure: &Figure) {
     let _ = write!(body, "<figure>\n{}", figure.picture().inline());
     if !figure.caption.is_empty() {
         let _ = writeln!(body, "<figcaption>{}</figcaption>", escaped(&figure.caption));
@@ -117,7 +117,7 @@ fn heads(records: &[Record]) -> Vec<String> {
 }
 
 /// A table with a row for each fact.
-fn facts(body: &mut String, heads: &[String], facts: &Facts) {
+pub(super) fn facts(body: &mut String, heads: &[String], facts: &Facts) {
     body.push_str("<div class=\"table\">\n<table>\n");
     if !heads.is_empty() {
         let cells: String = heads.iter().map(|head| format!("<th>{}</th>", escaped(head))).collect();
@@ -130,7 +130,7 @@ fn facts(body: &mut String, heads: &[String], facts: &Facts) {
     body.push_str("</table>\n</div>\n");
 }
 
-fn note(body: &mut String, text: &str) {
+pub(super) fn note(body: &mut String, text: &str) {
     let _ = writeln!(body, "<p class=\"note\">{}</p>", escaped(text));
 }
 

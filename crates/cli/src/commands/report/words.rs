@@ -47,7 +47,7 @@ pub(super) fn settings(config: &Config) -> Vec<(&'static str, String)> {
 }
 
 /// A value without the quotes of JSON.
-fn plain(value: &Value) -> String {
+pub(super) fn plain(value: &Value) -> String {
     match value {
         Value::Null => "none".into(),
         Value::String(text) => text.clone(),
