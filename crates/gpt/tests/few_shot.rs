@@ -147,7 +147,7 @@ fn gradients_are_right() {
         let (classifier, params) = classifier(config, method, cloze.clone());
         let (workspace, mut grads) = (Workspace::poisoned(), Grads::new(&params));
         let texts = ["hag", "a", "bad egg"].map(|text| encode(&cloze.pattern.text_piece(text))).to_vec();
-        let targets = Targets::Labels(vec![0, 1, 1], vec![1.0, 0.5, 1.0][..cloze.words.len()].to_vec());
+        let targets = Targets::labels(vec![0, 1, 1], &[1.0, 0.5, 1.0][..cloze.words.len()]);
         let task = learning(&classifier, &texts, &targets);
         let tape = Tape::new(&params, &workspace);
         let loss = task.loss(&tape, &[0, 1, 2], 3.0);
@@ -169,7 +169,7 @@ fn texts(count: usize, seed: u64) -> (Vec<Vec<u32>>, Targets) {
         }
         text
     };
-    ((0..count).map(text).collect(), Targets::Labels((0..count).map(|i| i % 2).collect(), vec![1.0; 2]))
+    ((0..count).map(text).collect(), Targets::labels((0..count).map(|i| i % 2).collect(), &[1.0; 2]))
 }
 
 fn quietly(_: Event) -> ControlFlow<()> {

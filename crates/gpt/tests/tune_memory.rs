@@ -39,7 +39,7 @@ fn what_is_calculated_is_what_is_taken() {
     };
     let examples: Vec<Example> = (0..32).map(|_| example(config.block_size)).collect();
     let dev = [example(16)];
-    let task = Complete { gpt: &gpt, examples: &examples, dev: &dev };
+    let task = Complete { gpt: &gpt, examples: &examples, dev: &dev, label_smoothing: 0.0 };
     let settings = TuneConfig { epochs: 2, ..TuneConfig::default() };
     let expected = settings.bytes(&config, &params, &task);
     let at_once = TuneConfig { micro_batch: Some(32), ..settings.clone() }.bytes(&config, &params, &task);

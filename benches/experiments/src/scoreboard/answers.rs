@@ -94,7 +94,7 @@ impl Lesson {
             seed,
             ..TuneConfig::default()
         };
-        let task = Complete { gpt, examples, dev };
+        let task = Complete { gpt, examples, dev, label_smoothing: 0.0 };
         let outcome = fit(params, &task, &settings, |name| gpt.depth(name), |_| ControlFlow::Continue(()))?;
         Ok(vec![
             ("loss", -outcome.best_score),

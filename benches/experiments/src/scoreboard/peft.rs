@@ -103,11 +103,11 @@ fn steps(base: &Model, reviews: &Reviews, method: &str) -> Result<Vec<f64>> {
     let count = STEPS * RECIPE.batch_size;
     let texts: Vec<Vec<u32>> =
         reviews.train.texts()[..count].iter().map(|text| base.encode_known(text).0).collect();
-    let targets = Targets::Labels(reviews.train.labels()[..count].to_vec(), vec![1.0; 2]);
+    let targets = Targets::labels(reviews.train.labels()[..count].to_vec(), &[1.0; 2]);
     let task = Classify {
         classifier: &classifier,
         dev_texts: &texts[..1], // something has to be measured, before the first step and after the last
-        dev_targets: &Targets::Labels(vec![0], vec![1.0; 2]),
+        dev_targets: &Targets::labels(vec![0], &[1.0; 2]),
         texts: &texts,
         targets: &targets,
         metric: gpt::tune::Metric::Loss,

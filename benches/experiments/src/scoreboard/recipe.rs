@@ -256,7 +256,7 @@ impl Recipe {
     ) -> Result<(Classifier, Params, Outcome)> {
         let method: Method = method.parse()?;
         let part = |part: &Labelled| -> Result<(Vec<Vec<u32>>, Targets)> {
-            let targets = Targets::Labels(part.labels().to_vec(), vec![1.0; part.names().len()]);
+            let targets = Targets::labels(part.labels().to_vec(), &vec![1.0; part.names().len()]);
             Ok((self.encode(model, part.texts())?, targets))
         };
         let ((texts, targets), (dev_texts, dev_targets)) =

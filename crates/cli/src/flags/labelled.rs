@@ -186,6 +186,47 @@ impl LabelledArgs {
         Parts::divide(&self.train, others, answers, |path| self.columns.keyed(path, self.group.as_deref()))
     }
 
+    /// The texts of more files, in which no label is looked for: each once, and none that `others` has. Of more than `most`, some
+    /// from everywhere. What is left out is counted on stderr.
+    pub(crate) fn unlabelled(
+        &self,
+        paths: &[PathBuf],
+        others: &HashSet<&str>,
+        most: usize,
+    ) -> Result<Vec<String>, Failure> {
+        let (mut texts, mut seen, mut found) = (Vec::new(), HashSet::new(), 0);
+        for path in paths {
+            // A text file has no column, whatever the labelled files have.
+            let options = match format_of(path).has_fields {
+                true => self.columns.read.options()?,
+                false => self.columns.read.file.options(None)?,
+            };
+            for document in Reading::open(std::slice::from_ref(path), &options)? {
+                let text = document?.text;
+                if text.trim().is_empty() {
+                    continue;
+                }
+                found += 1;
+                if !others.contains(text.trim()) && seen.insert(text.trim().to_string()) {
+                    texts.push(text);
+                }
+            }
+        }
+        if found == 1 {
+            eprintln!("note: this is one text: an empty line separates texts in a text file");
+        }
+        let fresh = texts.len();
+        if fresh > most {
+            texts = (0..most).map(|i| std::mem::take(&mut texts[i * fresh / most])).collect();
+        }
+        eprintln!(
+            "{found} texts without labels: {} were there before or have a label, {} of the others are read",
+            found - fresh,
+            texts.len()
+        );
+        Ok(texts)
+    }
+
     /// The file of a part, for messages.
     pub(crate) fn file(&self, part: &str) -> &Path {
         let own = match part {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! P(label | x) = softmax over labels of (W x + b)
-//! W, b         = argmin  (1/N) sum of -ln P(label | x)  +  |W|^2 / (2 C N)
+//! W, b         = argmin  (1/N) sum of -w ln P(label | x)  +  |W|^2 / (2 C N),    w = 1 or the weight of a text
 //! ```
 //!
 //! The objective is scikit-learn's with the same `C` (divided by C N; with two labels the penalty is doubled, since there a
@@ -37,26 +37,35 @@ impl LogisticRegression {
     pub fn fit(data: &Labelled, counted: Counted, min_documents: usize, c: f64) -> LogisticRegression {
         let (features, rows) = LogisticRegression::rows(data, counted, min_documents);
         let start = vec![0.0; data.names().len() * (features.len() + 1)];
-        LogisticRegression::fit_from(start, data, features, &rows, c)
+        LogisticRegression::fit_from(start, features, &Rows::of(&rows, data), c)
+    }
+
+    /// The features that weights are for, with so many labels.
+    pub(super) fn features_of<'a>(
+        texts: impl IntoIterator<Item = &'a str>,
+        labels: usize,
+        counted: Counted,
+        min_documents: usize,
+    ) -> Features {
+        Features::fit(texts, counted, min_documents, (MOST_WEIGHTS / labels).max(1))
     }
 
     /// The features, and those of each text.
     fn rows(data: &Labelled, counted: Counted, min_documents: usize) -> (Features, Vec<Sparse>) {
-        let most = (MOST_WEIGHTS / data.names().len()).max(1);
-        let features = Features::fit(data.texts().iter().map(String::as_str), counted, min_documents, most);
+        let texts = data.texts().iter().map(String::as_str);
+        let features = LogisticRegression::features_of(texts, data.names().len(), counted, min_documents);
         let rows = data.texts().iter().map(|text| features.tf_idf(text)).collect();
         (features, rows)
     }
 
     /// The least of the objective, looked for from these weights on.
-    fn fit_from(start: Vec<f64>, data: &Labelled, features: Features, rows: &[Sparse], c: f64) -> Self {
-        let labels = data.names().len();
+    pub(super) fn fit_from(start: Vec<f64>, features: Features, rows: &Rows<'_>, c: f64) -> Self {
+        let labels = rows.labels;
         // Of two labels scikit-learn has one row w, the difference of the rows here: w/2 and -w/2 have half of its square.
         let c = if labels == 2 { c / 2.0 } else { c };
-        let decay = 1.0 / (c * rows.len() as f64);
-        let minimum = minimise(start, 300, 1e-5, |weights, gradient| {
-            objective(rows, data.labels(), labels, decay, weights, gradient)
-        });
+        let decay = 1.0 / (c * rows.features.len() as f64);
+        let minimum =
+            minimise(start, 300, 1e-5, |weights, gradient| objective(rows, decay, weights, gradient));
         let weights = minimum.x.into_iter().map(|weight| f64::from(weight as f32)).collect();
         LogisticRegression { features, weights, labels, iterations: minimum.iterations }
     }
@@ -69,7 +78,7 @@ impl LogisticRegression {
         let mut start = vec![0.0; train.names().len() * (features.len() + 1)];
         let mut best: Option<(f64, f64, LogisticRegression)> = None; // with its accuracy
         for c in STRENGTHS {
-            let next = LogisticRegression::fit_from(start, train, features.clone(), &rows, c);
+            let next = LogisticRegression::fit_from(start, features.clone(), &Rows::of(&rows, train), c);
             start = next.weights.clone();
             let reached = accuracy(&next);
             match &best {
@@ -130,26 +139,37 @@ impl LogisticRegression {
     }
 }
 
+/// What is learned from: the features of texts, their labels and what each counts.
+pub(super) struct Rows<'a> {
+    pub(super) features: Vec<&'a Sparse>,
+    pub(super) answers: &'a [usize],
+    pub(super) weights: &'a [f64],
+    /// How many labels there are.
+    pub(super) labels: usize,
+}
+
+impl<'a> Rows<'a> {
+    fn of(rows: &'a [Sparse], data: &'a Labelled) -> Self {
+        let (answers, weights) = (data.labels(), data.weights());
+        Self { features: rows.iter().collect(), answers, weights, labels: data.names().len() }
+    }
+}
+
 /// The objective and its gradient. With p the probabilities and y the label of a text, the gradient of
 /// its loss by the scores is p - y.
-fn objective(
-    rows: &[Sparse],
-    answers: &[usize],
-    labels: usize,
-    decay: f64,
-    weights: &[f64],
-    gradient: &mut [f64],
-) -> f64 {
-    let share = 1.0 / rows.len() as f64;
+fn objective(rows: &Rows<'_>, decay: f64, weights: &[f64], gradient: &mut [f64]) -> f64 {
+    let labels = rows.labels;
+    let even = 1.0 / rows.features.len() as f64;
     gradient.fill(0.0);
     let mut loss = 0.0;
     let (of_features, biases) = gradient.split_at_mut(gradient.len() - labels);
-    for (row, &answer) in rows.iter().zip(answers) {
+    for (row, (&answer, &weight)) in rows.features.iter().zip(rows.answers.iter().zip(rows.weights)) {
+        let share = even * weight;
         let mut p = scores(weights, labels, row);
         softmax(&mut p);
         loss -= share * random::ln(p[answer].max(f64::MIN_POSITIVE));
         p[answer] -= 1.0;
-        for &(number, value) in row {
+        for &(number, value) in *row {
             let of_feature = &mut of_features[number as usize * labels..][..labels];
             of_feature.iter_mut().zip(&p).for_each(|(g, error)| *g += share * value * error);
         }
@@ -172,10 +192,17 @@ fn scores(weights: &[f64], labels: usize, row: &Sparse) -> Vec<f64> {
     scores
 }
 
-impl Classifier for LogisticRegression {
-    fn probabilities(&self, text: &str) -> Vec<f64> {
-        let mut p = scores(&self.weights, self.labels, &self.features.tf_idf(text));
+impl LogisticRegression {
+    /// P(label | text) of a text with these features.
+    pub(super) fn of_features(&self, row: &Sparse) -> Vec<f64> {
+        let mut p = scores(&self.weights, self.labels, row);
         softmax(&mut p);
         p
+    }
+}
+
+impl Classifier for LogisticRegression {
+    fn probabilities(&self, text: &str) -> Vec<f64> {
+        self.of_features(&self.features.tf_idf(text))
     }
 }

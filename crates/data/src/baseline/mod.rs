@@ -30,22 +30,25 @@ mod lbfgs;
 mod logistic;
 mod mixture;
 mod naive_bayes;
+mod self_training;
 
 pub use features::{Counted, Features, Sparse, words};
 pub use lbfgs::{Minimum, minimise};
 pub use logistic::{LogisticRegression, MIN_DOCUMENTS};
 pub use mixture::Mixture;
 pub use naive_bayes::NaiveBayes;
+pub use self_training::{Taught, WEIGHT, self_training};
 
 use crate::DataError;
 use crate::error::listed;
 
 /// Texts with their labels, which are numbered in alphabetical order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Labelled {
     texts: Vec<String>,
     labels: Vec<usize>,
     names: Vec<String>,
+    weights: Vec<f64>,
 }
 
 /// The number of a label among sorted names.
@@ -99,8 +102,23 @@ impl Labelled {
             });
         }
         let labels = rows.iter().filter_map(|(_, label)| place(names, label)).collect();
-        let texts = rows.into_iter().map(|(text, _)| text).collect();
-        Ok(Labelled { texts, labels, names: names.to_vec() })
+        let texts: Vec<String> = rows.into_iter().map(|(text, _)| text).collect();
+        Ok(Labelled { weights: vec![1.0; texts.len()], texts, labels, names: names.to_vec() })
+    }
+
+    /// The same and more texts with the numbers of their labels, each of which counts as `weight` of the others does.
+    ///
+    /// # Panics
+    /// If there is no such label.
+    #[must_use]
+    pub fn and(mut self, rows: impl IntoIterator<Item = (String, usize)>, weight: f64) -> Labelled {
+        for (text, label) in rows {
+            assert!(label < self.names.len(), "a label of these");
+            self.texts.push(text);
+            self.labels.push(label);
+            self.weights.push(weight);
+        }
+        self
     }
 
     /// The texts.
@@ -111,6 +129,11 @@ impl Labelled {
     /// The number of each text's label.
     pub fn labels(&self) -> &[usize] {
         &self.labels
+    }
+
+    /// What each text counts in what is learned: 1, or less.
+    pub fn weights(&self) -> &[f64] {
+        &self.weights
     }
 
     /// The labels by number.

@@ -29,14 +29,14 @@ impl NaiveBayes {
         let (labels, width) = (data.names().len(), features.len());
         let mut texts = vec![0.0_f64; labels];
         let mut counts = vec![1.0_f64; labels * width];
-        for (text, &label) in data.texts().iter().zip(data.labels()) {
-            texts[label] += 1.0;
+        for ((text, &label), weight) in data.texts().iter().zip(data.labels()).zip(data.weights()) {
+            texts[label] += weight;
             for (number, count) in features.counts(text) {
-                counts[label * width + number as usize] += count;
+                counts[label * width + number as usize] += weight * count;
             }
         }
         // Also here one more than was counted: a label without texts stays possible.
-        let all = (data.texts().len() + labels) as f64;
+        let all = data.weights().iter().sum::<f64>() + labels as f64;
         let prior = texts.iter().map(|&n| random::ln((n + 1.0) / all)).collect();
         for row in counts.chunks_mut(width.max(1)) {
             let total: f64 = row.iter().sum();

@@ -16,6 +16,9 @@ pub struct Complete<'a> {
     pub examples: &'a [Example],
     /// What is measured on.
     pub dev: &'a [Example],
+    /// The part of the right token's probability that is spread over all tokens, while learning (Szegedy et al. 2016; 0.1 in
+    /// Vaswani et al. 2017, section 5.4): answers get better, and their likelihood worse.
+    pub label_smoothing: f32,
 }
 
 impl Task for Complete<'_> {
@@ -34,7 +37,8 @@ impl Task for Complete<'_> {
 
     fn loss<'t>(&self, tape: &'t Tape<'_>, examples: &[usize], total_weight: f32) -> Var<'t> {
         let examples: Vec<Example> = examples.iter().map(|&i| self.examples[i].clone()).collect();
-        self.gpt.loss_of_part(tape, &batch(&examples), total_weight, Regularizer::NONE)
+        let regularizer = Regularizer { label_smoothing: self.label_smoothing, ..Regularizer::NONE };
+        self.gpt.loss_of_part(tape, &batch(&examples), total_weight, regularizer)
     }
 
     fn validate(&self, params: &Params) -> f64 {

@@ -107,7 +107,7 @@ mod tests {
             tape.constant(&ArrayD::from_shape_vec(vec![2, 3], numbers.to_vec()).expect("two texts"))
         };
         let scores = [rows(&[1.0, -0.5, 2.0, 0.0, 3.0, 1.0]), rows(&[0.5, 0.5, -1.0, 2.0, 2.5, 0.0])];
-        let targets = Targets::Labels(vec![2, 1], vec![1.0, 0.5, 2.0]);
+        let targets = Targets::labels(vec![2, 1], &[1.0, 0.5, 2.0]);
         let weights = [2.0, 0.5];
         let noise = Noise { token_dropout: 0.0, r_drop: 3.0 };
         let next = std::cell::Cell::new(0);

@@ -35,7 +35,7 @@ impl Target {
 /// The right answers of some texts.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Targets {
-    /// Numbers of labels, and the weight of each label.
+    /// Numbers of labels, and what each example weighs.
     Labels(Vec<usize>, Vec<f32>),
     /// Numbers, as they are learned.
     Numbers(Vec<f32>),
@@ -57,10 +57,20 @@ pub enum Metric {
 }
 
 impl Targets {
+    /// Labels, each of which has a weight, the same for all its examples.
+    ///
+    /// # Panics
+    /// If a label has no weight.
+    #[must_use]
+    pub fn labels(labels: Vec<usize>, of_label: &[f32]) -> Self {
+        let weights = labels.iter().map(|&label| of_label[label]).collect();
+        Self::Labels(labels, weights)
+    }
+
     /// What an example weighs in a mean.
     pub(super) fn weight(&self, example: usize) -> f32 {
         match self {
-            Self::Labels(labels, weights) => weights[labels[example]],
+            Self::Labels(_, weights) => weights[example],
             Self::Numbers(_) => 1.0,
         }
     }
@@ -84,9 +94,9 @@ impl Targets {
     #[must_use]
     pub fn score(&self, scores: &[Vec<f32>], metric: Metric) -> f64 {
         match self {
-            Self::Labels(labels, weights) => {
+            Self::Labels(labels, _) => {
                 let told: Vec<usize> = scores.iter().map(|scores| likeliest(scores)).collect();
-                let confusion = Confusion::new(weights.len(), &told, labels);
+                let confusion = Confusion::new(scores.first().map_or(0, Vec::len), &told, labels);
                 match metric {
                     Metric::Accuracy => confusion.accuracy(),
                     Metric::Loss | Metric::Pearson => {

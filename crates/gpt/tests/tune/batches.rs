@@ -11,10 +11,10 @@ fn parts_add_up_to_the_whole_batch() {
     let target = Target::Number { mean: 0.0, deviation: 1.0 };
     let (numbers, number_params) = classifier("full", Pool::Last, true, target);
     let (texts, Targets::Labels(labels, _)) = texts(12, 1) else { unreachable!() };
-    let labels = Targets::Labels(labels, vec![0.3, 2.0]);
+    let labels = Targets::labels(labels, &[0.3, 2.0]);
     let heights = Targets::Numbers((0..12).map(|i| 0.3 * i as f32).collect());
     let examples: Vec<Example> = (0..12).map(|i| answer(i, 1 + i % 5)).collect();
-    let complete = Complete { gpt: &classes.gpt, examples: &examples, dev: &examples };
+    let complete = Complete { gpt: &classes.gpt, examples: &examples, dev: &examples, label_smoothing: 0.1 };
     assert_parts_add_up(&on_itself(&classes, &texts, &labels), &class_params);
     assert_parts_add_up(&on_itself(&numbers, &texts, &heights), &number_params);
     assert_parts_add_up(&complete, &class_params);

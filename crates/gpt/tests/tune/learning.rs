@@ -114,7 +114,7 @@ fn class_weights_count() {
     let told = |weights: Vec<f32>| {
         let (classifier, mut params) = classifier("head", Pool::Mean, false, yes_or_no());
         let texts: Vec<Vec<u32>> = vec![vec![5, 6]; 20];
-        let targets = Targets::Labels((0..20).map(|i| usize::from(i % 4 == 0)).collect(), weights);
+        let targets = Targets::labels((0..20).map(|i| usize::from(i % 4 == 0)).collect(), &weights);
         let task = on_itself(&classifier, &texts, &targets);
         let settings = TuneConfig { epochs: 300, learning_rate: 5e-2, patience: None, ..settings() };
         fit(&mut params, &Last(task, Mutex::new(0.0)), &settings, |name| classifier.gpt.depth(name), quietly)
@@ -172,7 +172,7 @@ fn answers_are_learned() {
         ((0..400).map(|_| example()).collect(), (0..60).map(|_| example()).collect());
     let before = mean_loss(&gpt, &params, &dev);
     let settings = TuneConfig { epochs: 40, learning_rate: 1e-2, patience: None, ..settings() };
-    let task = Complete { gpt: &gpt, examples: &examples, dev: &dev };
+    let task = Complete { gpt: &gpt, examples: &examples, dev: &dev, label_smoothing: 0.0 };
     let outcome = fit(&mut params, &task, &settings, |name| gpt.depth(name), quietly).unwrap();
     assert!(before > 2.0 && -outcome.best_score < 0.1, "{before} {outcome:?}");
     assert!((mean_loss(&gpt, &params, &dev) + outcome.best_score).abs() < 1e-9);

@@ -48,7 +48,7 @@ fn texts(count: usize, seed: u64) -> (Vec<Vec<u32>>, Targets) {
     };
     let texts: Vec<Vec<u32>> = (0..count).map(text).collect();
     let labels = texts.iter().map(|text| usize::from(text.contains(&3))).collect();
-    (texts, Targets::Labels(labels, vec![1.0; 2]))
+    (texts, Targets::labels(labels, &[1.0; 2]))
 }
 
 fn classifier(method: &str, pool: Pool, both_sides: bool, target: Target) -> (Classifier, Params) {

@@ -50,7 +50,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let Divided { train, dev, asked } = examples(args, &completing, &template)?;
     eprintln!("{} dialogues to train, {} to validate", train.len(), dev.len());
     args.fit.warn_of_few(train.len(), "dialogues");
-    let completed = completing.train(&train, &dev)?;
+    let completed = completing.train(&train, &dev, 0.0)?;
     let more = json!({
         "task": "chat", "train_dialogues": train.len(), "validation_dialogues": dev.len(),
         "data": { "train": args.train, "dev": args.dev },

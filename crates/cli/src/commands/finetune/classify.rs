@@ -4,11 +4,16 @@ use super::tuning::{Goal, Part, TuneArgs, Tuning};
 use crate::commands::print;
 use crate::flags::labelled::Answers;
 use crate::screen::failure::Failure;
-use data::baseline::{Counted, Labelled, MIN_DOCUMENTS, NaiveBayes, likeliest};
+use data::baseline::{
+    Counted, Labelled, LogisticRegression, MIN_DOCUMENTS, NaiveBayes, Taught, WEIGHT, likeliest,
+    self_training,
+};
 use data::metrics::{Calibration, Confusion, LabelScores};
 use data::pattern::{Cloze, Pattern, Verbalizer};
 use gpt::tune::{HeadConfig, Metric, Target, Targets, Wide};
 use serde_json::{Map, Value, json};
+use std::collections::HashSet;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 pub(crate) const ABOUT: &str = "Fine-tune a model to predict the labels of texts
@@ -18,6 +23,7 @@ pub(crate) const ABOUT: &str = "Fine-tune a model to predict the labels of texts
   newleaf finetune classify --model my --train reviews.csv --k-shot 16 --seed 21 --out few
   newleaf finetune classify --model my --train reviews.csv --k-shot 16 --out few \
     --pattern '{text} It was {mask}.' --verbalizer good=great,bad=terrible
+  newleaf finetune classify --model my --train few.csv --unlabelled all.txt --out more
   echo 'the soup was cold' | newleaf classify --model reviews
 
 The best weights are chosen on the --dev texts, which stop the training when they get no better; the --test texts are
@@ -76,33 +82,54 @@ pub(crate) struct Args {
     /// the model alone
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=5))]
     wide: u8,
+    /// Texts without labels, to learn from the surest of them, too: with few labels, the rest of your texts [several files may be
+    /// given]
+    #[arg(long, alias = "unlabeled", value_name = "FILE", num_args = 1..)]
+    unlabelled: Vec<PathBuf>,
     /// The score that chooses the weights
     #[arg(long, value_name = "SCORE", default_value = "macro-f1")]
     metric: By,
 }
 
+/// Of more texts without labels some are read, from everywhere: more make no better labels, and take longer to learn from.
+const MOST_UNLABELLED: usize = 20_000;
+
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut tuning =
         Tuning::new(&args.tuning, Answers::Labels, args.k_shot.map(|k| k as usize), args.pattern.as_ref())?;
-    let labels = Labels::of(args, &tuning)?;
+    let mut labels = Labels::of(args, &tuning)?;
+    let weights = labels.weights(args.class_weights);
+    let mut train = Labelled::with_names(tuning.train.rows(), &labels.names)?;
+    let mut of_examples: Vec<f32> = labels.train.iter().map(|&label| weights[label]).collect();
+    let labelled = train.clone();
+    let taught = match args.unlabelled.is_empty() {
+        true => Vec::new(),
+        false => taught(args, &tuning, &labelled)?,
+    };
+    if !taught.is_empty() {
+        labels.train.extend(taught.iter().map(|(_, label)| *label));
+        of_examples.extend(taught.iter().map(|(_, label)| weights[*label] * WEIGHT as f32));
+        let rows = taught.iter().map(|(text, label)| (text.clone(), labels.names[*label].clone()));
+        tuning.teach(rows.collect(), args.pattern.as_ref());
+        train = train.and(taught.iter().cloned(), WEIGHT);
+    }
     let head = match &args.pattern {
         Some(pattern) => {
             HeadConfig::Words(Cloze::new(pattern.clone(), args.verbalizer.as_ref(), &labels.names)?)
         }
         None => args.tuning.linear(),
     };
-    let weights = labels.weights(args.class_weights);
     let goal = Goal {
         target: Target::Label { names: labels.names.clone() },
         head,
-        train: Targets::Labels(labels.train.clone(), weights.clone()),
-        validation: Targets::Labels(labels.validation.clone(), weights),
+        train: Targets::Labels(labels.train.clone(), of_examples),
+        validation: Targets::labels(labels.validation.clone(), &weights),
         metric: args.metric.into(),
     };
     let tuned = tuning.train(&goal)?;
     let deep = |part: &Part| tuned.classifier.probabilities(&tuned.params, &part.texts);
     let set = |part: &Part| Labelled::with_names(part.rows(), &labels.names);
-    let (train, test) = (set(&tuning.train)?, set(&tuning.test)?);
+    let (validation, test) = (set(&tuning.validation)?, set(&tuning.test)?);
     let mut p = deep(&tuning.test);
     // What others reach on the same texts, in the order in which they are shown.
     let mut beside = vec![("the model alone", LabelScores::of_probabilities(&p, &labels.test))];
@@ -110,7 +137,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         0 => None,
         n => {
             eprintln!("fitting logistic regressions on words and characters ...");
-            Some(Wide::fit(&train, &set(&tuning.validation)?, n.into(), &deep(&tuning.validation)))
+            Some(Wide::fit(&train, &validation, n.into(), &deep(&tuning.validation)))
         }
     };
     if let Some(wide) = &wide {
@@ -123,7 +150,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
             beside.push((name, LabelScores::of(regression, &test)));
         }
     }
-    beside.push(("naive Bayes", LabelScores::of(&NaiveBayes::fit(&train, 2, MIN_DOCUMENTS), &test)));
+    if !taught.is_empty() {
+        let (_, alone) = LogisticRegression::choose(&labelled, &validation, Counted::Words(2));
+        beside.push(("words of the labelled alone", LabelScores::of(&alone, &test)));
+    }
+    beside.push(("naive Bayes", LabelScores::of(&NaiveBayes::fit(&labelled, 2, MIN_DOCUMENTS), &test)));
     let test = scores(&p, &labels.test);
     let predictions: Vec<Value> = (tuning.test.raw.iter().zip(&labels.test).zip(&p))
         .map(|((text, &label), p)| prediction(text, &labels.names, label, p))
@@ -132,6 +163,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let more = json!({
         "task": "classify", "labels": labels.names, "class_weights": class_weights, "metric": goal.metric, "k_shot": args.k_shot,
         "wide": wide.as_ref().map(|wide| json!({ "max_n": args.wide, "mixture": wide.mixture })),
+        "unlabelled": (!args.unlabelled.is_empty()).then(|| json!({ "files": args.unlabelled, "taught": taught.len() })),
         "beside": beside.iter().map(|(name, scores)| (name.to_string(), json!(scores))).collect::<Map<_, _>>(),
     });
     let result = tuning.save(&tuned, wide.as_ref(), (&test, &predictions), more)?;
@@ -139,6 +171,30 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         true => format!("{result}\n"),
         false => table(&test, &beside) + &tuning.summary(&tuned),
     })
+}
+
+/// Texts without labels that are to be learned from, and the numbers of the labels that what is labelled gives them.
+fn taught(args: &Args, tuning: &Tuning<'_>, labelled: &Labelled) -> Result<Vec<(String, usize)>, Failure> {
+    let parts = [&tuning.train, &tuning.validation, &tuning.test];
+    let others: HashSet<&str> = parts.iter().flat_map(|part| &part.raw).map(|text| text.trim()).collect();
+    let mut texts = args.tuning.labelled.unlabelled(&args.unlabelled, &others, MOST_UNLABELLED)?;
+    texts.retain(|text| tuning.known(text) > 0);
+    eprintln!("giving labels to the surest of them ...");
+    let taught: Vec<(String, usize)> = self_training(labelled, &texts)
+        .into_iter()
+        .map(|Taught { text, label }| (std::mem::take(&mut texts[text]), label))
+        .collect();
+    let count = |(label, name): (usize, &String)| {
+        let texts = taught.iter().filter(|(_, of)| *of == label).count();
+        format!("{name}: {texts}")
+    };
+    let counts: Vec<String> = labelled.names().iter().enumerate().map(count).collect();
+    eprintln!(
+        "{} of them are learned from with a label, each as {WEIGHT} of a text: {}",
+        taught.len(),
+        counts.join(", ")
+    );
+    Ok(taught)
 }
 
 /// A text of the test part, its label, the likeliest one, and the probabilities of all in the order of `labels`.

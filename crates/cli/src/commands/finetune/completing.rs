@@ -51,15 +51,23 @@ impl<'a> Completing<'a> {
     }
 
     /// Trains the model's parameters, and gives back the best ones.
-    pub(super) fn train(&mut self, train: &[Example], dev: &[Example]) -> Result<Completed, Failure> {
+    pub(super) fn train(
+        &mut self,
+        train: &[Example],
+        dev: &[Example],
+        label_smoothing: f32,
+    ) -> Result<Completed, Failure> {
         let (mut gpt, mut params) = (self.model.gpt.clone(), std::mem::take(&mut self.model.params));
         self.settings = self.fit.suited(&self.settings, train.len());
         let before = mean_loss(&gpt, &params, dev);
         let (method, mut rng) = (&self.fit.peft, Rng::new(self.fit.seed, Stream::Init));
         gpt.tune(method, &mut params, &mut rng)?;
-        let task = Complete { gpt: &gpt, examples: train, dev };
+        let task = Complete { gpt: &gpt, examples: train, dev, label_smoothing };
         let tokens = sha256_of(train.iter().chain(dev).flat_map(|example| &example.ids));
-        let of = format!("model {}, {method}, examples {tokens}", self.base_sha256);
+        let of = format!(
+            "model {}, {method}, examples {tokens}, label smoothing {label_smoothing}",
+            self.base_sha256
+        );
         let fitted = watched(self.fit, &mut params, &task, &self.settings, &gpt, &of, Metric::Loss)?;
         let loss = [before, -fitted.outcome.best_score];
         Ok(Completed { gpt, params, fitted, loss })

@@ -57,10 +57,17 @@ pub(crate) struct Args {
     fit: FitArgs,
     #[command(flatten)]
     beam: BeamArgs,
+    /// The part of the right token's probability that is spread over all tokens while learning
+    #[arg(long, hide_short_help = true, value_name = "X", default_value_t = 0.1)]
+    label_smoothing: f32,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let beam = args.beam.beam()?;
+    if !(0.0..1.0).contains(&args.label_smoothing) {
+        let found = args.label_smoothing;
+        return Err(Failure::input(format!("--label-smoothing {found}: expected from 0 to less than 1")));
+    }
     let mut completing = Completing::new(&args.fit, &PairTemplate::specials())?;
     let mut parts = parts(args)?;
     let synthetic = synthetic(args, &parts)?;
@@ -78,7 +85,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         examples(&args.train, &parts.train, &completing, template)?,
         examples(args.dev.as_ref().unwrap_or(&args.train), &parts.validation, &completing, template)?,
     );
-    let completed = completing.train(&train, &dev)?;
+    let completed = completing.train(&train, &dev, args.label_smoothing)?;
     let answers = answers(args, beam, &completing.model, &completed, &parts.test)?;
     let test = scores(&answers, &parts.test);
     let predictions: Vec<Value> = parts
@@ -88,7 +95,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         .map(|((source, target), answer)| json!({ "source": source, "target": target, "answer": answer }))
         .collect();
     let more = json!({
-        "task": "seq2seq", "test": test, "beam": beam, "train_pairs": counts[0], "synthetic_pairs": counts[1],
+        "task": "seq2seq", "test": test, "beam": beam, "label_smoothing": args.label_smoothing, "train_pairs": counts[0], "synthetic_pairs": counts[1],
         "dropped": parts.dropped, "data": { "train": args.train, "dev": args.dev, "test": args.test },
     });
     let result = completing.save(&completed, &args.train, &predictions, more)?;

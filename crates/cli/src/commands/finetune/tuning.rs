@@ -207,6 +207,21 @@ impl<'a> Tuning<'a> {
         })
     }
 
+    /// Adds examples to learn from, whose answers nobody has given.
+    pub(super) fn teach(&mut self, rows: Rows, pattern: Option<&Pattern>) {
+        for (text, answer) in rows {
+            self.train.texts.push(model::encode_text(&self.model.tokenizer, pattern, &text).0);
+            self.train.answers.push(answer);
+            self.train.raw.push(text);
+        }
+        self.settings = self.args.fit.suited_to_labels(&self.settings, self.train.texts.len());
+    }
+
+    /// The tokens that the model knows of a text.
+    pub(super) fn known(&self, text: &str) -> usize {
+        model::encode_text(&self.model.tokenizer, None, text).0.len()
+    }
+
     /// Trains the model's parameters, and gives back the best ones.
     pub(super) fn train(&mut self, goal: &Goal) -> Result<Tuned, Failure> {
         let (mut gpt, mut params) = (self.model.gpt.clone(), std::mem::take(&mut self.model.params));
