@@ -127,7 +127,7 @@ fn tune(
     let texts = |part: &Labelled| -> Result<Vec<Vec<u32>>> {
         part.texts().iter().map(|text| Ok(base.tokenizer.encode(text)?)).collect()
     };
-    let targets = |part: &Labelled| Targets::Labels(part.labels().to_vec(), vec![1.0; part.names().len()]);
+    let targets = |part: &Labelled| Targets::labels(part.labels().to_vec(), &vec![1.0; part.names().len()]);
     let task = Classify {
         classifier: &classifier,
         texts: &texts(train)?,
@@ -135,6 +135,7 @@ fn tune(
         dev_texts: &texts(dev)?,
         dev_targets: &targets(dev),
         metric: Metric::Accuracy,
+        noise: gpt::tune::Noise::default(),
     };
     let epochs = if steps.is_some() { 1 } else { 5 };
     let learning_rate = 2.0 * method.learning_rate();

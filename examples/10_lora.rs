@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (mut model, mut params) = (trainer.model.clone(), trainer.params.clone());
         let method: Method = method.parse()?;
         model.tune(&method, &mut params, &mut Rng::new(1, Stream::Init))?;
-        let task = Complete { gpt: &model, examples: &train, dev: &test };
+        let task = Complete { gpt: &model, examples: &train, dev: &test, label_smoothing: 0.0 };
         let settings =
             TuneConfig { epochs: 6, learning_rate: method.learning_rate(), ..TuneConfig::default() };
         let outcome =

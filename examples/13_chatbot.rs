@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut examples: Vec<Example> = examples?.into_iter().flatten().collect();
     let dev = examples.split_off(examples.len() - examples.len() / 10);
     println!("{} dialogues, {} parameters", examples.len(), params.count());
-    let task = Complete { gpt: &model, examples: &examples, dev: &dev };
+    let task = Complete { gpt: &model, examples: &examples, dev: &dev, label_smoothing: 0.0 };
     let epochs = if steps.is_some() { 1 } else { 6 };
     let settings =
         TuneConfig { epochs, batch_size: 8, learning_rate: 3e-3, patience: None, ..TuneConfig::default() };

@@ -269,6 +269,67 @@ fn an_adapter_knows_its_base() {
     place.refuses(&mut moved(&place.path("moved/last")), &["sha256", "trained on"]);
 }
 
+/// Texts without labels teach, those that have one or are measured on do not, and everything is counted.
+#[test]
+fn texts_without_labels_teach() {
+    let place = reviews();
+    // A text has three of its label's ten words and three that say nothing: what the few labelled lack, the others teach.
+    let mut state = 11_u64;
+    let mut pick = |n: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'a' + ((state >> 33) % n) as u8)
+    };
+    let mut text = |i: usize| {
+        let own = ["g", "b"][i % 2];
+        let words: Vec<String> = (0..6)
+            .map(|j| format!("{}{}", if j < 3 { own } else { "w" }, pick(if j < 3 { 10 } else { 26 })))
+            .collect();
+        (words.join(" "), ["pos", "neg"][i % 2])
+    };
+    let mut table = |n: usize| -> Vec<(String, &str)> { (0..n).map(&mut text).collect() };
+    let (train, dev, test, more) = (table(8), table(20), table(40), table(400));
+    for (name, rows) in [("train.csv", &train), ("dev.csv", &dev), ("test.csv", &test)] {
+        let rows: String = rows.iter().map(|(text, label)| format!("{text},{label}\n")).collect();
+        place.write(name, format!("review,label\n{rows}"));
+    }
+    let known = [&train[0], &dev[0], &test[0], &more[0]];
+    let texts: Vec<&str> = more.iter().chain(known).map(|(text, _)| &text[..]).collect();
+    let more = place.write("more.txt", texts.join("\n\n"));
+    let few = |out: &str, more: &[&str]| {
+        let mut command = finetune(&place, out, &["--epochs", "2", "--peft", "head", "--json"]);
+        command.args(more);
+        command
+    };
+    let output =
+        few("more", &["--unlabelled", more.to_str().unwrap()]).assert().success().get_output().clone();
+    let told = String::from_utf8(output.stderr).unwrap();
+    let result: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let taught = result["unlabelled"]["taught"].as_u64().unwrap();
+    assert!((80..=120).contains(&taught), "three in ten of 400: {result}");
+    assert_eq!(result["train_texts"].as_u64().unwrap(), 8 + taught, "{result}");
+    assert!(told.contains("404 texts without labels: 4 were there before or have a label, 400 of"), "{told}");
+    assert!(told.contains("neg: ") && told.contains("pos: ") && told.contains("as 0.3 of a text"), "{told}");
+    let alone = json(&mut few("few", &[]));
+    assert!(alone["unlabelled"].is_null());
+    let beside = result["beside"].as_object().unwrap();
+    assert_eq!(
+        beside["words of the labelled alone"]["accuracy"],
+        alone["beside"]["logistic regression, words"]["accuracy"]
+    );
+    let words = |of: &serde_json::Value| float(&of["beside"]["logistic regression, words"]["accuracy"]);
+    assert!(words(&result) > words(&alone) + 0.05, "{result} {alone}");
+    // Where the validation texts say the contrary, the surest are wrong, and left out.
+    let rows: String = dev
+        .iter()
+        .map(|(text, label)| format!("{text},{}\n", if *label == "pos" { "neg" } else { "pos" }))
+        .collect();
+    place.write("dev.csv", format!("review,label\n{rows}"));
+    let output =
+        few("none", &["--unlabelled", more.to_str().unwrap()]).assert().success().get_output().clone();
+    assert!(String::from_utf8(output.stderr).unwrap().contains("they are left out"));
+    place.refuses(&mut few("no", &["--unlabelled", "absent.txt"]), &["absent.txt"]);
+}
+
 /// The words count as the validation texts say, in the directory as in the result, and not at all with --wide 0.
 #[test]
 fn words_are_mixed_in() {

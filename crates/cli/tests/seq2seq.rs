@@ -67,6 +67,12 @@ fn from_pairs_to_answers() {
         assert!(model >= source && model.is_finite(), "{metric}: {result}");
     }
     assert_eq!(test["source_itself"]["exact_match"], 0.0);
+    // Its page has answers; one that does not match a number is no number.
+    let said = stdout(newleaf().arg("report").arg(place.path("fr")));
+    let page = place.read("fr.html");
+    assert!(said.contains("BLEU") && page.contains("<h2>The worst answers</h2>"), "{said}");
+    assert_eq!(json_lines(&place.path("fr/predictions.jsonl")).len() as u64, test["pairs"].as_u64().unwrap());
+    place.refuses(&mut teach(&place, "base", "no", &["--label-smoothing=1"]), &["--label-smoothing 1"]);
     // What was trained on is known: a line each, by a beam and by taking the likeliest token.
     let (sources, targets): (String, String) = std::fs::read_to_string(place.path("pairs.tsv"))
         .unwrap()

@@ -104,7 +104,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let labelled = train.clone();
     let taught = match args.unlabelled.is_empty() {
         true => Vec::new(),
-        false => taught(args, &tuning, &labelled)?,
+        false => {
+            let validation = Labelled::with_names(tuning.validation.rows(), &labels.names)?;
+            taught(args, &tuning, &labelled, &validation)?
+        }
     };
     if !taught.is_empty() {
         labels.train.extend(taught.iter().map(|(_, label)| *label));
@@ -174,16 +177,25 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 /// Texts without labels that are to be learned from, and the numbers of the labels that what is labelled gives them.
-fn taught(args: &Args, tuning: &Tuning<'_>, labelled: &Labelled) -> Result<Vec<(String, usize)>, Failure> {
+fn taught(
+    args: &Args,
+    tuning: &Tuning<'_>,
+    labelled: &Labelled,
+    validation: &Labelled,
+) -> Result<Vec<(String, usize)>, Failure> {
     let parts = [&tuning.train, &tuning.validation, &tuning.test];
     let others: HashSet<&str> = parts.iter().flat_map(|part| &part.raw).map(|text| text.trim()).collect();
     let mut texts = args.tuning.labelled.unlabelled(&args.unlabelled, &others, MOST_UNLABELLED)?;
     texts.retain(|text| tuning.known(text) > 0);
     eprintln!("giving labels to the surest of them ...");
-    let taught: Vec<(String, usize)> = self_training(labelled, &texts)
+    let taught: Vec<(String, usize)> = self_training(labelled, validation, &texts)
         .into_iter()
         .map(|Taught { text, label }| (std::mem::take(&mut texts[text]), label))
         .collect();
+    if taught.is_empty() {
+        eprintln!("the validation texts are predicted no better with them: they are left out");
+        return Ok(taught);
+    }
     let count = |(label, name): (usize, &String)| {
         let texts = taught.iter().filter(|(_, of)| *of == label).count();
         format!("{name}: {texts}")

@@ -30,7 +30,7 @@ pub(super) struct FitArgs {
     /// or bitfit
     #[arg(long, value_name = "METHOD", default_value = "full")]
     pub(super) peft: Method,
-    /// Times that the examples are read, at most [default: 10; 4 for thousands of texts with labels]
+    /// Times that the examples are read, at most [default: 10; 4 for thousands of texts with labels and --peft full]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     epochs: Option<u32>,
     /// Examples in an update [default: 32, or fewer where an epoch would have less than a dozen updates]
@@ -57,7 +57,7 @@ pub(super) struct FitArgs {
     /// One more layer from the top is trained in each epoch
     #[arg(long, hide_short_help = true)]
     unfreeze: bool,
-    /// Measurements in an epoch [default: 1; 2 for thousands of texts with labels]
+    /// Measurements in an epoch [default: 1; 2 for thousands of texts with labels and --peft full]
     #[arg(long, hide_short_help = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     evaluations: Option<u32>,
     /// Epochs without improvement after which it stops, 0 for never
@@ -244,10 +244,11 @@ impl FitArgs {
         TuneConfig { batch_size, ..settings.clone() }
     }
 
-    /// [`FitArgs::suited`] for texts with labels: a few readings of thousands of them are enough, and more are learnt by heart.
+    /// [`FitArgs::suited`] for texts with labels: a few readings of thousands of them are enough, and with all parameters more are
+    /// learnt by heart. Where few parameters are trained, more readings go on helping.
     pub(super) fn suited_to_labels(&self, settings: &TuneConfig, examples: usize) -> TuneConfig {
         let mut settings = self.suited(settings, examples);
-        if examples >= MANY {
+        if examples >= MANY && self.peft == Method::Full {
             settings.epochs = self.epochs.map_or(EPOCHS_OF_MANY, |_| settings.epochs);
             settings.evaluations = self.evaluations.map_or(2, |_| settings.evaluations);
         }

@@ -58,7 +58,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     beam: BeamArgs,
     /// The part of the right token's probability that is spread over all tokens while learning
-    #[arg(long, hide_short_help = true, value_name = "X", default_value_t = 0.1)]
+    #[arg(long, hide_short_help = true, value_name = "X", default_value_t = 0.0)]
     label_smoothing: f32,
 }
 

@@ -10,6 +10,7 @@ mod summary;
 mod tuned;
 mod verdict;
 mod words;
+mod written;
 
 use super::print;
 use crate::screen::failure::Failure;
@@ -22,8 +23,9 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use words::MARKER;
+use written::Report;
 
-pub(crate) const ABOUT: &str = "Write a page about runs or a fine-tuning: verdict, curves, errors
+pub(crate) const ABOUT: &str = "Write a page about runs or a fine-tuning
 
   newleaf report my                              writes my/report.html
   newleaf report my other --out both.html        both in one picture, and what differs between them
@@ -61,7 +63,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     check(args)?;
-    let tuned = tuned::named(args)?;
+    let tuned = tuned::named(&args.runs, args.floor)?;
     let out = args.out.clone().unwrap_or_else(|| match (tuned, &args.runs[..]) {
         (Some(dir), _) => tuned::page_beside(dir),
         (None, [run]) => run.join("report.html"),
@@ -97,16 +99,6 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         }
     };
     print(&text)
-}
-
-/// What is to be written and said.
-struct Report {
-    page: String,
-    figures: Vec<Figure>,
-    /// For people.
-    lines: String,
-    /// Fields for programs.
-    json: Value,
 }
 
 fn of_runs(args: &Args) -> Result<Report, Failure> {

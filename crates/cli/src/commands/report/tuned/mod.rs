@@ -6,23 +6,23 @@ mod figures;
 mod page;
 mod record;
 
-use super::{Args, Report};
+use super::written::Report;
 use crate::screen::failure::Failure;
 use record::{RESULT, Record};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
 /// The fine-tuning that is named, if one is.
-pub(super) fn named(args: &Args) -> Result<Option<&Path>, Failure> {
-    let mut found = args.runs.iter().filter(|path| path.join(RESULT).is_file());
+pub(super) fn named(dirs: &[PathBuf], floor: Option<f64>) -> Result<Option<&Path>, Failure> {
+    let mut found = dirs.iter().filter(|path| path.join(RESULT).is_file());
     let Some(dir) = found.next() else { return Ok(None) };
-    if args.runs.len() > 1 {
+    if dirs.len() > 1 {
         return Err(Failure::input(format!(
             "{}: this is a fine-tuning, which has a page of its own: name it alone",
             dir.display()
         )));
     }
-    if args.floor.is_some() {
+    if floor.is_some() {
         return Err(Failure::input("--floor: this is for training runs: leave it out for a fine-tuning"));
     }
     Ok(Some(dir))
