@@ -27,7 +27,10 @@ pub(super) fn confusion(body: &mut String, names: &[String], confusion: &Confusi
                 let share = count as f64 / all.max(1) as f64;
                 // Blue on the diagonal, orange beside it.
                 let colour = if told == right { "0,114,178" } else { "230,159,0" };
-                format!("<td style=\"background:rgba({colour},{:.2})\">{count}</td>", 0.6 * share)
+                format!(
+                    "<td style=\"padding-left:.4rem;background:rgba({colour},{:.2})\">{count}</td>",
+                    0.6 * share
+                )
             })
             .collect();
         let _ = writeln!(body, "<tr><th>{}</th>{cells}</tr>", escaped(&shortened(name)));

@@ -23,6 +23,8 @@ const WORDS: usize = 150;
 const CHARS: usize = 800;
 /// Runs of words that are named for a label.
 const REASONS: usize = 5;
+/// What says less is not named.
+const LEAST: f64 = 0.005;
 
 /// The texts whose wrong label was the likeliest over the right one.
 pub(super) fn worst<'a>(names: &[String], texts: &'a [Labelled]) -> Vec<&'a Labelled> {
@@ -101,7 +103,7 @@ fn look(saved: &SavedClassifier, names: &[String], text: &Labelled) -> Result<Lo
     let words = words.map(|(&i, p)| (places[i - 1].clone(), odds(whole) - odds(p))).collect();
     let reasons = saved.wide.as_ref().map(|wide| {
         [told, right].map(|label| {
-            let runs = wide.reasons(&text.text, label).into_iter().filter(|(_, weight)| *weight > 0.0);
+            let runs = wide.reasons(&text.text, label).into_iter().filter(|(_, weight)| *weight >= LEAST);
             runs.take(REASONS).map(|(run, weight)| format!("{run} {weight:+.2}")).collect()
         })
     });
