@@ -237,6 +237,23 @@ fn of_too_many_features_those_of_most_texts_stay() {
     assert_eq!(kept(1), ["c"]);
 }
 
+/// In a small table what one text has is forgotten from time to time, and what texts have again and again is not.
+#[test]
+fn runs_of_one_text_are_forgotten_where_there_is_no_room() {
+    let texts: Vec<String> = (0..500).map(|i| format!("a b{} c{i}", i % 5)).collect();
+    let fit = |room| {
+        let texts = texts.iter().map(String::as_str);
+        let features = Features::fit_within(room, texts, Counted::Words(1), 2, 100);
+        features.parts().iter().map(|(name, of)| (name.to_string(), *of)).collect::<Vec<_>>()
+    };
+    let (all, few) = (fit(1 << 20), fit(20));
+    assert_eq!(all.len(), 6);
+    assert!(
+        few.len() == 6 && few.iter().zip(&all).all(|(few, all)| few.0 == all.0 && few.1 + 2 >= all.1),
+        "{few:?}"
+    );
+}
+
 /// Each strength begins where the one before ended, and ends where it would from the beginning.
 #[test]
 fn strengths_are_chosen_as_if_each_were_fitted_alone() {

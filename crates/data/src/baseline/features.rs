@@ -92,6 +92,17 @@ impl Features {
         min_documents: usize,
         most: usize,
     ) -> Features {
+        Features::fit_within(MOST_RUNS, texts, counted, min_documents, most)
+    }
+
+    /// The same in a table of about so many runs.
+    pub(super) fn fit_within<'a>(
+        mut room: usize,
+        texts: impl IntoIterator<Item = &'a str>,
+        counted: Counted,
+        min_documents: usize,
+        most: usize,
+    ) -> Features {
         // In order of appearance: the runs of words, how many texts have them, and the last that does.
         let mut numbers: HashMap<String, usize> = HashMap::new();
         let mut found: Vec<(usize, usize)> = Vec::new();
@@ -108,12 +119,9 @@ impl Features {
                     found.push((1, documents));
                 }
             });
-            if found.len() > MOST_RUNS && min_documents > 1 {
-                let again = found.iter().filter(|(of, _)| *of > 1).count();
-                // If most of them come again, the table is as large as the texts need.
-                if again < MOST_RUNS / 2 {
-                    found = renumber(&mut numbers, &found, |of| of > 1);
-                }
+            if found.len() > room && min_documents > 1 {
+                found = renumber(&mut numbers, &found, |of| of > 1);
+                room = room.max(2 * found.len()); // where most come again, the table is as large as the texts need
             }
         }
         let enough = |of: usize| of >= min_documents;
