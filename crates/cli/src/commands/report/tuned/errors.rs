@@ -193,7 +193,7 @@ mod tests {
     fn a_coloured_text_is_the_text() {
         let html = coloured("a <b> & c", &[(0..1, 2.0), (3..4, -1.0), (8..9, 0.01)]);
         let plain = without_tags(&html);
-        assert_eq!(plain, "a &lt;b&gt; &amp; c");
+        assert_eq!(plain, "a &lt;b> &amp; c", "a bare > is no markup");
         assert!(html.starts_with("<span style=\"background:rgba(230,120,0,0.70)\" title=\"+2.00\">a</span>"));
         assert!(html.contains("rgba(0,114,178,0.35)") && html.matches("<span").count() == 2, "{html}");
     }
