@@ -145,6 +145,10 @@ fn a_killed_run_of_the_default_preset_ends_the_same() {
     assert!(train("whole").status().unwrap().success());
     let weights = |out: &str| fs::read(folder.path().join(out).join("last/model.safetensors")).unwrap();
     for (signal, minutes, code) in [("KILL", "0.002", None), ("HUP", "5", Some(129))] {
+        // Under nohup a closed terminal ends nothing, here neither.
+        if signal == "HUP" && common::ignores_hangup() {
+            continue;
+        }
         let run = folder.path().join(signal);
         let mut child = train(signal).args(["--checkpoint-minutes", minutes]).spawn().unwrap();
         let reached = || match signal {

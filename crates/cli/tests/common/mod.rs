@@ -190,6 +190,14 @@ pub(crate) fn reviews() -> Place {
     place
 }
 
+/// Whether these tests, and so what they start, were told to ignore SIGHUP: `nohup`.
+#[cfg(unix)]
+pub(crate) fn ignores_hangup() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
 /// Sends a signal, such as `INT`, to a program that is running.
 #[cfg(unix)]
 #[track_caller]
