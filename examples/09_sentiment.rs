@@ -17,7 +17,7 @@ use gpt::peft::Method;
 use gpt::plan::set_updates;
 use gpt::train::Trainer;
 use gpt::tune::{
-    Classifier, ClassifierConfig, Classify, HeadConfig, LinearConfig, Metric, Pool, Target, Targets,
+    Classifier, ClassifierConfig, Classify, HeadConfig, LinearConfig, Metric, Noise, Pool, Target, Targets,
     TuneConfig, fit,
 };
 use random::{Rng, Stream};
@@ -135,7 +135,7 @@ fn tune(
         dev_texts: &texts(dev)?,
         dev_targets: &targets(dev),
         metric: Metric::Accuracy,
-        noise: gpt::tune::Noise::default(),
+        noise: Noise::default(),
     };
     let epochs = if steps.is_some() { 1 } else { 5 };
     let learning_rate = 2.0 * method.learning_rate();

@@ -63,7 +63,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         ControlFlow::Continue(())
     };
-    let task = Complete { gpt: &model, examples: &examples, dev: &dev, label_smoothing: 0.1 };
+    let task = Complete { gpt: &model, examples: &examples, dev: &dev, label_smoothing: 0.0 };
     fit(&mut params, &task, &settings, |name| model.depth(name), tell)?;
 
     let room = Room { reserved: config.block_size / 2, max: config.block_size };

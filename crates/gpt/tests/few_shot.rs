@@ -6,8 +6,8 @@ use gpt::Gpt;
 use gpt::config::{GptConfig, Position, Preset};
 use gpt::peft::Method;
 use gpt::tune::{
-    Classifier, ClassifierConfig, Classify, Event, Head, HeadConfig, InContext, Metric, Target, Targets,
-    Task, TuneConfig, TuneError, Words, fit, load_classifier, save_classifier,
+    Classifier, ClassifierConfig, Classify, Event, Head, HeadConfig, InContext, Metric, Noise, Target,
+    Targets, Task, TuneConfig, TuneError, Words, fit, load_classifier, save_classifier,
 };
 use random::{Rng, Stream};
 use std::ops::ControlFlow;
@@ -86,7 +86,7 @@ fn learning<'a>(classifier: &'a Classifier, texts: &'a [Vec<u32>], targets: &'a 
         dev_texts: texts,
         dev_targets: targets,
         metric: Metric::Loss,
-        noise: gpt::tune::Noise::default(),
+        noise: Noise::default(),
     }
 }
 
@@ -205,7 +205,7 @@ fn labels_are_learned_and_kept() {
             dev_texts: &dev,
             dev_targets: &dev_targets,
             metric: Metric::Accuracy,
-            noise: gpt::tune::Noise::default(),
+            noise: Noise::default(),
         };
         let settings = TuneConfig {
             epochs: 20,

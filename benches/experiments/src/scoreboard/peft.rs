@@ -6,7 +6,7 @@ use super::{
 };
 use benches::alternate::median;
 use gpt::peft::Method;
-use gpt::tune::{Classify, Event, Pool, Targets, fit};
+use gpt::tune::{Classify, Event, Noise, Pool, Targets, fit};
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -111,7 +111,7 @@ fn steps(base: &Model, reviews: &Reviews, method: &str) -> Result<Vec<f64>> {
         texts: &texts,
         targets: &targets,
         metric: gpt::tune::Metric::Loss,
-        noise: gpt::tune::Noise::default(),
+        noise: Noise::default(),
     };
     let mut times = Vec::new();
     let tell = |event| {

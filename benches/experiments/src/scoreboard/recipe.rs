@@ -14,8 +14,8 @@ use gpt::peft::Method;
 use gpt::plan::set_updates;
 use gpt::train::Trainer;
 use gpt::tune::{
-    Classifier, ClassifierConfig, Classify, HeadConfig, LinearConfig, Metric, Outcome, Pool, Target, Targets,
-    TuneConfig, fit,
+    Classifier, ClassifierConfig, Classify, HeadConfig, LinearConfig, Metric, Noise, Outcome, Pool, Target,
+    Targets, TuneConfig, fit,
 };
 use gpt::{ModelCard, train::StepReport};
 use random::{Rng, Stream};
@@ -269,7 +269,7 @@ impl Recipe {
             dev_texts: &dev_texts,
             dev_targets: &dev_targets,
             metric: Metric::Accuracy,
-            noise: gpt::tune::Noise::default(),
+            noise: Noise::default(),
         };
         let settings = self.loop_config(&method, seed);
         let depth = |name: &str| classifier.gpt.depth(name);

@@ -60,10 +60,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let bayes = NaiveBayes::fit(&train, n, MIN_DOCUMENTS);
     result["naive_bayes"] = scored(begin, &bayes, &test);
     result["naive_bayes"]["features"] = bayes.features().into();
-    for (name, counted) in [
-        ("logistic_regression", Counted::Words(n)),
-        ("logistic_regression_characters", Counted::Characters(2, 5)),
-    ] {
+    for (name, counted) in
+        [("logistic_regression", Counted::Words(n)), ("logistic_regression_characters", Counted::CHARACTERS)]
+    {
         let begin = Instant::now();
         let (c, regression) = LogisticRegression::choose(&train, &validation, counted);
         result[name] = scored(begin, &regression, &test);

@@ -49,6 +49,9 @@ pub enum Counted {
 }
 
 impl Counted {
+    /// The usual runs of characters.
+    pub const CHARACTERS: Counted = Counted::Characters(2, 5);
+
     /// Whether the lengths can be those of runs.
     pub fn is_valid(self) -> bool {
         match self {
@@ -120,25 +123,16 @@ impl Features {
                 }
             });
             if found.len() > room && min_documents > 1 {
-                found = renumber(&mut numbers, &found, |of| of > 1);
+                found = renumber(&mut numbers, &found, |number| found[number].0 > 1);
                 room = room.max(2 * found.len()); // where most come again, the table is as large as the texts need
             }
         }
-        let enough = |of: usize| of >= min_documents;
-        found = renumber(&mut numbers, &found, enough);
-        if found.len() > most {
-            let mut order: Vec<usize> = (0..found.len()).collect();
-            order.sort_by_key(|&number| (std::cmp::Reverse(found[number].0), number));
-            let last = order[most - 1];
-            let of = found[last].0;
-            // Those of the last one's number of texts are taken up to it, in order of appearance.
-            let mut number = 0;
-            let taken: Vec<bool> = found.iter().map(|f| f.0 > of).collect();
-            found = renumber(&mut numbers, &found, |texts| {
-                number += 1;
-                taken[number - 1] || (texts == of && number - 1 <= last)
-            });
-        }
+        let mut order: Vec<usize> =
+            (0..found.len()).filter(|&number| found[number].0 >= min_documents).collect();
+        order.sort_by_key(|&number| (std::cmp::Reverse(found[number].0), number));
+        let mut is_kept = vec![false; found.len()];
+        order.iter().take(most).for_each(|&number| is_kept[number] = true);
+        found = renumber(&mut numbers, &found, |number| is_kept[number]);
         let found = found.into_iter().map(|(of, _)| of as u32).collect();
         let numbers = numbers.into_iter().map(|(run, number)| (run, number as u32)).collect();
         Features::new(numbers, found, documents as u32, counted)
@@ -219,24 +213,17 @@ impl Features {
     }
 }
 
-/// Keeps the runs that enough texts have: in the table with new numbers, in the same order. Answers what is left of `found`.
+/// Keeps some of the runs: in the table with new numbers, in the same order. Answers what is left of `found`.
 fn renumber(
     numbers: &mut HashMap<String, usize>,
     found: &[(usize, usize)],
-    mut is_kept: impl FnMut(usize) -> bool,
+    is_kept: impl Fn(usize) -> bool,
 ) -> Vec<(usize, usize)> {
-    let mut kept = Vec::new();
-    let new: Vec<Option<usize>> = found
-        .iter()
-        .map(|&texts| {
-            is_kept(texts.0).then(|| {
-                kept.push(texts);
-                kept.len() - 1
-            })
-        })
-        .collect();
+    let kept: Vec<usize> = (0..found.len()).filter(|&number| is_kept(number)).collect();
+    let mut new = vec![None; found.len()];
+    kept.iter().enumerate().for_each(|(place, &number)| new[number] = Some(place));
     numbers.retain(|_, number| new[*number].map(|new| *number = new).is_some());
-    kept
+    kept.into_iter().map(|number| found[number]).collect()
 }
 
 /// Every run of a text that is counted. Words are joined by spaces.

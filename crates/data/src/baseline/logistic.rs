@@ -81,10 +81,12 @@ impl LogisticRegression {
             let next = LogisticRegression::fit_from(start, features.clone(), &Rows::of(&rows, train), c);
             start = next.weights.clone();
             let reached = accuracy(&next);
-            match &best {
-                Some((before, ..)) if reached < *before => break,
-                Some((before, ..)) if reached == *before => {}
-                _ => best = Some((reached, c, next)),
+            let before = best.as_ref().map_or(f64::NEG_INFINITY, |(before, ..)| *before);
+            if reached < before {
+                break;
+            }
+            if reached > before {
+                best = Some((reached, c, next));
             }
         }
         let (_, c, model) = best.expect("there are strengths");
@@ -119,6 +121,13 @@ impl LogisticRegression {
     /// How many steps the minimisation took; 0 of one that was read.
     pub fn iterations(&self) -> usize {
         self.iterations
+    }
+
+    /// P(label | text) of a text with these features.
+    pub(super) fn of_features(&self, row: &Sparse) -> Vec<f64> {
+        let mut p = scores(&self.weights, self.labels, row);
+        softmax(&mut p);
+        p
     }
 
     /// What each feature of a text adds to the score of a label over the mean of all labels, the largest first: which words
@@ -190,15 +199,6 @@ fn scores(weights: &[f64], labels: usize, row: &Sparse) -> Vec<f64> {
         scores.iter_mut().zip(of_feature).for_each(|(score, w)| *score += value * w);
     }
     scores
-}
-
-impl LogisticRegression {
-    /// P(label | text) of a text with these features.
-    pub(super) fn of_features(&self, row: &Sparse) -> Vec<f64> {
-        let mut p = scores(&self.weights, self.labels, row);
-        softmax(&mut p);
-        p
-    }
 }
 
 impl Classifier for LogisticRegression {

@@ -11,7 +11,7 @@ use super::{Classifier, Counted, Features, Labelled, Mixture, Sparse};
 
 /// The part of the texts without a label that is given one.
 const SHARE: f64 = 0.3;
-/// Rounds. After three hardly a label changes.
+/// Rounds at most: the validation texts choose among them.
 const ROUNDS: usize = 3;
 /// Of a few texts a weak penalty: what is seen once must be able to count.
 const STRENGTH: f64 = 16.0;
@@ -32,7 +32,7 @@ pub struct Taught {
 /// classifier gets no better by it.
 #[must_use]
 pub fn self_training(labelled: &Labelled, validation: &Labelled, unlabelled: &[String]) -> Vec<Taught> {
-    let views: Vec<View> = [Counted::Words(2), Counted::Characters(2, 5)]
+    let views: Vec<View> = [Counted::Words(2), Counted::CHARACTERS]
         .map(|counted| View::new(labelled, unlabelled, counted))
         .into();
     let (mut taught, mut best) = (Vec::new(), (f64::INFINITY, Vec::new()));

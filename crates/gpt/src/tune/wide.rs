@@ -26,9 +26,6 @@ const WEIGHTS: &str = "wide.safetensors";
 /// The most bytes of either file that are read.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// The runs of characters that are counted beside the words.
-const CHARACTERS: Counted = Counted::Characters(2, 5);
-
 /// Linear models of a text, and how much each counts beside the fine-tuned one.
 #[derive(Clone, Debug)]
 pub struct Wide {
@@ -67,7 +64,7 @@ impl Wide {
     /// which `deep` are the fine-tuned model's probabilities.
     #[must_use]
     pub fn fit(train: &Labelled, validation: &Labelled, max_n: usize, deep: &[Vec<f64>]) -> Self {
-        let regressions: Vec<LogisticRegression> = [Counted::Words(max_n), CHARACTERS]
+        let regressions: Vec<LogisticRegression> = [Counted::Words(max_n), Counted::CHARACTERS]
             .into_par_iter()
             .map(|counted| LogisticRegression::choose(train, validation, counted).1)
             .collect();

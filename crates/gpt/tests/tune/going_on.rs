@@ -48,7 +48,7 @@ fn an_interrupted_fine_tuning_goes_on_to_the_same_bits() {
                 dev_texts: &dev,
                 dev_targets: &dev_targets,
                 metric: Metric::Loss,
-                noise: gpt::tune::Noise::default(),
+                noise: Noise::default(),
             };
             let keep = Keep { dir, every: Duration::ZERO, of: "this", resume };
             let events = RefCell::new(Vec::new());

@@ -78,7 +78,7 @@ fn a_number_is_learned() {
         dev_texts: &dev,
         dev_targets: &share(&dev),
         metric: Metric::Pearson,
-        noise: gpt::tune::Noise::default(),
+        noise: Noise::default(),
     };
     let outcome = fit(&mut params, &task, &settings(), |name| classifier.gpt.depth(name), quietly).unwrap();
     assert!(outcome.best_score > 0.97, "{outcome:?}");

@@ -5,8 +5,8 @@ use gpt::Gpt;
 use gpt::config::{GptConfig, Position, Preset};
 use gpt::peft::Method;
 use gpt::tune::{
-    Classifier, ClassifierConfig, Classify, Complete, Event, HeadConfig, Keep, LinearConfig, Metric, Outcome,
-    Pool, Target, Targets, Task, TuneConfig, TuneError, fit, fit_keeping, grown, mean_loss,
+    Classifier, ClassifierConfig, Classify, Complete, Event, HeadConfig, Keep, LinearConfig, Metric, Noise,
+    Outcome, Pool, Target, Targets, Task, TuneConfig, TuneError, fit, fit_keeping, grown, mean_loss,
 };
 use random::{Rng, Stream};
 use std::cell::RefCell;
@@ -86,7 +86,7 @@ fn on_itself<'a>(classifier: &'a Classifier, texts: &'a [Vec<u32>], targets: &'a
         dev_texts,
         dev_targets,
         metric: Metric::Loss,
-        noise: gpt::tune::Noise::default(),
+        noise: Noise::default(),
     }
 }
 
@@ -113,7 +113,7 @@ fn trained(
         dev_texts: &dev_texts,
         dev_targets: &dev_targets,
         metric: Metric::Accuracy,
-        noise: gpt::tune::Noise::default(),
+        noise: Noise::default(),
     };
     let outcome = fit(&mut params, &task, settings, |name| classifier.gpt.depth(name), quietly).unwrap();
     (classifier, params, outcome)

@@ -97,25 +97,19 @@ const MOST_UNLABELLED: usize = 20_000;
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut tuning =
         Tuning::new(&args.tuning, Answers::Labels, args.k_shot.map(|k| k as usize), args.pattern.as_ref())?;
-    let mut labels = Labels::of(args, &tuning)?;
+    let labels = Labels::of(args, &tuning)?;
     let weights = labels.weights(args.class_weights);
-    let mut train = Labelled::with_names(tuning.train.rows(), &labels.names)?;
-    let mut of_examples: Vec<f32> = labels.train.iter().map(|&label| weights[label]).collect();
-    let labelled = train.clone();
-    let taught = match args.unlabelled.is_empty() {
-        true => Vec::new(),
-        false => {
-            let validation = Labelled::with_names(tuning.validation.rows(), &labels.names)?;
-            taught(args, &tuning, &labelled, &validation)?
-        }
+    let set = |part: &Part| Labelled::with_names(part.rows(), &labels.names);
+    let (labelled, validation, test) = (set(&tuning.train)?, set(&tuning.validation)?, set(&tuning.test)?);
+    let taught = match &args.unlabelled[..] {
+        [] => Vec::new(),
+        files => taught(args, files, &tuning, &labelled, &validation)?,
     };
-    if !taught.is_empty() {
-        labels.train.extend(taught.iter().map(|(_, label)| *label));
-        of_examples.extend(taught.iter().map(|(_, label)| weights[*label] * WEIGHT as f32));
-        let rows = taught.iter().map(|(text, label)| (text.clone(), labels.names[*label].clone()));
-        tuning.teach(rows.collect(), args.pattern.as_ref());
-        train = train.and(taught.iter().cloned(), WEIGHT);
-    }
+    let rows = taught.iter().map(|(text, label)| (text.clone(), labels.names[*label].clone()));
+    tuning.teach(rows.collect(), args.pattern.as_ref());
+    let train = labelled.clone().and(taught.iter().cloned(), WEIGHT);
+    let of_examples = train.labels().iter().zip(train.weights());
+    let of_examples = of_examples.map(|(&label, weight)| weights[label] * *weight as f32).collect();
     let head = match &args.pattern {
         Some(pattern) => {
             HeadConfig::Words(Cloze::new(pattern.clone(), args.verbalizer.as_ref(), &labels.names)?)
@@ -125,14 +119,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let goal = Goal {
         target: Target::Label { names: labels.names.clone() },
         head,
-        train: Targets::Labels(labels.train.clone(), of_examples),
+        train: Targets::Labels(train.labels().to_vec(), of_examples),
         validation: Targets::labels(labels.validation.clone(), &weights),
         metric: args.metric.into(),
     };
     let tuned = tuning.train(&goal)?;
     let deep = |part: &Part| tuned.classifier.probabilities(&tuned.params, &part.texts);
-    let set = |part: &Part| Labelled::with_names(part.rows(), &labels.names);
-    let (validation, test) = (set(&tuning.validation)?, set(&tuning.test)?);
     let mut p = deep(&tuning.test);
     // What others reach on the same texts, in the order in which they are shown.
     let mut beside = vec![("the model alone", LabelScores::of_probabilities(&p, &labels.test))];
@@ -179,14 +171,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 /// Texts without labels that are to be learned from, and the numbers of the labels that what is labelled gives them.
 fn taught(
     args: &Args,
+    files: &[PathBuf],
     tuning: &Tuning<'_>,
     labelled: &Labelled,
     validation: &Labelled,
 ) -> Result<Vec<(String, usize)>, Failure> {
     let parts = [&tuning.train, &tuning.validation, &tuning.test];
     let others: HashSet<&str> = parts.iter().flat_map(|part| &part.raw).map(|text| text.trim()).collect();
-    let mut texts = args.tuning.labelled.unlabelled(&args.unlabelled, &others, MOST_UNLABELLED)?;
-    texts.retain(|text| tuning.known(text) > 0);
+    let mut texts = args.tuning.labelled.unlabelled(files, &others, MOST_UNLABELLED)?;
     eprintln!("giving labels to the surest of them ...");
     let taught: Vec<(String, usize)> = self_training(labelled, validation, &texts)
         .into_iter()

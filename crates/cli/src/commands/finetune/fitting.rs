@@ -227,7 +227,8 @@ impl FitArgs {
     pub(super) fn summary(&self, outcome: &Outcome, next: &str) -> String {
         let out = self.out.display();
         format!(
-            "{} parameters trained in {:.1} s, best after {} of {} updates\n{out}: written; try: {}\n",
+            "{} parameters trained in {:.1} s, best after {} of {} updates\n{out}: written; try: {}\n\
+             a page about it: newleaf report {out}\n",
             outcome.trainable_parameters,
             outcome.seconds,
             outcome.best_update,

@@ -100,6 +100,12 @@ pub(super) struct Part {
 }
 
 impl Part {
+    fn push(&mut self, text: String, ids: Vec<u32>, answer: String) {
+        self.raw.push(text);
+        self.texts.push(ids);
+        self.answers.push(answer);
+    }
+
     /// Texts with their answers.
     pub(super) fn rows(&self) -> Rows {
         self.raw.iter().cloned().zip(self.answers.iter().cloned()).collect()
@@ -174,9 +180,7 @@ impl<'a> Tuning<'a> {
                 let (ids, left_out) = model::encode_text(&model.tokenizer, pattern, &text);
                 unknown += left_out;
                 characters += text.chars().count();
-                part.texts.push(ids);
-                part.answers.push(answer);
-                part.raw.push(text);
+                part.push(text, ids, answer);
             }
             part
         };
@@ -210,16 +214,10 @@ impl<'a> Tuning<'a> {
     /// Adds examples to learn from, whose answers nobody has given.
     pub(super) fn teach(&mut self, rows: Rows, pattern: Option<&Pattern>) {
         for (text, answer) in rows {
-            self.train.texts.push(model::encode_text(&self.model.tokenizer, pattern, &text).0);
-            self.train.answers.push(answer);
-            self.train.raw.push(text);
+            let (ids, _) = model::encode_text(&self.model.tokenizer, pattern, &text);
+            self.train.push(text, ids, answer);
         }
         self.settings = self.args.fit.suited_to_labels(&self.settings, self.train.texts.len());
-    }
-
-    /// The tokens that the model knows of a text.
-    pub(super) fn known(&self, text: &str) -> usize {
-        model::encode_text(&self.model.tokenizer, None, text).0.len()
     }
 
     /// Trains the model's parameters, and gives back the best ones.

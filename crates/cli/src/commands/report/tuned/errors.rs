@@ -6,14 +6,13 @@
 
 use super::record::Labelled;
 use crate::commands::report::page::note;
-use crate::screen::failure::Failure;
 use crate::work::model::encode_text;
 use chart::escaped;
 use data::baseline::words;
-use gpt::tune::{SavedClassifier, load_classifier};
+use gpt::files::CheckpointError;
+use gpt::tune::SavedClassifier;
 use std::fmt::Write;
 use std::ops::Range;
-use std::path::Path;
 
 /// Errors that are shown.
 const SHOWN: usize = 12;
@@ -27,31 +26,27 @@ const REASONS: usize = 5;
 const LEAST: f64 = 0.005;
 
 /// The texts whose wrong label was the likeliest over the right one.
-pub(super) fn worst<'a>(names: &[String], texts: &'a [Labelled]) -> Vec<&'a Labelled> {
-    let apart = |text: &Labelled| {
-        let p = |label: &String| names.iter().position(|name| name == label).map_or(0.0, |i| text.p[i]);
-        p(&text.predicted) - p(&text.label)
-    };
-    let mut wrong: Vec<&Labelled> = texts.iter().filter(|text| text.predicted != text.label).collect();
+fn worst(texts: &[Labelled]) -> Vec<&Labelled> {
+    let apart = |text: &Labelled| text.p[text.predicted] - text.p[text.label];
+    let mut wrong: Vec<&Labelled> = texts.iter().filter(|text| !text.is_right()).collect();
     wrong.sort_by(|a, b| apart(b).total_cmp(&apart(a)));
     wrong.truncate(SHOWN);
     wrong
 }
 
-/// The worst errors, each with its text.
+/// The worst errors, each with its text, and what led to them if the classifier can be loaded.
 pub(super) fn section(
     body: &mut String,
-    dir: &Path,
+    saved: &Result<SavedClassifier, CheckpointError>,
     names: &[String],
     texts: &[Labelled],
-) -> Result<(), Failure> {
-    let wrong = worst(names, texts);
+) {
+    let wrong = worst(texts);
     if wrong.is_empty() {
-        return Ok(());
+        return;
     }
     body.push_str("<h2>The worst errors</h2>\n");
-    let saved = load_classifier(dir, None);
-    match &saved {
+    match saved {
         Ok(_) => note(
             body,
             &format!(
@@ -59,16 +54,14 @@ pub(super) fn section(
                  each of its first {WORDS} words."
             ),
         ),
-        // The base of an adapter may have been moved: the rest of the page needs no model.
         Err(error) => note(body, &format!("What led to them is not shown: {error}")),
     }
     body.push_str("<ol>\n");
     for text in wrong {
-        let looked = saved.as_ref().ok().map(|saved| look(saved, names, text)).transpose()?;
-        item(body, names, text, looked.as_ref());
+        let look = saved.as_ref().ok().map(|saved| look(saved, text));
+        item(body, names, text, look.as_ref());
     }
     body.push_str("</ol>\n");
-    Ok(())
 }
 
 /// What led to an error.
@@ -81,9 +74,8 @@ struct Look {
     reasons: Option<[Vec<String>; 2]>,
 }
 
-fn look(saved: &SavedClassifier, names: &[String], text: &Labelled) -> Result<Look, Failure> {
-    let place = |label: &String| names.iter().position(|name| name == label).unwrap_or(0);
-    let (told, right) = (place(&text.predicted), place(&text.label));
+fn look(saved: &SavedClassifier, text: &Labelled) -> Look {
+    let (told, right) = (text.predicted, text.label);
     let places = places(&text.text);
     let without = |word: &Range<usize>| format!("{}{}", &text.text[..word.start], &text.text[word.end..]);
     let variants: Vec<String> =
@@ -91,23 +83,17 @@ fn look(saved: &SavedClassifier, names: &[String], text: &Labelled) -> Result<Lo
     let pattern = saved.classifier.config.head.pattern();
     let ids: Vec<Vec<u32>> =
         variants.iter().map(|text| encode_text(&saved.tokenizer, pattern, text).0).collect();
-    // Of a text without its only word nothing may be left.
-    let known: Vec<usize> = (0..ids.len()).filter(|&i| !ids[i].is_empty()).collect();
-    let texts: Vec<Vec<u32>> = known.iter().map(|&i| ids[i].clone()).collect();
-    let p = saved.classifier.probabilities(&saved.params, &texts);
+    let p = saved.classifier.probabilities(&saved.params, &ids);
     let odds = |p: &[f64]| random::ln(p[told].max(1e-12)) - random::ln(p[right].max(1e-12));
-    let Some(whole) = p.first().filter(|_| known[0] == 0) else {
-        return Err(Failure::other("a text of the test part has no token that the model knows"));
-    };
-    let words = known.iter().zip(&p).skip(1);
-    let words = words.map(|(&i, p)| (places[i - 1].clone(), odds(whole) - odds(p))).collect();
+    let whole = odds(&p[0]);
+    let words = places.into_iter().zip(&p[1..]).map(|(word, p)| (word, whole - odds(p))).collect();
     let reasons = saved.wide.as_ref().map(|wide| {
         [told, right].map(|label| {
             let runs = wide.reasons(&text.text, label).into_iter().filter(|(_, weight)| *weight >= LEAST);
             runs.take(REASONS).map(|(run, weight)| format!("{run} {weight:+.2}")).collect()
         })
     });
-    Ok(Look { words, p: whole[told], reasons })
+    Look { words, p: p[0][told], reasons }
 }
 
 /// Where the first words of a text are.
@@ -122,12 +108,9 @@ fn places(text: &str) -> Vec<Range<usize>> {
 }
 
 fn item(body: &mut String, names: &[String], text: &Labelled, look: Option<&Look>) {
-    let (told, right) = (escaped(&text.predicted), escaped(&text.label));
-    let place = names.iter().position(|name| *name == text.predicted).unwrap_or(0);
-    let mut line = format!(
-        "<b>{told}</b> with probability {:.2}, it is <b>{right}</b>",
-        text.p.get(place).unwrap_or(&0.0)
-    );
+    let (told, right) = (escaped(&names[text.predicted]), escaped(&names[text.label]));
+    let mut line =
+        format!("<b>{told}</b> with probability {:.2}, it is <b>{right}</b>", text.p[text.predicted]);
     if let Some(Look { p, reasons: Some(_), .. }) = look {
         let _ = write!(line, " (the model alone says {p:.2})");
     }
@@ -212,15 +195,14 @@ mod tests {
 
     #[test]
     fn the_surest_errors_come_first() {
-        let names = ["a".to_string(), "b".to_string()];
-        let text = |text: &str, label: &str, predicted: &str, p: f64| Labelled {
+        let text = |text: &str, label: usize, predicted: usize, p: f64| Labelled {
             text: text.into(),
-            label: label.into(),
-            predicted: predicted.into(),
-            p: if predicted == "a" { vec![p, 1.0 - p] } else { vec![1.0 - p, p] },
+            label,
+            predicted,
+            p: if predicted == 0 { vec![p, 1.0 - p] } else { vec![1.0 - p, p] },
         };
-        let texts = [text("1", "a", "b", 0.6), text("2", "a", "a", 0.99), text("3", "b", "a", 0.9)];
-        let found: Vec<&str> = worst(&names, &texts).iter().map(|text| &text.text[..]).collect();
+        let texts = [text("1", 0, 1, 0.6), text("2", 0, 0, 0.99), text("3", 1, 0, 0.9)];
+        let found: Vec<&str> = worst(&texts).iter().map(|text| &text.text[..]).collect();
         assert_eq!(found, ["3", "1"]);
     }
 }

@@ -12,9 +12,8 @@ pub(super) fn all(record: &Record) -> Vec<Figure> {
     let mut figures = vec![score(record)];
     figures.extend(training_loss(record));
     match &record.predictions {
-        Predictions::Labels { names, texts } => {
-            let place = |label: &String| names.iter().position(|name| name == label).unwrap_or(0);
-            let labels: Vec<usize> = texts.iter().map(|text| place(&text.label)).collect();
+        Predictions::Labels { texts, .. } => {
+            let labels: Vec<usize> = texts.iter().map(|text| text.label).collect();
             let p: Vec<Vec<f64>> = texts.iter().map(|text| text.p.clone()).collect();
             figures.push(calibration(&Bin::all(&p, &labels), record.test("expected_calibration_error")));
         }
@@ -26,7 +25,7 @@ pub(super) fn all(record: &Record) -> Vec<Figure> {
     figures
 }
 
-/// What the score is called, and whether the number is its loss.
+/// What the score is called.
 pub(super) fn name_of(metric: Metric) -> &'static str {
     match metric {
         Metric::Accuracy => "accuracy",
@@ -76,7 +75,7 @@ fn score(record: &Record) -> Figure {
 fn training_loss(record: &Record) -> Option<Figure> {
     let of = |measured: &Measured| Some((measured.epoch, measured.train_loss?));
     let points: Vec<Point> = record.history.iter().filter_map(of).collect();
-    let y = Axis::linear("nats", (0.0, points.iter().map(|point| point.1).reduce(f64::max)?));
+    let y = Axis::linear("loss", (0.0, points.iter().map(|point| point.1).reduce(f64::max)?));
     let curve = Curve { name: "training".into(), points, colour: 2, look: Look::Points };
     Some(Figure {
         name: "training-loss",

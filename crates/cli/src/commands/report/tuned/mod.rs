@@ -42,7 +42,7 @@ pub(super) fn report(dir: &Path) -> Result<Report, Failure> {
     let record = Record::read(dir)?;
     let figures = figures::all(&record);
     Ok(Report {
-        page: page::page(&record, &figures)?,
+        page: page::page(&record, &figures),
         lines: format!("{}: {}\n", dir.display(), page::verdict(&record)),
         figures,
         json: json!({ "result": record.result }),

@@ -7,12 +7,11 @@ use crate::commands::report::compare::Facts;
 use crate::commands::report::figures::Figure;
 use crate::commands::report::page::{facts, note, picture};
 use crate::commands::report::words::{MARKER, duration, grouped, loss, plain};
-use crate::screen::failure::Failure;
 use crate::screen::page;
 use chart::escaped;
-use data::baseline::{Labelled, LogisticRegression};
+use data::baseline::Classifier as _;
 use data::metrics::{Chrf, Confusion, TextMetric, paired_bootstrap};
-use gpt::tune::load_classifier;
+use gpt::tune::{SavedClassifier, load_classifier};
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -22,7 +21,9 @@ const SHOWN: usize = 8;
 const DRAWS: usize = 1000;
 
 /// The whole of it.
-pub(super) fn page(record: &Record, figures: &[Figure]) -> Result<String, Failure> {
+pub(super) fn page(record: &Record, figures: &[Figure]) -> String {
+    // Of a classifier alone there is more to say. The base of an adapter may have been moved: then it is not said.
+    let saved = load_classifier(&record.path, None);
     let title = format!("Fine-tuning {}", record.path.display());
     let mut body =
         format!("<h1>{}</h1>\n<p class=\"lead\">{}</p>\n", escaped(&title), escaped(&verdict(record)));
@@ -30,6 +31,9 @@ pub(super) fn page(record: &Record, figures: &[Figure]) -> Result<String, Failur
         let _ = writeln!(body, "<p>It did not end as it should: {}</p>", escaped(why));
     }
     beside(&mut body, record);
+    if let Some(chance) = saved.as_ref().ok().and_then(|saved| by_chance(record, saved)) {
+        note(&mut body, &chance);
+    }
     body.push_str("<h2>How the fine-tuning went</h2>\n");
     let of_course = |figure: &&Figure| ["validation", "training-loss"].contains(&figure.name);
     figures.iter().filter(of_course).for_each(|figure| picture(&mut body, figure));
@@ -37,15 +41,14 @@ pub(super) fn page(record: &Record, figures: &[Figure]) -> Result<String, Failur
     let others = || figures.iter().filter(|figure| !of_course(figure));
     match &record.predictions {
         Predictions::Labels { names, texts } => {
-            let place = |label: &String| names.iter().position(|name| name == label).unwrap_or(0);
-            let told: Vec<usize> = texts.iter().map(|text| place(&text.predicted)).collect();
-            let right: Vec<usize> = texts.iter().map(|text| place(&text.label)).collect();
+            let told: Vec<usize> = texts.iter().map(|text| text.predicted).collect();
+            let right: Vec<usize> = texts.iter().map(|text| text.label).collect();
             let confusion = Confusion::new(names.len(), &told, &right);
             classes::confusion(&mut body, names, &confusion);
             classes::scores(&mut body, names, &confusion);
             body.push_str("<h2>Whether its probabilities can be believed</h2>\n");
             others().for_each(|figure| picture(&mut body, figure));
-            errors::section(&mut body, &record.path, names, texts)?;
+            errors::section(&mut body, &saved, names, texts);
         }
         Predictions::Numbers(texts) => {
             body.push_str("<h2>What it predicts</h2>\n");
@@ -56,14 +59,14 @@ pub(super) fn page(record: &Record, figures: &[Figure]) -> Result<String, Failur
         Predictions::None => {}
     }
     about(&mut body, record);
-    Ok(page::page(MARKER, &title, &body))
+    page::page(MARKER, &title, &body)
 }
 
 /// What it comes to, in a sentence or two.
 pub(super) fn verdict(record: &Record) -> String {
     match &record.predictions {
         Predictions::Labels { texts, .. } => {
-            let right = texts.iter().filter(|text| text.predicted == text.label).count();
+            let right = texts.iter().filter(|text| text.is_right()).count();
             let all = texts.len();
             let (accuracy, f1) = (record.test("accuracy"), record.test("macro_f1"));
             let mut text = format!(
@@ -112,59 +115,53 @@ fn others(record: &Record) -> Vec<(String, f64)> {
 
 /// The scores beside those of others.
 fn beside(body: &mut String, record: &Record) {
-    let rows = |metrics: &[(&str, &str, f64)], of: &[(&str, &Value)]| -> (Vec<String>, Facts) {
-        let heads = metrics.iter().map(|(_, head, _)| head.to_string()).collect();
-        let number = |scores: &Value, (name, _, scale): &(&str, &str, f64)| {
-            scores[*name]
-                .as_f64()
-                .map_or("none".into(), |x| format!("{:.*}", if *scale > 1.0 { 2 } else { 4 }, scale * x))
-        };
-        let row = |(name, scores): &(&str, &Value)| {
-            (name.to_string(), metrics.iter().map(|metric| number(scores, metric)).collect())
-        };
-        (heads, of.iter().map(row).collect())
-    };
     let test = &record.result["test"];
-    let (heads, table) = match &record.predictions {
+    // The name of a number in the record, its head, and how it is written.
+    type Column = (&'static str, &'static str, fn(f64) -> String);
+    let share: fn(f64) -> String = |x| format!("{x:.4}");
+    let points: fn(f64) -> String = |x| format!("{x:.2}");
+    let (columns, rows): (Vec<Column>, Vec<(&str, &Value)>) = match &record.predictions {
         Predictions::Labels { .. } => {
-            let mut all = vec![("this classifier", test)];
-            let beside = record.result["beside"].as_object();
-            all.extend(beside.into_iter().flatten().map(|(name, scores)| (&name[..], scores)));
-            rows(&[("accuracy", "accuracy", 1.0), ("macro_f1", "macro F1", 1.0)], &all)
+            let beside = record.result["beside"].as_object().into_iter().flatten();
+            let beside = beside.map(|(name, scores)| (&name[..], scores));
+            (
+                vec![("accuracy", "accuracy", share), ("macro_f1", "macro F1", share)],
+                [("this classifier", test)].into_iter().chain(beside).collect(),
+            )
         }
-        Predictions::Answers(_) => {
-            let all = [
+        Predictions::Answers(_) => (
+            vec![
+                ("exact_match", "exact", share),
+                ("bleu", "BLEU", points),
+                ("chrf", "chrF", points),
+                ("rouge_l", "ROUGE-L", points),
+            ],
+            vec![
                 ("the model", test),
                 ("the source itself", &test["source_itself"]),
                 ("its first sentence", &test["first_sentence"]),
-            ];
-            let percent = 100.0;
-            rows(
-                &[
-                    ("exact_match", "exact, %", percent),
-                    ("bleu", "BLEU", 1.0),
-                    ("chrf", "chrF", 1.0),
-                    ("rouge_l", "ROUGE-L", 1.0),
-                ],
-                &all,
-            )
-        }
+            ],
+        ),
         Predictions::Numbers(_) | Predictions::None => return,
     };
+    let heads: Vec<String> = columns.iter().map(|(_, head, _)| head.to_string()).collect();
+    let row = |(name, scores): (&str, &Value)| {
+        let of = |(name, _, written): &Column| scores[*name].as_f64().map_or("none".into(), written);
+        (name.to_string(), columns.iter().map(of).collect())
+    };
     body.push_str("<h2>On the test part</h2>\n");
-    facts(body, &heads, &table);
-    if let Some(chance) = by_chance(record) {
-        note(body, &chance);
-    }
+    facts(body, &heads, &rows.into_iter().map(row).collect());
 }
 
 /// Whether the difference to the words alone could be one of this test set.
-fn by_chance(record: &Record) -> Option<String> {
-    let Predictions::Labels { names, texts } = &record.predictions else { return None };
-    let wide = load_classifier(&record.path, None).ok()?.wide?;
-    let rows = texts.iter().map(|text| (text.text.clone(), text.label.clone())).collect();
-    let words = right_by(wide.regressions.first()?, &Labelled::with_names(rows, names).ok()?);
-    let ours: Vec<Vec<f64>> = texts.iter().map(|text| hit(text.predicted == text.label)).collect();
+fn by_chance(record: &Record, saved: &SavedClassifier) -> Option<String> {
+    let Predictions::Labels { texts, .. } = &record.predictions else { return None };
+    let words = saved.wide.as_ref()?.regressions.first()?;
+    // 1 if it is right, and 1 for the text.
+    let hit = |right: bool| vec![f64::from(u8::from(right)), 1.0];
+    let ours: Vec<Vec<f64>> = texts.iter().map(|text| hit(text.is_right())).collect();
+    let words: Vec<Vec<f64>> =
+        texts.iter().map(|text| hit(words.predict(&text.text) == text.label)).collect();
     let share = |sums: &[f64]| 100.0 * sums[0] / sums[1];
     let compared = paired_bootstrap(&ours, &words, share, DRAWS, 1);
     let (from, to) = compared.interval;
@@ -174,21 +171,6 @@ fn by_chance(record: &Record) -> Option<String> {
         compared.difference,
         if from <= 0.0 && to >= 0.0 { ": the difference could be chance." } else { "." }
     ))
-}
-
-/// 1 if it is right, and 1 for the text.
-fn hit(right: bool) -> Vec<f64> {
-    vec![f64::from(u8::from(right)), 1.0]
-}
-
-fn right_by(regression: &LogisticRegression, texts: &Labelled) -> Vec<Vec<f64>> {
-    use data::baseline::Classifier as _;
-    texts
-        .texts()
-        .iter()
-        .zip(texts.labels())
-        .map(|(text, &label)| hit(regression.predict(text) == label))
-        .collect()
 }
 
 /// How long it took, and what was chosen.

@@ -12,13 +12,38 @@ use std::path::{Path, PathBuf};
 pub(super) const RESULT: &str = "result.json";
 
 /// A text of the test part, and what was predicted.
-#[derive(Deserialize)]
 pub(super) struct Labelled {
     pub(super) text: String,
-    pub(super) label: String,
-    pub(super) predicted: String,
-    /// Of every label, in the order of `labels`.
+    /// The number of its label.
+    pub(super) label: usize,
+    /// The number of the one that was predicted.
+    pub(super) predicted: usize,
+    /// Of every label.
     pub(super) p: Vec<f64>,
+}
+
+impl Labelled {
+    pub(super) fn is_right(&self) -> bool {
+        self.predicted == self.label
+    }
+}
+
+/// The same as it stands in the file.
+#[derive(Deserialize)]
+struct LabelledLine {
+    text: String,
+    label: String,
+    predicted: String,
+    p: Vec<f64>,
+}
+
+impl LabelledLine {
+    /// With numbers for the names; `None` if there are other names, or not as many probabilities.
+    fn numbered(self, names: &[String]) -> Option<Labelled> {
+        let number = |name: &str| names.iter().position(|known| known == name);
+        let (label, predicted) = (number(&self.label)?, number(&self.predicted)?);
+        (self.p.len() == names.len()).then_some(Labelled { text: self.text, label, predicted, p: self.p })
+    }
 }
 
 /// A text of the test part with a number.
@@ -89,16 +114,11 @@ impl Record {
             Some("classify") => {
                 let names: Vec<String> = serde_json::from_value(result["labels"].clone())
                     .map_err(|e| malformed(format!("labels: {e}")))?;
-                let texts: Vec<Labelled> = lines(path)?;
-                let known = |text: &Labelled| {
-                    text.p.len() == names.len()
-                        && names.contains(&text.label)
-                        && names.contains(&text.predicted)
+                let numbered = |(i, line): (usize, LabelledLine)| {
+                    line.numbered(&names).ok_or_else(|| of_other_labels(path, i))
                 };
-                match texts.iter().position(|text| !known(text)) {
-                    Some(i) => return Err(of_other_labels(path, i)),
-                    None => Predictions::Labels { names, texts },
-                }
+                let texts = lines(path)?.into_iter().enumerate().map(numbered).collect::<Result<_, _>>()?;
+                Predictions::Labels { names, texts }
             }
             Some("regress") => Predictions::Numbers(lines(path)?),
             Some("seq2seq") => Predictions::Answers(lines(path)?),
