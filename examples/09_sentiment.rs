@@ -138,10 +138,9 @@ fn tune(
         noise: Noise::default(),
     };
     let epochs = if steps.is_some() { 1 } else { 5 };
-    let learning_rate = 2.0 * method.learning_rate();
+    let learning_rate = 2.0 * method.learning_rate(classifier.gpt.config.n_embd);
     let settings = TuneConfig { epochs, learning_rate, ..TuneConfig::default() };
-    let depth = |name: &str| classifier.gpt.depth(name);
-    fit(&mut params, &task, &settings, depth, |_| ControlFlow::Continue(()))?;
+    fit(&mut params, &task, &settings, |_| ControlFlow::Continue(()))?;
     let p = classifier.probabilities(&params, &texts(test)?);
     Ok(LabelScores::of_probabilities(&p, test.labels()).accuracy)
 }

@@ -50,10 +50,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         let method: Method = method.parse()?;
         model.tune(&method, &mut params, &mut Rng::new(1, Stream::Init))?;
         let task = Complete { gpt: &model, examples: &train, dev: &test, label_smoothing: 0.0 };
-        let settings =
-            TuneConfig { epochs: 6, learning_rate: method.learning_rate(), ..TuneConfig::default() };
-        let outcome =
-            fit(&mut params, &task, &settings, |name| model.depth(name), |_| ControlFlow::Continue(()))?;
+        let settings = TuneConfig {
+            epochs: 6,
+            learning_rate: method.learning_rate(model.config.n_embd),
+            ..TuneConfig::default()
+        };
+        let outcome = fit(&mut params, &task, &settings, |_| ControlFlow::Continue(()))?;
         println!(
             "{:<30} {:>9} {:>21.4}",
             method.to_string(),

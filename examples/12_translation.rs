@@ -64,7 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ControlFlow::Continue(())
     };
     let task = Complete { gpt: &model, examples: &examples, dev: &dev, label_smoothing: 0.0 };
-    fit(&mut params, &task, &settings, |name| model.depth(name), tell)?;
+    fit(&mut params, &task, &settings, tell)?;
 
     let room = Room { reserved: config.block_size / 2, max: config.block_size };
     let answerer = Answerer::new((&model, &params), &tokenizer, template, room);

@@ -62,7 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         ControlFlow::Continue(())
     };
-    fit(&mut params, &task, &settings, |name| model.depth(name), tell)?;
+    fit(&mut params, &task, &settings, tell)?;
 
     // A dialogue succeeds if the assistant says everything right, the user going on as if nothing were amiss.
     let (mut turns, mut right_turns, mut right_dialogues, mut usual) = (0, 0, 0, 0);

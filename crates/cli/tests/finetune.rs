@@ -2,6 +2,7 @@
 
 use crate::common::{Place, contents, finetune, float, json, json_file, newleaf, reviews, stdout};
 use assert_cmd::Command;
+use serde_json::Value;
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
@@ -184,6 +185,62 @@ fn an_interrupted_fine_tuning_is_resumed() {
         }
         assert!(!place.path(&format!("{out}.unfinished")).exists());
         place.refuses(&mut again(out, &["--resume"]), &["there is no", "leave --resume out"]);
+    }
+}
+
+/// Several settings are tried, the given ones first; the result is that of the best of them, and an interrupted search
+/// goes on to the same bits.
+#[cfg(unix)]
+#[test]
+fn settings_are_tried() {
+    use std::io::{BufRead, BufReader};
+    let place = reviews();
+    let tune = |out: &str, more: &[&str]| {
+        let mut command =
+            finetune(&place, out, &["--epochs=2", "--tune=4", "--wide=0", "--checkpoint-minutes=0"]);
+        command.args(more);
+        command
+    };
+    let result = json(tune("whole", &[]).arg("--json"));
+    let trials = result["trials"].as_array().unwrap();
+    let score = |trial: &Value| trial["score"].as_f64().unwrap();
+    let best = trials.iter().map(score).fold(f64::MIN, f64::max);
+    let first = trials.iter().position(|trial| score(trial) == best).unwrap();
+    assert_eq!((trials.len(), &result["settings"]), (4, &trials[first]["settings"]));
+    assert_eq!(float(&result["validation"]["score"]), best);
+    let given = float(&trials[0]["settings"]["learning_rate"]);
+    assert_eq!(float(&trials[1]["settings"]["learning_rate"]), 2.0 * given);
+    assert!(!place.path("whole.unfinished").exists());
+    // The winner alone gives the same model.
+    let settings = &trials[first]["settings"];
+    let alone = [
+        format!("--learning-rate={}", settings["learning_rate"]),
+        format!("--epochs={}", settings["epochs"]),
+        format!("--layer-decay={}", settings["layer_decay"]),
+        "--tune=1".to_string(),
+    ];
+    finetune(&place, "alone", &["--wide=0"]).args(alone).assert().success();
+    let model = |out: &str| std::fs::read(place.path(out).join("model.safetensors")).unwrap();
+    assert!(model("alone") == model("whole"));
+    for (out, at) in [("second", "trial 2"), ("last", "trial 4")] {
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("newleaf"));
+        command.args(tune(out, &[]).get_args()).stderr(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        lines.find(|line| line.as_ref().unwrap().starts_with(at)).expect("it tries").unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        place.refuses(
+            &mut tune(out, &[]),
+            &["second.unfinished", "--resume"].map(|w| w.replace("second", out)).each_ref().map(|w| &w[..]),
+        );
+        place.refuses(
+            &mut tune(out, &["--resume", "--pool=last"]),
+            &["trials.json", "another model, method or file"],
+        );
+        tune(out, &["--resume"]).assert().success();
+        assert!(model(out) == model("whole"), "{out}");
+        assert!(!place.path(&format!("{out}.unfinished")).exists());
     }
 }
 

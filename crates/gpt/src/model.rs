@@ -431,8 +431,23 @@ impl Gpt {
         total_weight: f32,
         regularizer: Regularizer,
     ) -> Var<'t> {
-        let x = self.hidden(&part.ids, &mut self.batched(tape, part));
+        let x = self.hidden(&part.ids, &mut self.batched(tape, part)); // (B, T, C)
         let soft_cap = (self.config.soft_cap > 0.0).then_some(self.config.soft_cap);
-        self.lm_head.cross_entropy(x, soft_cap, &part.labels, &part.weights, total_weight, regularizer)
+        let asked: Vec<u32> = (0..).zip(&part.weights).filter(|(_, w)| **w != 0.0).map(|(i, _)| i).collect();
+        if asked.len() == part.weights.len() {
+            return self.lm_head.cross_entropy(
+                x,
+                soft_cap,
+                &part.labels,
+                &part.weights,
+                total_weight,
+                regularizer,
+            );
+        }
+        // Only what is asked for meets the vocabulary: with masked words, pairs and dialogues that is a part.
+        let x = x.reshape([part.weights.len(), self.config.n_embd]).embedding(&asked, &[asked.len()]); // (N, C)
+        let labels: Vec<u32> = asked.iter().map(|&i| part.labels[i as usize]).collect();
+        let weights: Vec<f32> = asked.iter().map(|&i| part.weights[i as usize]).collect();
+        self.lm_head.cross_entropy(x, soft_cap, &labels, &weights, total_weight, regularizer)
     }
 }

@@ -214,7 +214,7 @@ fn labels_are_learned_and_kept() {
             patience: None,
             ..TuneConfig::default()
         };
-        let outcome = fit(&mut params, &task, &settings, |name| classifier.gpt.depth(name), quietly).unwrap();
+        let outcome = fit(&mut params, &task, &settings, quietly).unwrap();
         assert!(outcome.best_score > 0.95, "{method}: {outcome:?}");
         let path = folder.path().join("classifier");
         save_classifier(&path, (&classifier, &params), &method, (&base, &sha256), &tokenizer(), &[]).unwrap();
@@ -236,7 +236,7 @@ fn what_does_not_go_together_is_refused() {
     let (classifier, mut params) = classifier(&configs()[0], "head", clozes()[0].clone());
     let (texts, targets) = texts(8, 1);
     let task = learning(&classifier, &texts, &targets);
-    let result = fit(&mut params, &task, &TuneConfig::default(), |name| classifier.gpt.depth(name), quietly);
+    let result = fit(&mut params, &task, &TuneConfig::default(), quietly);
     assert_eq!(result, Err(TuneError::NothingToTrain));
     let refused = |target: Target| {
         let config = ClassifierConfig { target, head: HeadConfig::Words(clozes()[0].clone()) };

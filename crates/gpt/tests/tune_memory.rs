@@ -49,7 +49,7 @@ fn what_is_calculated_is_what_is_taken() {
         Event::Update { update, .. } if update == updates => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     };
-    let result = fit(&mut params, &task, &settings, |name| gpt.depth(name), tell);
+    let result = fit(&mut params, &task, &settings, tell);
     assert_eq!(result, Err(TuneError::Stopped));
     let taken = Machine::peak_memory_bytes().expect("on Linux") - before;
     let megabytes = |bytes: u64| bytes / 1_000_000;

@@ -95,7 +95,7 @@ impl Lesson {
             ..TuneConfig::default()
         };
         let task = Complete { gpt, examples, dev, label_smoothing: 0.0 };
-        let outcome = fit(params, &task, &settings, |name| gpt.depth(name), |_| ControlFlow::Continue(()))?;
+        let outcome = fit(params, &task, &settings, |_| ControlFlow::Continue(()))?;
         Ok(vec![
             ("loss", -outcome.best_score),
             ("trained", outcome.trainable_parameters as f64),

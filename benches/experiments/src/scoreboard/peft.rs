@@ -120,8 +120,9 @@ fn steps(base: &Model, reviews: &Reviews, method: &str) -> Result<Vec<f64>> {
         }
         ControlFlow::Continue(())
     };
-    let settings = gpt::tune::TuneConfig { epochs: 1, ..RECIPE.loop_config(&method, 1) };
-    fit(&mut params, &task, &settings, |name| classifier.gpt.depth(name), tell)?;
+    let n_embd = classifier.gpt.config.n_embd;
+    let settings = gpt::tune::TuneConfig { epochs: 1, ..RECIPE.loop_config(&method, n_embd, 1) };
+    fit(&mut params, &task, &settings, tell)?;
     Ok(times.windows(2).map(|two| (two[1] - two[0]).as_secs_f64()).collect())
 }
 

@@ -177,13 +177,13 @@ impl std::fmt::Display for Recipe {
 }
 
 impl Recipe {
-    /// The settings of the loop for a method.
+    /// The settings of the loop for a method, on a model of this width.
     #[must_use]
-    pub fn loop_config(&self, method: &Method, seed: u64) -> TuneConfig {
+    pub fn loop_config(&self, method: &Method, n_embd: usize, seed: u64) -> TuneConfig {
         TuneConfig {
             epochs: self.epochs,
             batch_size: self.batch_size,
-            learning_rate: self.rate * method.learning_rate(),
+            learning_rate: self.rate * method.learning_rate(n_embd),
             evaluations: self.evaluations,
             patience: None,
             seed,
@@ -271,9 +271,8 @@ impl Recipe {
             metric: Metric::Accuracy,
             noise: Noise::default(),
         };
-        let settings = self.loop_config(&method, seed);
-        let depth = |name: &str| classifier.gpt.depth(name);
-        let outcome = fit(&mut params, &task, &settings, depth, |_| ControlFlow::Continue(()))?;
+        let settings = self.loop_config(&method, classifier.gpt.config.n_embd, seed);
+        let outcome = fit(&mut params, &task, &settings, |_| ControlFlow::Continue(()))?;
         Ok((classifier, params, outcome))
     }
 }

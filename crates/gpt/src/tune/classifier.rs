@@ -121,6 +121,10 @@ impl Task for Classify<'_> {
         self.texts.len()
     }
 
+    fn gpt(&self) -> Option<&Gpt> {
+        Some(&self.classifier.gpt)
+    }
+
     fn tokens(&self, example: usize) -> usize {
         self.texts[example].len()
     }

@@ -26,6 +26,10 @@ impl Task for Complete<'_> {
         self.examples.len()
     }
 
+    fn gpt(&self) -> Option<&Gpt> {
+        Some(self.gpt)
+    }
+
     fn tokens(&self, example: usize) -> usize {
         self.examples[example].ids.len()
     }

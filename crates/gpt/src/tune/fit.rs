@@ -101,8 +101,7 @@ pub enum TuneError {
     Resume(String),
 }
 
-/// Fine-tunes the trainable parameters. `depth` says how far from the text a parameter is: 0 for embeddings, 1 for the first
-/// block, and so on; what was put on top is deepest.
+/// Fine-tunes the trainable parameters.
 ///
 /// # Errors
 /// [`TuneError`].
@@ -113,10 +112,9 @@ pub fn fit(
     params: &mut Params,
     task: &impl Task,
     config: &TuneConfig,
-    depth: impl Fn(&str) -> usize,
     tell: impl FnMut(Event) -> ControlFlow<()>,
 ) -> Result<Outcome, TuneError> {
-    fit_keeping(params, task, config, depth, None, tell)
+    fit_keeping(params, task, config, None, tell)
 }
 
 /// The same, keeping its state in a directory from time to time, and when `tell` asks to stop: a later call goes on from
@@ -131,17 +129,20 @@ pub fn fit_keeping(
     params: &mut Params,
     task: &impl Task,
     config: &TuneConfig,
-    depth: impl Fn(&str) -> usize,
     keep: Option<&Keep<'_>>,
     mut tell: impl FnMut(Event) -> ControlFlow<()>,
 ) -> Result<Outcome, TuneError> {
     assert!(!task.is_empty(), "examples to learn from");
-    let mut fitting = Fitting::new(params, task, config, depth)?;
+    let mut fitting = Fitting::new(params, task, config)?;
     if let Some(keep) = keep.filter(|keep| keep.resume) {
         fitting.load(keep, params, task)?;
     }
     let result = fitting.run(params, task, keep, &mut tell);
-    if let (Err(TuneError::Stopped), Some(keep)) = (&result, keep) {
+    let ended = |keep: &&Keep<'_>| match &result {
+        Err(TuneError::Stopped) => true,
+        _ => keep.at_end,
+    };
+    if let Some(keep) = keep.filter(ended) {
         fitting.save_or_tell(keep, params, task, &mut tell);
     }
     fitting.best.restore(params);
@@ -182,9 +183,8 @@ pub(super) struct Progress {
     history: Vec<Measured>,
 }
 
-pub(super) struct Fitting<'c, D> {
+pub(super) struct Fitting<'c> {
     pub(super) config: &'c TuneConfig,
-    depth: D,
     deepest: usize,
     pub(super) trained: Vec<ParamId>,
     pub(super) engine: Engine,
@@ -197,12 +197,13 @@ pub(super) struct Fitting<'c, D> {
     stopped_early: bool,
 }
 
-impl<'c, D: Fn(&str) -> usize> Fitting<'c, D> {
-    fn new(params: &Params, task: &impl Task, config: &'c TuneConfig, depth: D) -> Result<Self, TuneError> {
+impl<'c> Fitting<'c> {
+    fn new(params: &Params, task: &impl Task, config: &'c TuneConfig) -> Result<Self, TuneError> {
         let trained: Vec<ParamId> = params.ids().filter(|&id| params.is_trainable(id)).collect();
         if trained.is_empty() {
             return Err(TuneError::NothingToTrain);
         }
+        let depth = |name: &str| task.gpt().map_or(0, |gpt| gpt.depth(name));
         let deepest = trained.iter().map(|&id| depth(params.name(id))).max().unwrap_or(0);
         let group = |params: &Params, id: ParamId| -> Option<Group> {
             let above = deepest.saturating_sub(depth(params.name(id)));
@@ -230,7 +231,6 @@ impl<'c, D: Fn(&str) -> usize> Fitting<'c, D> {
         );
         Ok(Self {
             config,
-            depth,
             deepest,
             optimizer_bytes: engine.optimizer.state().iter().map(|(_, numbers)| 4 * numbers.len()).sum(),
             trainable_parameters: trained.iter().map(|&id| params.data(id).len()).sum(),
@@ -268,13 +268,13 @@ impl<'c, D: Fn(&str) -> usize> Fitting<'c, D> {
         loop {
             if self.is_due() {
                 self.measure(params, task, tell)?;
-                let exhausted = |epochs: usize| {
-                    self.progress.update > 0 && self.progress.worse >= epochs * self.config.evaluations.max(1)
-                };
-                if self.config.patience.is_some_and(exhausted) {
-                    self.stopped_early = true;
-                    return Ok(());
-                }
+            }
+            let exhausted = |epochs: usize| {
+                self.progress.update > 0 && self.progress.worse >= epochs * self.config.evaluations.max(1)
+            };
+            if self.config.patience.is_some_and(exhausted) {
+                self.stopped_early = true;
+                return Ok(());
             }
             let (epoch, i) = (self.progress.update / self.per_epoch, self.progress.update % self.per_epoch);
             if epoch == self.config.epochs {
@@ -282,7 +282,7 @@ impl<'c, D: Fn(&str) -> usize> Fitting<'c, D> {
             }
             while epochs <= epoch {
                 epoch_batches = batches(task, self.config.batch_size, &mut rng);
-                self.thaw(params, epochs);
+                self.thaw(params, task, epochs);
                 epochs += 1;
             }
             let loss = self.step(params, task, &epoch_batches[i])?;
@@ -348,10 +348,10 @@ impl<'c, D: Fn(&str) -> usize> Fitting<'c, D> {
     }
 
     /// Freezes what is not trained yet in this epoch.
-    fn thaw(&self, params: &mut Params, epoch: usize) {
-        if self.config.unfreeze {
+    fn thaw(&self, params: &mut Params, task: &impl Task, epoch: usize) {
+        if let Some(gpt) = task.gpt().filter(|_| self.config.unfreeze) {
             for &id in &self.trained {
-                let trains = (self.depth)(params.name(id)) + epoch >= self.deepest;
+                let trains = gpt.depth(params.name(id)) + epoch >= self.deepest;
                 params.set_trainable(id, trains);
             }
         }

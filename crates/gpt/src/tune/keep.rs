@@ -15,6 +15,8 @@ pub struct Keep<'a> {
     pub of: &'a str,
     /// Whether to go on from the state in the directory.
     pub resume: bool,
+    /// Whether the state is saved at the end, too: for whoever wants to have its best weights back later.
+    pub at_end: bool,
 }
 
 impl Keep<'_> {

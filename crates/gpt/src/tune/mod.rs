@@ -18,6 +18,7 @@ mod noise;
 mod rows;
 mod state;
 mod target;
+mod trials;
 mod wide;
 mod words;
 
@@ -33,9 +34,11 @@ pub use keep::Keep;
 pub use noise::Noise;
 pub use rows::Rows;
 pub use target::{Metric, Target, Targets};
+pub use trials::{Trial, best_trial, next_trial};
 pub use wide::Wide;
 pub use words::Words;
 
+use crate::Gpt;
 use tensor::{Params, Tape, Var};
 
 /// What is learned.
@@ -47,6 +50,9 @@ pub trait Task: Sync {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// The model that learns, which says how deep its parameters lie; none for something else.
+    fn gpt(&self) -> Option<&Gpt>;
 
     /// Tokens of an example: those of a similar length are computed together.
     fn tokens(&self, example: usize) -> usize;

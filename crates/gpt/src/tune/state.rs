@@ -48,7 +48,7 @@ struct State {
     losses: LossStatistics,
 }
 
-impl<D: Fn(&str) -> usize> Fitting<'_, D> {
+impl Fitting<'_> {
     /// Writes the state, from where the numbers are.
     pub(super) fn save(
         &self,

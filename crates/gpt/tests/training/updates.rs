@@ -194,6 +194,16 @@ fn unequal_parts_add_up_to_the_whole() {
         let error = parts.iter().zip(&whole).fold(0.0_f32, |m, (a, b)| m.max((a - b).abs()));
         assert!(error <= 1e-6 * largest, "{cuts:?}: {error:e} of {largest:e}");
     }
+    // Where nothing counts no logits are computed: the same as with all of them.
+    let (workspace, mut grads) = (Workspace::poisoned(), Grads::new(&params));
+    let tape = Tape::new(&params, &workspace);
+    let logits = model.logits(&batch.ids, &mut model.causal(&tape, [6, 16])).reshape([96, VOCAB]);
+    let direct = logits.cross_entropy(&batch.labels, &batch.weights, total);
+    assert!((f64::from(direct.item()) - loss).abs() <= 1e-6 * loss, "{} {loss}", direct.item());
+    direct.backward(&mut grads);
+    let all = params.ids().flat_map(|id| grads.get(id).expect("reached").to_vec());
+    let error = all.zip(&whole).fold(0.0_f32, |m, (a, b)| m.max((a - b).abs()));
+    assert!(error <= 1e-6 * largest, "{error:e} of {largest:e}");
 }
 
 /// One mask for the embedding, and in each block one for the attention's weights and one for each way back to the

@@ -98,6 +98,10 @@ fn every_part_has_masks_of_its_own() {
         fn len(&self) -> usize {
             40
         }
+        fn gpt(&self) -> Option<&Gpt> {
+            None
+        }
+
         fn tokens(&self, example: usize) -> usize {
             if example < 20 { 1 } else { 1000 }
         }
@@ -117,7 +121,7 @@ fn every_part_has_masks_of_its_own() {
     params.add("w", [3], |w| w.fill(1.0));
     let task = Listening(Mutex::new(Vec::new()));
     let settings = TuneConfig { epochs: 30, batch_size: 10, patience: None, ..TuneConfig::default() };
-    fit(&mut params, &task, &settings, |_| 0, quietly).unwrap();
+    fit(&mut params, &task, &settings, quietly).unwrap();
     let mut seeds = task.0.into_inner().unwrap();
     assert_eq!(seeds.len(), 30 * (2 + 2 * 5)); // two batches of short ones, two of long ones, two of these at a time
     // One part has the masks that it had when there were no parts.

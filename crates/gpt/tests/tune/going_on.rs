@@ -50,7 +50,7 @@ fn an_interrupted_fine_tuning_goes_on_to_the_same_bits() {
                 metric: Metric::Loss,
                 noise: Noise::default(),
             };
-            let keep = Keep { dir, every: Duration::ZERO, of: "this", resume };
+            let keep = Keep { dir, every: Duration::ZERO, of: "this", resume, at_end: early };
             let events = RefCell::new(Vec::new());
             let tell = |event: Event| {
                 let Event::Update { update, .. } = event else {
@@ -64,9 +64,8 @@ fn an_interrupted_fine_tuning_goes_on_to_the_same_bits() {
                     false => ControlFlow::Continue(()),
                 }
             };
-            let depth = |name: &str| classifier.gpt.depth(name);
             let attempt = std::panic::AssertUnwindSafe(|| {
-                fit_keeping(&mut params, &task, &settings, depth, Some(&keep), tell)
+                fit_keeping(&mut params, &task, &settings, Some(&keep), tell)
             });
             let result = std::panic::catch_unwind(attempt);
             let bits: Vec<u32> =
@@ -104,12 +103,12 @@ fn a_state_that_does_not_fit_is_refused() {
     let run = |method: &str, settings: TuneConfig, count: usize, of: &str, resume: bool| {
         let (classifier, mut params) = classifier(method, Pool::Mean, false, yes_or_no());
         let task = on_itself(&classifier, &texts[..count], &targets);
-        let keep = Keep { dir: &dir, every: Duration::ZERO, of, resume };
+        let keep = Keep { dir: &dir, every: Duration::ZERO, of, resume, at_end: false };
         let tell = |event: Event| match event {
             Event::Update { update: 3, .. } => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         };
-        fit_keeping(&mut params, &task, &settings, |name| classifier.gpt.depth(name), Some(&keep), tell)
+        fit_keeping(&mut params, &task, &settings, Some(&keep), tell)
     };
     let refused = |result: Result<Outcome, TuneError>, words: &[&str]| {
         let Err(TuneError::Resume(message)) = result else { panic!("{result:?}") };
@@ -134,15 +133,15 @@ fn a_state_that_does_not_fit_is_refused() {
     std::fs::write(&file, "of somebody").unwrap();
     let (classifier, mut params) = classifier("head", Pool::Mean, false, yes_or_no());
     let task = on_itself(&classifier, &texts, &targets);
-    let keep = Keep { dir: &file.join("state"), every: Duration::ZERO, of: "this", resume: false };
+    let keep =
+        Keep { dir: &file.join("state"), every: Duration::ZERO, of: "this", resume: false, at_end: false };
     let told = RefCell::new(0);
     let settings = TuneConfig { epochs: 1, ..settings() };
     let tell = |event: Event| {
         *told.borrow_mut() += usize::from(matches!(&event, Event::NotKept(error) if error.contains("file")));
         ControlFlow::Continue(())
     };
-    let depth = |name: &str| classifier.gpt.depth(name);
-    fit_keeping(&mut params, &task, &settings, depth, Some(&keep), tell).unwrap();
+    fit_keeping(&mut params, &task, &settings, Some(&keep), tell).unwrap();
     assert_eq!(told.into_inner(), 4);
 }
 

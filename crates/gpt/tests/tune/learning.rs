@@ -55,7 +55,7 @@ fn models_of_every_kind_are_tuned() {
         let (texts, targets) = texts(64, 1);
         let task = on_itself(&classifier, &texts, &targets);
         let settings = TuneConfig { epochs: 3, patience: None, ..self::settings() };
-        let outcome = fit(&mut params, &task, &settings, |name| classifier.gpt.depth(name), quietly).unwrap();
+        let outcome = fit(&mut params, &task, &settings, quietly).unwrap();
         assert!(outcome.best_update > 0);
         let id = params.id(dead).unwrap();
         assert_eq!(params.data(id), before.data(id), "{dead} moved");
@@ -80,7 +80,7 @@ fn a_number_is_learned() {
         metric: Metric::Pearson,
         noise: Noise::default(),
     };
-    let outcome = fit(&mut params, &task, &settings(), |name| classifier.gpt.depth(name), quietly).unwrap();
+    let outcome = fit(&mut params, &task, &settings(), quietly).unwrap();
     assert!(outcome.best_score > 0.97, "{outcome:?}");
 }
 
@@ -117,8 +117,7 @@ fn class_weights_count() {
         let targets = Targets::labels((0..20).map(|i| usize::from(i % 4 == 0)).collect(), &weights);
         let task = on_itself(&classifier, &texts, &targets);
         let settings = TuneConfig { epochs: 300, learning_rate: 5e-2, patience: None, ..settings() };
-        fit(&mut params, &Last(task, Mutex::new(0.0)), &settings, |name| classifier.gpt.depth(name), quietly)
-            .unwrap();
+        fit(&mut params, &Last(task, Mutex::new(0.0)), &settings, quietly).unwrap();
         classifier.probabilities(&params, &texts[..1])[0][1]
     };
     let (equal, balanced) = (told(vec![1.0, 1.0]), told(vec![1.0, 3.0]));
@@ -173,7 +172,7 @@ fn answers_are_learned() {
     let before = mean_loss(&gpt, &params, &dev);
     let settings = TuneConfig { epochs: 40, learning_rate: 1e-2, patience: None, ..settings() };
     let task = Complete { gpt: &gpt, examples: &examples, dev: &dev, label_smoothing: 0.0 };
-    let outcome = fit(&mut params, &task, &settings, |name| gpt.depth(name), quietly).unwrap();
+    let outcome = fit(&mut params, &task, &settings, quietly).unwrap();
     assert!(before > 2.0 && -outcome.best_score < 0.1, "{before} {outcome:?}");
     assert!((mean_loss(&gpt, &params, &dev) + outcome.best_score).abs() < 1e-9);
 }

@@ -115,7 +115,7 @@ fn trained(
         metric: Metric::Accuracy,
         noise: Noise::default(),
     };
-    let outcome = fit(&mut params, &task, settings, |name| classifier.gpt.depth(name), quietly).unwrap();
+    let outcome = fit(&mut params, &task, settings, quietly).unwrap();
     (classifier, params, outcome)
 }
 
@@ -125,6 +125,10 @@ struct Last<'a>(Classify<'a>, Mutex<f64>);
 impl Task for Last<'_> {
     fn len(&self) -> usize {
         self.0.len()
+    }
+
+    fn gpt(&self) -> Option<&Gpt> {
+        self.0.gpt()
     }
 
     fn tokens(&self, i: usize) -> usize {

@@ -13,6 +13,10 @@ impl Task for Scripted {
         4
     }
 
+    fn gpt(&self) -> Option<&Gpt> {
+        None
+    }
+
     fn tokens(&self, _: usize) -> usize {
         1
     }
@@ -46,18 +50,12 @@ fn scripted(
     let settings =
         TuneConfig { epochs: scores.len() - 1, batch_size: 4, patience, min_delta, ..TuneConfig::default() };
     let updates = RefCell::new(Vec::new());
-    let result = fit(
-        &mut params,
-        &task,
-        &settings,
-        |_| 0,
-        |event| {
-            if let Event::Score { update, .. } = event {
-                updates.borrow_mut().push(update as f32);
-            }
-            ControlFlow::Continue(())
-        },
-    );
+    let result = fit(&mut params, &task, &settings, |event| {
+        if let Event::Score { update, .. } = event {
+            updates.borrow_mut().push(update as f32);
+        }
+        ControlFlow::Continue(())
+    });
     let weights = params.data(id).to_vec();
     (updates.into_inner(), result, weights)
 }
@@ -100,8 +98,7 @@ fn layers_thaw_from_the_top() {
         let (texts, targets) = texts(64, 1);
         let task = on_itself(&classifier, &texts, &targets);
         let mut params = before.clone();
-        fit(&mut params, &Last(task, Mutex::new(0.0)), &settings, |name| classifier.gpt.depth(name), quietly)
-            .unwrap();
+        fit(&mut params, &Last(task, Mutex::new(0.0)), &settings, quietly).unwrap();
         let distance = |id| {
             let pairs = params.data(id).iter().zip(before.data(id));
             pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
@@ -130,7 +127,7 @@ fn the_average_is_measured_and_spikes_are_left_out() {
         let id = params.add("w", [1], |w| w.fill(1.0));
         let task = Rising { seen: Mutex::new(Vec::new()), spike: usize::MAX, made: Mutex::new(0) };
         let settings = TuneConfig { epochs: 10, batch_size: 4, ema, patience: None, ..TuneConfig::default() };
-        let outcome = fit(&mut params, &task, &settings, |_| 0, quietly).unwrap();
+        let outcome = fit(&mut params, &task, &settings, quietly).unwrap();
         (task.seen.into_inner().unwrap(), params.data(id)[0], outcome.best_update)
     };
     let ((plain, last, best), (averaged, last_average, best_average)) = (measured(0.0), measured(0.7));
@@ -153,7 +150,7 @@ fn the_average_is_measured_and_spikes_are_left_out() {
             patience: None,
             ..TuneConfig::default()
         };
-        fit(&mut params, &task, &settings, |_| 0, quietly).unwrap();
+        fit(&mut params, &task, &settings, quietly).unwrap();
         let seen = task.seen.into_inner().unwrap();
         seen[61] != seen[60] // before and after the update of the odd batch
     };
@@ -172,6 +169,10 @@ impl Task for Rising {
     fn len(&self) -> usize {
         4
     }
+    fn gpt(&self) -> Option<&Gpt> {
+        None
+    }
+
     fn tokens(&self, _: usize) -> usize {
         1
     }

@@ -100,7 +100,7 @@ impl Muon {
             assert!(fits, "Muon: expected matrices of {rows:?} rows; found {} {shape}", params.name(id));
         }
         let is_muons = |id: ParamId| !stacks[id.index()].is_empty();
-        let muons = |params: &Params, id| usual_group(params, id).filter(|_| is_muons(id));
+        let muons = |params: &Params, id| group(params, id).filter(|_| is_muons(id));
         let adams = |params: &Params, id| group(params, id).filter(|_| !is_muons(id));
         let longest = params.ids().filter(|&id| is_muons(id)).map(|id| params.data(id).len()).max();
         Self {

@@ -45,7 +45,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let mut completing = Completing::new(&args.fit, &ChatTemplate::specials())?;
+    let mut completing = Completing::new(&args.fit, &ChatTemplate::specials(), 1.0)?;
     let template = ChatTemplate::new(&completing.model.tokenizer)?;
     let Divided { train, dev, asked } = examples(args, &completing, &template)?;
     eprintln!("{} dialogues to train, {} to validate", train.len(), dev.len());

@@ -1,6 +1,7 @@
 //! What tasks answered in words have in common: a vocabulary with their markers, the loop, and the directory.
 
-use super::fitting::{FitArgs, Fitted, PREDICTIONS, json_lines, sha256_of, watched};
+use super::fitting::{FitArgs, Fitted, PREDICTIONS, json_lines, sha256_of};
+use super::trials::tuned;
 use crate::commands::command_line;
 use crate::screen::failure::Failure;
 use crate::work::model::Model;
@@ -32,15 +33,16 @@ pub(super) struct Completed {
 }
 
 impl<'a> Completing<'a> {
-    /// Checks the flags, loads the model, and gives its vocabulary the markers of the task.
-    pub(super) fn new(fit: &'a FitArgs, markers: &[&str]) -> Result<Self, Failure> {
-        let settings = fit.config()?;
+    /// Checks the flags, loads the model, and gives its vocabulary the markers of the task, whose learning rate is `of_full`
+    /// times that for labels.
+    pub(super) fn new(fit: &'a FitArgs, markers: &[&str], of_full: f64) -> Result<Self, Failure> {
         if fit.peft == Method::Head {
             return Err(Failure::input(
                 "--peft head: a model that writes has no head of its own to train: take full or lora",
             ));
         }
         let base = fit.model()?;
+        let settings = fit.config(&base.gpt.config, of_full)?;
         let base_sha256 = fingerprint(&base.gpt.config, &base.params);
         Ok(Self { fit, settings, base_sha256, model: with_markers(base, fit, markers)? })
     }
@@ -68,7 +70,7 @@ impl<'a> Completing<'a> {
             "model {}, {method}, examples {tokens}, label smoothing {label_smoothing}",
             self.base_sha256
         );
-        let fitted = watched(self.fit, &mut params, &task, &self.settings, &gpt, &of, Metric::Loss)?;
+        let fitted = tuned(self.fit, &mut params, &task, &self.settings, &of, Metric::Loss)?;
         let loss = [before, -fitted.outcome.best_score];
         Ok(Completed { gpt, params, fitted, loss })
     }
@@ -83,7 +85,7 @@ impl<'a> Completing<'a> {
         more: Value,
     ) -> Result<Value, Failure> {
         let (fit, fitted, [before, after]) = (self.fit, &completed.fitted, completed.loss);
-        let mut result = fit.record(&self.settings, fitted, &self.base_sha256)?;
+        let mut result = fit.record(fitted, &self.base_sha256)?;
         result["validation"] = json!({ "loss": after, "loss_before": before });
         if let (Some(result), Value::Object(more)) = (result.as_object_mut(), more) {
             result.extend(more);

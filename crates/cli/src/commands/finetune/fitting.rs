@@ -1,15 +1,16 @@
 //! The loop of a fine-tuning: its flags, its progress, and what a record says of it.
 
+use super::trials::{self, TrialArgs};
 use crate::commands::command_line;
 use crate::screen::failure::Failure;
 use crate::screen::progress::update_bar;
 use crate::work::model::{self, Model};
 use crate::work::output::check_directory;
-use gpt::Gpt;
+use gpt::config::GptConfig;
 use gpt::files::store;
 use gpt::machine::Machine;
 use gpt::peft::Method;
-use gpt::tune::{Event, Keep, Metric, Outcome, Task, TuneConfig, TuneError, fit_keeping};
+use gpt::tune::{Event, Keep, Metric, Outcome, Task, Trial, TuneConfig, TuneError, fit_keeping};
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -45,7 +46,7 @@ pub(super) struct FitArgs {
     /// Compute activations again in the backward instead of keeping them: less memory, a third more time
     #[arg(long, hide_short_help = true)]
     recompute: bool,
-    /// The largest learning rate [default: one that suits the method]
+    /// The largest learning rate [default: one that suits the method, the task and the model]
     #[arg(long, value_name = "X")]
     learning_rate: Option<f64>,
     /// Weight decay of matrices
@@ -72,6 +73,8 @@ pub(super) struct FitArgs {
     /// Leave batches out whose loss is more than so many standard deviations above the mean, 0 for never
     #[arg(long, hide_short_help = true, value_name = "X", default_value_t = 0.0)]
     spike_guard: f64,
+    #[command(flatten)]
+    pub(super) trials: TrialArgs,
     /// Where all randomness starts
     #[arg(long, value_name = "N", default_value_t = 1337)]
     pub(super) seed: u64,
@@ -87,9 +90,13 @@ pub(super) struct FitArgs {
 }
 
 impl FitArgs {
-    pub(super) fn config(&self) -> Result<TuneConfig, Failure> {
+    /// The settings for a model; `of_full` is the learning rate of a task where all parameters are trained as a multiple of that for
+    /// labels.
+    pub(super) fn config(&self, model: &GptConfig, of_full: f64) -> Result<TuneConfig, Failure> {
         command_line()?;
-        let learning_rate = self.learning_rate.unwrap_or_else(|| self.peft.learning_rate());
+        let factor = if self.peft == Method::Full { of_full } else { 1.0 };
+        let usual = factor * self.peft.learning_rate(model.n_embd);
+        let learning_rate = self.learning_rate.unwrap_or(usual);
         let in_range = [
             (
                 "--learning-rate",
@@ -153,7 +160,9 @@ impl FitArgs {
     /// The model to begin with, which the result may not replace.
     pub(super) fn model(&self) -> Result<Model, Failure> {
         let unfinished = self.unfinished();
-        let (kept, place) = (self.keep(&unfinished, "").exists(), unfinished.display());
+        let is_empty = std::fs::read_dir(&unfinished).is_ok_and(|mut entries| entries.next().is_none());
+        let kept = store::resolve(&unfinished).exists() && !is_empty; // of one that was killed at once
+        let place = unfinished.display();
         if kept && !self.resume {
             return Err(Failure::input(format!(
                 "{place}: a fine-tuning that was interrupted: go on with it with --resume, or remove it to begin again"
@@ -170,21 +179,26 @@ impl FitArgs {
     }
 
     /// Where the state is kept until the result is written.
-    fn unfinished(&self) -> PathBuf {
+    pub(super) fn unfinished(&self) -> PathBuf {
         let mut name = self.out.file_name().unwrap_or_default().to_os_string();
         name.push(".unfinished");
         self.out.with_file_name(name)
     }
 
-    fn keep<'a>(&self, dir: &'a Path, of: &'a str) -> Keep<'a> {
+    pub(super) fn keep<'a>(&self, dir: &'a Path, of: &'a str) -> Keep<'a> {
         let every = Duration::from_secs_f64(60.0 * self.checkpoint_minutes);
-        Keep { dir, every, of, resume: self.resume }
+        Keep { dir, every, of, resume: self.resume, at_end: false }
     }
 
     /// When the result is written: the state is not needed any more, and a fine-tuning that ran into numbers that are not
     /// finite is reported as one.
     pub(super) fn finish(&self, fitted: &Fitted) -> Result<(), Failure> {
-        if let Err(error) = self.keep(&self.unfinished(), "").remove() {
+        let unfinished = self.unfinished();
+        let removed = match self.trials.are_several() {
+            true => trials::clear(&unfinished).map_err(|e| format!("{}: {e}", unfinished.display())),
+            false => self.keep(&unfinished, "").remove().map_err(|e| e.to_string()),
+        };
+        if let Err(error) = removed {
             eprintln!("warning: {error}");
         }
         match &fitted.diverged {
@@ -198,12 +212,7 @@ impl FitArgs {
     }
 
     /// What a record says of any task.
-    pub(super) fn record(
-        &self,
-        settings: &TuneConfig,
-        fitted: &Fitted,
-        base_sha256: &str,
-    ) -> Result<Value, Failure> {
+    pub(super) fn record(&self, fitted: &Fitted, base_sha256: &str) -> Result<Value, Failure> {
         let outcome = &fitted.outcome;
         Ok(json!({
             "trainable_parameters": outcome.trainable_parameters,
@@ -215,7 +224,8 @@ impl FitArgs {
             "history": outcome.history,
             "diverged": fitted.diverged,
             "method": self.peft.to_string(),
-            "settings": settings,
+            "settings": fitted.settings,
+            "trials": fitted.trials,
             "base": { "path": self.model, "sha256": base_sha256 },
             "command": command_line()?,
             "version": env!("CARGO_PKG_VERSION"),
@@ -284,13 +294,25 @@ const FEW: usize = 200;
 
 /// What came out of the loop.
 pub(super) struct Fitted {
+    pub(super) settings: TuneConfig,
     pub(super) outcome: Outcome,
     /// Why it ended at an update that is not finite, if it did.
-    diverged: Option<String>,
+    pub(super) diverged: Option<String>,
+    /// All settings that were tried, if those were several.
+    pub(super) trials: Vec<Trial>,
+}
+
+impl Fitted {
+    /// The score of the best weights; none if it came to no better ones than at the start before a number was not finite.
+    pub(super) fn score(&self) -> Option<f64> {
+        let Outcome { best_update, best_score, .. } = self.outcome;
+        (self.diverged.is_none() || best_update > 0).then_some(best_score)
+    }
 }
 
 /// Refuses a fine-tuning that the machine has no memory for, before it is begun.
-fn check_memory(params: &Params, task: &impl Task, settings: &TuneConfig, gpt: &Gpt) -> Result<(), Failure> {
+fn check_memory(params: &Params, task: &impl Task, settings: &TuneConfig) -> Result<(), Failure> {
+    let Some(gpt) = task.gpt() else { return Ok(()) };
     let weights = 4 * params.count() as u64; // which are there already
     let needed = settings.bytes(&gpt.config, params, task).saturating_sub(weights);
     match Machine::available_bytes() {
@@ -304,18 +326,16 @@ fn check_memory(params: &Params, task: &impl Task, settings: &TuneConfig, gpt: &
     }
 }
 
-/// The loop, with a bar on a terminal and a line a measurement elsewhere, until a signal arrives. `of` says what is
-/// fine-tuned on what: a state of something else is not gone on with.
+/// The loop, with a bar on a terminal and a line a measurement elsewhere, until a signal arrives.
 pub(super) fn watched(
     args: &FitArgs,
     params: &mut Params,
     task: &impl Task,
     settings: &TuneConfig,
-    gpt: &Gpt,
-    of: &str,
+    keep: Keep<'_>,
     measure: Metric,
 ) -> Result<Fitted, Failure> {
-    check_memory(params, task, settings, gpt)?;
+    check_memory(params, task, settings)?;
     let signal = crate::work::signals::watch();
     let signal = signal.map_err(|e| Failure::other(format!("cannot watch for signals: {e}")))?;
     let bar = update_bar(None);
@@ -342,23 +362,20 @@ pub(super) fn watched(
         }
         if signal.load(Ordering::Relaxed) == 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
-    let unfinished = args.unfinished();
-    let keep = args.keep(&unfinished, of);
-    let result = fit_keeping(params, task, settings, |name| gpt.depth(name), Some(&keep), tell);
+    let result = fit_keeping(params, task, settings, Some(&keep), tell);
     bar.finish_and_clear();
+    let fitted =
+        |outcome, diverged| Fitted { settings: settings.clone(), outcome, diverged, trials: Vec::new() };
     match result {
-        Ok(outcome) => Ok(Fitted { outcome, diverged: None }),
+        Ok(outcome) => Ok(fitted(outcome, None)),
         Err(TuneError::NonFinite { update, what, reached }) => {
             let outcome = reached.clone();
             let why = TuneError::NonFinite { update, what, reached }.to_string();
-            match outcome.best_update {
-                0 => Err(Failure::other(why)),
-                _ => Ok(Fitted { outcome, diverged: Some(why) }),
-            }
+            Ok(fitted(outcome, Some(why)))
         }
         Err(TuneError::Stopped) => {
             let written = match keep.exists() {
-                true => format!("its state is in {}: go on with --resume", unfinished.display()),
+                true => format!("its state is in {}: go on with --resume", args.unfinished().display()),
                 false => "nothing was written".into(),
             };
             Err(Failure::interrupted(signal.load(Ordering::Relaxed) as u8, &written))

@@ -2,6 +2,7 @@
 
 mod completing;
 mod fitting;
+mod trials;
 mod tuning;
 
 pub(crate) use fitting::PREDICTIONS;

@@ -1,6 +1,7 @@
 //! What tasks of texts with an answer each have in common: flags, tokens, the loop, and the record.
 
-use super::fitting::{FitArgs, Fitted, PREDICTIONS, json_lines, sha256_of, watched};
+use super::fitting::{FitArgs, Fitted, PREDICTIONS, json_lines, sha256_of};
+use super::trials::tuned;
 use crate::flags::labelled::{Answers, LabelledArgs, Rows};
 use crate::screen::failure::Failure;
 use crate::work::model::{self, Model};
@@ -159,7 +160,8 @@ impl<'a> Tuning<'a> {
         if !(0.0..=1000.0).contains(&args.r_drop) {
             return Err(Failure::input(format!("--r-drop {}: expected from 0 to 1000", args.r_drop)));
         }
-        let (settings, model) = (args.fit.config()?, args.fit.model()?);
+        let model = args.fit.model()?;
+        let settings = args.fit.config(&model.gpt.config, 1.0)?;
         let mut parts = args.labelled.parts(answers)?;
         if let Some(k) = k_shot {
             let mut rng = Rng::new(args.fit.seed, Stream::Data);
@@ -238,8 +240,7 @@ impl<'a> Tuning<'a> {
             noise: self.args.noise(),
         };
         let of = self.described(goal);
-        let fitted =
-            watched(&self.args.fit, &mut params, &task, &self.settings, &classifier.gpt, &of, goal.metric)?;
+        let fitted = tuned(&self.args.fit, &mut params, &task, &self.settings, &of, goal.metric)?;
         Ok(Tuned { classifier, params, fitted })
     }
 
@@ -277,7 +278,7 @@ impl<'a> Tuning<'a> {
         more: Value,
     ) -> Result<Value, Failure> {
         let (args, fitted) = (self.args, &tuned.fitted);
-        let mut result = args.fit.record(&self.settings, fitted, &self.base_sha256)?;
+        let mut result = args.fit.record(fitted, &self.base_sha256)?;
         let ours = json!({
             "test": test,
             "validation": { "score": fitted.outcome.best_score, "texts": self.validation.texts.len() },
