@@ -3,6 +3,7 @@
 
 mod beam;
 mod few_shot;
+mod find_cloze;
 mod from_weights;
 mod generating;
 mod gpt2_dir;

@@ -10,11 +10,12 @@ use data::baseline::{
 };
 use data::metrics::{Calibration, Confusion, LabelScores};
 use data::pattern::{Cloze, Pattern, Verbalizer};
-use gpt::tune::{HeadConfig, Metric, Target, Targets, Wide};
+use gpt::tune::{HeadConfig, Metric, Target, Targets, Wide, find_cloze};
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 pub(crate) const ABOUT: &str = "Fine-tune a model to predict the labels of texts
 
@@ -60,6 +61,31 @@ enum Weights {
     Balanced,
 }
 
+/// A pattern, or the wish for one.
+#[derive(Clone, Debug)]
+enum PatternArg {
+    Given(Pattern),
+    Auto,
+}
+
+impl FromStr for PatternArg {
+    type Err = data::DataError;
+
+    fn from_str(text: &str) -> Result<Self, data::DataError> {
+        if text == "auto" { Ok(Self::Auto) } else { text.parse().map(Self::Given) }
+    }
+}
+
+impl PatternArg {
+    /// The pattern, if it is known before the texts are.
+    fn given(&self) -> Option<&Pattern> {
+        match self {
+            Self::Given(pattern) => Some(pattern),
+            Self::Auto => None,
+        }
+    }
+}
+
 /// What `newleaf finetune classify` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -69,10 +95,12 @@ pub(crate) struct Args {
     /// the spread shows how much depends on them
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
     k_shot: Option<u32>,
-    /// A sentence with {text} and {mask} in it, where the model finds the label's word likely or not, instead of a new layer
+    /// A sentence with {text} and {mask} in it, where the model finds the label's word likely or not, instead of a new layer; auto:
+    /// the best of some usual ones
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["pool", "attention", "pieces", "dropout"])]
-    pattern: Option<Pattern>,
-    /// The words that stand for labels in the pattern: good=great,bad=terrible [default: the labels themselves]
+    pattern: Option<PatternArg>,
+    /// The words that stand for labels in the pattern: good=great,bad=terrible [default: the labels themselves; with --pattern
+    /// auto, and labels that are no words, some that the model finds]
     #[arg(long, value_name = "LABEL=WORD,..", requires = "pattern")]
     verbalizer: Option<Verbalizer>,
     /// What a text counts
@@ -95,8 +123,9 @@ pub(crate) struct Args {
 const MOST_UNLABELLED: usize = 20_000;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let mut tuning =
-        Tuning::new(&args.tuning, Answers::Labels, args.k_shot.map(|k| k as usize), args.pattern.as_ref())?;
+    // How texts are encoded: the patterns that are found have nothing before the text.
+    let pattern = args.pattern.as_ref().and_then(PatternArg::given);
+    let mut tuning = Tuning::new(&args.tuning, Answers::Labels, args.k_shot.map(|k| k as usize), pattern)?;
     let labels = Labels::of(args, &tuning)?;
     let weights = labels.weights(args.class_weights);
     let set = |part: &Part| Labelled::with_names(part.rows(), &labels.names);
@@ -106,14 +135,15 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         files => taught(args, files, &tuning, &labelled, &validation)?,
     };
     let rows = taught.iter().map(|(text, label)| (text.clone(), labels.names[*label].clone()));
-    tuning.teach(rows.collect(), args.pattern.as_ref());
+    tuning.teach(rows.collect(), pattern);
     let train = labelled.clone().and(taught.iter().cloned(), WEIGHT);
     let of_examples = train.labels().iter().zip(train.weights());
     let of_examples = of_examples.map(|(&label, weight)| weights[label] * *weight as f32).collect();
     let head = match &args.pattern {
-        Some(pattern) => {
+        Some(PatternArg::Given(pattern)) => {
             HeadConfig::Words(Cloze::new(pattern.clone(), args.verbalizer.as_ref(), &labels.names)?)
         }
+        Some(PatternArg::Auto) => HeadConfig::Words(found(args, &tuning, &labels)?),
         None => args.tuning.linear(),
     };
     let goal = Goal {
@@ -166,6 +196,22 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         true => format!("{result}\n"),
         false => table(&test, &beside) + &tuning.summary(&tuned),
     })
+}
+
+/// The pattern and the words that the model tells the labels apart by before it has learnt anything.
+fn found(args: &Args, tuning: &Tuning<'_>, labels: &Labels) -> Result<Cloze, Failure> {
+    let words = args.verbalizer.as_ref().map(|verbalizer| verbalizer.words(&labels.names)).transpose()?;
+    let (train, validation) = (&tuning.train.texts[..labels.train.len()], &tuning.validation.texts[..]);
+    let cloze = find_cloze(
+        tuning.model(),
+        tuning.tokenizer(),
+        (&labels.names, words.as_deref()),
+        (train, &labels.train),
+        (validation, &labels.validation),
+    )?;
+    let pairs = labels.names.iter().zip(&cloze.words).map(|(label, word)| format!("{label}={word}"));
+    eprintln!("--pattern '{}' --verbalizer {}", cloze.pattern, pairs.collect::<Vec<_>>().join(","));
+    Ok(cloze)
 }
 
 /// Texts without labels that are to be learned from, and the numbers of the labels that what is labelled gives them.

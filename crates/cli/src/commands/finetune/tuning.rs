@@ -5,8 +5,10 @@ use super::trials::tuned;
 use crate::flags::labelled::{Answers, LabelledArgs, Rows};
 use crate::screen::failure::Failure;
 use crate::work::model::{self, Model};
+use data::Tokenizer;
 use data::dataset::k_shot as k_shot_of;
 use data::pattern::Pattern;
+use gpt::Gpt;
 use gpt::files::store;
 use gpt::peft::{Method, fingerprint};
 use gpt::tune::{
@@ -211,6 +213,15 @@ impl<'a> Tuning<'a> {
             dropped: parts.dropped,
             unknown,
         })
+    }
+
+    /// The model before it is trained.
+    pub(super) fn model(&self) -> (&Gpt, &Params) {
+        (&self.model.gpt, &self.model.params)
+    }
+
+    pub(super) fn tokenizer(&self) -> &Tokenizer {
+        &self.model.tokenizer
     }
 
     /// Adds examples to learn from, whose answers nobody has given.
