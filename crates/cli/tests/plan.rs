@@ -44,6 +44,29 @@ fn a_small_model_fits_into_little_memory() {
     assert!(plan["bytes"].as_f64().unwrap() < 165e6, "{plan}");
 }
 
+/// The context of a base is as long as the texts that it will be fine-tuned on, of `plan` and of `train --time`.
+#[test]
+fn texts_ahead_say_how_long_the_context_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: String = (0..40).map(|i| format!("{},{}\n", "a cold soup ".repeat(7 + i % 2), i % 2)).collect();
+    std::fs::write(folder.path().join("reviews.csv"), format!("review,label\n{rows}")).unwrap();
+    let labelled = ["--labelled", "reviews.csv", "--text-column", "review"];
+    let plan =
+        newleaf_in(folder.path(), &["plan", "--json", "--time", "60s"]).args(labelled).assert().success();
+    let output = plan.get_output();
+    let facts: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(facts["block_size"], 96, "{facts}"); // 83 or 95 characters, without the spaces at their ends
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("reviews.csv: 40 of 40 texts"), "{said}");
+    let plan = newleaf_in(folder.path(), &["plan", "--time", "60s"]).args(labelled).assert().success();
+    let start = String::from_utf8_lossy(&plan.get_output().stdout).into_owned();
+    assert!(start.contains("train --labelled reviews.csv --text-column review --time"), "{start}");
+    for more in [&["--max-iters", "1"][..], &["--time", "60s", "--n-layer", "1"]] {
+        let mut train = newleaf_in(folder.path(), &["train"]);
+        refuses(folder.path(), train.args(labelled).args(more), &["--labelled", "--time", "--block-size"]);
+    }
+}
+
 /// A limit on the process counts as the machine's memory does.
 #[cfg(target_os = "linux")]
 #[test]

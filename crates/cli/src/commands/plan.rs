@@ -2,6 +2,7 @@
 
 use super::print;
 use super::train::SAMPLE_LENGTH;
+use crate::flags::texts_ahead::TextsAheadArgs;
 use crate::screen::failure::Failure;
 use crate::work::corpus::{Corpus, Files};
 use crate::work::count_baseline::CountBaseline;
@@ -20,6 +21,7 @@ pub(crate) const ABOUT: &str = "Propose a model and a training for a given time 
 
   newleaf plan --data my.txt --time 30m
   newleaf plan --data my.txt --time 2h --memory 4GB --json
+  newleaf plan --data reviews.txt --labelled reviews.csv --text-column review    a base for these texts
   newleaf train --data my.txt --out my --time 30m      plans and trains
 
 Some seconds of training are run to measure this machine. Nothing is left behind.";
@@ -39,6 +41,8 @@ pub(crate) struct Args {
     /// The memory for everything: 500MB, 4GB [default: what is free]
     #[arg(long, value_name = "BYTES", value_parser = parse_memory)]
     memory: Option<u64>,
+    #[command(flatten)]
+    ahead: TextsAheadArgs,
     /// One JSON object: {"n_layer": .., "seconds": .., "bytes": .., "expected_loss": .., ..}
     #[arg(long)]
     json: bool,
@@ -50,7 +54,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let text = Corpus::open(Files { data: args.data.as_deref(), val: None }, None, tokenizer)?;
     let counts = CountBaseline::of(&text)?;
     eprintln!("measuring this machine on {} ...", text.info.path);
-    let budget = Budget { seconds: args.time, begun, bytes: args.memory, sample_length: SAMPLE_LENGTH };
+    let block_size = args.ahead.block_size(&text.tokenizer)?;
+    let budget =
+        Budget { seconds: args.time, begun, bytes: args.memory, sample_length: SAMPLE_LENGTH, block_size };
     let begin = |config: &Config, train: &dyn TokenSource| Trainer::new(config, train);
     let proposal = propose(&text, counts.loss, budget, None, &begin)?;
     if args.json {
@@ -85,7 +91,7 @@ fn describe(args: &Args, proposal: &Proposal, counts: &CountBaseline) -> String 
          training: {} updates of {} x {} tokens\n\
          time:     {:.0} s{rest}\nmemory:   {:.0} MB\n\
          loss:     roughly {expected_loss:.2} nats a token, by what other texts reached (n-gram baseline: {:.4})\n\
-         start it: newleaf train{data} --time {:.0}s --out DIR\n",
+         start it: newleaf train{data}{} --time {:.0}s --out DIR\n",
         model.n_layer,
         model.n_head,
         model.n_embd,
@@ -97,6 +103,7 @@ fn describe(args: &Args, proposal: &Proposal, counts: &CountBaseline) -> String 
         seconds,
         *bytes as f64 / 1e6,
         counts.loss,
+        args.ahead.again(),
         args.time,
     )
 }

@@ -6,3 +6,4 @@ pub(crate) mod labelled;
 pub(crate) mod reading;
 pub(crate) mod sampling;
 pub(crate) mod settings;
+pub(crate) mod texts_ahead;

@@ -35,6 +35,8 @@ pub(crate) struct Budget {
     pub(crate) bytes: Option<u64>,
     /// Tokens of the sample at the end.
     pub(crate) sample_length: usize,
+    /// The context, if it is not to be chosen.
+    pub(crate) block_size: Option<usize>,
 }
 
 /// Of the seconds that are left so much is planned for: a machine is never as quick for long as for a moment.
@@ -92,6 +94,7 @@ pub(crate) fn propose(
         train_tokens: train.len(),
         val_tokens: val.len(),
         vocab_size: text.tokenizer.vocab_size(),
+        block_size: budget.block_size,
     };
     let mut choices = fixed.map_or_else(|| candidates(&resources), |config| vec![config]);
     // A table for the most n-grams there may be would be most of a small model; how many there are is soon counted.

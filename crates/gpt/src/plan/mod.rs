@@ -48,6 +48,8 @@ pub struct Resources {
     pub val_tokens: usize,
     /// V.
     pub vocab_size: usize,
+    /// The context, if it is not to be chosen with the size.
+    pub block_size: Option<usize>,
 }
 
 /// A model and a training.
@@ -74,8 +76,22 @@ pub enum Refusal {
 #[must_use]
 pub fn candidates(resources: &Resources) -> Vec<Config> {
     let longest = resources.train_tokens.min(resources.val_tokens).saturating_sub(1);
-    let sizes = SIZES.into_iter().filter(|&(.., block_size)| block_size <= longest);
+    let sizes = SIZES.into_iter().map(|(layers, heads, width, block_size)| {
+        (layers, heads, width, resources.block_size.unwrap_or(block_size))
+    });
+    let sizes = sizes.filter(|&(.., block_size)| block_size <= longest);
     sizes.map(|size| sized(size, resources.vocab_size)).collect()
+}
+
+/// The context for texts of so many tokens each, which the model will be fine-tuned on, and how many of them it holds: nineteen
+/// of twenty, in whole 32s from 64 to 512. (Longer ones are read in pieces.)
+#[must_use]
+pub fn window_for(mut lengths: Vec<usize>) -> (usize, usize) {
+    lengths.sort_unstable();
+    let long =
+        lengths.get((lengths.len() * 19 / 20).min(lengths.len().saturating_sub(1))).copied().unwrap_or(0);
+    let window = long.next_multiple_of(32).clamp(64, 512);
+    (window, lengths.partition_point(|&length| length <= window))
 }
 
 fn sized((n_layer, n_head, n_embd, block_size): (usize, usize, usize, usize), vocab_size: usize) -> Config {
@@ -156,7 +172,14 @@ mod tests {
     use super::*;
 
     fn resources(seconds: f64) -> Resources {
-        Resources { seconds, bytes: 4 << 30, train_tokens: 1_000_000, val_tokens: 100_000, vocab_size: 65 }
+        Resources {
+            seconds,
+            bytes: 4 << 30,
+            train_tokens: 1_000_000,
+            val_tokens: 100_000,
+            vocab_size: 65,
+            block_size: None,
+        }
     }
 
     /// A machine of 200 GFLOP/s whatever the size.
@@ -208,5 +231,19 @@ mod tests {
         let law = LossLaw::PROVISIONAL;
         assert!(law.ratio(1e6, 1e6) > law.ratio(2e6, 1e6) && law.ratio(2e6, 1e6) > law.ratio(2e6, 2e6));
         assert!((law.ratio(1e30, 1e30) - law.e).abs() < 1e-6);
+    }
+
+    /// The context is as long as nineteen texts of twenty are, and every size is tried with it.
+    #[test]
+    fn texts_ahead_say_how_long_the_context_is() {
+        let texts: Vec<usize> = (1..=200).collect();
+        assert_eq!(window_for(texts.clone()), (192, 192));
+        assert_eq!(window_for(vec![7; 30]), (64, 30));
+        assert_eq!(window_for(vec![9000, 3, 9000]), (512, 1));
+        assert_eq!(window_for(Vec::new()), (64, 0));
+        let resources = Resources { block_size: Some(window_for(texts).0), ..resources(600.0) };
+        let all = candidates(&resources);
+        assert!(all.len() == SIZES.len() && all.iter().all(|c| c.model.block_size == 192), "{}", all.len());
+        assert!(all.iter().all(|c| c.train.batch_size == TOKENS_AN_UPDATE / 192 && c.validate().is_ok()));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::flags::init_embedding::InitEmbedding;
 use crate::flags::settings;
+use crate::flags::texts_ahead::TextsAheadArgs;
 use crate::work::planning::{parse_memory, parse_time};
 use clap::Command;
 use gpt::config::Preset;
@@ -40,6 +41,8 @@ pub(crate) struct Args {
     /// With --time, the memory that may be used: 500MB, 4GB
     #[arg(long, hide_short_help = true, value_name = "BYTES", value_parser = parse_memory, requires = "time")]
     pub(super) memory: Option<u64>,
+    #[command(flatten)]
+    pub(super) ahead: TextsAheadArgs,
     /// Where the settings start: shakespeare (the fastest road to a good loss), nano-cpu (nanoGPT's recipe for a CPU) or
     /// baby (its baby GPT)
     #[arg(long, value_name = "NAME", default_value = Preset::default().name())]

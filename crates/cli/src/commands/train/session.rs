@@ -63,12 +63,16 @@ impl Session {
         if base.is_none() {
             check_vocabulary(&config, &text)?; // a model's may be larger
         }
+        let fixed = base.is_some() || settings::fixes_the_model(matches);
+        args.ahead.check(args.time.is_some() && !fixed)?;
         let (mut counts, mut plan) = (None, None);
         if let Some(seconds) = args.time {
             let counted = CountBaseline::of(&text)?;
             eprintln!("measuring this machine ...");
-            let budget = Budget { seconds, begun, bytes: args.memory, sample_length: args.sample_length };
-            let fixed = (base.is_some() || settings::fixes_the_model(matches)).then(|| config.clone());
+            let block_size = args.ahead.block_size(&text.tokenizer)?;
+            let budget =
+                Budget { seconds, begun, bytes: args.memory, sample_length: args.sample_length, block_size };
+            let fixed = fixed.then(|| config.clone());
             let begin = |config: &Config, train: &dyn TokenSource| match &base {
                 Some(base) => {
                     let vocabulary = Vocabulary::new(config.model.vocab_size, [])?;

@@ -1,0 +1,57 @@
+//! The texts that a model will be fine-tuned on: what they say about the model to pretrain.
+
+use crate::flags::labelled::open;
+use crate::screen::failure::Failure;
+use crate::work::model::encode_known;
+use data::Tokenizer;
+use data::read::Options;
+use gpt::plan::window_for;
+use std::path::PathBuf;
+
+/// Where they are.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TextsAheadArgs {
+    /// Labelled texts that the model will be fine-tuned on, .csv, .tsv or .jsonl: its context is as long as they are
+    #[arg(long, value_name = "FILE")]
+    labelled: Option<PathBuf>,
+    /// Their column or field [default: text]
+    #[arg(long, alias = "text_column", value_name = "NAME", requires = "labelled")]
+    text_column: Option<String>,
+}
+
+impl TextsAheadArgs {
+    /// The context that holds nearly all of them; `None` if none are given.
+    pub(crate) fn block_size(&self, tokenizer: &Tokenizer) -> Result<Option<usize>, Failure> {
+        let Some(path) = &self.labelled else { return Ok(None) };
+        let options = Options { text_column: self.text_column.clone(), ..Options::default() };
+        let lengths =
+            open(path, &options)?.map(|document| Ok(encode_known(tokenizer, &document?.text).0.len()));
+        let lengths = lengths.collect::<Result<Vec<usize>, Failure>>()?;
+        let count = lengths.len();
+        let (block_size, held) = window_for(lengths);
+        eprintln!(
+            "{}: {held} of {count} texts are no longer than a context of {block_size} tokens",
+            path.display()
+        );
+        Ok(Some(block_size))
+    }
+
+    /// Refuses texts that would change nothing, because the model is chosen otherwise.
+    pub(crate) fn check(&self, is_chosen_by_time: bool) -> Result<(), Failure> {
+        if self.labelled.is_some() && !is_chosen_by_time {
+            return Err(Failure::input(
+                "--labelled: the context is chosen with the model: give --time, without --from and settings of the model; or give \
+                 --block-size instead",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The flags again, for a command that is to be tried.
+    pub(crate) fn again(&self) -> String {
+        let flag = |name, value: &str| format!(" --{name} {value}");
+        let file = self.labelled.as_ref().map(|path| flag("labelled", &path.display().to_string()));
+        let column = self.text_column.as_ref().map(|name| flag("text-column", name));
+        file.into_iter().chain(column).collect()
+    }
+}
