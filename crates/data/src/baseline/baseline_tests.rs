@@ -186,7 +186,7 @@ fn a_mixture_is_at_its_minimum_and_no_weight_is_negative() {
             let data: f64 = labels.iter().enumerate().map(|(i, label)| -p(i)[*label].ln()).sum();
             (data + weights.iter().map(|w| (w - 1.0 / 3.0).powi(2)).sum::<f64>()) / 300.0
         };
-        let fitted = Mixture::fit(&[&all[0], &all[1], &all[2]], &labels);
+        let fitted = Mixture::fit(&[&all[0], &all[1], &all[2]], (&labels, &[1.0; 300]));
         let is_zero: Vec<bool> = fitted.weights.iter().map(|w| *w == 0.0).collect();
         assert_eq!(is_zero, zero, "{knows:?}: {fitted:?}");
         assert!(fitted.is_valid());
@@ -207,8 +207,34 @@ fn a_mixture_is_at_its_minimum_and_no_weight_is_negative() {
     }
     // With one text the prior counts as much as it does.
     let even: &[Vec<f64>] = &[vec![0.5, 0.5]];
-    let one = Mixture::fit(&[even, even], &[0]);
+    let one = Mixture::fit(&[even, even], (&[0], &[1.0]));
     assert!(one.weights.iter().all(|w| (w - 0.5).abs() < 1e-6), "{one:?}");
+}
+
+/// A text that counts nothing is not there, but for its share of the prior; one that counts three times is there three times.
+#[test]
+fn a_mixture_counts_texts_as_it_is_told() {
+    let p: Vec<Vec<f64>> = [0.9, 0.2, 0.6, 0.7].iter().map(|p| vec![*p, 1.0 - p]).collect();
+    let other: Vec<Vec<f64>> = [0.4, 0.1, 0.9, 0.3].iter().map(|p| vec![*p, 1.0 - p]).collect();
+    let labels = [0, 1, 1, 0];
+    let take = |of: &[Vec<f64>], places: &[usize]| places.iter().map(|&i| of[i].clone()).collect::<Vec<_>>();
+    let fit = |places: &[usize], counts: &[f64]| {
+        let labels: Vec<usize> = places.iter().map(|&i| labels[i]).collect();
+        Mixture::fit(&[&take(&p, places), &take(&other, places)], (&labels, counts)).weights
+    };
+    let thrice = fit(&[0, 1, 1, 1, 2, 3], &[1.0; 6]);
+    let counted = fit(&[0, 1, 1, 1, 2, 3], &[2.0, 3.0, 3.0, 0.0, 2.0, 2.0]);
+    assert!(thrice.iter().zip(&counted).all(|(a, b)| (a - b).abs() < 1e-5), "{thrice:?} {counted:?}");
+    let without = fit(&[0, 1, 2, 3], &[1.0, 1.0, 0.0, 1.0]);
+    assert!(without != fit(&[0, 1, 2, 3], &[1.0; 4]), "{without:?}");
+}
+
+#[test]
+fn texts_count_as_their_labels_do() {
+    let rows =
+        [("a", "x"), ("b", "y"), ("c", "x")].map(|(text, label)| (text.to_string(), label.to_string()));
+    let data = Labelled::new(rows.to_vec()).unwrap().and([("d".to_string(), 1)], 0.5).weighted(&[0.25, 3.0]);
+    assert_eq!(data.weights(), [0.25, 3.0, 0.25, 1.5]);
 }
 
 #[test]

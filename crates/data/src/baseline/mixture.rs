@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! P(label | text) = softmax over labels of (sum over classifiers i of w_i ln P_i(label | text)),   w_i >= 0
-//! w               = argmin of the mean of -ln P(answer | text) + sum of (w_i - 1/n)^2 / N
+//! w               = argmin of the weighted mean of -ln P(answer | text) + sum of (w_i - 1/n)^2 / N
 //! ```
 //!
 //! A logarithmic opinion pool (Genest and Zidek 1986) of n classifiers whose weights are learnt from N texts as in stacking (Wolpert
@@ -21,17 +21,20 @@ pub struct Mixture {
 }
 
 impl Mixture {
-    /// The weights that suit these texts best: for each classifier the probabilities of every text, and the labels of the texts.
+    /// The weights that suit these texts best: for each classifier the probabilities of every text, and the labels of the
+    /// texts with what each text counts.
     ///
     /// # Panics
     /// If there are no texts, not as many of each, or more than eight classifiers.
     #[must_use]
-    pub fn fit(classifiers: &[&[Vec<f64>]], labels: &[usize]) -> Self {
+    pub fn fit(classifiers: &[&[Vec<f64>]], (labels, counts): (&[usize], &[f64])) -> Self {
         let n = classifiers.len();
+        assert_eq!(labels.len(), counts.len(), "what each text counts");
         assert!(
             !labels.is_empty() && (1..=8).contains(&n) && classifiers.iter().all(|p| p.len() == labels.len())
         );
-        let (share, even) = (1.0 / labels.len() as f64, 1.0 / n as f64);
+        let (even, total) = (1.0 / n as f64, counts.iter().sum::<f64>());
+        let of_a_text = 1.0 / labels.len() as f64;
         let texts: Vec<Vec<Vec<f64>>> = (0..labels.len())
             .map(|text| classifiers.iter().map(|p| logarithms(&p[text])).collect())
             .collect();
@@ -41,10 +44,11 @@ impl Mixture {
             minimise(start, 100, 1e-7, |weights, gradient| {
                 let mut loss = 0.0;
                 for (g, w) in gradient.iter_mut().zip(weights) {
-                    loss += share * (w - even) * (w - even);
-                    *g = 2.0 * share * (w - even);
+                    loss += of_a_text * (w - even) * (w - even);
+                    *g = 2.0 * of_a_text * (w - even);
                 }
-                for (logs, &label) in texts.iter().zip(labels) {
+                for (logs, (&label, count)) in texts.iter().zip(labels.iter().zip(counts)) {
+                    let share = count / total;
                     let p = pooled(logs, weights);
                     loss -= share * random::ln(p[label].max(f64::MIN_POSITIVE));
                     for (g, log) in gradient.iter_mut().zip(logs) {

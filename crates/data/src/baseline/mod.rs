@@ -121,6 +121,17 @@ impl Labelled {
         self
     }
 
+    /// The same, each text counting as much more as its label does.
+    ///
+    /// # Panics
+    /// If there is not a weight for each label.
+    #[must_use]
+    pub fn weighted(mut self, of_labels: &[f64]) -> Labelled {
+        assert_eq!(of_labels.len(), self.names.len(), "a weight for each label");
+        self.weights.iter_mut().zip(&self.labels).for_each(|(weight, &label)| *weight *= of_labels[label]);
+        self
+    }
+
     /// The texts.
     pub fn texts(&self) -> &[String] {
         &self.texts
@@ -131,7 +142,7 @@ impl Labelled {
         &self.labels
     }
 
-    /// What each text counts in what is learned: 1, or less.
+    /// What each text counts in what is learned: 1, unless something else was said.
     pub fn weights(&self) -> &[f64] {
         &self.weights
     }

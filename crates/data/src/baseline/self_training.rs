@@ -42,7 +42,10 @@ pub fn self_training(labelled: &Labelled, validation: &Labelled, unlabelled: &[S
             .iter()
             .map(|model| validation.texts().iter().map(|text| model.probabilities(text)).collect())
             .collect();
-        let mixture = Mixture::fit(&[&of_validation[0], &of_validation[1]], validation.labels());
+        let mixture = Mixture::fit(
+            &[&of_validation[0], &of_validation[1]],
+            (validation.labels(), validation.weights()),
+        );
         let mixed = |of: &dyn Fn(usize) -> Vec<f64>| mixture.probabilities(&[of(0), of(1)]);
         let loss: f64 = validation
             .labels()

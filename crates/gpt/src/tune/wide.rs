@@ -61,7 +61,7 @@ fn weight(counted: Counted) -> &'static str {
 
 impl Wide {
     /// Fits runs of 1 to `max_n` words, and runs of characters, on the training texts, and the mixture on the validation texts, of
-    /// which `deep` are the fine-tuned model's probabilities.
+    /// which `deep` are the fine-tuned model's probabilities; each text counts what it weighs.
     #[must_use]
     pub fn fit(train: &Labelled, validation: &Labelled, max_n: usize, deep: &[Vec<f64>]) -> Self {
         let regressions: Vec<LogisticRegression> = [Counted::Words(max_n), Counted::CHARACTERS]
@@ -73,7 +73,7 @@ impl Wide {
             .map(|regression| validation.texts().iter().map(|text| regression.probabilities(text)).collect())
             .collect();
         let all: Vec<&[Vec<f64>]> = std::iter::once(deep).chain(wide.iter().map(|p| &p[..])).collect();
-        let mixture = Mixture::fit(&all, validation.labels());
+        let mixture = Mixture::fit(&all, (validation.labels(), validation.weights()));
         Self { regressions, mixture }
     }
 

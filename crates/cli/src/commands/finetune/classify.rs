@@ -136,9 +136,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     };
     let rows = taught.iter().map(|(text, label)| (text.clone(), labels.names[*label].clone()));
     tuning.teach(rows.collect(), pattern);
-    let train = labelled.clone().and(taught.iter().cloned(), WEIGHT);
-    let of_examples = train.labels().iter().zip(train.weights());
-    let of_examples = of_examples.map(|(&label, weight)| weights[label] * *weight as f32).collect();
+    let of_labels: Vec<f64> = weights.iter().copied().map(f64::from).collect();
+    let train = labelled.clone().and(taught.iter().cloned(), WEIGHT).weighted(&of_labels);
+    let validation = validation.weighted(&of_labels);
+    let of_examples = train.weights().iter().map(|&weight| weight as f32).collect();
     let head = match &args.pattern {
         Some(PatternArg::Given(pattern)) => {
             HeadConfig::Words(Cloze::new(pattern.clone(), args.verbalizer.as_ref(), &labels.names)?)
