@@ -54,6 +54,46 @@ fn translate(place: &Place, model: &str, lines: &str, more: &[&str]) -> Command 
 /// Enough to know the pairs by heart.
 const LONG: &[&str] = &["--epochs=60", "--batch-size=8", "--learning-rate=3e-3", "--patience=0", "--json"];
 
+/// Of a source that is too long the sentences that say most of it are learned from and answered, if that is wanted; if not, the
+/// pair is left out.
+#[test]
+fn long_sources_are_extracted() {
+    let place = place();
+    let pairs: String = WORDS
+        .iter()
+        .map(|(en, fr)| {
+            format!("The {en} ran. Once upon a day the sun set at last. The {en} ran to the {en}.\t{fr}\n")
+        })
+        .collect();
+    let known = place.read("pairs.tsv").replace("en\tfr\n", "");
+    place.write("pairs.tsv", format!("en\tfr\n{pairs}{known}"));
+    place.write("text.txt", format!("{}Tuphn.\n", place.read("text.txt").repeat(2)));
+    let train =
+        ["train", "--preset", "nano-cpu", "--n-layer=1", "--n-head=2", "--n-embd=32", "--block-size=48"];
+    let mut command = newleaf();
+    command.args(train).arg("--data").arg(place.path("text.txt")).arg("--out").arg(place.path("large"));
+    command.args(["--position=rope", "--max-iters=5"]).assert().success();
+    let said = |more: &[&str], out: &str| {
+        let output = teach(&place, "large", out, &[&["--epochs=1"][..], more].concat()).assert().success();
+        String::from_utf8_lossy(&output.get_output().stderr).into_owned()
+    };
+    let without = said(&[], "without");
+    assert!(without.contains("pairs are longer") && !without.contains("say most"), "{without}");
+    let with = said(&["--extract"], "with");
+    assert!(
+        !with.contains("pairs are longer") && with.contains("the sentences that say most of them"),
+        "{with}"
+    );
+    let result = json_file(&place.path("with/result.json"));
+    assert_eq!(result["extract"], true);
+    assert!(float(&result["test"]["most_telling_sentence"]["chrf"]) >= 0.0, "{result}");
+    let mut summarize = newleaf();
+    summarize.args(["summarize", "--model"]).arg(place.path("with"));
+    let summary = summarize.write_stdin(pairs.lines().next().unwrap().replace('\t', " ")).assert().success();
+    let told = String::from_utf8_lossy(&summary.get_output().stderr).into_owned();
+    assert!(told.contains("1 texts are longer") && told.contains("say most of them were read"), "{told}");
+}
+
 #[test]
 fn from_pairs_to_answers() {
     let place = place();

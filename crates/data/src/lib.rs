@@ -58,6 +58,7 @@ pub mod dataset;
 mod dialogue;
 pub mod drift;
 mod error;
+pub mod extract;
 mod han;
 #[cfg(feature = "html")]
 pub mod html;

@@ -13,7 +13,8 @@ pub(crate) const ABOUT: &str = "Summarize documents, by a model of finetune seq2
   newleaf summarize --model sum reports.jsonl --text-column body
   newleaf summarize --model sum reports.txt --beam 8 > summaries.txt
 
-A line a document. Three quarters of the model's context are for the document: of a longer one the beginning is read.";
+A line a document. Three quarters of the model's context are for the document: of a longer one those sentences are read that say most
+of it (SumBasic).";
 
 /// What `newleaf summarize` takes.
 #[derive(Debug, clap::Args)]
@@ -30,8 +31,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let options = args.read.options()?;
     let model = args.answers.load()?;
-    let mut answerer = args.answers.answerer(&model)?;
-    let mut left_out = LeftOut::default();
+    let mut answerer = args.answers.answerer(&model)?.extracting(true);
+    let mut left_out = LeftOut::extracting();
     let mut documents = 0;
     for document in Reading::open(&args.files, &options)? {
         let text = document?.text;

@@ -4,6 +4,7 @@ use crate::flags::sampling::SamplerArgs;
 use crate::screen::failure::Failure;
 use crate::work::model::{self, Model};
 use data::augment::Translate;
+use data::extract::extract;
 use data::seq2seq::PairTemplate;
 use data::{DataError, Tokenizer};
 use gpt::Gpt;
@@ -89,6 +90,8 @@ pub(crate) struct Answerer<'m> {
     tokens: tune::Answerer<'m>,
     tokenizer: &'m Tokenizer,
     how: How,
+    /// Whether of a source that is too long the most telling sentences are read, and not the beginning.
+    extracts: bool,
     rng: Rng,
 }
 
@@ -122,7 +125,12 @@ impl<'m> Answerer<'m> {
         let template = PairTemplate::new(tokenizer)?;
         let room = Room { reserved: max.min(model.0.max_tokens(model.1) / 4), max };
         let tokens = tune::Answerer::new(model, tokenizer, template, room);
-        Ok(Self { tokens, tokenizer, how, rng: Rng::new(seed, Stream::Sampling) })
+        Ok(Self { tokens, tokenizer, how, extracts: false, rng: Rng::new(seed, Stream::Sampling) })
+    }
+
+    /// The same, which reads the most telling sentences of a source that is too long instead of its beginning.
+    pub(crate) fn extracting(self, extracts: bool) -> Self {
+        Self { extracts, ..self }
     }
 
     /// One that draws answers at random, for whoever has randomness of its own.
@@ -140,21 +148,24 @@ impl<'m> Answerer<'m> {
         sources.par_iter().zip(seeds).map(|(source, seed)| self.answer(source.as_ref(), seed)).collect()
     }
 
-    fn answer(&self, source: &str, seed: u64) -> Result<Answer, DataError> {
-        let characters = source.chars().count();
-        let (source, unknown) = model::encode_known(self.tokenizer, source);
+    fn answer(&self, text: &str, seed: u64) -> Result<Answer, DataError> {
+        let characters = text.chars().count();
+        let (mut source, mut unknown) = model::encode_known(self.tokenizer, text);
+        let cut = self.tokens.cuts(&source);
+        if cut && self.extracts {
+            let fits = |part: &str| !self.tokens.cuts(&model::encode_known(self.tokenizer, part).0);
+            let part = extract(text, fits);
+            if !part.is_empty() {
+                (source, unknown) = model::encode_known(self.tokenizer, &part);
+            }
+        }
         let ids = match &self.how {
             How::Beam(beam) => self.tokens.best(&source, beam),
             How::Sample(sampler) => {
                 self.tokens.draw(&source, sampler.clone(), Rng::new(seed, Stream::Sampling))
             }
         };
-        Ok(Answer {
-            text: self.tokenizer.decode(&ids)?,
-            cut: self.tokens.cuts(&source),
-            unknown,
-            source: characters,
-        })
+        Ok(Answer { text: self.tokenizer.decode(&ids)?, cut, unknown, source: characters })
     }
 }
 
@@ -190,12 +201,19 @@ pub(crate) fn lines_of_stdin(
 /// What was not read of all sources.
 #[derive(Default)]
 pub(crate) struct LeftOut {
+    /// Whether the most telling sentences were read of those that were cut.
+    extracts: bool,
     cut: usize,
     unknown: usize,
     unreadable: usize,
 }
 
 impl LeftOut {
+    /// Of an answerer that reads the most telling sentences of what is too long.
+    pub(crate) fn extracting() -> Self {
+        Self { extracts: true, ..Self::default() }
+    }
+
     pub(crate) fn add(&mut self, answer: &Answer) {
         self.count(answer.cut, answer.unknown, answer.source);
     }
@@ -210,10 +228,11 @@ impl LeftOut {
     /// Says so on stderr, if there is anything to say.
     pub(crate) fn tell(&self) {
         if self.cut > 0 {
-            eprintln!(
-                "{} texts are longer than the model's context has room for: only their beginning was read",
-                self.cut
-            );
+            let read = match self.extracts {
+                true => "the sentences that say most of them were read",
+                false => "only their beginning was read",
+            };
+            eprintln!("{} texts are longer than the model's context has room for: {read}", self.cut);
         }
         if self.unknown > 0 {
             eprintln!("{} characters are not in the model's vocabulary and were left out", self.unknown);

@@ -10,6 +10,7 @@ use crate::screen::failure::Failure;
 use crate::screen::progress::update_bar;
 use crate::work::model::{self, Model};
 use data::Example;
+use data::extract::{extract, most_telling};
 use data::metrics::{AnswerScores, first_sentence};
 use data::seq2seq::PairTemplate;
 use gpt::generate::Beam;
@@ -26,7 +27,7 @@ pub(crate) const ABOUT: &str = "Fine-tune a model on pairs of texts: translation
   newleaf summarize --model sum report.txt
 
 The weights are chosen by the loss of the --dev targets; the --test sources are answered once, at the end, and compared with
-their targets: exact matches, BLEU, chrF, ROUGE-L, beside what the source itself and its first sentence would score. Without
+their targets: exact matches, BLEU, chrF, ROUGE-L, beside what the source itself, its first and its most telling sentence would score. Without
 these files one pair in ten of the training file is either. More pairs with sources that a model wrote (back-translation,
 see newleaf translate --pairs) are given with --synthetic: they are only trained on.";
 
@@ -57,6 +58,10 @@ pub(crate) struct Args {
     fit: FitArgs,
     #[command(flatten)]
     beam: BeamArgs,
+    /// Summaries: of a source that is longer than the context has room for, take the sentences that say most of it, instead of leaving
+    /// the pair out
+    #[arg(long)]
+    extract: bool,
     /// The part of the right token's probability that is spread over all tokens while learning
     #[arg(long, hide_short_help = true, value_name = "X", default_value_t = 0.0)]
     label_smoothing: f32,
@@ -87,8 +92,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     parts.train.extend(synthetic);
     let template = PairTemplate::new(&completing.model.tokenizer)?;
     let (train, dev) = (
-        examples(&args.train, &parts.train, &completing, template)?,
-        examples(args.dev.as_ref().unwrap_or(&args.train), &parts.validation, &completing, template)?,
+        examples(args, &args.train, &parts.train, &completing, template)?,
+        examples(args, args.dev.as_ref().unwrap_or(&args.train), &parts.validation, &completing, template)?,
     );
     let completed = completing.train(&train, &dev, args.label_smoothing)?;
     let answers = answers(args, beam, &completing.model, &completed, &parts.test)?;
@@ -100,7 +105,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         .map(|((source, target), answer)| json!({ "source": source, "target": target, "answer": answer }))
         .collect();
     let more = json!({
-        "task": "seq2seq", "test": test, "beam": beam, "label_smoothing": args.label_smoothing, "train_pairs": counts[0], "synthetic_pairs": counts[1],
+        "task": "seq2seq", "test": test, "beam": beam, "label_smoothing": args.label_smoothing, "extract": args.extract, "train_pairs": counts[0], "synthetic_pairs": counts[1],
         "dropped": parts.dropped, "data": { "train": args.train, "dev": args.dev, "test": args.test },
     });
     let result = completing.save(&completed, &args.train, &predictions, more)?;
@@ -163,6 +168,7 @@ fn read(path: &Path, args: &Args, source: &str, target: &str) -> Result<Vec<Keye
 
 /// The examples of pairs. Those that do not fit into the context are left out.
 fn examples(
+    args: &Args,
     path: &Path,
     rows: &Rows,
     completing: &Completing<'_>,
@@ -172,16 +178,31 @@ fn examples(
     let tokens = |text: &str| model::encode_known(&completing.model.tokenizer, text);
     let mut examples = Vec::with_capacity(rows.len());
     let [mut unknown, mut characters] = [[0; 2]; 2]; // of sources and of targets
+    let mut extracted = 0;
     for (source, target) in rows {
         let ((source_ids, left_out), (target_ids, missing)) = (tokens(source), tokens(target));
         for (i, (text, left_out)) in [(source, left_out), (target, missing)].into_iter().enumerate() {
             unknown[i] += left_out;
             characters[i] += text.chars().count();
         }
-        examples.extend(template.example(&source_ids, &target_ids, max));
+        let mut example = template.example(&source_ids, &target_ids, max);
+        if example.is_none() && args.extract {
+            // As long as a source may be where it is answered.
+            let room = max - max / 4;
+            let fits = |ids: &[u32]| ids.len() < room && template.example(ids, &target_ids, max).is_some();
+            let part = tokens(&extract(source, |part| fits(&tokens(part).0))).0;
+            example = template.example(&part, &target_ids, max).filter(|_| !part.is_empty());
+            extracted += usize::from(example.is_some());
+        }
+        examples.extend(example);
     }
     for (i, side) in ["sources", "targets"].into_iter().enumerate() {
         model::tell_unknown(&format!("{}: {side}", path.display()), unknown[i], characters[i])?;
+    }
+    if extracted > 0 {
+        eprintln!(
+            "{extracted} sources are longer than the model's context of {max} tokens: the sentences that say most of them are taken"
+        );
     }
     let long = rows.len() - examples.len();
     if long > 0 {
@@ -211,7 +232,8 @@ fn answers(
         gpt.merge(&mut params);
     }
     let (most, seed) = (args.beam.max_new_tokens, args.fit.seed);
-    let mut answerer = Answerer::new((&gpt, &params), &model.tokenizer, How::Beam(beam), most, seed)?;
+    let answerer = Answerer::new((&gpt, &params), &model.tokenizer, How::Beam(beam), most, seed)?;
+    let mut answerer = answerer.extracting(args.extract);
     let bar = update_bar(Some(test.len() as u64)).with_message("answers");
     let mut answers = Vec::with_capacity(test.len());
     for part in test.chunks(TOGETHER) {
@@ -229,6 +251,8 @@ fn scores(answers: &[String], test: &Rows) -> Value {
     let sources = || test.iter().map(|(source, _)| source.as_str());
     let mut result = scores_of(answers, &targets);
     result["source_itself"] = scores_of(&sources().collect::<Vec<_>>(), &targets);
+    let telling = |source| most_telling(source).first().copied().unwrap_or(source);
+    result["most_telling_sentence"] = scores_of(&sources().map(telling).collect::<Vec<_>>(), &targets);
     result["first_sentence"] = scores_of(&sources().map(first_sentence).collect::<Vec<_>>(), &targets);
     result["pairs"] = test.len().into();
     result
@@ -260,4 +284,5 @@ fn told(test: &Value) -> String {
     ) + &row("the model", test)
         + &row("the source itself", &test["source_itself"])
         + &row("its first sentence", &test["first_sentence"])
+        + &row("its most telling", &test["most_telling_sentence"])
 }

@@ -140,6 +140,7 @@ fn beside(body: &mut String, record: &Record) {
                 ("the model", test),
                 ("the source itself", &test["source_itself"]),
                 ("its first sentence", &test["first_sentence"]),
+                ("its most telling sentence", &test["most_telling_sentence"]),
             ],
         ),
         Predictions::Numbers(_) | Predictions::None => return,
