@@ -25,6 +25,7 @@ pub(crate) const ABOUT: &str = "Fine-tune a model to predict the labels of texts
   newleaf finetune classify --model my --train reviews.csv --k-shot 16 --out few \
     --pattern '{text} It was {mask}.' --verbalizer good=great,bad=terrible
   newleaf finetune classify --model my --train few.csv --unlabelled all.txt --out more
+  newleaf finetune classify --model my --train reviews.csv --tune 8 --out tuned
   echo 'the soup was cold' | newleaf classify --model reviews
 
 The best weights are chosen on the --dev texts, which stop the training when they get no better; the --test texts are

@@ -196,3 +196,33 @@ fn table(given: &TuneConfig, trials: &[Trial]) -> String {
     };
     trials.iter().enumerate().map(row).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first trial is always made, and another one while there are trials left and time for one as long as the longest.
+    #[test]
+    fn trials_end_with_their_number_or_their_time() {
+        let trial = |seconds| Trial { settings: TuneConfig::default(), score: Some(0.0), seconds };
+        let made = |args: TrialArgs, seconds: &[f64]| {
+            let trials: Vec<Trial> = seconds.iter().copied().map(trial).collect();
+            (0..=trials.len()).take_while(|&count| args.allow_after(&trials[..count])).count()
+        };
+        let times = [30.0, 10.0, 40.0, 10.0, 10.0];
+        assert_eq!(made(TrialArgs { tune: Some(3), time: None }, &times), 3);
+        assert_eq!(made(TrialArgs { tune: None, time: Some(5.0) }, &times), 1);
+        // After 80 s there are no 40 left.
+        assert_eq!(made(TrialArgs { tune: None, time: Some(119.0) }, &times), 3);
+        assert_eq!(made(TrialArgs { tune: None, time: Some(120.0) }, &times), 4);
+        assert_eq!(made(TrialArgs { tune: Some(2), time: Some(120.0) }, &times), 2);
+    }
+
+    #[test]
+    fn what_differs_is_named() {
+        let given = TuneConfig::default();
+        assert_eq!(difference(&given, &given), "the settings as given");
+        let other = TuneConfig { epochs: 20, ema: 0.99, ..given.clone() };
+        assert_eq!(difference(&given, &other), "epochs 20, ema 0.99");
+    }
+}
