@@ -211,6 +211,9 @@ fn settings_are_tried() {
     let given = float(&trials[0]["settings"]["learning_rate"]);
     assert_eq!(float(&trials[1]["settings"]["learning_rate"]), 2.0 * given);
     assert!(!place.path("whole.unfinished").exists());
+    stdout(newleaf().arg("report").arg(place.path("whole")));
+    let page = place.read("whole.html");
+    assert!(page.contains("What was tried") && page.contains("learning_rate 0.002"), "{page}");
     // The winner alone gives the same model.
     let settings = &trials[first]["settings"];
     let alone = [

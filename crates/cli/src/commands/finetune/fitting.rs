@@ -311,10 +311,16 @@ impl Fitted {
 }
 
 /// Refuses a fine-tuning that the machine has no memory for, before it is begun.
-fn check_memory(params: &Params, task: &impl Task, settings: &TuneConfig) -> Result<(), Failure> {
+fn check_memory(
+    args: &FitArgs,
+    params: &Params,
+    task: &impl Task,
+    settings: &TuneConfig,
+) -> Result<(), Failure> {
     let Some(gpt) = task.gpt() else { return Ok(()) };
     let weights = 4 * params.count() as u64; // which are there already
-    let needed = settings.bytes(&gpt.config, params, task).saturating_sub(weights);
+    let of_trials = if args.trials.are_several() { 2 * weights } else { 0 }; // the first ones, and the best
+    let needed = settings.bytes(&gpt.config, params, task).saturating_sub(weights) + of_trials;
     match Machine::available_bytes() {
         Some(free) if needed > free => Err(Failure::input(format!(
             "this fine-tuning needs about {} MB of memory, and {} MB are free\n  use --micro-batch 1, --recompute or --peft \
@@ -335,7 +341,7 @@ pub(super) fn watched(
     keep: Keep<'_>,
     measure: Metric,
 ) -> Result<Fitted, Failure> {
-    check_memory(params, task, settings)?;
+    check_memory(args, params, task, settings)?;
     let signal = crate::work::signals::watch();
     let signal = signal.map_err(|e| Failure::other(format!("cannot watch for signals: {e}")))?;
     let bar = update_bar(None);

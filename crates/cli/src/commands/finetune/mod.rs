@@ -6,6 +6,7 @@ mod trials;
 mod tuning;
 
 pub(crate) use fitting::PREDICTIONS;
+pub(crate) use trials::changes;
 
 pub(crate) const ABOUT: &str = "Fine-tune a model: classify, regress, chat, seq2seq
 

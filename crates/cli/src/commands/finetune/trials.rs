@@ -10,7 +10,7 @@ use crate::screen::failure::Failure;
 use data::NewFile;
 use gpt::tune::{Keep, Metric, Task, Trial, TuneConfig, best_trial, next_trial};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -47,7 +47,7 @@ impl TrialArgs {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Tried {
-    /// What is fine-tuned on what.
+    /// What is fine-tuned on what, and the settings that were given.
     of: String,
     trials: Vec<Trial>,
 }
@@ -87,7 +87,8 @@ pub(super) fn tuned(
         let keep = Keep { at_end: true, resume: dir.exists(), ..args.keep(&dir, of) };
         watched(args, params, task, settings, keep, measure)
     };
-    let mut trials = begin(&dir, of)?;
+    let described = format!("{of}, beginning with {}", json!(given));
+    let mut trials = begin(&dir, &described)?;
     let mut best = match best_trial(&trials) {
         None => None,
         Some(place) => {
@@ -104,7 +105,7 @@ pub(super) fn tuned(
             best = Some((fitted, weights(params)));
         }
         // What was tried first: without its state a trial is made again, without that line for ever.
-        if let Err(error) = write(&dir, &Tried { of: of.into(), trials: trials.clone() }) {
+        if let Err(error) = write(&dir, &Tried { of: described.clone(), trials: trials.clone() }) {
             eprintln!("warning: {error}");
         }
         remove_all_but(&dir, best_trial(&trials), trials.len());
@@ -136,7 +137,9 @@ fn begin(dir: &Path, of: &str) -> Result<Vec<Trial>, Failure> {
     };
     let tried: Tried = serde_json::from_slice(&bytes).map_err(|e| refuse(e.to_string()))?;
     if tried.of != of {
-        return Err(refuse("what was tried is of another model, method or file".into()));
+        return Err(refuse(
+            "what was tried is of another model, method or file, or of other settings".into(),
+        ));
     }
     Ok(tried.trials)
 }
@@ -171,12 +174,13 @@ pub(super) fn clear(dir: &Path) -> std::io::Result<()> {
 
 /// The settings that differ, as people read them.
 fn difference(given: &TuneConfig, tried: &TuneConfig) -> String {
-    let fields = |of: &TuneConfig| match serde_json::to_value(of) {
-        Ok(Value::Object(fields)) => fields,
-        _ => unreachable!("settings are an object"),
-    };
-    let before = fields(given);
-    let changed = fields(tried).into_iter().filter(|(name, value)| before.get(name) != Some(value));
+    changes(&json!(given), &json!(tried))
+}
+
+/// The same of settings in a record.
+pub(crate) fn changes(given: &Value, tried: &Value) -> String {
+    let fields = tried.as_object().into_iter().flatten();
+    let changed = fields.filter(|(name, value)| given.get(name) != Some(value));
     let changed: Vec<String> = changed.map(|(name, value)| format!("{name} {value}")).collect();
     if changed.is_empty() { "the settings as given".into() } else { changed.join(", ") }
 }

@@ -3,6 +3,7 @@
 use super::figures::{name_of, shown};
 use super::record::{Answered, Numbered, Predictions, Record};
 use super::{classes, errors};
+use crate::commands::finetune::changes;
 use crate::commands::report::compare::Facts;
 use crate::commands::report::figures::Figure;
 use crate::commands::report::page::{facts, note, picture};
@@ -38,6 +39,7 @@ pub(super) fn page(record: &Record, figures: &[Figure]) -> String {
     let of_course = |figure: &&Figure| ["validation", "training-loss"].contains(&figure.name);
     figures.iter().filter(of_course).for_each(|figure| picture(&mut body, figure));
     facts(&mut body, &[], &course(record));
+    tried(&mut body, record);
     let others = || figures.iter().filter(|figure| !of_course(figure));
     match &record.predictions {
         Predictions::Labels { names, texts } => {
@@ -111,6 +113,19 @@ fn others(record: &Record) -> Vec<(String, f64)> {
     let Some(beside) = record.result["beside"].as_object() else { return Vec::new() };
     let of = |(name, scores): (&String, &Value)| Some((name.clone(), scores["macro_f1"].as_f64()?));
     beside.iter().filter(|(name, _)| *name != "the model alone").filter_map(of).collect()
+}
+
+/// The settings that were tried, if they were several.
+fn tried(body: &mut String, record: &Record) {
+    let Some(trials @ [first, ..]) = record.result["trials"].as_array().map(Vec::as_slice) else { return };
+    let row = |trial: &Value| {
+        let score =
+            trial["score"].as_f64().map_or("not finite".into(), |score| loss(shown(record.metric, score)));
+        let time = trial["seconds"].as_f64().map_or("unknown".into(), duration);
+        (changes(&first["settings"], &trial["settings"]), vec![score, time])
+    };
+    body.push_str("<h3>What was tried</h3>\n");
+    facts(body, &["validation".into(), "time".into()], &trials.iter().map(row).collect());
 }
 
 /// The scores beside those of others.
