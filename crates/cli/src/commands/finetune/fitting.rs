@@ -1,6 +1,6 @@
 //! The loop of a fine-tuning: its flags, its progress, and what a record says of it.
 
-use super::trials::{self, TrialArgs};
+use super::tried::{self, TrialArgs};
 use crate::commands::command_line;
 use crate::screen::failure::Failure;
 use crate::screen::progress::update_bar;
@@ -195,7 +195,7 @@ impl FitArgs {
     pub(super) fn finish(&self, fitted: &Fitted) -> Result<(), Failure> {
         let unfinished = self.unfinished();
         let removed = match self.trials.are_several() {
-            true => trials::clear(&unfinished).map_err(|e| format!("{}: {e}", unfinished.display())),
+            true => tried::clear(&unfinished).map_err(|e| format!("{}: {e}", unfinished.display())),
             false => self.keep(&unfinished, "").remove().map_err(|e| e.to_string()),
         };
         if let Err(error) = removed {

@@ -3,6 +3,7 @@
 mod completing;
 mod fitting;
 mod trials;
+mod tried;
 mod tuning;
 
 pub(crate) use fitting::PREDICTIONS;
