@@ -57,7 +57,7 @@ fn texts_ahead_say_how_long_the_context_is() {
     let facts: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(facts["block_size"], 96, "{facts}"); // 83 or 95 characters, without the spaces at their ends
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("reviews.csv: 40 of 40 texts"), "{said}");
+    assert!(said.contains("reviews.csv: 40 of 40 texts") && said.contains("--kind bpe"), "{said}");
     let plan = newleaf_in(folder.path(), &["plan", "--time", "60s"]).args(labelled).assert().success();
     let start = String::from_utf8_lossy(&plan.get_output().stdout).into_owned();
     assert!(start.contains("train --labelled reviews.csv --text-column review --time"), "{start}");

@@ -24,9 +24,19 @@ impl TextsAheadArgs {
     pub(crate) fn block_size(&self, tokenizer: &Tokenizer) -> Result<Option<usize>, Failure> {
         let Some(path) = &self.labelled else { return Ok(None) };
         let options = Options { text_column: self.text_column.clone(), ..Options::default() };
-        let lengths =
-            open(path, &options)?.map(|document| Ok(encode_known(tokenizer, &document?.text).0.len()));
-        let lengths = lengths.collect::<Result<Vec<usize>, Failure>>()?;
+        let (mut lengths, mut spaces) = (Vec::new(), 0);
+        for document in open(path, &options)? {
+            let text = document?.text;
+            lengths.push(encode_known(tokenizer, &text).0.len());
+            spaces += text.matches(' ').count();
+        }
+        // In a text with spaces between words there is one for every five or six characters.
+        if matches!(tokenizer, Tokenizer::Char(_)) && 12 * spaces > lengths.iter().sum() {
+            eprintln!(
+                "note: in byte pairs these texts are a quarter as long, and fine-tuning is as much faster: newleaf tokenizer train --kind bpe \
+                 --data TEXT --out bpe, then --tokenizer bpe"
+            );
+        }
         let count = lengths.len();
         let (block_size, held) = window_for(lengths);
         eprintln!(

@@ -19,6 +19,7 @@ use tensor::Params;
 pub(super) struct Completing<'a> {
     fit: &'a FitArgs,
     settings: TuneConfig,
+    rate: f64,
     base_sha256: String,
     pub(super) model: Model,
 }
@@ -33,18 +34,18 @@ pub(super) struct Completed {
 }
 
 impl<'a> Completing<'a> {
-    /// Checks the flags, loads the model, and gives its vocabulary the markers of the task, whose learning rate is `of_full`
+    /// Checks the flags, loads the model, and gives its vocabulary the markers of the task, whose learning rate is at most `rate`
     /// times that for labels.
-    pub(super) fn new(fit: &'a FitArgs, markers: &[&str], of_full: f64) -> Result<Self, Failure> {
+    pub(super) fn new(fit: &'a FitArgs, markers: &[&str], rate: f64) -> Result<Self, Failure> {
         if fit.peft == Method::Head {
             return Err(Failure::input(
                 "--peft head: a model that writes has no head of its own to train: take full or lora",
             ));
         }
         let base = fit.model()?;
-        let settings = fit.config(&base.gpt.config, of_full)?;
+        let settings = fit.config(&base.gpt.config)?;
         let base_sha256 = fingerprint(&base.gpt.config, &base.params);
-        Ok(Self { fit, settings, base_sha256, model: with_markers(base, fit, markers)? })
+        Ok(Self { fit, settings, rate, base_sha256, model: with_markers(base, fit, markers)? })
     }
 
     /// Tokens of an example that have room: a learned prompt or prefix takes some of the context.
@@ -60,7 +61,7 @@ impl<'a> Completing<'a> {
         label_smoothing: f32,
     ) -> Result<Completed, Failure> {
         let (mut gpt, mut params) = (self.model.gpt.clone(), std::mem::take(&mut self.model.params));
-        self.settings = self.fit.suited(&self.settings, train.len());
+        self.settings = self.fit.suited_to_answers(&self.settings, train.len(), self.rate);
         let before = mean_loss(&gpt, &params, dev);
         let (method, mut rng) = (&self.fit.peft, Rng::new(self.fit.seed, Stream::Init));
         gpt.tune(method, &mut params, &mut rng)?;

@@ -90,13 +90,10 @@ pub(super) struct FitArgs {
 }
 
 impl FitArgs {
-    /// The settings for a model; `of_full` is the learning rate of a task where all parameters are trained as a multiple of that for
-    /// labels.
-    pub(super) fn config(&self, model: &GptConfig, of_full: f64) -> Result<TuneConfig, Failure> {
+    /// The settings for a model.
+    pub(super) fn config(&self, model: &GptConfig) -> Result<TuneConfig, Failure> {
         command_line()?;
-        let factor = if self.peft == Method::Full { of_full } else { 1.0 };
-        let usual = factor * self.peft.learning_rate(model.n_embd);
-        let learning_rate = self.learning_rate.unwrap_or(usual);
+        let learning_rate = self.learning_rate.unwrap_or_else(|| self.peft.learning_rate(model.n_embd));
         let in_range = [
             (
                 "--learning-rate",
@@ -253,6 +250,16 @@ impl FitArgs {
         let few = (examples / UPDATES_AN_EPOCH).next_power_of_two().clamp(SMALLEST_BATCH, BATCH_SIZE);
         let batch_size = if self.batch_size.is_some() { settings.batch_size } else { few };
         TuneConfig { batch_size, ..settings.clone() }
+    }
+
+    /// [`FitArgs::suited`] for answers in words, where the learning rate of full fine-tuning is up to `most` times that for labels: the
+    /// more there is to learn from, the farther it is to go.
+    pub(super) fn suited_to_answers(&self, settings: &TuneConfig, examples: usize, most: f64) -> TuneConfig {
+        let mut settings = self.suited(settings, examples);
+        if self.learning_rate.is_none() && self.peft == Method::Full {
+            settings.learning_rate *= (examples as f64 / 3000.0).clamp(1.0, most);
+        }
+        settings
     }
 
     /// [`FitArgs::suited`] for texts with labels: a few readings of thousands of them are enough, and with all parameters more are

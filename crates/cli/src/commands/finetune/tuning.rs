@@ -163,7 +163,7 @@ impl<'a> Tuning<'a> {
             return Err(Failure::input(format!("--r-drop {}: expected from 0 to 1000", args.r_drop)));
         }
         let model = args.fit.model()?;
-        let settings = args.fit.config(&model.gpt.config, 1.0)?;
+        let settings = args.fit.config(&model.gpt.config)?;
         let mut parts = args.labelled.parts(answers)?;
         if let Some(k) = k_shot {
             let mut rng = Rng::new(args.fit.seed, Stream::Data);
