@@ -79,6 +79,15 @@ fn from_a_few_texts_of_each_label() {
     few("13", "again");
     few("21", "other");
     assert!(head("few") == head("again") && head("few") != head("other"));
+    // A pattern that is looked for: its words are the labels, which are words.
+    let more = ["--k-shot", "8", "--pattern", "auto", "--epochs", "1", "--json"];
+    let found = finetune(&place, "pattern", &more).assert().success();
+    let told = String::from_utf8_lossy(&found.get_output().stderr).into_owned();
+    assert!(told.contains("--pattern '{text} ") && told.contains("--verbalizer neg=neg,pos=pos"), "{told}");
+    let result: Value = serde_json::from_slice(&found.get_output().stdout).unwrap();
+    assert_eq!(result["classifier"]["head"]["words"]["words"], serde_json::json!(["neg", "pos"]), "{result}");
+    let told = stdout(&mut classify(&place, "pattern", "the soup was good today with the tea\n"));
+    assert!(["pos", "neg"].contains(&told.split('\t').next().unwrap()), "{told}");
     place.refuses(&mut finetune(&place, "out", &["--k-shot", "300"]), &["train.csv", "300", "neg has"]);
     // Texts of which most characters are unknown are none.
     let chinese = place.read("train.csv").replace("was", &"天".repeat(100));

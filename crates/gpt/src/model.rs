@@ -434,7 +434,7 @@ impl Gpt {
         let x = self.hidden(&part.ids, &mut self.batched(tape, part)); // (B, T, C)
         let soft_cap = (self.config.soft_cap > 0.0).then_some(self.config.soft_cap);
         let asked: Vec<u32> = (0..).zip(&part.weights).filter(|(_, w)| **w != 0.0).map(|(i, _)| i).collect();
-        if asked.len() == part.weights.len() {
+        if asked.is_empty() || asked.len() == part.weights.len() {
             return self.lm_head.cross_entropy(
                 x,
                 soft_cap,

@@ -1,8 +1,9 @@
 //! A pattern and words for labels, where nobody gives them.
 //!
 //! Of some usual patterns, those that the tokenizer knows are tried. Where the labels are words, they stand for themselves;
-//! where they are numbers, the words are looked for among all tokens, by how much more the model expects one in that place after
-//! texts of this label than after others (Schick, Schmid and Schütze 2020, arXiv 2010.13641, who take the ratio alone). The pattern is the one that tells other texts apart best, before anything is trained.
+//! where they are numbers, the words are looked for among all tokens, by how much more the model expects one in that place
+//! after texts of this label than after others (Schick, Schmid and Schütze 2020, arXiv 2010.13641, who take the ratio
+//! alone). The pattern is the one that tells other texts apart best, before anything is trained.
 
 use super::rows::in_batches;
 use super::words::Words;

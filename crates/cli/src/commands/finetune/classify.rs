@@ -123,6 +123,9 @@ pub(crate) struct Args {
 /// Of more texts without labels some are read, from everywhere: more make no better labels, and take longer to learn from.
 const MOST_UNLABELLED: usize = 20_000;
 
+/// So many texts say which pattern suits: nine are tried on each.
+const MOST_FOR_A_PATTERN: usize = 500;
+
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     // How texts are encoded: the patterns that are found have nothing before the text.
     let pattern = args.pattern.as_ref().and_then(PatternArg::given);
@@ -203,13 +206,19 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 /// The pattern and the words that the model tells the labels apart by before it has learnt anything.
 fn found(args: &Args, tuning: &Tuning<'_>, labels: &Labels) -> Result<Cloze, Failure> {
     let words = args.verbalizer.as_ref().map(|verbalizer| verbalizer.words(&labels.names)).transpose()?;
-    let (train, validation) = (&tuning.train.texts[..labels.train.len()], &tuning.validation.texts[..]);
+    // Of many texts some, from everywhere.
+    let some = |part: &Part, labels: &[usize]| -> (Vec<Vec<u32>>, Vec<usize>) {
+        let step = labels.len().div_ceil(MOST_FOR_A_PATTERN);
+        part.texts.iter().cloned().zip(labels.iter().copied()).step_by(step).unzip()
+    };
+    let (train, validation) =
+        (some(&tuning.train, &labels.train), some(&tuning.validation, &labels.validation));
     let cloze = find_cloze(
         tuning.model(),
         tuning.tokenizer(),
         (&labels.names, words.as_deref()),
-        (train, &labels.train),
-        (validation, &labels.validation),
+        (&train.0, &train.1),
+        (&validation.0, &validation.1),
     )?;
     let pairs = labels.names.iter().zip(&cloze.words).map(|(label, word)| format!("{label}={word}"));
     eprintln!("--pattern '{}' --verbalizer {}", cloze.pattern, pairs.collect::<Vec<_>>().join(","));
