@@ -186,6 +186,7 @@ fn an_interrupted_fine_tuning_is_resumed() {
         place.refuses(&mut again(out, &[]), &words);
         place.refuses(&mut again(out, &["--resume", "--seed=2"]), &["other settings"]);
         place.refuses(&mut again(out, &["--resume", "--pool=last"]), &["another model, method or file"]);
+        place.refuses(&mut again(out, &["--resume", "--tune=2"]), &["is of one fine-tuning", "leave --tune"]);
         again(out, &["--resume"]).assert().success();
         for file in ["model.safetensors", "classifier.safetensors"] {
             let [whole, resumed] =
@@ -250,6 +251,8 @@ fn settings_are_tried() {
             &mut tune(out, &["--resume", "--pool=last"]),
             &["trials.json", "another model, method or file"],
         );
+        let one = ["--epochs=2", "--wide=0", "--resume"];
+        place.refuses(&mut finetune(&place, out, &one), &["with --tune or --time", "give them again"]);
         tune(out, &["--resume"]).assert().success();
         assert!(model(out) == model("whole"), "{out}");
         assert!(!place.path(&format!("{out}.unfinished")).exists());

@@ -11,7 +11,8 @@
 
 use crate::StopWords;
 use crate::baseline::words;
-use std::collections::{HashMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::ops::Range;
 
 /// The sentences of a text, each with its end and what space follows.
@@ -80,27 +81,46 @@ pub fn extract(text: &str, fits: impl Fn(&str) -> bool) -> String {
     joined(&chosen)
 }
 
+/// The first sentence: the oldest summary, lead-1. The whole text if it has no end of one.
+///
+/// ```
+/// assert_eq!(data::extract::first_sentence("It rained. It stopped."), "It rained.");
+/// assert_eq!(data::extract::first_sentence("下雨了。停了。"), "下雨了。");
+/// ```
+#[must_use]
+pub fn first_sentence(text: &str) -> &str {
+    sentences(text).into_iter().next().map_or(text, |range| text[range].trim())
+}
+
 /// The places of the sentences, the most telling first; of equals, the first.
 fn order(text: &str) -> Vec<Range<usize>> {
     let stop = [StopWords::english(), StopWords::chinese()];
-    let mut left: Vec<(Range<usize>, Vec<String>)> =
-        sentences(text).into_iter().map(|range| (range.clone(), units(&text[range], &stop))).collect();
-    let mut p: HashMap<String, f64> = HashMap::new();
-    let count: usize = left.iter().map(|(_, units)| units.len()).sum();
-    for unit in left.iter().flat_map(|(_, units)| units) {
-        *p.entry(unit.clone()).or_default() += 1.0 / count as f64;
+    let sentences = sentences(text);
+    let units: Vec<Vec<String>> = sentences.iter().map(|range| units(&text[range.clone()], &stop)).collect();
+    let count: usize = units.iter().map(Vec::len).sum();
+    let mut p: HashMap<&str, f64> = HashMap::new();
+    for unit in units.iter().flatten() {
+        *p.entry(unit).or_default() += 1.0 / count as f64;
     }
-    let mut order = Vec::with_capacity(left.len());
-    while !left.is_empty() {
-        let score =
-            |units: &[String]| units.iter().map(|unit| p[unit]).sum::<f64>() / units.len().max(1) as f64;
-        let scores: Vec<f64> = left.iter().map(|(_, units)| score(units)).collect();
-        let best = (1..scores.len()).fold(0, |best, i| if scores[i] > scores[best] { i } else { best });
-        let (range, units) = left.remove(best);
-        for unit in units.into_iter().collect::<HashSet<_>>() {
+    // A score is 0 or more, and the bits of such numbers are in their order.
+    let score = |i: usize, p: &HashMap<&str, f64>| {
+        let sum: f64 = units[i].iter().map(|unit| p[&unit[..]]).sum();
+        (sum / units[i].len().max(1) as f64).to_bits()
+    };
+    let mut left: BinaryHeap<(u64, Reverse<usize>)> =
+        (0..units.len()).map(|i| (score(i, &p), Reverse(i))).collect();
+    let mut order = Vec::with_capacity(units.len());
+    while let Some((before, Reverse(i))) = left.pop() {
+        // Scores only fall: one that is as it was is still the largest, and a long document takes no quadratic time.
+        let now = score(i, &p);
+        if now < before {
+            left.push((now, Reverse(i)));
+            continue;
+        }
+        for unit in units[i].iter().collect::<HashSet<_>>() {
             p.entry(unit).and_modify(|p| *p *= *p);
         }
-        order.push(range);
+        order.push(sentences[i].clone());
     }
     order
 }
@@ -131,7 +151,41 @@ mod tests {
         assert_eq!(most_telling(text)[0], "磨坊着火了。");
     }
 
+    /// As the definition has it: every score anew before each choice.
+    fn order_by_definition(text: &str) -> Vec<Range<usize>> {
+        let stop = [StopWords::english(), StopWords::chinese()];
+        let mut left: Vec<(Range<usize>, Vec<String>)> =
+            sentences(text).into_iter().map(|range| (range.clone(), units(&text[range], &stop))).collect();
+        let all: Vec<String> = left.iter().flat_map(|(_, units)| units.clone()).collect();
+        let mut p: HashMap<String, f64> = HashMap::new();
+        all.iter().for_each(|unit| *p.entry(unit.clone()).or_default() += 1.0 / all.len() as f64);
+        let mut order = Vec::new();
+        while !left.is_empty() {
+            let score =
+                |i: usize| left[i].1.iter().map(|unit| p[unit]).sum::<f64>() / left[i].1.len().max(1) as f64;
+            let best = (1..left.len()).fold(0, |best, i| if score(i) > score(best) { i } else { best });
+            let (range, units) = left.remove(best);
+            for unit in units.into_iter().collect::<HashSet<_>>() {
+                p.entry(unit).and_modify(|p| *p *= *p);
+            }
+            order.push(range);
+        }
+        order
+    }
+
+    #[test]
+    fn a_long_document_costs_what_its_length_deserves() {
+        let text: String = (0..60_000).map(|i| format!("w{} w{} w{}. ", i % 7, i % 1009, i)).collect();
+        assert_eq!(order(&text).len(), 60_000);
+    }
+
     proptest! {
+        #[test]
+        fn the_order_is_that_of_the_definition(words in prop::collection::vec("[a-e]{3}[a-b]?", 0..60), every in 1..6_usize) {
+            let text: String = words.chunks(every).map(|words| format!("{}. ", words.join(" "))).collect();
+            prop_assert_eq!(order(&text), order_by_definition(&text));
+        }
+
         /// Every sentence is there once; an extract fits, keeps the order, and is the whole if that fits.
         #[test]
         fn an_extract_is_part_of_the_text(parts in prop::collection::vec("[a-c ]{0,4}[.。!]", 0..9), most in 0..40_usize) {

@@ -444,6 +444,7 @@ impl Gpt {
                 regularizer,
             );
         }
+        // (A part where nothing counts has a loss, too: 0, which all parameters are on the way to.)
         // Only what is asked for meets the vocabulary: with masked words, pairs and dialogues that is a part.
         let x = x.reshape([part.weights.len(), self.config.n_embd]).embedding(&asked, &[asked.len()]); // (N, C)
         let labels: Vec<u32> = asked.iter().map(|&i| part.labels[i as usize]).collect();

@@ -3,7 +3,7 @@
 use super::answers::{Lesson, Pairs, scores};
 use super::translation::{BLEU, CHRF, EXACT};
 use super::{Base, Claim, Column, Result, Runs, SECONDS, Setup, Values, Verdict};
-use data::metrics::first_sentence;
+use data::extract::first_sentence;
 use data::read::{Documents, Options};
 use data::{CharTokenizer, Tokenizer};
 use random::{Rng, Stream};

@@ -4,7 +4,7 @@
 use super::answers::{Lesson, Pairs, scores};
 use super::translation::EXACT;
 use super::{Base, Claim, Column, MEMORY, Result, Runs, SECONDS, Setup, Text, Values, Verdict};
-use data::metrics::first_sentence;
+use data::extract::first_sentence;
 use data::{CharTokenizer, Tokenizer};
 use synth::{Field, documents};
 

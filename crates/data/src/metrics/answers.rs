@@ -49,15 +49,3 @@ impl AnswerScores {
         }
     }
 }
-
-/// A text up to its first full stop: the usual baseline of summaries, lead-1.
-///
-/// ```
-/// assert_eq!(data::metrics::first_sentence("It rained. It stopped."), "It rained.");
-/// assert_eq!(data::metrics::first_sentence("下雨了。停了。"), "下雨了。");
-/// ```
-#[must_use]
-pub fn first_sentence(text: &str) -> &str {
-    let is_end = |(_, c): &(usize, char)| ".!?。！？\n".contains(*c);
-    text.char_indices().find(is_end).map_or(text, |(at, c)| &text[..at + c.len_utf8()])
-}

@@ -27,7 +27,7 @@ mod labels;
 mod rouge;
 mod tokenize;
 
-pub use answers::{AnswerScores, first_sentence};
+pub use answers::AnswerScores;
 pub use bleu::Bleu;
 pub use bootstrap::{Comparison, paired_bootstrap};
 pub use calibration::{Bin, Calibration};

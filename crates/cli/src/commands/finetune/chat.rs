@@ -44,8 +44,11 @@ pub(crate) struct Args {
     fit: FitArgs,
 }
 
+/// The learning rate of full fine-tuning over that for labels: the same, because dialogues are seldom many.
+const RATE: f64 = 1.0;
+
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let mut completing = Completing::new(&args.fit, &ChatTemplate::specials(), 1.0)?;
+    let mut completing = Completing::new(&args.fit, &ChatTemplate::specials(), RATE)?;
     let template = ChatTemplate::new(&completing.model.tokenizer)?;
     let Divided { train, dev, asked } = examples(args, &completing, &template)?;
     eprintln!("{} dialogues to train, {} to validate", train.len(), dev.len());

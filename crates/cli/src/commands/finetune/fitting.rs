@@ -170,6 +170,12 @@ impl FitArgs {
                 "--resume: there is no {place}: leave --resume out to begin a fine-tuning"
             )));
         }
+        if kept && tried::is_of_several(&unfinished) != self.trials.are_several() {
+            return Err(Failure::input(match self.trials.are_several() {
+                true => format!("--resume: {place} is of one fine-tuning: leave --tune and --time out"),
+                false => format!("--resume: {place} is of one with --tune or --time: give them again"),
+            }));
+        }
         let model = model::load(&self.model)?;
         check_directory(&self.out, &[&model.path])?;
         Ok(model)

@@ -60,7 +60,7 @@ pub(super) fn tuned(
         if best_trial(&trials) == Some(number) {
             best = Some((fitted, weights(params)));
         }
-        // What was tried first: without its state a trial is made again, without that line for ever.
+        // This line before the states of the others are removed: a trial without it is resumed at its end.
         if let Err(error) = write(&dir, &Tried { of: described.clone(), trials: trials.clone() }) {
             eprintln!("warning: {error}");
         }

@@ -74,6 +74,13 @@ pub(super) fn begin(dir: &Path, of: &str) -> Result<Vec<Trial>, Failure> {
 
 const TRIALS: &str = "trials.json";
 
+/// Whether what was interrupted tried several settings.
+pub(super) fn is_of_several(dir: &Path) -> bool {
+    let is_ours = |name: &str| name == TRIALS || name.starts_with("trial-");
+    let mut names = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    names.any(|name| name.to_str().is_some_and(is_ours))
+}
+
 pub(super) fn trial_dir(dir: &Path, trial: usize) -> PathBuf {
     dir.join(format!("trial-{}", trial + 1))
 }
